@@ -1,0 +1,37 @@
+# Sourced by run, test and .ci/run: installs what is missing and builds a preset.
+# Facts live elsewhere: the package list in cmake/packages.txt, the presets in CMakePresets.json.
+
+say() { printf '\033[1m== %s\033[0m\n' "$*" >&2; }
+
+# install_packages SECTION... — apt-get install of what dpkg does not know yet.
+install_packages() {
+    local missing=() section="" line want=" $* "
+    while IFS= read -r line; do
+        case "$line" in
+            ''|'#'*) ;;
+            '['*']') section=${line#[}; section=${section%]} ;;
+            *) [[ $want == *" $section "* ]] || continue
+               [ "$(dpkg-query -W -f='${db:Status-Abbrev}' "$line" 2>/dev/null)" = "ii " ] || missing+=("$line") ;;
+        esac
+    done < cmake/packages.txt
+    [ ${#missing[@]} -eq 0 ] && return 0
+    local root=()
+    if [ "$(id -u)" != 0 ]; then
+        command -v sudo >/dev/null || { echo "setup: missing packages (${missing[*]}); run as root or install sudo" >&2; exit 69; }
+        root=(sudo)
+    fi
+    say "installing ${#missing[@]} Debian packages: ${missing[*]}"
+    "${root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get update -qq >&2
+    "${root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >"${TMPDIR:-/tmp}/vitrine-apt.log" 2>&1 ||
+        { tail -20 "${TMPDIR:-/tmp}/vitrine-apt.log" >&2; echo "setup: apt-get install failed" >&2; exit 69; }
+}
+
+# build PRESET [TARGET...] — configure when needed, then build with progress on stderr.
+build() {
+    local preset=$1; shift
+    local folder=build/$preset
+    [ -f "$folder/build.ninja" ] || { say "configuring $preset"; cmake --preset "$preset" >"build-$preset.log" 2>&1 && rm -f "build-$preset.log" ||
+        { cat "build-$preset.log" >&2; rm -f "build-$preset.log"; exit 70; }; }
+    say "building $preset"
+    cmake --build "$folder" ${1:+--target "$@"} >&2 || { echo "setup: the build failed" >&2; exit 70; }
+}

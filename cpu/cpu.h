@@ -1,0 +1,120 @@
+// Cpu — one x86-64 logical processor: bytes in, state out. The only header of cpu/ that devices/, emu/ and ui/ need
+// besides bus.h, state/registers.h and mmu/walk.h.
+//
+// Interface: the machine calls run() with the next event's virtual time and a step limit; the processor executes
+// until one of them is reached, it halts, a hook is met, or it shuts down. Virtual time is in cycles; one cycle is
+// one nanosecond of virtual time (a 1 GHz processor).
+//
+// Invariants (design.md §1): the state at step N does not depend on how run() calls were cut, on the block cache, on
+// fusion, on hooks or on a save/restore in between. Inside a PhysicalBus callback, steps() and cycles() are those of
+// the instruction that made the access.
+#pragma once
+#include <memory>
+#include <span>
+#include <string>
+#include "cpu/base/archive.h"
+#include "cpu/base/types.h"
+#include "cpu/bus.h"
+#include "cpu/state/registers.h"
+
+namespace vitrine::cpu {
+
+enum class Model : u8 { V1, V2 }; ///< CPUID models: x86-64 baseline levels (System V psABI)
+enum class Timing : u8 { Fast, Simple };
+
+struct Options {
+    Model model = Model::V1;
+    Timing timing = Timing::Simple;
+    // Shape switches: they never change what the guest sees (law 3). Tests turn them.
+    bool block_cache = true;
+    bool fusion = true;
+    bool always_precise = false;
+};
+
+inline constexpr u64 CyclesPerSecond = 1'000'000'000;
+
+enum class Stop : u8 {
+    Deadline,     ///< cycles() reached the deadline
+    StepLimit,    ///< steps() == step_limit
+    Halted,       ///< HLT with nothing to deliver; the machine moves time to its next event with skip_to()
+    Hook,         ///< about to execute the instruction at a hooked address, which is rip()
+    BusStop,      ///< the bus asked for a stop during the last instruction (Cpu::request_stop)
+    TripleFault,  ///< shutdown: a fault while delivering #DF
+};
+
+/// What led to a shutdown: the first fault of the chain and the ones after it, oldest first.
+struct FaultChain {
+    Delivery faults[3];
+    unsigned count = 0;
+};
+
+/// Counters for --stats; host-side only, never guest-visible.
+struct Counters {
+    u64 blocks_built = 0, blocks_dropped = 0, block_lookups = 0, precise_steps = 0;
+    u64 tlb_fills = 0, page_walks = 0, mmio = 0, port_io = 0, deliveries = 0;
+};
+
+class Cpu {
+  public:
+    Cpu(const Options& options, PhysicalBus& bus, InterruptController& interrupts);
+    ~Cpu();
+    Cpu(const Cpu&) = delete;
+    Cpu& operator=(const Cpu&) = delete;
+
+    /// Power-on reset: SDM 3A 9.1.1, table 9-1. Steps and cycles keep counting.
+    void reset();
+    void set_observer(CpuObserver* observer);
+
+    /// Executes until `deadline` (cycles) or `step_limit` (steps) is reached, or something else of Stop happens.
+    /// Returns at the first instruction boundary with cycles() >= deadline, or exactly at step_limit.
+    Stop run(u64 deadline, u64 step_limit);
+
+    u64 steps() const;
+    u64 cycles() const;
+    /// Only while halted(): time passes without instructions.
+    void skip_to(u64 cycles);
+    bool halted() const;
+
+    /// The INTR pin (level) and the NMI pin (edge). Seen at the next instruction boundary.
+    void set_interrupt_request(bool level);
+    void raise_nmi();
+    /// From a bus callback: leave run() after the current instruction.
+    void request_stop();
+
+    // State, for inspection and debuggers. Writing through mutable_registers() needs commit_registers() afterwards.
+    const Registers& registers() const;
+    Registers& mutable_registers();
+    void commit_registers();
+    u64 rip() const;
+    u64 rflags() const;
+    u8 cpl() const;
+    Mode mode() const;
+    const FaultChain& fault_chain() const;
+    const Counters& counters() const;
+    Options& options();
+
+    /// Host hooks on linear addresses of instructions (design.md law 4): run() stops with Stop::Hook before the
+    /// instruction executes; the next run() executes it. A hook is seen in every address space.
+    void add_hook(u64 linear);
+    void remove_hook(u64 linear);
+
+    /// Someone other than this processor wrote guest memory (DMA, debugger): drop decoded code there.
+    void memory_written(u64 pa, u64 size);
+    /// The physical memory map changed: drop every cached translation of memory to host pointers.
+    void memory_map_changed();
+    /// Drops all decoded blocks and host-side caches. Never guest-visible.
+    void flush_host_caches();
+
+    /// Guest-visible state, TLB and predictors included. Load validates every field.
+    void serialize(Archive& archive);
+
+    /// Linear → physical through the current page tables without side effects. False: not mapped.
+    bool translate(u64 linear, u64& physical) const;
+    /// Reads guest memory at a linear address without side effects; returns how many bytes were readable.
+    std::size_t peek(u64 linear, std::span<u8> out) const;
+
+  private:
+    std::unique_ptr<struct Core> core_;
+};
+
+} // namespace vitrine::cpu
