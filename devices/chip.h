@@ -6,6 +6,7 @@
 #include <functional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 #include "cpu/base/archive.h"
 #include "cpu/base/types.h"
@@ -39,6 +40,17 @@ class Chip {
     virtual void reset() = 0;             ///< power-on or platform reset
     virtual void serialize(Archive& archive) = 0;
     virtual std::vector<Field> describe() const = 0;
+
+    /// Where the chip says that the guest asked for something it does not model. Host side only, never serialized.
+    void set_log(std::function<void(std::string_view line)> sink) { log_ = std::move(sink); }
+
+  protected:
+    /// One line, prefixed with the chip's name. At most 64 lines a chip: the guest must not flood the host.
+    void log(std::string_view what) const;
+
+  private:
+    std::function<void(std::string_view)> log_;
+    mutable u32 lines_logged_ = 0;
 };
 
 class PortDevice {
