@@ -87,7 +87,7 @@ const char* stop_reason_name(StopReason reason);
 struct StopCondition {
     enum class Kind : u8 { Step, Phase, Address, Serial, Prompt } kind = Kind::Step;
     u64 value = 0;    ///< Step, Address
-    std::string text; ///< Phase, Serial
+    std::string text; ///< Phase, Serial; Address: a kernel symbol, resolved as soon as the kernel's place is known
     /// Serial, Prompt: only output from this position on counts (Machine::serial_total()).
     u64 from = 0;
 };
@@ -128,6 +128,8 @@ class Machine {
 
     u64 steps() const;
     u64 time() const;
+    /// Host time spent inside run() so far.
+    double host_seconds() const;
     const MachineConfig& config() const;
     cpu::Cpu& processor();
     const cpu::Cpu& processor() const;

@@ -35,6 +35,7 @@ struct Machine::Impl final : cpu::CpuObserver {
     u64 phase_hook_step = ~u64{0}; ///< the step at which a hook's phase was recorded already
     std::map<u64, unsigned> hooks; ///< address → users (reference count)
     std::vector<u64> breakpoints;  ///< of the last run; kept hooked between runs of the same set
+    std::vector<u64> condition_addresses; ///< per condition of the current run; 0: none, or not known yet
     std::string serial;
     u64 serial_total = 0;
     std::function<void(std::string_view)> serial_sink;

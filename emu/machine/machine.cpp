@@ -113,6 +113,7 @@ RunReport Machine::step() {
 void Machine::request_stop() { impl_->stop_requested.store(true, std::memory_order_relaxed); }
 u64 Machine::steps() const { return impl_->cpu().steps(); }
 u64 Machine::time() const { return impl_->cpu().cycles(); }
+double Machine::host_seconds() const { return impl_->host_now(); }
 const MachineConfig& Machine::config() const { return impl_->config; }
 cpu::Cpu& Machine::processor() { return impl_->cpu(); }
 const cpu::Cpu& Machine::processor() const { return impl_->cpu(); }

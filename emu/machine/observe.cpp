@@ -89,6 +89,7 @@ void Machine::Impl::learn_kernel() {
     spdlog::info("the kernel runs at slide {:#x}", *symbols->slide());
     if (auto address = symbols->find("boot_phase")) add_hook(boot_phase_address = *address);
     else boot_phase_address = ~u64{0}; // a kernel without the tracepoint; do not ask again
+    if (limits) install_breakpoints(*limits); // symbols that the run waits for have addresses now
 }
 
 void Machine::Impl::kernel_phase_hook() {
@@ -133,8 +134,14 @@ void Machine::Impl::drop_hook(u64 address) {
 
 void Machine::Impl::install_breakpoints(const RunLimits& wanted) {
     std::vector<u64> now = wanted.breakpoints;
-    for (const StopCondition& c : wanted.conditions)
-        if (c.kind == StopCondition::Kind::Address) now.push_back(c.value);
+    condition_addresses.assign(wanted.conditions.size(), 0);
+    for (std::size_t i = 0; i < wanted.conditions.size(); ++i) {
+        const StopCondition& c = wanted.conditions[i];
+        if (c.kind != StopCondition::Kind::Address) continue;
+        if (c.text.empty()) condition_addresses[i] = c.value;
+        else if (symbols) condition_addresses[i] = symbols->find(c.text).value_or(0);
+        if (condition_addresses[i]) now.push_back(condition_addresses[i]);
+    }
     std::ranges::sort(now);
     if (now == breakpoints) return;
     for (u64 address : now) add_hook(address);

@@ -191,7 +191,7 @@ std::optional<RunReport> Machine::Impl::hook_reached(u64 start_step, bool fresh)
     // A run that starts on a breakpoint leaves it first.
     if (fresh && step == start_step && step != 0) return std::nullopt;
     for (std::size_t i = 0; i < limits->conditions.size(); ++i)
-        if (limits->conditions[i].kind == StopCondition::Kind::Address && limits->conditions[i].value == rip) {
+        if (limits->conditions[i].kind == StopCondition::Kind::Address && condition_addresses[i] == rip && rip) {
             RunReport out = report(StopReason::Breakpoint, symbols ? symbols->name(rip) : "");
             out.condition = static_cast<int>(i);
             return out;
