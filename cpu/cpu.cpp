@@ -1,0 +1,115 @@
+// Cpu: the public face over Core.
+#include "cpu/cpu.h"
+#include "cpu/mmu/walk.h"
+#include "cpu/run/block_cache.h"
+#include "cpu/run/core.h"
+
+namespace vitrine::cpu {
+
+Cpu::Cpu(const Options& options, PhysicalBus& bus, InterruptController& interrupts)
+    : core_(std::make_unique<Core>(options, bus, interrupts)) {}
+Cpu::~Cpu() = default;
+
+void Cpu::reset() { core_->reset(); }
+void Cpu::set_observer(CpuObserver* observer) { core_->observer = observer; }
+Stop Cpu::run(u64 deadline, u64 step_limit) { return core_->run(deadline, step_limit); }
+u64 Cpu::steps() const { return core_->now_steps(); }
+u64 Cpu::cycles() const { return core_->now_cycles(); }
+void Cpu::skip_to(u64 cycles) {
+    if (core_->halted && cycles > core_->cycle_count) core_->cycle_count = cycles;
+}
+bool Cpu::halted() const { return core_->halted; }
+
+void Cpu::set_interrupt_request(bool level) {
+    core_->interrupt_line = level;
+    if (core_->running) core_->stop();
+}
+void Cpu::raise_nmi() {
+    core_->nmi_pending = true;
+    if (core_->running) core_->stop();
+}
+void Cpu::request_stop() {
+    core_->stop_requested = true;
+    if (core_->running) core_->stop();
+}
+
+const Registers& Cpu::registers() const {
+    core_->sync_fp();
+    core_->set_flags(core_->flags()); // the same flags, in explicit form
+    return core_->r;
+}
+Registers& Cpu::mutable_registers() { return const_cast<Registers&>(registers()); }
+void Cpu::commit_registers() {
+    core_->cpl = core_->seg(Seg::CS).selector & 3;
+    if (!(core_->r.cr0 & PE)) core_->cpl = 0;
+    core_->r.gpr[ZeroSlot] = 0;
+    core_->flush_tlb(true);
+    core_->update_mode();
+}
+u64 Cpu::rip() const { return core_->r.rip; }
+u64 Cpu::rflags() const { return core_->flags(); }
+u8 Cpu::cpl() const { return core_->cpl; }
+Mode Cpu::mode() const { return core_->mode; }
+const FaultChain& Cpu::fault_chain() const { return core_->chain; }
+const Counters& Cpu::counters() const { return core_->counters; }
+Options& Cpu::options() { return core_->options; }
+
+void Cpu::add_hook(u64 linear) {
+    core_->hooks.insert(linear);
+    flush_host_caches();
+}
+void Cpu::remove_hook(u64 linear) {
+    core_->hooks.erase(linear);
+    flush_host_caches();
+}
+
+void Cpu::memory_written(u64 pa, u64 size) {
+    if (core_->blocks->written(pa, size) && core_->running) core_->stop();
+}
+void Cpu::memory_map_changed() {
+    core_->flush_fast();
+    // Blocks may be running: drop them from the maps now, their memory stays until the next flush between blocks.
+    core_->map_changed = true;
+    if (core_->running) core_->stop();
+    else core_->apply_map_change();
+}
+void Cpu::flush_host_caches() {
+    core_->flush_fast();
+    core_->jumps_dirty = true;
+    core_->flush_jumps();
+    core_->blocks->flush();
+}
+
+void Cpu::serialize(Archive& archive) { core_->serialize(archive); }
+
+namespace {
+bool read_entry(const Core& core, u64 pa, unsigned size, u64& out) {
+    const PhysicalPage page = core.bus.page(pa);
+    if (!page.host) return false;
+    out = 0;
+    std::memcpy(&out, page.host + (pa & 0xFFF), size);
+    return true;
+}
+} // namespace
+
+bool Cpu::translate(u64 linear, u64& physical) const {
+    const Core& core = *core_;
+    const Walk w = walk([&](u64 pa, unsigned size, u64& out) { return read_entry(core, pa, size, out); }, paging_state(core.r), linear);
+    physical = w.physical;
+    return w.present;
+}
+std::size_t Cpu::peek(u64 linear, std::span<u8> out) const {
+    std::size_t done = 0;
+    while (done < out.size()) {
+        u64 pa = 0;
+        if (!translate(linear + done, pa)) break;
+        const std::size_t part = std::min<std::size_t>(out.size() - done, 0x1000 - (pa & 0xFFF));
+        const PhysicalPage page = core_->bus.page(pa);
+        if (!page.host) break;
+        std::memcpy(out.data() + done, page.host + (pa & 0xFFF), part);
+        done += part;
+    }
+    return done;
+}
+
+} // namespace vitrine::cpu

@@ -1,0 +1,172 @@
+// Bit instructions and compare-exchange: BT BTS BTR BTC, BSF BSR (TZCNT LZCNT POPCNT), CMPXCHG, CMPXCHG8B/16B, XADD.
+//
+// BSF/BSR with a zero source leave the destination as it was, as AMD documents and Intel does. SDM vol. 2.
+#include "cpu/exec/alu_ops.h"
+#include "cpu/exec/emitters.h"
+
+namespace vitrine::cpu {
+namespace {
+
+enum BitOp : u8 { Bt = 4, Bts = 5, Btr = 6, Btc = 7 };
+
+template <BitOp O, class T> T bit_change(T value, unsigned bit) {
+    const T mask = static_cast<T>(T{1} << bit);
+    if constexpr (O == Bts) return static_cast<T>(value | mask);
+    else if constexpr (O == Btr) return static_cast<T>(value & ~mask);
+    else if constexpr (O == Btc) return static_cast<T>(value ^ mask);
+    else return value;
+}
+void set_carry(Core& core, bool carry) { core.set_arithmetic((core.flags() & ~u64{CF}) | (carry ? CF : 0)); }
+
+/// A register bit index reaches beyond the operand in memory: the address moves by whole operands.
+template <BitOp O, class T, bool Immediate> bool bit_operation(Core& core, const Op& op) {
+    constexpr unsigned bits = 8 * sizeof(T);
+    const T index = Immediate ? static_cast<T>(op.imm) : get<T>(&core, op.reg);
+    const unsigned bit = static_cast<unsigned>(index & (bits - 1));
+    if (op.address & RegisterOperand) {
+        const T value = get<T>(&core, op.rm);
+        set_carry(core, (value >> bit) & 1);
+        if constexpr (O != Bt) put<T>(&core, op.rm, bit_change<O, T>(value, bit));
+        return true;
+    }
+    u64 offset = operand_offset(core, op);
+    if constexpr (!Immediate) {
+        const i64 step = static_cast<i64>(sext(index)) >> (sizeof(T) == 8 ? 6 : sizeof(T) == 4 ? 5 : 4);
+        offset += static_cast<u64>(step) * sizeof(T);
+        const unsigned size = (op.address >> SizeShift) & 3;
+        offset &= size == 0 ? 0xFFFF : size == 1 ? 0xFFFFFFFF : ~u64{0};
+    }
+    u64 linear = 0;
+    T value{};
+    if (!segment_linear(core, operand_segment(op), offset, sizeof(T), O != Bt, linear)) return false;
+    if constexpr (O != Bt)
+        if (!core.probe_write(linear, sizeof(T), core.cpl == 3)) return false;
+    if (!core.load(linear, value)) return false;
+    if constexpr (O != Bt)
+        if (!core.store(linear, bit_change<O, T>(value, bit))) return false;
+    set_carry(core, (value >> bit) & 1);
+    return true;
+}
+
+template <class T, bool Reverse> bool bit_scan_value(Core& core, const Op& op) {
+    T value{};
+    if (!read_rm<T>(core, op, value)) return false;
+    if (value == 0) {
+        core.set_arithmetic((core.flags() & ~u64{ArithmeticFlags}) | ZF | PF);
+        if constexpr (sizeof(T) == 4) put<T>(&core, op.reg, get<T>(&core, op.reg));
+        return true;
+    }
+    const unsigned n = Reverse ? 63u - static_cast<unsigned>(__builtin_clzll(value)) : static_cast<unsigned>(__builtin_ctzll(value));
+    core.set_arithmetic(parity(n) ? PF : 0);
+    put<T>(&core, op.reg, static_cast<T>(n));
+    return true;
+}
+template <class T> bool population_count(Core& core, const Op& op) {
+    T value{};
+    if (!read_rm<T>(core, op, value)) return false;
+    put<T>(&core, op.reg, static_cast<T>(__builtin_popcountll(value)));
+    core.set_arithmetic(value == 0 ? ZF : 0);
+    return true;
+}
+
+/// The write cycle always happens (SDM: CMPXCHG).
+template <class T> bool compare_exchange(Core& core, const Op& op) {
+    const T expected = get<T>(&core, slot_of(RAX)), replacement = get<T>(&core, op.reg);
+    T seen{};
+    if (!modify_rm<T>(core, op, [&](T v) { seen = v; return v == expected ? replacement : v; })) return false;
+    alu<AluCmp, T>(&core, expected, seen);
+    if (seen != expected) put<T>(&core, slot_of(RAX), seen);
+    return true;
+}
+template <class T> bool exchange_add(Core& core, const Op& op) {
+    T old{};
+    const T addend = get<T>(&core, op.reg);
+    if (op.address & RegisterOperand) {
+        old = get<T>(&core, op.rm);
+        const T sum = alu<AluAdd, T>(&core, old, addend);
+        put<T>(&core, op.reg, old);
+        put<T>(&core, op.rm, sum);
+        return true;
+    }
+    if (!modify_rm<T>(core, op, [&](T v) { old = v; return static_cast<T>(v + addend); })) return false;
+    alu<AluAdd, T>(&core, old, addend);
+    put<T>(&core, op.reg, old);
+    return true;
+}
+template <class T> bool compare_exchange_pair(Core& core, const Op& op) { // T: half of the operand
+    struct Pair { T low, high; };
+    u64 linear = 0;
+    Pair seen{};
+    if (!operand_linear(core, op, sizeof(Pair), true, linear)) return false;
+    if (sizeof(T) == 8 && (linear & 15)) return core.raise(13, 0);
+    if (!core.probe_write(linear, sizeof(Pair), core.cpl == 3) || !core.read(linear, sizeof(Pair), &seen, core.cpl == 3)) return false;
+    const bool equal = seen.low == get<T>(&core, slot_of(RAX)) && seen.high == get<T>(&core, slot_of(RDX));
+    Pair next = equal ? Pair{get<T>(&core, slot_of(RBX)), get<T>(&core, slot_of(RCX))} : seen;
+    if (!core.write(linear, sizeof(Pair), &next, core.cpl == 3)) return false;
+    core.set_arithmetic((core.flags() & ~u64{ZF}) | (equal ? ZF : 0));
+    if (!equal) {
+        put<T>(&core, slot_of(RAX), seen.low);
+        put<T>(&core, slot_of(RDX), seen.high);
+    }
+    return true;
+}
+/// RDRAND/RDSEED are not offered by any CPUID model: the opcodes are #UD.
+
+template <bool Immediate> void bit_form(Emitter& e, unsigned which) {
+    if (which == Bt && e.d.lock) e.undefined = true;
+    e.cost = e.memory() ? (e.d.lock ? cost::Locked : cost::ReadModifyWrite) : cost::Simple;
+    e.handler = by_wide_size(e.d.size, [&]<class T> {
+        switch (which) {
+        case Bt: return static_cast<Handler>(cold<bit_operation<Bt, T, Immediate>>);
+        case Bts: return static_cast<Handler>(cold<bit_operation<Bts, T, Immediate>>);
+        case Btr: return static_cast<Handler>(cold<bit_operation<Btr, T, Immediate>>);
+        default: return static_cast<Handler>(cold<bit_operation<Btc, T, Immediate>>);
+        }
+    });
+}
+
+} // namespace
+
+namespace emit {
+
+void bit_test(Emitter& e) { bit_form<false>(e, e.d.row->arg); }
+void bit_group8(Emitter& e) {
+    const unsigned which = e.d.reg & 7;
+    if (which < 4) e.undefined = true;
+    else bit_form<true>(e, which);
+}
+void bit_scan(Emitter& e) { // BC BD: arg 0 BSF, 1 BSR; B8 with F3: POPCNT (arg 2)
+    const u8 arg = e.d.row->arg;
+    e.cost = 3;
+    if (arg == 2) {
+        if (!e.d.rep) {
+            e.undefined = true;
+            return;
+        }
+        e.handler = by_wide_size(e.d.size, []<class T> { return static_cast<Handler>(cold<population_count<T>>); });
+        return;
+    }
+    // F3 BC/BD are BSF/BSR on processors without BMI1/LZCNT, which is what CPUID says here.
+    e.handler = by_wide_size(e.d.size, [&]<class T> {
+        return arg ? static_cast<Handler>(cold<bit_scan_value<T, true>>) : static_cast<Handler>(cold<bit_scan_value<T, false>>);
+    });
+}
+void cmpxchg(Emitter& e) {
+    e.cost = e.d.lock ? cost::Locked : 5;
+    e.handler = by_size(e.d.size, []<class T> { return static_cast<Handler>(cold<compare_exchange<T>>); });
+}
+void xadd(Emitter& e) {
+    e.cost = e.d.lock ? cost::Locked : 3;
+    e.handler = by_size(e.d.size, []<class T> { return static_cast<Handler>(cold<exchange_add<T>>); });
+}
+void group9(Emitter& e) {
+    if (!e.memory() || (e.d.reg & 7) != 1) {
+        e.undefined = true; // RDRAND, RDSEED, VMX, XSAVEC …: not offered by CPUID
+        return;
+    }
+    e.cost = e.d.lock ? cost::Locked : 8;
+    e.handler = e.d.size == 8 ? static_cast<Handler>(cold<compare_exchange_pair<u64>>) : static_cast<Handler>(cold<compare_exchange_pair<u32>>);
+}
+
+} // namespace emit
+} // namespace vitrine::cpu

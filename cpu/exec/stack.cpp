@@ -1,0 +1,230 @@
+// PUSH, POP, PUSHA/POPA, PUSHF/POPF, ENTER, LEAVE. SDM vol. 2.
+//
+// The 64-bit register forms go through the soft TLB; everything else uses exec/stack.h.
+#include "cpu/exec/stack.h"
+#include "cpu/exec/emitters.h"
+#include "cpu/exec/segment.h"
+
+namespace vitrine::cpu {
+namespace {
+
+template <class T> bool push_register(Core& core, const Op& op) { return push<T>(core, get<T>(&core, op.rm)); }
+HANDLER push64(HANDLER_ARGS) {
+    const u64 to = core->r.gpr[RSP] - 8;
+    u64* p = fast_hit<u64>(core->write_fast, to);
+    if (!p) [[unlikely]]
+        VITRINE_TAIL cold<push_register<u64>>(HANDLER_PASS);
+    write_host(p, get<u64>(core, op->rm));
+    core->r.gpr[RSP] = to;
+    NEXT;
+}
+/// POP rSP leaves the popped value: the increment comes first.
+template <class T> bool pop_register(Core& core, const Op& op) {
+    T value{};
+    if (!pop<T>(core, value)) return false;
+    put<T>(&core, op.rm, value);
+    return true;
+}
+HANDLER pop64(HANDLER_ARGS) {
+    const u64 from = core->r.gpr[RSP];
+    const u64* p = fast_hit<u64>(core->read_fast, from);
+    if (!p) [[unlikely]]
+        VITRINE_TAIL cold<pop_register<u64>>(HANDLER_PASS);
+    const u64 value = read_host(p);
+    core->r.gpr[RSP] = from + 8;
+    put<u64>(core, op->rm, value);
+    NEXT;
+}
+template <class T> bool push_immediate(Core& core, const Op& op) { return push<T>(core, immediate<T>(&op)); }
+template <class T> bool push_memory(Core& core, const Op& op) {
+    T value{};
+    return read_memory<T>(core, op, value) && push<T>(core, value);
+}
+/// POP [mem]: an address using rSP sees it after the increment; a fault restores it.
+template <class T> bool pop_memory(Core& core, const Op& op) {
+    T value{};
+    const u64 old = core.r.gpr[RSP];
+    if (!pop<T>(core, value)) return false;
+    if (write_memory<T>(core, op, value)) return true;
+    core.r.gpr[RSP] = old;
+    return false;
+}
+
+template <class T> bool push_all(Core& core, const Op&) {
+    const u64 old = core.r.gpr[RSP];
+    for (unsigned i = 0; i < 8; ++i) {
+        const T value = i == RSP ? static_cast<T>(old) : static_cast<T>(core.r.gpr[i]);
+        if (!store_below<T>(core, (i + 1) * sizeof(T), value)) return false;
+    }
+    set_stack_pointer(core, old - 8 * sizeof(T));
+    return true;
+}
+template <class T> bool pop_all(Core& core, const Op&) {
+    T values[8];
+    for (unsigned i = 0; i < 8; ++i)
+        if (!load_above<T>(core, i * sizeof(T), values[7 - i])) return false;
+    set_stack_pointer(core, core.r.gpr[RSP] + 8 * sizeof(T));
+    for (unsigned i = 0; i < 8; ++i)
+        if (i != RSP) put<T>(&core, slot_of(i), values[i]);
+    return true;
+}
+
+/// VM86 with IOPL < 3 traps to the monitor.
+bool sensitive_in_vm86(Core& core) { return (core.r.rflags & VM) && ((core.r.rflags >> 12) & 3) < 3; }
+
+template <class T> bool push_flags(Core& core, const Op&) {
+    if (sensitive_in_vm86(core)) return core.raise(13, 0);
+    return push<T>(core, static_cast<T>(core.flags() & ~u64{VM | RF}));
+}
+template <class T> bool pop_flags(Core& core, const Op&) {
+    if (sensitive_in_vm86(core)) return core.raise(13, 0);
+    T value{};
+    if (!pop<T>(core, value)) return false;
+    const unsigned iopl = (core.r.rflags >> 12) & 3;
+    u64 writable = CF | PF | AF | ZF | SF | TF | DF | OF | NT;
+    if (sizeof(T) > 2) writable |= AC | ID;
+    if (!core.protected_mode() && !(core.r.rflags & VM)) writable |= IF | IOPL;
+    else if (core.r.rflags & VM) writable |= IF;
+    else {
+        if (core.cpl == 0) writable |= IOPL;
+        if (core.cpl <= iopl) writable |= IF;
+    }
+    u64 flags = (core.flags() & ~writable) | (value & writable);
+    if (sizeof(T) > 2) flags &= ~u64{RF};
+    core.set_flags(flags);
+    core.update_privilege(); // AC
+    return true;
+}
+
+template <class T> bool enter_frame(Core& core, const Op& op) {
+    const unsigned level = op.extra & 31;
+    const u64 allocation = op.imm & 0xFFFF;
+    const unsigned size = sizeof(T);
+    // 1: everything is written before rSP and rBP move, so a fault restarts cleanly.
+    u64 depth = size;
+    if (!store_below<T>(core, depth, get<T>(&core, slot_of(RBP)))) return false;
+    const u64 frame = core.r.gpr[RSP] - size;
+    for (unsigned i = 1; i < level; ++i) {
+        u64 linear = 0;
+        T display{};
+        const u64 from = (core.r.gpr[RBP] - i * size) & stack_mask(core);
+        if (!segment_linear(core, Seg::SS, from, size, false, linear) || !core.load(linear, display)) return false;
+        depth += size;
+        if (!store_below<T>(core, depth, display)) return false;
+    }
+    if (level > 0) {
+        depth += size;
+        if (!store_below<T>(core, depth, static_cast<T>(frame))) return false;
+    }
+    // 2: the manual asks for a write probe of the final stack top.
+    u64 linear = 0;
+    const u64 top = core.r.gpr[RSP] - depth - allocation;
+    if (!segment_linear(core, Seg::SS, top & stack_mask(core), size, true, linear) || !core.probe_write(linear, size, core.cpl == 3)) return false;
+    put<T>(&core, slot_of(RBP), static_cast<T>(frame));
+    set_stack_pointer(core, top);
+    return true;
+}
+template <class T> bool leave_frame(Core& core, const Op&) {
+    u64 linear = 0;
+    T value{};
+    const u64 from = core.r.gpr[RBP] & stack_mask(core);
+    if (!segment_linear(core, Seg::SS, from, sizeof(T), false, linear) || !core.load(linear, value)) return false;
+    set_stack_pointer(core, core.r.gpr[RBP] + sizeof(T));
+    put<T>(&core, slot_of(RBP), value);
+    return true;
+}
+HANDLER leave64(HANDLER_ARGS) {
+    const u64 from = core->r.gpr[RBP];
+    const u64* p = fast_hit<u64>(core->read_fast, from);
+    if (!p) [[unlikely]]
+        VITRINE_TAIL cold<leave_frame<u64>>(HANDLER_PASS);
+    core->r.gpr[RBP] = read_host(p);
+    core->r.gpr[RSP] = from + 8;
+    NEXT;
+}
+
+bool push_segment(Core& core, const Op& op) {
+    const u16 selector = core.r.seg[op.extra].selector;
+    // With a 32-bit operand only the low word is written on current processors; the slot is still 4 or 8 bytes.
+    const unsigned size = op.reg;
+    if (size == 2) return push<u16>(core, selector);
+    return push_sized(core, size, selector);
+}
+bool pop_segment(Core& core, const Op& op) {
+    u64 value = 0;
+    if (!load_sized(core, op.reg, 0, value)) return false;
+    if (!load_segment(core, static_cast<Seg>(op.extra), static_cast<u16>(value))) return false;
+    set_stack_pointer(core, core.r.gpr[RSP] + op.reg);
+    if (static_cast<Seg>(op.extra) == Seg::SS && core.shadow != Shadow::MovSs) core.shadow = Shadow::MovSs;
+    return true;
+}
+
+} // namespace
+
+namespace emit {
+
+void push_reg(Emitter& e) { // 50–57 and FF /6
+    if (e.d.has_modrm && e.memory()) {
+        if (e.long64() && e.d.size == 4) e.undefined = true;
+        const unsigned size = e.long64() && e.d.size != 2 ? 8 : e.d.size;
+        e.handler = by_wide_size(size, []<class T> { return static_cast<Handler>(cold<push_memory<T>>); });
+        return;
+    }
+    const unsigned size = e.long64() && e.d.size != 2 ? 8 : e.d.size;
+    e.op.rm = slot_of(e.d.rm);
+    e.cost = cost::Store;
+    if (size == 8) e.handler = push64;
+    else e.handler = by_wide_size(size, []<class T> { return static_cast<Handler>(cold<push_register<T>>); });
+}
+void pop_reg(Emitter& e) {
+    e.op.rm = slot_of(e.d.rm);
+    e.cost = cost::Load;
+    if (e.d.size == 8) e.handler = pop64;
+    else e.handler = by_wide_size(e.d.size, []<class T> { return static_cast<Handler>(cold<pop_register<T>>); });
+}
+void push_imm(Emitter& e) { e.handler = by_wide_size(e.d.size, []<class T> { return static_cast<Handler>(cold<push_immediate<T>>); }); }
+void pop_rm(Emitter& e) {
+    if (e.d.reg & 7) {
+        e.undefined = true;
+        return;
+    }
+    if (!e.memory()) return pop_reg(e);
+    e.handler = by_wide_size(e.d.size, []<class T> { return static_cast<Handler>(cold<pop_memory<T>>); });
+}
+void push_seg(Emitter& e) {
+    e.op.extra = e.d.row->arg, e.op.reg = e.d.size;
+    e.handler = cold<push_segment>;
+}
+void pop_seg(Emitter& e) {
+    e.op.extra = e.d.row->arg, e.op.reg = e.d.size;
+    e.cost = cost::SegmentLoad;
+    e.ends_block = true;
+    e.handler = cold_end<pop_segment>;
+}
+void pusha_popa(Emitter& e) {
+    e.cost = 8;
+    e.handler = by_wide_size(e.d.size, [&]<class T> {
+        return e.d.row->arg ? static_cast<Handler>(cold<pop_all<T>>) : static_cast<Handler>(cold<push_all<T>>);
+    });
+}
+void pushf_popf(Emitter& e) {
+    e.cost = 3;
+    if (e.d.row->arg) {
+        e.ends_block = true;
+        e.handler = by_wide_size(e.d.size, []<class T> { return static_cast<Handler>(cold_end<pop_flags<T>>); });
+    } else {
+        e.handler = by_wide_size(e.d.size, []<class T> { return static_cast<Handler>(cold<push_flags<T>>); });
+    }
+}
+void enter(Emitter& e) {
+    e.op.extra = static_cast<u8>(e.d.imm2);
+    e.cost = 8;
+    e.handler = by_wide_size(e.d.size, []<class T> { return static_cast<Handler>(cold<enter_frame<T>>); });
+}
+void leave(Emitter& e) {
+    if (e.d.size == 8) e.handler = leave64;
+    else e.handler = by_wide_size(e.d.size, []<class T> { return static_cast<Handler>(cold<leave_frame<T>>); });
+}
+
+} // namespace emit
+} // namespace vitrine::cpu

@@ -1,0 +1,172 @@
+// String instructions: MOVS CMPS STOS LODS SCAS, INS OUTS, with and without REP. SDM vol. 2 "REP".
+//
+// Every REP iteration is a step that costs at least a cycle, and events are delivered between iterations; a REP
+// instruction therefore ends its block and counts for itself. MOVS and STOS over plain memory run as bulk copies of as
+// many iterations as the budget and the two pages allow; the guest cannot tell.
+#include "cpu/exec/alu_ops.h"
+#include "cpu/exec/emitters.h"
+#include "cpu/exec/port.h"
+
+namespace vitrine::cpu {
+namespace {
+
+enum StringOp : u8 { Movs, Cmps, Stos, Lods, Scas, Ins, Outs };
+
+u64 address_mask(const Op& op) {
+    const unsigned size = (op.address >> SizeShift) & 3;
+    return size == 0 ? 0xFFFF : size == 1 ? 0xFFFFFFFF : ~u64{0};
+}
+void advance(Core& core, unsigned gpr, u64 by, u64 mask) {
+    const u64 old = core.r.gpr[gpr], value = (old + by) & mask;
+    core.r.gpr[gpr] = mask == 0xFFFF ? (old & ~mask) | value : value;
+}
+
+/// One iteration. False: fault, registers untouched.
+template <StringOp O, class T> bool iterate(Core& core, const Op& op) {
+    const u64 mask = address_mask(op);
+    const u64 by = core.r.rflags & DF ? -sizeof(T) : sizeof(T);
+    u64 source = 0, destination = 0;
+    constexpr bool uses_source = O == Movs || O == Cmps || O == Lods || O == Outs;
+    constexpr bool uses_destination = O == Movs || O == Cmps || O == Stos || O == Scas || O == Ins;
+    constexpr bool writes = O == Movs || O == Stos || O == Ins;
+    if constexpr (O == Ins || O == Outs)
+        if (!port_allowed(core, get<u16>(&core, slot_of(RDX)), sizeof(T))) return false;
+    if constexpr (uses_source)
+        if (!segment_linear(core, operand_segment(op), core.r.gpr[RSI] & mask, sizeof(T), false, source)) return false;
+    if constexpr (uses_destination)
+        if (!segment_linear(core, Seg::ES, core.r.gpr[RDI] & mask, sizeof(T), writes, destination)) return false;
+    T value{};
+    if constexpr (uses_source)
+        if (!core.load(source, value)) return false;
+    if constexpr (O == Movs) {
+        if (!core.store(destination, value)) return false;
+    } else if constexpr (O == Stos) {
+        if (!core.store(destination, get<T>(&core, slot_of(RAX)))) return false;
+    } else if constexpr (O == Lods) {
+        put<T>(&core, slot_of(RAX), value);
+    } else if constexpr (O == Cmps || O == Scas) {
+        T other{};
+        if (!core.load(destination, other)) return false;
+        alu<AluCmp, T>(&core, O == Cmps ? value : get<T>(&core, slot_of(RAX)), other);
+    } else if constexpr (O == Ins) {
+        if (!core.probe_write(destination, sizeof(T), core.cpl == 3)) return false;
+        value = static_cast<T>(port_in(core, get<u16>(&core, slot_of(RDX)), sizeof(T)));
+        if (!core.store(destination, value)) return false;
+    } else {
+        port_out(core, get<u16>(&core, slot_of(RDX)), sizeof(T), static_cast<u32>(value));
+    }
+    if constexpr (uses_source) advance(core, RSI, by, mask);
+    if constexpr (uses_destination) advance(core, RDI, by, mask);
+    return true;
+}
+
+/// Up to `limit` iterations of forward MOVS/STOS inside one page each, through the soft TLB. 0: not possible here.
+template <StringOp O, class T> u64 bulk(Core& core, const Op& op, u64 limit) {
+    if constexpr (O != Movs && O != Stos) return 0;
+    else {
+        if (!core.code64() || (core.r.rflags & DF) || ((op.address >> SizeShift) & 3) != 2 || operand_segment(op) >= Seg::FS) return 0;
+        const u64 to = core.r.gpr[RDI];
+        u8* const destination = reinterpret_cast<u8*>(fast_hit<T>(core.write_fast, to));
+        if (!destination) return 0;
+        u64 n = (0x1000 - (to & 0xFFF)) / sizeof(T);
+        if constexpr (O == Movs) {
+            const u64 from = core.r.gpr[RSI];
+            const u8* const source = reinterpret_cast<const u8*>(fast_hit<T>(core.read_fast, from));
+            if (!source) return 0;
+            n = std::min<u64>({n, (0x1000 - (from & 0xFFF)) / sizeof(T), limit});
+            const u64 bytes = n * sizeof(T);
+            // Overlap with the destination ahead repeats the pattern: element by element there.
+            if (destination > source && destination < source + bytes)
+                for (u64 i = 0; i < n; ++i) std::memmove(destination + i * sizeof(T), source + i * sizeof(T), sizeof(T));
+            else std::memmove(destination, source, bytes);
+            core.r.gpr[RSI] += bytes;
+        } else {
+            n = std::min(n, limit);
+            const T value = get<T>(&core, slot_of(RAX));
+            if constexpr (sizeof(T) == 1) std::memset(destination, value, n);
+            else
+                for (u64 i = 0; i < n; ++i) std::memcpy(destination + i * sizeof(T), &value, sizeof(T));
+        }
+        core.r.gpr[RDI] += n * sizeof(T);
+        return n;
+    }
+}
+
+/// The REP loop. `op.extra` bit 0: REPE/REP (else REPNE).
+template <StringOp O, class T> HANDLER repeat(HANDLER_ARGS) {
+    const u64 mask = address_mask(*op);
+    Block* const block = block_of(op);
+    const bool single = block->key.flags & PreciseBlock;
+    CALLING_OUT;
+    const auto count = [&] { return core->r.gpr[RCX] & mask; };
+    const auto consume = [&](u64 n) { advance(*core, RCX, -n, mask); };
+    if (budget <= 0) { // an event is due before the first iteration
+        core->r.rip = block->rip + op->offset;
+        VITRINE_TAIL leave_settled(HANDLER_PASS);
+    }
+    if (count() == 0) {
+        steps += 1, budget -= 1;
+        SETTLE_TERMINATOR(block->target[0]);
+        GO_EDGE(0);
+    }
+    for (;;) {
+        if (!single && budget > 1) {
+            if (const u64 n = bulk<O, T>(*core, *op, std::min(count(), static_cast<u64>(budget)))) {
+                consume(n);
+                steps += n, budget -= static_cast<i64>(n);
+                if (count() == 0) GO_EDGE(0);
+                if (budget > 0) continue;
+                core->r.rip = block->rip + op->offset;
+                VITRINE_TAIL leave_settled(HANDLER_PASS);
+            }
+        }
+        CALLING_OUT;
+        if (!iterate<O, T>(*core, *op)) [[unlikely]]
+            FAULT;
+        consume(1);
+        steps += 1, budget -= 1;
+        budget -= static_cast<i64>(core->extra_cycles);
+        core->extra_cycles = 0;
+        bool done = count() == 0;
+        if constexpr (O == Cmps || O == Scas) done = done || core->condition(4) != static_cast<bool>(op->extra & 1);
+        if (done) {
+            SETTLE_TERMINATOR(block->target[0]);
+            GO_EDGE(0);
+        }
+        if (core->stop_after || single || budget <= 0) {
+            core->r.rip = block->rip + op->offset;
+            VITRINE_TAIL leave_settled(HANDLER_PASS);
+        }
+        core->event = false;
+    }
+}
+
+template <StringOp O> Handler pick(Emitter& e, bool repeated) {
+    return by_size(e.d.size, [&]<class T> {
+        return repeated ? static_cast<Handler>(repeat<O, T>) : static_cast<Handler>(cold<iterate<O, T>>);
+    });
+}
+
+} // namespace
+
+namespace emit {
+
+void string_op(Emitter& e) {
+    const bool repeated = e.d.rep || e.d.repne;
+    e.op.extra = e.d.rep ? 1 : 0;
+    e.cost = 2;
+    if (repeated) e.ends_block = e.self_counting = true;
+    switch (e.d.row->arg) {
+    case Movs: e.handler = pick<Movs>(e, repeated); break;
+    case Cmps: e.handler = pick<Cmps>(e, repeated); break;
+    case Stos: e.handler = pick<Stos>(e, repeated); break;
+    case Lods: e.handler = pick<Lods>(e, repeated); break;
+    case Scas: e.handler = pick<Scas>(e, repeated); break;
+    // I/O ones stop after each iteration: the device may raise an interrupt.
+    case Ins: e.handler = pick<Ins>(e, repeated); break;
+    default: e.handler = pick<Outs>(e, repeated); break;
+    }
+}
+
+} // namespace emit
+} // namespace vitrine::cpu

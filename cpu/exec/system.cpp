@@ -1,0 +1,289 @@
+// System instructions: control and debug registers, MSRs, CPUID, TSC, HLT, port I/O, IF, caches. SDM vol. 2, 3A ch. 2, vol. 4.
+//
+// Left out: debug-register breakpoints (DR0–3 hold their values; enabling one in DR7 logs a line), performance counters.
+#include "cpu/exec/emitters.h"
+#include "cpu/exec/operand.h"
+#include "cpu/exec/port.h"
+#include "cpu/mmu/walk.h"
+#include "cpu/state/cpuid.h"
+
+namespace vitrine::cpu {
+
+bool port_allowed(Core& core, u16 port, unsigned size) {
+    const unsigned iopl = (core.r.rflags >> 12) & 3;
+    if (!(core.r.cr0 & PE) || (!(core.r.rflags & VM) && core.cpl <= iopl)) return true;
+    const Segment& tr = core.r.tr;
+    if (!tr.usable || tr.type < 8 || tr.limit < 103) return core.raise(13, 0);
+    u16 map = 0, bits = 0;
+    if (!core.load_system(tr.base + 102, map)) return false;
+    const u32 at = map + port / 8u;
+    if (at + 1 > tr.limit) return core.raise(13, 0);
+    if (!core.load_system(tr.base + at, bits)) return false;
+    return !(bits >> (port & 7) & ((1u << size) - 1)) || core.raise(13, 0);
+}
+u32 port_in(Core& core, u16 port, unsigned size) {
+    core.charge(cost::PortIo);
+    core.stop();
+    ++core.counters.port_io;
+    core.sync_fp();
+    return core.bus.port_read(port, size);
+}
+void port_out(Core& core, u16 port, unsigned size, u32 value) {
+    core.charge(cost::PortIo);
+    core.stop();
+    ++core.counters.port_io;
+    core.sync_fp();
+    core.bus.port_write(port, size, value);
+}
+
+namespace {
+
+bool privileged(Core& core) { return core.cpl == 0 || core.raise(13, 0); }
+
+template <class T, bool Dx> bool in(Core& core, const Op& op) {
+    const u16 port = Dx ? get<u16>(&core, slot_of(RDX)) : static_cast<u16>(op.imm);
+    if (!port_allowed(core, port, sizeof(T))) return false;
+    put<T>(&core, slot_of(RAX), static_cast<T>(port_in(core, port, sizeof(T))));
+    return true;
+}
+template <class T, bool Dx> bool out(Core& core, const Op& op) {
+    const u16 port = Dx ? get<u16>(&core, slot_of(RDX)) : static_cast<u16>(op.imm);
+    if (!port_allowed(core, port, sizeof(T))) return false;
+    port_out(core, port, sizeof(T), get<T>(&core, slot_of(RAX)));
+    return true;
+}
+
+// ---- control registers ----------------------------------------------------------------------------------------------
+
+constexpr u64 Cr0Writable = PE | MP | EM | TS | NE | WP | AM | NW | CD | PG;
+
+bool write_cr0(Core& core, u64 value) {
+    if ((value & PG) && !(value & PE)) return core.raise(13, 0);
+    if ((value & NW) && !(value & CD)) return core.raise(13, 0);
+    if (value >> 32) return core.raise(13, 0);
+    Registers& r = core.r;
+    const u64 old = r.cr0;
+    value = (value & Cr0Writable) | ET;
+    if ((value & PG) && !(old & PG) && (r.msr.efer & LME)) {
+        if (!(r.cr4 & PAE) || core.seg(Seg::CS).long_mode) return core.raise(13, 0);
+        r.msr.efer |= LMA;
+    }
+    if (!(value & PG) && (old & PG)) {
+        if (core.code64()) return core.raise(13, 0);
+        r.msr.efer &= ~u64{LMA};
+    }
+    r.cr0 = value;
+    if ((old ^ value) & (PG | WP | PE)) core.flush_tlb(true);
+    core.update_mode();
+    return true;
+}
+
+bool write_cr4(Core& core, u64 value) {
+    const u64 allowed = VME | PVI | TSD | DE | PSE | PAE | MCE | PGE | PCE | OSFXSR | OSXMMEXCPT | cpuid_cr4_features(core.options.model);
+    if (value & ~allowed) return core.raise(13, 0);
+    if (core.long_active() && !(value & PAE)) return core.raise(13, 0);
+    const u64 changed = core.r.cr4 ^ value;
+    core.r.cr4 = value;
+    if (changed & (PSE | PAE | PGE | SMEP | SMAP)) core.flush_tlb(true);
+    core.update_mode();
+    return true;
+}
+
+bool mov_from_control(Core& core, const Op& op) {
+    if (!privileged(core)) return false;
+    u64 v = 0;
+    switch (op.extra) {
+    case 0: v = core.r.cr0; break;
+    case 2: v = core.r.cr2; break;
+    case 3: v = core.r.cr3; break;
+    case 4: v = core.r.cr4; break;
+    case 8: v = core.interrupts.task_priority(); break;
+    default: return core.raise(6);
+    }
+    if (core.code64()) put<u64>(&core, op.rm, v);
+    else put<u32>(&core, op.rm, static_cast<u32>(v));
+    return true;
+}
+bool mov_to_control(Core& core, const Op& op) {
+    if (!privileged(core)) return false;
+    const u64 v = core.code64() ? get<u64>(&core, op.rm) : get<u32>(&core, op.rm);
+    switch (op.extra) {
+    case 0: return write_cr0(core, v);
+    case 2: core.r.cr2 = v; return true;
+    case 3:
+        if (core.long_active() && (v & 0x7FFF'FFFF'FFFF'FFFF) >> PhysicalAddressBits) return core.raise(13, 0);
+        core.r.cr3 = v & 0x7FFF'FFFF'FFFF'FFFF;
+        core.flush_tlb(false);
+        return true;
+    case 4: return write_cr4(core, v);
+    case 8:
+        if (v >> 4) return core.raise(13, 0);
+        core.interrupts.set_task_priority(static_cast<u8>(v));
+        return true;
+    default: return core.raise(6);
+    }
+}
+
+bool debug_index(Core& core, u8& index) {
+    if (index == 4 || index == 5) { // alias of 6 and 7 unless CR4.DE
+        if (core.r.cr4 & DE) return core.raise(6);
+        index = static_cast<u8>(index + 2);
+    }
+    return true;
+}
+bool mov_from_debug(Core& core, const Op& op) {
+    u8 index = op.extra;
+    if (!privileged(core) || !debug_index(core, index)) return false;
+    if (core.r.dr[7] & 0x2000) { // GD
+        core.r.dr[6] |= 0x2000;
+        core.r.dr[7] &= ~u64{0x2000};
+        return core.raise(1);
+    }
+    if (core.code64()) put<u64>(&core, op.rm, core.r.dr[index]);
+    else put<u32>(&core, op.rm, static_cast<u32>(core.r.dr[index]));
+    return true;
+}
+bool mov_to_debug(Core& core, const Op& op) {
+    u8 index = op.extra;
+    if (!privileged(core) || !debug_index(core, index)) return false;
+    if (core.r.dr[7] & 0x2000) {
+        core.r.dr[6] |= 0x2000;
+        core.r.dr[7] &= ~u64{0x2000};
+        return core.raise(1);
+    }
+    const u64 v = core.code64() ? get<u64>(&core, op.rm) : get<u32>(&core, op.rm);
+    if (index >= 6 && v >> 32) return core.raise(13, 0);
+    if (index == 6) core.r.dr[6] = (v & 0xE00F) | 0xFFFF0FF0;
+    else if (index == 7) {
+        core.r.dr[7] = (v & 0xFFFF2BFF) | 0x400;
+        if ((v & 0xFF) && core.observer) core.observer->unimplemented(core.r.rip, nullptr, 0);
+    } else core.r.dr[index] = v;
+    return true;
+}
+
+bool clear_task_switched(Core& core, const Op&) {
+    if (!privileged(core)) return false;
+    core.r.cr0 &= ~u64{TS};
+    return true;
+}
+bool invalidate_caches(Core& core, const Op&) { return privileged(core); }
+bool halt(Core& core, const Op&) {
+    if (!privileged(core)) return false;
+    core.halted = true;
+    return true;
+}
+bool wait_fpu(Core& core, const Op&) {
+    if ((core.r.cr0 & (MP | TS)) == (MP | TS)) return core.raise(7);
+    if (core.r.x87.status & 0x80) return core.raise(16);
+    return true;
+}
+bool undefined_opcode(Core& core, const Op&) { return core.raise(6); }
+bool read_tsc(Core& core, const Op&) {
+    if ((core.r.cr4 & TSD) && core.cpl != 0) return core.raise(13, 0);
+    const u64 tsc = core.now_cycles() + core.r.msr.tsc_adjust;
+    core.r.gpr[RAX] = tsc & 0xFFFFFFFF, core.r.gpr[RDX] = tsc >> 32;
+    return true;
+}
+bool identify(Core& core, const Op&) {
+    const CpuidResult c = cpuid(core, static_cast<u32>(core.r.gpr[RAX]), static_cast<u32>(core.r.gpr[RCX]));
+    core.r.gpr[RAX] = c.eax, core.r.gpr[RBX] = c.ebx, core.r.gpr[RCX] = c.ecx, core.r.gpr[RDX] = c.edx;
+    return true;
+}
+bool read_msr_instruction(Core& core, const Op&) {
+    u64 value = 0;
+    if (!privileged(core)) return false;
+    if (!msr_read(core, static_cast<u32>(core.r.gpr[RCX]), value)) return core.raise(13, 0);
+    core.r.gpr[RAX] = value & 0xFFFFFFFF, core.r.gpr[RDX] = value >> 32;
+    return true;
+}
+bool write_msr_instruction(Core& core, const Op&) {
+    if (!privileged(core)) return false;
+    const u64 value = static_cast<u32>(core.r.gpr[RAX]) | core.r.gpr[RDX] << 32;
+    core.stop();
+    return msr_write(core, static_cast<u32>(core.r.gpr[RCX]), value) || core.raise(13, 0);
+}
+bool clear_interrupts(Core& core, const Op&) {
+    if (core.protected_mode() || (core.r.rflags & VM)) {
+        const unsigned iopl = (core.r.rflags >> 12) & 3;
+        if ((core.r.rflags & VM) ? iopl < 3 : core.cpl > iopl) return core.raise(13, 0);
+    }
+    core.r.rflags &= ~u64{IF};
+    return true;
+}
+bool set_interrupts(Core& core, const Op&) {
+    if (core.protected_mode() || (core.r.rflags & VM)) {
+        const unsigned iopl = (core.r.rflags >> 12) & 3;
+        if ((core.r.rflags & VM) ? iopl < 3 : core.cpl > iopl) return core.raise(13, 0);
+    }
+    if (!(core.r.rflags & IF)) core.shadow = Shadow::Sti;
+    core.r.rflags |= IF;
+    return true;
+}
+/// 0F AE with F3: RDFSBASE RDGSBASE WRFSBASE WRGSBASE.
+template <class T> bool segment_base(Core& core, const Op& op) {
+    if (!core.code64() || !(core.r.cr4 & FSGSBASE)) return core.raise(6);
+    u64& base = core.seg(op.extra & 1 ? Seg::GS : Seg::FS).base;
+    if (op.extra < 2) {
+        put<T>(&core, op.rm, static_cast<T>(base));
+        return true;
+    }
+    const u64 value = get<T>(&core, op.rm);
+    if (!canonical(value)) return core.raise(13, 0);
+    base = value;
+    return true;
+}
+
+} // namespace
+
+namespace emit {
+
+void mov_control(Emitter& e) { // 0F 20 22; LOCK MOV CR0 (CR8 alias) is AMD only
+    e.op.extra = e.d.reg;
+    e.op.rm = slot_of(e.d.rm);
+    e.cost = cost::Serializing;
+    e.ends_block = true;
+    e.handler = e.d.row->arg ? static_cast<Handler>(cold_end<mov_to_control>) : static_cast<Handler>(cold_end<mov_from_control>);
+}
+void mov_debug(Emitter& e) { // 0F 21 23
+    if (e.d.reg > 7) {
+        e.undefined = true;
+        return;
+    }
+    e.op.extra = e.d.reg;
+    e.op.rm = slot_of(e.d.rm);
+    e.cost = cost::Serializing;
+    e.ends_block = true;
+    e.handler = e.d.row->arg ? static_cast<Handler>(cold_end<mov_to_debug>) : static_cast<Handler>(cold_end<mov_from_debug>);
+}
+void msr(Emitter& e) {
+    e.cost = cost::Serializing, e.ends_block = true;
+    e.handler = e.d.row->arg ? static_cast<Handler>(cold_end<write_msr_instruction>) : static_cast<Handler>(cold_end<read_msr_instruction>);
+}
+void cpuid(Emitter& e) { e.cost = cost::Serializing, e.handler = cold<identify>; }
+void rdtsc(Emitter& e) { e.cost = 20, e.handler = cold<read_tsc>; }
+void hlt(Emitter& e) { e.ends_block = true, e.handler = cold_end<halt>; }
+void clts(Emitter& e) { e.ends_block = true, e.handler = cold_end<clear_task_switched>; }
+void invd(Emitter& e) { e.cost = cost::Serializing, e.handler = cold<invalidate_caches>; }
+void wait(Emitter& e) { e.handler = cold<wait_fpu>; }
+void ud(Emitter& e) { e.handler = cold<undefined_opcode>; }
+void cli_sti(Emitter& e) {
+    e.ends_block = true;
+    e.handler = e.d.row->arg ? static_cast<Handler>(cold_end<set_interrupts>) : static_cast<Handler>(cold_end<clear_interrupts>);
+}
+void port_io(Emitter& e) { // E4–E7, EC–EF: opcode bit 1 out, bit 3 DX
+    const bool dx = e.d.opcode & 8, output = e.d.opcode & 2;
+    const unsigned size = e.d.size == 8 ? 4 : e.d.size; // REX.W is ignored
+    const auto choose = [&]<class T> {
+        if (output) return dx ? static_cast<Handler>(cold<out<T, true>>) : static_cast<Handler>(cold<out<T, false>>);
+        return dx ? static_cast<Handler>(cold<in<T, true>>) : static_cast<Handler>(cold<in<T, false>>);
+    };
+    e.handler = size == 1 ? choose.template operator()<u8>() : size == 2 ? choose.template operator()<u16>() : choose.template operator()<u32>();
+}
+void fs_gs_base(Emitter& e) {
+    e.op.extra = e.d.reg & 7;
+    e.op.rm = slot_of(e.d.rm);
+    e.handler = e.d.size == 8 ? static_cast<Handler>(cold<segment_base<u64>>) : static_cast<Handler>(cold<segment_base<u32>>);
+}
+
+} // namespace emit
+} // namespace vitrine::cpu

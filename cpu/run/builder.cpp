@@ -1,0 +1,278 @@
+// The block builder: see builder.h. SDM vol. 3A 11.6 (self-modifying code), vol. 2 2.3.11 (15-byte limit).
+//
+// Invariants: a block never spans two pages, except a block of one single instruction that itself crosses; that one is
+// never linked and its second page is translated again at each entry. A block ends before a hooked instruction.
+#include "cpu/run/builder.h"
+#include "cpu/exec/fused.h"
+#include "cpu/run/block_cache.h"
+#include "cpu/timing/predictor.h"
+
+namespace vitrine::cpu {
+
+HANDLER fall_through(HANDLER_ARGS) { GO_EDGE(0); }
+namespace {
+void report_unimplemented(Core& core, const Op* op) {
+    if (!core.observer) return;
+    const Block* b = block_of(op);
+    const u64 pa = b->key.physical + op->offset;
+    const PhysicalPage page = core.bus.page(pa);
+    const unsigned count = static_cast<unsigned>(std::min<u64>(15, 0x1000 - (pa & 0xFFF)));
+    if (page.host) core.observer->unimplemented(b->rip + op->offset, page.host + (pa & 0xFFF), count);
+}
+} // namespace
+
+/// An undecodable instruction: #UD at its address; a form that only this build lacks is reported.
+HANDLER raise_undefined(HANDLER_ARGS) {
+    if (op->extra) report_unimplemented(*core, op);
+    core->raise(6);
+    FAULT;
+}
+
+namespace {
+
+constexpr unsigned MaxInstructions = 48;
+
+struct Pending {
+    Op op;
+    Handler no_flags;
+    u8 written, read, fuse_with, condition, size;
+};
+
+u64 wrap(u64 rip, unsigned code_size) { return code_size == 8 ? rip : code_size == 4 ? rip & 0xFFFFFFFF : rip & 0xFFFF; }
+
+/// Fills the operand fields that most emitters leave as they are.
+void fill_operands(Op& op, const Decoded& d) {
+    op.handler = nullptr;
+    op.disp = d.disp;
+    op.imm = static_cast<u32>(d.imm);
+    op.opid = d.opid;
+    op.length = d.length;
+    if (d.has_modrm) {
+        op.reg = d.size == 1 ? byte_slot(d.reg, d.rex) : slot_of(d.reg);
+        if (d.mod == 3) op.rm = d.size == 1 ? byte_slot(d.rm, d.rex) : slot_of(d.rm);
+    } else {
+        op.rm = d.size == 1 ? byte_slot(d.rm, d.rex) : slot_of(d.rm);
+    }
+    op.base = d.rip_relative ? RipSlot : slot_of(d.base);
+    op.index = slot_of(d.index);
+    const unsigned size_code = d.address_size == 2 ? 0 : d.address_size == 4 ? 1 : 2;
+    op.address = static_cast<u8>(d.scale | static_cast<unsigned>(d.seg) << SegShift | size_code << SizeShift);
+    if (!d.has_modrm || d.mod == 3) op.address |= RegisterOperand;
+}
+
+class Builder {
+  public:
+    Builder(Core& core, const BlockKey& key) : core_(core), key_(key) {}
+
+    Block* build(std::span<const u8> page_bytes, bool precise);
+    DecodeResult failure() const { return failure_; }
+
+  private:
+    bool add(std::span<const u8> bytes, u64 rip);
+    Block* finish(bool precise);
+    void liveness(bool precise);
+    void fuse();
+
+    Core& core_;
+    BlockKey key_;
+    Pending list_[MaxInstructions + 1];
+    unsigned count_ = 0;         ///< pending Ops
+    unsigned instructions_ = 0;  ///< that the block counts
+    unsigned length_ = 0, cycles_ = 0;
+    bool ended_ = false, crosses_ = false;
+    DecodeResult failure_ = DecodeResult::Ok;
+    u64 taken_ = 0;
+};
+
+/// Decodes and emits one instruction at `bytes`; false when the block must end before it.
+bool Builder::add(std::span<const u8> bytes, u64 rip) {
+    Decoded d;
+    const DecodeResult result = decode(bytes, key_.code_size, d);
+    if (result == DecodeResult::Truncated || result == DecodeResult::TooLong) {
+        if (count_ == 0) {
+            crosses_ = result == DecodeResult::Truncated;
+            failure_ = result;
+        }
+        return false;
+    }
+    Pending& p = list_[count_];
+    p = Pending{};
+    fill_operands(p.op, d);
+    p.op.offset = static_cast<u16>(length_);
+    p.op.cycles = static_cast<u16>(cycles_);
+    p.op.slot = static_cast<u8>(count_);
+    p.op.index_in_block = static_cast<u8>(instructions_);
+    Emitter e{d, p.op};
+    e.key_flags = key_.flags;
+    if (result == DecodeResult::Undefined) {
+        e.undefined = true;
+        e.unimplemented = d.row && !d.row->emit;
+    } else {
+        e.cost = d.row->cost;
+        d.row->emit(e);
+        if (!e.handler && !e.undefined) e.undefined = e.unimplemented = true;
+    }
+    if (e.undefined) {
+        // #UD is raised when it runs, not now: the log line comes with it (run.cpp).
+        e.handler = raise_undefined;
+        e.ends_block = true;
+        e.flags_read = AllFlags, e.flags_written = 0, e.no_flags = nullptr, e.fuse_with = 0, e.condition = 0xFF;
+        p.op.extra = e.unimplemented;
+    }
+    p.op.handler = e.handler;
+    p.no_flags = e.no_flags, p.written = e.flags_written, p.read = e.flags_read;
+    p.fuse_with = e.fuse_with, p.condition = e.condition, p.size = d.size;
+    ++count_;
+    length_ += d.length;
+    if (!e.self_counting) {
+        ++instructions_;
+        cycles_ += e.cost;
+    }
+    const Imm imm = d.row ? d.row->imm : Imm::None;
+    if (imm == Imm::Jb || imm == Imm::Jz) {
+        taken_ = wrap(rip + d.length + d.imm, key_.code_size);
+        if (key_.code_size != 8 && d.size == 2) taken_ &= 0xFFFF;
+        const bool doubtful = key_.code_size == 8 ? static_cast<u64>(static_cast<i64>(taken_ << 16) >> 16) != taken_ : !(key_.flags & FullLimit);
+        if (e.condition != 0xFF || d.opcode == 0xE8 || d.opcode == 0xE9 || d.opcode == 0xEB) p.op.extra = doubtful;
+        p.op.disp = static_cast<i32>(Predictor::slot(rip));
+    }
+    ended_ = e.ends_block;
+    return true;
+}
+
+Block* Builder::build(std::span<const u8> page_bytes, bool precise) {
+    const unsigned limit = precise ? 1 : MaxInstructions;
+    while (count_ < limit && !ended_) {
+        const u64 rip = wrap(key_.rip + length_, key_.code_size);
+        if (count_ && rip < key_.rip) break; // wrapped around the code segment
+        if (count_ && core_.hooks.contains(core_.code64() ? rip : rip + core_.seg(Seg::CS).base)) break;
+        if (length_ >= page_bytes.size()) break;
+        if (!add(page_bytes.subspan(length_, std::min<std::size_t>(16, page_bytes.size() - length_)), rip)) break;
+    }
+    return count_ ? finish(precise) : nullptr;
+}
+
+void Builder::liveness(bool precise) {
+    u8 live = AllFlags;
+    for (unsigned i = count_; i-- > 0;) {
+        Pending& p = list_[i];
+        p.op.live = live;
+        if (!precise && p.no_flags && !(live & p.written)) p.op.handler = p.no_flags, live = static_cast<u8>(live & ~p.written);
+        else live = static_cast<u8>((live & ~p.written) | p.read);
+    }
+}
+
+void Builder::fuse() {
+    if (count_ < 2) return;
+    Pending& branch = list_[count_ - 1];
+    Pending& first = list_[count_ - 2];
+    if (branch.condition == 0xFF || !first.fuse_with || branch.op.extra) return;
+    const Handler pair = fused_handler(first.fuse_with, first.size, branch.condition);
+    if (!pair) return;
+    first.op.handler = pair;
+    first.op.disp = branch.op.disp;
+    --count_;
+}
+
+Block* Builder::finish(bool precise) {
+    liveness(precise);
+    if (!precise && core_.options.fusion) fuse();
+    Block* block = core_.blocks->allocate(count_ + 1);
+    block->key = key_;
+    block->rip = key_.rip;
+    block->target[0] = wrap(key_.rip + length_, key_.code_size);
+    block->target[1] = taken_;
+    block->length = static_cast<u16>(length_);
+    block->cycles = cycles_;
+    block->count = static_cast<u8>(instructions_);
+    Op* ops = block->ops();
+    for (unsigned i = 0; i < count_; ++i) ops[i] = list_[i].op;
+    if (!ended_) {
+        Op& end = ops[count_];
+        end = Op{};
+        end.handler = fall_through;
+        end.imm64 = 0;
+        end.offset = static_cast<u16>(length_), end.cycles = static_cast<u16>(cycles_);
+        end.slot = static_cast<u8>(count_), end.index_in_block = static_cast<u8>(instructions_);
+        ++count_;
+    }
+    block->op_count = static_cast<u8>(count_);
+    return block;
+}
+
+BlockKey current_key(const Core& core, u64 physical, bool precise) {
+    BlockKey key;
+    key.physical = physical;
+    key.rip = core.r.rip;
+    const Segment& cs = core.seg(Seg::CS);
+    key.code_size = core.code64() ? 8 : cs.big ? 4 : 2;
+    key.flags = static_cast<u8>(core.block_flags() | (precise ? PreciseBlock : 0));
+    return key;
+}
+
+} // namespace
+
+Block* find_block(Core& core, bool precise) {
+    ++core.counters.block_lookups;
+    const bool long64 = core.code64();
+    const Segment& cs = core.seg(Seg::CS);
+    if (long64) {
+        if (static_cast<u64>(static_cast<i64>(core.r.rip << 16) >> 16) != core.r.rip) return core.raise(13, 0), nullptr;
+    } else if (core.r.rip > cs.limit) return core.raise(13, 0), nullptr;
+    const u64 linear = long64 ? core.r.rip : (cs.base + core.r.rip) & 0xFFFFFFFF;
+    const TlbEntry* entry = core.code_entry(linear);
+    if (!entry) return nullptr;
+    const u64 physical = entry->frame << 12 | (linear & 0xFFF);
+    if (!core.options.block_cache) core.blocks->flush(), core.flush_fast();
+    const BlockKey key = current_key(core, physical, precise);
+    const auto second_frame = [&](u64& frame) {
+        u64 next = (linear | 0xFFF) + 1;
+        if (!long64) next &= 0xFFFFFFFF;
+        const TlbEntry* e = core.code_entry(next);
+        if (e) frame = e->frame;
+        return e != nullptr;
+    };
+    if (Block* found = core.blocks->find(key)) {
+        if (found->second_page == ~u64{0}) {
+            if (long64 || (key.flags & FullLimit) || found->rip + found->length - 1 <= cs.limit) return found;
+        } else {
+            u64 frame = 0;
+            if (!second_frame(frame)) return nullptr;
+            if (found->second_page >> 12 == frame) return found;
+            core.blocks->written(physical, 1); // the second page moved: decode again
+        }
+    }
+    if (core.blocks->full()) core.blocks->flush(), core.flush_fast();
+
+    // The bytes of this page, and of the next one only if an instruction needs it.
+    u8 window[0x1000 + 16];
+    const unsigned here = 0x1000 - static_cast<unsigned>(physical & 0xFFF);
+    const auto fetch = [&](u64 pa, unsigned size, u8* out) {
+        const PhysicalPage page = core.bus.page(pa);
+        if (page.host) std::memcpy(out, page.host + (pa & 0xFFF), size);
+        else std::memset(out, 0xFF, size); // nothing there: all ones
+    };
+    const unsigned want = std::min(here, 1024u);
+    fetch(physical, want, window);
+    unsigned available = want;
+    if (!long64) available = static_cast<unsigned>(std::min<u64>(available, u64{cs.limit} - core.r.rip + 1));
+    Builder builder(core, key);
+    Block* block = builder.build({window, available}, precise);
+    if (!block) {
+        if (builder.failure() == DecodeResult::TooLong || available < here) return core.raise(13, 0), nullptr;
+        // One instruction crosses into the next page.
+        u64 frame = 0;
+        if (!second_frame(frame)) return nullptr;
+        unsigned more = 15;
+        if (!long64) more = static_cast<unsigned>(std::min<u64>(more, u64{cs.limit} - core.r.rip + 1 - here));
+        fetch(frame << 12, more, window + here);
+        Builder crossing(core, key);
+        block = crossing.build({window, std::min(here + more, 15u)}, true);
+        if (!block) return core.raise(13, 0), nullptr;
+        block->second_page = frame << 12;
+    }
+    core.blocks->insert(block);
+    return block;
+}
+
+} // namespace vitrine::cpu

@@ -1,0 +1,150 @@
+// Core: construction, reset, mode bookkeeping, serialization. SDM vol. 3A 9.1.1 and table 9-1 for reset values.
+#include "cpu/run/core.h"
+#include "cpu/run/block_cache.h"
+#include "cpu/timing/cost.h"
+
+namespace vitrine::cpu {
+
+const char* mode_name(Mode mode) {
+    switch (mode) {
+    case Mode::Real: return "real";
+    case Mode::Virtual8086: return "virtual-8086";
+    case Mode::Protected16: return "protected16";
+    case Mode::Protected32: return "protected32";
+    case Mode::Compat16: return "compat16";
+    case Mode::Compat32: return "compat32";
+    case Mode::Long64: return "long64";
+    }
+    return "?";
+}
+
+Core::Core(const Options& o, PhysicalBus& b, InterruptController& i)
+    : options(o), bus(b), interrupts(i), blocks(std::make_unique<BlockCache>(*this)) {
+    if (options.timing == Timing::Simple) mispredict_cost = cost::Mispredict, tlb_miss_cost = cost::TlbMissLevel;
+    reset();
+}
+Core::~Core() = default;
+
+void Core::reset() {
+    r = Registers{};
+    r.rip = 0xFFF0;
+    r.gpr[RDX] = 0x000506E3; // the signature, as CPUID leaf 1 EAX
+    r.cr0 = 0x60000010;
+    r.dr[6] = 0xFFFF0FF0, r.dr[7] = 0x400;
+    for (Segment& s : r.seg) {
+        s.limit = 0xFFFF, s.type = 3, s.code_or_data = s.present = true;
+    }
+    seg(Seg::CS).selector = 0xF000, seg(Seg::CS).base = 0xFFFF0000, seg(Seg::CS).type = 11;
+    r.ldtr.limit = r.tr.limit = 0xFFFF;
+    r.ldtr.type = 2, r.tr.type = 11, r.ldtr.present = r.tr.present = true;
+    r.gdtr.limit = r.idtr.limit = 0xFFFF;
+    r.msr.misc_enable = 1; // fast strings
+    r.x87.control = 0x40, r.x87.tag_valid = 0xFF;
+    lazy = {};
+    cpl = 0;
+    halted = shut_down = nmi_pending = nmi_blocked = debug_trap = false;
+    shadow = Shadow::None;
+    data_tlb.flush_all(), code_tlb.flush_all();
+    predictor = {};
+    chain.count = 0;
+    fp_loaded = false;
+    event = stop_after = false;
+    extra_cycles = 0;
+    flush_fast();
+    jumps_dirty = true;
+    flush_jumps();
+    mode = Mode::Real;
+    update_mode();
+}
+
+void Core::apply_map_change() {
+    map_changed = false;
+    flush_fast();
+    jumps_dirty = true;
+    blocks->flush();
+}
+
+u8 Core::block_flags() const {
+    u8 flags = 0;
+    const Segment& cs = seg(Seg::CS);
+    if (code64() || cs.limit >= (cs.big ? 0xFFFFFFFFu : 0xFFFFu)) flags |= FullLimit;
+    if (!code64() && seg(Seg::SS).big) flags |= Stack32;
+    if (protected_mode()) flags |= ProtectedCode;
+    return flags;
+}
+
+void Core::update_mode() {
+    const Segment& cs = seg(Seg::CS);
+    Mode next;
+    if (!(r.cr0 & PE)) next = Mode::Real;
+    else if (r.rflags & VM) next = Mode::Virtual8086;
+    else if (r.msr.efer & LMA) next = cs.long_mode ? Mode::Long64 : cs.big ? Mode::Compat32 : Mode::Compat16;
+    else next = cs.big ? Mode::Protected32 : Mode::Protected16;
+    if (next == Mode::Real) cpl = 0;
+    if (next == Mode::Virtual8086) cpl = 3;
+    if (next != mode) {
+        const Mode from = mode;
+        mode = next;
+        if (observer) observer->mode_changed(from, next);
+    }
+    update_privilege();
+}
+
+void Core::update_privilege() {
+    const unsigned privilege = cpl == 3 ? FastUser : (r.cr4 & SMAP) && !(r.rflags & AC) ? FastSupervisor : FastSupervisorWithUser;
+    // With alignment checking on, nothing may hit.
+    static FastTable none; // never written: its tags stay invalid
+    const bool check_alignment = cpl == 3 && (r.cr0 & AM) && (r.rflags & AC);
+    read_fast = check_alignment ? none.data() : read_tables[privilege].data();
+    write_fast = check_alignment ? none.data() : write_tables[privilege].data();
+    jumps = jump_tables[code64() ? (cpl == 3 ? 1 : 0) : 2].data();
+}
+
+namespace {
+
+void serialize_segment(Archive& a, Segment& s) {
+    a(s.base, s.limit, s.selector, s.type, s.dpl, s.code_or_data, s.present, s.available, s.long_mode, s.big, s.granular, s.usable);
+    if (a.loading() && (s.type > 15 || s.dpl > 3)) a.fail("a segment register is malformed");
+}
+void serialize_registers(Archive& a, Registers& r) {
+    a(r.gpr, r.rip, r.rflags);
+    for (Segment& s : r.seg) serialize_segment(a, s);
+    serialize_segment(a, r.ldtr);
+    serialize_segment(a, r.tr);
+    a(r.gdtr.base, r.gdtr.limit, r.idtr.base, r.idtr.limit, r.cr0, r.cr2, r.cr3, r.cr4, r.dr);
+    Msrs& m = r.msr;
+    a(m.efer, m.star, m.lstar, m.cstar, m.fmask, m.kernel_gs_base, m.sysenter_cs, m.sysenter_esp, m.sysenter_eip, m.pat, m.misc_enable,
+      m.tsc_adjust, m.tsc_aux, m.mtrr_def_type, m.mtrr_variable, m.mtrr_fixed, m.debug_ctl, m.microcode, m.mcg_status);
+    X87& x = r.x87;
+    for (auto& st : x.physical) a(st);
+    a(x.control, x.status, x.opcode, x.tag_valid, x.instruction_pointer, x.data_pointer, x.instruction_segment, x.data_segment);
+    for (Xmm& v : r.xmm) a(v.lo, v.hi);
+    a(r.mxcsr, r.xcr0);
+}
+
+} // namespace
+
+void Core::serialize(Archive& archive) {
+    sync_fp();
+    archive.section("cpu", 1);
+    if (!archive.loading()) set_flags(flags()); // the lazy form is a shape, not state
+    serialize_registers(archive, r);
+    archive(step_count, cycle_count, cpl, mode, halted, shut_down, interrupt_line, nmi_pending, nmi_blocked, shadow, debug_trap);
+    archive(predictor, data_tlb, code_tlb);
+    if (!archive.loading() || !archive.ok()) return;
+    if (cpl > 3 || mode > Mode::Long64 || shadow > Shadow::MovSs || r.gpr[ZeroSlot] != 0 || (r.mxcsr & ~0xFFFFu))
+        return archive.fail("the processor state is malformed");
+    lazy = {};
+    running = false;
+    in_op = nullptr;
+    event = stop_after = false;
+    extra_cycles = 0;
+    skip_hook_step = ~u64{0};
+    flush_fast();
+    jumps_dirty = true;
+    flush_jumps();
+    blocks->flush();
+    update_privilege();
+}
+
+} // namespace vitrine::cpu

@@ -1,0 +1,191 @@
+// Core — the processor's whole state, guest-visible and host-side, as the handlers see it.
+//
+// Invariants
+// - `r.gpr[16]` is zero. `r.rip` is exact only outside handlers (leave_* writes it); RFLAGS' arithmetic bits are in
+//   `lazy` unless its kind is Explicit.
+// - Inside run(), now = cycle_end − budget. `in_op` names the Op whose handler called out, with its budget and steps,
+//   so that steps() and cycles() are exact inside bus callbacks.
+// - Members under "guest-visible" are serialized; members under "host side" can be rebuilt at any moment.
+#pragma once
+#include <algorithm>
+#include <cstring>
+#include <memory>
+#include <unordered_map>
+#include <unordered_set>
+#include <vector>
+#include "cpu/bus.h"
+#include "cpu/cpu.h"
+#include "cpu/decode/op.h"
+#include "cpu/mmu/tlb.h"
+#include "cpu/state/flags.h"
+#include "cpu/timing/predictor.h"
+
+namespace vitrine::cpu {
+
+class BlockCache;
+
+/// What a fault handler needs to deliver: SDM 3A 6.3–6.4.
+struct PendingFault {
+    u8 vector = 0;
+    bool has_error = false;
+    u32 error = 0;
+};
+
+enum class Shadow : u8 { None, Sti, MovSs };
+enum class Access : u8 { Read, Write, Execute };
+
+struct JumpEntry {
+    u64 rip = u64{1} << 63; ///< not canonical: never a 64-bit target, and never a 32-bit one
+    Block* block = nullptr;
+};
+inline constexpr std::size_t JumpEntries = 2048;
+
+struct alignas(64) Core {
+    Core(const Options& o, PhysicalBus& b, InterruptController& i);
+    ~Core();
+
+    // ---- hot, guest-visible ------------------------------------------------------------------------------------
+    Registers r;
+    LazyFlags lazy;
+    Predictor predictor;
+
+    // ---- hot, host side ----------------------------------------------------------------------------------------
+    FastEntry* read_fast = nullptr;  ///< the fast table of the current privilege
+    FastEntry* write_fast = nullptr;
+    JumpEntry* jumps = nullptr;      ///< of the current privilege
+    u64 mispredict_cost = 0, tlb_miss_cost = 0;
+    bool event = false;              ///< something happened in an access: extra cycles or a stop
+    bool stop_after = false;         ///< leave after this instruction
+    bool fp_loaded = false;          ///< the host's MXCSR holds the guest's controls and collects its flags
+    u64 extra_cycles = 0;            ///< TLB misses and the like, not yet charged
+    const Op* in_op = nullptr;
+    i64 in_budget = 0;
+    u64 in_steps = 0;
+    unsigned link_edge = 0;
+    Block* link_from = nullptr;      ///< the block whose edge leave_lookup should link once the target is known
+
+    // ---- guest-visible -----------------------------------------------------------------------------------------
+    u64 step_count = 0, cycle_count = 0;
+    u8 cpl = 0;
+    Mode mode = Mode::Real;
+    bool halted = false, shut_down = false;
+    bool interrupt_line = false, nmi_pending = false, nmi_blocked = false;
+    Shadow shadow = Shadow::None;
+    bool debug_trap = false; ///< a single-step #DB is due at this boundary
+    bool trap_suppressed = false; ///< the last instruction was a software interrupt: no single-step trap after it
+    ArchitecturalTlb<DataTlbEntries> data_tlb;
+    ArchitecturalTlb<CodeTlbEntries> code_tlb;
+
+    // ---- host side ---------------------------------------------------------------------------------------------
+    Options options;
+    PhysicalBus& bus;
+    InterruptController& interrupts;
+    CpuObserver* observer = nullptr;
+    PendingFault fault;
+    FaultChain chain;
+    Counters counters;
+    u64 cycle_end = 0;      ///< now = cycle_end − budget while blocks run
+    i64 budget = 0;
+    bool running = false, stop_requested = false, map_changed = false;
+    u64 skip_hook_step = ~u64{0}; ///< a hook at this step has been reported already
+    std::unordered_set<u64> hooks;
+    FastTable read_tables[FastPrivileges], write_tables[FastPrivileges];
+    std::array<JumpEntry, JumpEntries> jump_tables[3]; ///< supervisor, user, and one that stays empty for legacy modes
+    bool jumps_dirty = true;
+    std::unique_ptr<BlockCache> blocks;
+
+    // ---- flags -------------------------------------------------------------------------------------------------
+    u64 flags() const { return (r.rflags & ~u64{ArithmeticFlags}) | lazy_bits(lazy, r.rflags); }
+    /// Replaces all of RFLAGS (the caller has applied the masks of its instruction).
+    void set_flags(u64 value) {
+        r.rflags = (value & ~u64{0x28}) | 2; // bits 3 and 5 read as zero
+        lazy.kind = FlagKind::Explicit;
+    }
+    void set_arithmetic(u64 bits) {
+        r.rflags = (r.rflags & ~u64{ArithmeticFlags}) | (bits & ArithmeticFlags);
+        lazy.kind = FlagKind::Explicit;
+    }
+    bool condition(unsigned cc) const { return lazy_condition(lazy, r.rflags, cc); }
+
+    // ---- mode ----------------------------------------------------------------------------------------------------
+    Segment& seg(Seg s) { return r.seg[static_cast<unsigned>(s)]; }
+    const Segment& seg(Seg s) const { return r.seg[static_cast<unsigned>(s)]; }
+    bool long_active() const { return r.msr.efer & LMA; }
+    bool code64() const { return mode == Mode::Long64; }
+    bool protected_mode() const { return (r.cr0 & PE) && !(r.rflags & VM); }
+    /// Recomputes mode, fast-table pointers and block flags after CR0/CR4/EFER/CS/SS/CPL/AC changed.
+    void update_mode();
+    void update_privilege();
+    u8 block_flags() const;
+
+    // ---- faults --------------------------------------------------------------------------------------------------
+    /// Each records the fault and returns false, so that access code can `return raise(...)`.
+    bool raise(u8 vector) { fault = {vector, false, 0}; return false; }
+    bool raise(u8 vector, u32 error) { fault = {vector, true, error}; return false; }
+    bool page_fault(u64 linear, u32 error) { r.cr2 = linear; return raise(14, error); }
+
+    // ---- memory (mmu/access.cpp). False: `fault` is set ------------------------------------------------------------
+    bool read(u64 linear, unsigned size, void* out, bool user);
+    bool write(u64 linear, unsigned size, const void* data, bool user);
+    /// Checks that a write of `size` bytes would succeed (setting A and D), before a read-modify-write reads.
+    bool probe_write(u64 linear, unsigned size, bool user);
+    template <class T> bool load(u64 linear, T& out) { return read(linear, sizeof(T), &out, cpl == 3); }
+    template <class T> bool store(u64 linear, T value) { return write(linear, sizeof(T), &value, cpl == 3); }
+    /// Supervisor accesses that an instruction implies: descriptor tables, TSS, IDT. SMAP ignores AC for them.
+    template <class T> bool load_system(u64 linear, T& out) {
+        implicit = true;
+        const bool ok = read(linear, sizeof(T), &out, false);
+        implicit = false;
+        return ok;
+    }
+    template <class T> bool store_system(u64 linear, T value) {
+        implicit = true;
+        const bool ok = write(linear, sizeof(T), &value, false);
+        implicit = false;
+        return ok;
+    }
+    bool implicit = false;
+    /// Linear → physical for one access inside one page, filling the architectural TLB.
+    bool translate(u64 linear, Access access, bool user, u64& physical);
+    TlbEntry* code_entry(u64 linear);
+    void physical_read(u64 pa, unsigned size, void* out);
+    void physical_write(u64 pa, unsigned size, const void* data);
+    void install_fast(u64 linear, const TlbEntry& e, bool user);
+    void flush_fast();
+    void flush_fast_page(u64 linear_page);
+    void flush_jumps();
+    void flush_tlb(bool global_too);
+    void flush_tlb_page(u64 linear);
+    /// Someone wrote physical memory: decoded code there is dropped; a write into the running block stops it.
+    void code_written(u64 pa, unsigned size);
+
+    // ---- time, exact inside callbacks ----------------------------------------------------------------------------
+    u64 now_steps() const;
+    u64 now_cycles() const;
+    void charge(u64 cycles) { extra_cycles += cycles, event = true; }
+    void stop() { stop_after = true, event = true; }
+
+    // ---- x87 and SSE controls ------------------------------------------------------------------------------------
+    void load_fp();
+    void sync_fp();
+
+    // ---- interrupts and control transfer (exec/interrupt.cpp, exec/transfer.cpp) ----------------------------------
+    enum class Source : u8 { Fault, External, Software, Privileged };
+    /// Delivers one exception or interrupt, with nested faults up to shutdown. One step.
+    void deliver(u8 vector, Source source, bool has_error, u32 error);
+    bool deliver_once(u8 vector, Source source, bool has_error, u32 error);
+
+    Stop run(u64 deadline, u64 step_limit);
+    void apply_map_change();
+    Stop run_loop(u64 deadline, u64 step_limit);
+    void serialize(Archive& archive);
+    void reset();
+};
+
+/// Depth of nested leaves aside, each handler ends in one of these (run/leave.h has the macros).
+VITRINE_HANDLER u32 leave_budget(Core*, const Op*, i64, u64);
+VITRINE_HANDLER u32 leave_fault(Core*, const Op*, i64, u64);
+VITRINE_HANDLER u32 leave_after(Core*, const Op*, i64, u64);
+VITRINE_HANDLER u32 after_event(Core*, const Op*, i64, u64);
+
+} // namespace vitrine::cpu

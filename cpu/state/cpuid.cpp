@@ -1,0 +1,207 @@
+// CPUID leaves and MSRs: see cpuid.h.
+#include "cpu/state/cpuid.h"
+#include <cstring>
+#include "cpu/exec/operand.h"
+#include "cpu/mmu/walk.h"
+
+namespace vitrine::cpu {
+
+u64 cpuid_cr4_features(Model) { return UMIP | FSGSBASE | OSXSAVE | SMEP | SMAP; }
+
+namespace {
+
+u32 word(const char* text) {
+    u32 v = 0;
+    std::memcpy(&v, text, 4);
+    return v;
+}
+
+CpuidResult features(const Core& core) {
+    CpuidResult c;
+    c.eax = 0x000506E3; // family 6, model 5Eh, stepping 3
+    c.ebx = core.interrupts.apic_id() << 24 | 1u << 16 | 8u << 8; // one logical processor, CLFLUSH line 64 bytes
+    c.edx = 1u << 0 | 1u << 2 | 1u << 3 | 1u << 4 | 1u << 5 | 1u << 6 | 1u << 7 | 1u << 8 | 1u << 11 | 1u << 12 | 1u << 13 |
+            1u << 15 | 1u << 16 | 1u << 19 | 1u << 24 | 1u << 25 | 1u << 26; // FPU DE PSE TSC MSR PAE MCE CX8 SEP MTRR PGE CMOV PAT CLFSH FXSR SSE SSE2
+    if (core.interrupts.apic_enabled()) c.edx |= 1u << 9;
+    c.ecx = 1u << 13 | 1u << 21 | 1u << 24 | 1u << 26; // CX16 x2APIC TSC-deadline XSAVE
+    if (core.r.cr4 & OSXSAVE) c.ecx |= 1u << 27;
+    return c;
+}
+
+/// Deterministic cache parameters, leaf 4 (SDM vol. 2, CPUID 04h).
+CpuidResult cache(u32 subleaf) {
+    struct Level { u32 type, level, ways, sets; };
+    static constexpr Level levels[] = {{1, 1, 8, 64}, {2, 1, 8, 64}, {3, 2, 4, 1024}, {3, 3, 16, 8192}};
+    if (subleaf >= std::size(levels)) return {};
+    const Level& l = levels[subleaf];
+    return {l.type | l.level << 5 | 1u << 8, (l.ways - 1) << 22 | 63, l.sets - 1, 0};
+}
+
+} // namespace
+
+CpuidResult cpuid(const Core& core, u32 leaf, u32 subleaf) {
+    constexpr u32 highest = 0x16, highest_extended = 0x80000008;
+    static constexpr char brand[48] = "Vitrine x86-64 interpreter at 1000 MHz";
+    if (leaf > highest && leaf < 0x80000000) leaf = highest; // SDM: beyond the range, the highest basic leaf
+    if (leaf > highest_extended) leaf = highest;
+    switch (leaf) {
+    case 0: return {highest, word("Genu"), word("ntel"), word("ineI")};
+    case 1: return features(core);
+    case 2: return {0x00FEFF01, 0, 0, 0}; // descriptors: use leaf 4
+    case 4: return cache(subleaf);
+    case 6: return {4, 0, 0, 0}; // ARAT
+    case 7:
+        if (subleaf != 0) return {};
+        return {0, 1u << 0 | 1u << 7 | 1u << 9 | 1u << 20, 1u << 2, 1u << 4 | 1u << 29}; // FSGSBASE SMEP ERMS SMAP; UMIP; FSRM ARCH_CAPABILITIES
+    case 0xB: // one thread, one core
+        if (subleaf == 0) return {0, 1, 1u << 8, core.interrupts.apic_id()};
+        if (subleaf == 1) return {0, 1, 1 | 2u << 8, core.interrupts.apic_id()};
+        return {0, 0, subleaf, core.interrupts.apic_id()};
+    case 0xD:
+        if (subleaf == 0) return {3, 576, 576, 0}; // x87 and SSE; legacy area and header
+        return {};
+    case 0x15: return {1, 40, 25'000'000, 0}; // TSC = 25 MHz crystal × 40
+    case 0x16: return {1000, 1000, 25, 0};
+    case 0x80000000: return {highest_extended, 0, 0, 0};
+    case 0x80000001: return {0, 0, 1, 1u << 11 | 1u << 20 | 1u << 27 | 1u << 29}; // LAHF; SYSCALL NX RDTSCP LM
+    case 0x80000002:
+    case 0x80000003:
+    case 0x80000004: {
+        const char* part = brand + 16 * (leaf - 0x80000002);
+        return {word(part), word(part + 4), word(part + 8), word(part + 12)};
+    }
+    case 0x80000006: return {0, 0, 256u << 16 | 4u << 12 | 64, 0};
+    case 0x80000007: return {0, 0, 0, 1u << 8}; // invariant TSC
+    case 0x80000008: return {PhysicalAddressBits | 48u << 8, 0, 0, 0};
+    default: return {};
+    }
+}
+
+namespace {
+
+bool valid_memory_type(u64 type) { return type == 0 || type == 1 || type == 4 || type == 5 || type == 6; }
+
+/// Index of a fixed-range MTRR, or −1.
+int fixed_mtrr(u32 index) {
+    switch (index) {
+    case 0x250: return 0;
+    case 0x258: return 1;
+    case 0x259: return 2;
+    default: return index >= 0x268 && index <= 0x26F ? static_cast<int>(index - 0x268 + 3) : -1;
+    }
+}
+bool apic_msr(u32 index) { return index == 0x1B || index == 0x6E0 || (index >= 0x800 && index <= 0x8FF); }
+
+} // namespace
+
+bool msr_read(Core& core, u32 index, u64& value) {
+    const Msrs& m = core.r.msr;
+    if (apic_msr(index)) return core.interrupts.msr_read(index, value);
+    if (const int fixed = fixed_mtrr(index); fixed >= 0) return value = m.mtrr_fixed[static_cast<unsigned>(fixed)], true;
+    if (index >= 0x200 && index < 0x210) return value = m.mtrr_variable[index - 0x200], true;
+    switch (index) {
+    case 0x10: value = core.now_cycles() + m.tsc_adjust; break;
+    case 0x17: value = 0; break;                 // IA32_PLATFORM_ID
+    case 0x3A: value = 1; break;                 // IA32_FEATURE_CONTROL: locked
+    case 0x3B: value = m.tsc_adjust; break;
+    case 0x8B: value = m.microcode; break;
+    case 0xFE: value = 0x508; break;             // IA32_MTRRCAP: 8 variable ranges, fixed, WC
+    case 0x10A: value = 1 | 1u << 4 | 1u << 5 | 1u << 6 | 1u << 8 | 1u << 20 | 1u << 26; break; // ARCH_CAPABILITIES: RDCL_NO SSB_NO MDS_NO PSCHANGE_NO TAA_NO BHI_NO GDS_NO
+    case 0x174: value = m.sysenter_cs; break;
+    case 0x175: value = m.sysenter_esp; break;
+    case 0x176: value = m.sysenter_eip; break;
+    case 0x179: value = 0; break;                // IA32_MCG_CAP: no banks
+    case 0x17A: value = m.mcg_status; break;
+    case 0x1A0: value = m.misc_enable; break;
+    case 0x1D9: value = m.debug_ctl; break;
+    case 0x277: value = m.pat; break;
+    case 0x2FF: value = m.mtrr_def_type; break;
+    case 0xC0000080: value = m.efer; break;
+    case 0xC0000081: value = m.star; break;
+    case 0xC0000082: value = m.lstar; break;
+    case 0xC0000083: value = m.cstar; break;
+    case 0xC0000084: value = m.fmask; break;
+    case 0xC0000100: value = core.seg(Seg::FS).base; break;
+    case 0xC0000101: value = core.seg(Seg::GS).base; break;
+    case 0xC0000102: value = m.kernel_gs_base; break;
+    case 0xC0000103: value = m.tsc_aux; break;
+    default: return false;
+    }
+    return true;
+}
+
+bool msr_write(Core& core, u32 index, u64 value) {
+    Msrs& m = core.r.msr;
+    if (apic_msr(index)) return core.interrupts.msr_write(index, value);
+    if (const int fixed = fixed_mtrr(index); fixed >= 0) {
+        for (unsigned i = 0; i < 8; ++i)
+            if (!valid_memory_type(value >> (8 * i) & 0xFF)) return false;
+        m.mtrr_fixed[static_cast<unsigned>(fixed)] = value;
+        return true;
+    }
+    if (index >= 0x200 && index < 0x210) {
+        const u64 allowed = index & 1 ? PhysicalMask & ~u64{0x7FF} : (PhysicalMask & ~u64{0xFFF}) | 0xFF;
+        if ((value & ~allowed) || (!(index & 1) && !valid_memory_type(value & 0xFF))) return false;
+        m.mtrr_variable[index - 0x200] = value;
+        return true;
+    }
+    switch (index) {
+    case 0x10: m.tsc_adjust = value - core.now_cycles(); break;
+    case 0x3B: m.tsc_adjust = value; break;
+    case 0x79: break; // IA32_BIOS_UPDT_TRIG: no microcode to load
+    case 0x8B: m.microcode = value; break;
+    case 0x174: m.sysenter_cs = value & 0xFFFFFFFF; break;
+    case 0x175:
+        if (!canonical(value)) return false;
+        m.sysenter_esp = value;
+        break;
+    case 0x176:
+        if (!canonical(value)) return false;
+        m.sysenter_eip = value;
+        break;
+    case 0x17A: m.mcg_status = value & 7; break;
+    case 0x1A0: m.misc_enable = value & 0x0000'0004'0085'1889; break;
+    case 0x1D9: m.debug_ctl = value & 3; break;
+    case 0x277:
+        for (unsigned i = 0; i < 8; ++i) {
+            const u64 type = value >> (8 * i) & 0xFF;
+            if (!valid_memory_type(type) && type != 7) return false;
+        }
+        m.pat = value;
+        break;
+    case 0x2FF:
+        if ((value & ~u64{0xCFF}) || !valid_memory_type(value & 0xFF)) return false;
+        m.mtrr_def_type = value;
+        break;
+    case 0xC0000080: {
+        if (value & ~u64{SCE | LME | LMA | NXE}) return false;
+        if ((m.efer ^ value) & LME && (core.r.cr0 & PG)) return false;
+        const u64 changed = m.efer ^ value;
+        m.efer = (value & ~u64{LMA}) | (m.efer & LMA); // LMA is read-only
+        if (changed & NXE) core.flush_tlb(true);
+        core.update_mode();
+        break;
+    }
+    case 0xC0000081: m.star = value; break;
+    case 0xC0000082:
+    case 0xC0000083:
+        if (!canonical(value)) return false;
+        (index & 1 ? m.cstar : m.lstar) = value;
+        break;
+    case 0xC0000084: m.fmask = value & 0xFFFFFFFF; break;
+    case 0xC0000100:
+    case 0xC0000101:
+        if (!canonical(value)) return false;
+        core.seg(index & 1 ? Seg::GS : Seg::FS).base = value;
+        break;
+    case 0xC0000102:
+        if (!canonical(value)) return false;
+        m.kernel_gs_base = value;
+        break;
+    case 0xC0000103: m.tsc_aux = value & 0xFFFFFFFF; break;
+    default: return false;
+    }
+    return true;
+}
+
+} // namespace vitrine::cpu

@@ -1,0 +1,21 @@
+// CPUID models and model-specific registers. SDM vol. 2 CPUID, vol. 4.
+//
+// Models follow the x86-64 psABI levels. Offered beside the level: SMEP SMAP UMIP FSGSBASE XSAVE(x87, SSE) x2APIC
+// TSC-deadline, invariant TSC with leaves 15h/16h, ERMS and FSRM (bulk REP is cheap here). MMX is not offered yet.
+#pragma once
+#include "cpu/run/core.h"
+
+namespace vitrine::cpu {
+
+struct CpuidResult {
+    u32 eax = 0, ebx = 0, ecx = 0, edx = 0;
+};
+CpuidResult cpuid(const Core& core, u32 leaf, u32 subleaf);
+/// CR4 bits that the model's CPUID allows beyond the baseline.
+u64 cpuid_cr4_features(Model model);
+
+/// False: #GP(0).
+bool msr_read(Core& core, u32 index, u64& value);
+bool msr_write(Core& core, u32 index, u64 value);
+
+} // namespace vitrine::cpu
