@@ -45,9 +45,12 @@ class Hpet final : public Chip, public MmioDevice {
     bool enabled() const { return (configuration_ & 1) != 0; }
     bool legacy() const { return (configuration_ & 2) != 0; }
     u64 read_register(u64 offset) const;
-    void write_register(u64 offset, u64 value, u64 written);
-    void write_timer(unsigned index, unsigned reg, u64 value, u64 written);
-    void arm(unsigned index);
+    void write_register(u64 offset, u64 value);
+    void write_configuration(u64 value);
+    void write_timer_configuration(unsigned index, u64 value);
+    void write_comparator(unsigned index, u64 value);
+    void arm(unsigned index, bool include_now);
+    void arm_all();
     void fire(unsigned index);
     void drive(unsigned index, bool level);
     void update_level(unsigned index);
