@@ -17,9 +17,9 @@ class Hpet final : public Chip, public MmioDevice {
     static constexpr unsigned Timers = 3;
 
     struct Links {
-        std::function<void(unsigned pin, bool level)> ioapic_pin;
-        std::function<void(unsigned irq, bool level)> legacy_irq; ///< 0 or 8: 8259 line, and IOAPIC pin 2 or 8
-        std::function<void(bool enabled)> legacy_replacement;     ///< while enabled, i8254 and RTC lines are cut
+        std::function<void(unsigned pin, bool level)> ioapic_pin{};
+        std::function<void(unsigned irq, bool level)> legacy_irq{}; ///< 0 or 8: 8259 line, and IOAPIC pin 2 or 8
+        std::function<void(bool enabled)> legacy_replacement{};     ///< while enabled, i8254 and RTC lines are cut
     };
     Hpet(EventQueue& events, Links links);
 

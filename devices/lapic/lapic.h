@@ -24,16 +24,16 @@ class LocalApic final : public Chip, public MmioDevice, public cpu::InterruptCon
     static constexpr u64 TimerFrequency = 1'000'000'000; ///< the timer's input clock, as CPUID 15h says
 
     struct Links {
-        Wire interrupt_request;                  ///< INTR of the processor
-        std::function<void()> nmi;               ///< NMI of the processor (edge)
-        std::function<int()> external_acknowledge; ///< INTA of the 8259: its vector
-        std::function<void(u8 vector)> end_of_interrupt; ///< EOI broadcast to the I/O APIC (level-triggered only)
+        Wire interrupt_request{};                  ///< INTR of the processor
+        std::function<void()> nmi{};               ///< NMI of the processor (edge)
+        std::function<int()> external_acknowledge{}; ///< INTA of the 8259: its vector
+        std::function<void(u8 vector)> end_of_interrupt{}; ///< EOI broadcast to the I/O APIC (level-triggered only)
         /// Inter-processor interrupts to others; Shorthand::Self never comes here. ApicBus::send fits.
-        std::function<void(LocalApic& source, const InterruptMessage&, Shorthand)> send;
-        std::function<void()> init;              ///< INIT message: reset the processor, then wait for SIPI
-        std::function<void(u8 vector)> start_up; ///< SIPI: start at vector << 12
-        std::function<void()> mapping_changed;   ///< base address or enable bits changed
-        std::function<u64()> tsc_offset;         ///< guest TSC − virtual time; unset: 0
+        std::function<void(LocalApic& source, const InterruptMessage&, Shorthand)> send{};
+        std::function<void()> init{};              ///< INIT message: reset the processor, then wait for SIPI
+        std::function<void(u8 vector)> start_up{}; ///< SIPI: start at vector << 12
+        std::function<void()> mapping_changed{};   ///< base address or enable bits changed
+        std::function<u64()> tsc_offset{};         ///< guest TSC − virtual time; unset: 0
     };
 
     LocalApic(EventQueue& events, u32 id, bool bootstrap, Links links);
