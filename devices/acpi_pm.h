@@ -13,8 +13,8 @@ class AcpiPm final : public Chip, public PortDevice {
   public:
     static constexpr u64 Frequency = 3'579'545;
     struct Links {
-        Wire sci;
-        std::function<void()> power_off; ///< SLP_EN with SLP_TYP 0 (S5 on this board)
+        Wire sci{};
+        std::function<void()> power_off{}; ///< SLP_EN with SLP_TYP 0 (S5 on this board)
     };
     AcpiPm(EventQueue& events, Links links);
 

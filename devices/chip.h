@@ -16,6 +16,9 @@ namespace vitrine::devices {
 
 /// An interrupt or reset wire: called with the new level.
 using Wire = std::function<void(bool level)>;
+inline void drive(const Wire& wire, bool level) {
+    if (wire) wire(level);
+}
 
 /// Bus-master access to guest physical memory. Writes drop decoded code. Unbacked addresses read as all ones,
 /// swallow writes, and make the call return false; a chip then reports the error its specification asks for.
@@ -33,6 +36,8 @@ struct Field {
     std::string meaning;
 };
 
+/// Rules for wires: a chip's constructor drives nothing (every output starts inactive); reset() drives its outputs
+/// inactive and keeps the levels of its input pins; loading drives nothing, as the other end loads its own level.
 class Chip {
   public:
     virtual ~Chip() = default;

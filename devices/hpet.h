@@ -17,9 +17,9 @@ class Hpet final : public Chip, public MmioDevice {
     static constexpr unsigned Timers = 3;
 
     struct Links {
-        std::function<void(unsigned pin, bool level)> ioapic_pin;
-        std::function<void(unsigned irq, bool level)> legacy_irq; ///< 0 or 8: 8259 line, and IOAPIC pin 2 or 8
-        std::function<void(bool enabled)> legacy_replacement;     ///< while enabled, i8254 and RTC lines are cut
+        std::function<void(unsigned pin, bool level)> ioapic_pin{};
+        std::function<void(unsigned irq, bool level)> legacy_irq{}; ///< 0 or 8: 8259 line, and IOAPIC pin 2 or 8
+        std::function<void(bool enabled)> legacy_replacement{};     ///< while enabled, i8254 and RTC lines are cut
     };
     Hpet(EventQueue& events, Links links);
 
@@ -45,9 +45,12 @@ class Hpet final : public Chip, public MmioDevice {
     bool enabled() const { return (configuration_ & 1) != 0; }
     bool legacy() const { return (configuration_ & 2) != 0; }
     u64 read_register(u64 offset) const;
-    void write_register(u64 offset, u64 value, u64 written);
-    void write_timer(unsigned index, unsigned reg, u64 value, u64 written);
-    void arm(unsigned index);
+    void write_register(u64 offset, u64 value);
+    void write_configuration(u64 value);
+    void write_timer_configuration(unsigned index, u64 value);
+    void write_comparator(unsigned index, u64 value);
+    void arm(unsigned index, bool include_now);
+    void arm_all();
     void fire(unsigned index);
     void drive(unsigned index, bool level);
     void update_level(unsigned index);

@@ -18,9 +18,9 @@ namespace vitrine::devices {
 class I8042 final : public Chip, public PortDevice {
   public:
     struct Links {
-        Wire keyboard_interrupt, mouse_interrupt;
-        Wire a20;                          ///< the gate's new level; the last writer (this or port 92h) wins
-        std::function<void()> reset_pulse; ///< command FEh, or output port bit 0 written as 0
+        Wire keyboard_interrupt{}, mouse_interrupt{};
+        Wire a20{};                          ///< the gate's new level; the last writer (this or port 92h) wins
+        std::function<void()> reset_pulse{}; ///< command FEh, or output port bit 0 written as 0
     };
     I8042(EventQueue& events, Links links);
 

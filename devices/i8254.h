@@ -53,17 +53,19 @@ class I8254 final : public Chip, public PortDevice {
   private:
     u64 tick_now() const;
     static u64 time_of_tick(u64 tick);
-    void settle(Counter& counter, u64 tick) const;
-    u64 elapsed(const Counter& counter, u64 tick) const;
-    bool output_at(const Counter& counter, u64 tick) const;
-    u16 count_at(const Counter& counter, u64 tick) const;
-    u64 next_edge(const Counter& counter, u64 tick) const;
+    static void settle(Counter& counter, u64 tick);
+    static u64 elapsed(const Counter& counter, u64 tick);
+    static bool output_at(const Counter& counter, u64 tick);
+    static u16 count_at(const Counter& counter, u64 tick);
+    static u64 next_edge(const Counter& counter, u64 tick);
     void write_control(u8 value);
     void load(unsigned index, u16 value);
     void set_gate(unsigned index, bool level);
     u8 read_counter(unsigned index);
     void latch_count(Counter& counter);
+    void edge();
     void update();
+    void drive_interrupt(bool level);
 
     EventQueue& events_;
     EventId edge_;
@@ -71,6 +73,7 @@ class I8254 final : public Chip, public PortDevice {
     std::array<Counter, 3> counters_{};
     u8 port61_ = 0;
     bool interrupt_level_ = false, speaker_level_ = false;
+    u64 seen_tick_ = 0; ///< OUT0 was driven for every edge up to this tick
 };
 
 } // namespace vitrine::devices

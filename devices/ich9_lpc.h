@@ -15,11 +15,11 @@ namespace vitrine::devices {
 class Ich9Lpc final : public PciDevice, public PortDevice {
   public:
     struct Outputs {
-        std::function<void(unsigned irq, bool level)> isa_irq;    ///< a PIRQ's contribution to an 8259 line
-        std::function<void(unsigned pin, bool level)> ioapic_pin; ///< 16–23
-        Wire a20;                                                 ///< port 92h bit 1
-        std::function<void(bool full)> reset; ///< port 92h or CF9h; full: the whole platform, else the processor
-        std::function<void(u8 command)> apm_command;              ///< port B2h
+        std::function<void(unsigned irq, bool level)> isa_irq{};    ///< a PIRQ's contribution to an 8259 line
+        std::function<void(unsigned pin, bool level)> ioapic_pin{}; ///< 16–23
+        Wire a20{};                                                 ///< port 92h bit 1
+        std::function<void(bool full)> reset{}; ///< port 92h or CF9h; full: the whole platform, else the processor
+        std::function<void(u8 command)> apm_command{};              ///< port B2h
     };
     explicit Ich9Lpc(Outputs outputs);
 

@@ -37,13 +37,13 @@ class Ioapic final : public Chip, public MmioDevice {
 
   private:
     void service(unsigned pin);
+    void send(unsigned pin);
     u32 read_register(u8 index) const;
     void write_register(u8 index, u32 value);
 
     MessageSink send_;
     std::array<u64, Pins> redirection_{};
-    u32 levels_ = 0;  ///< input pins
-    u32 pending_ = 0; ///< edges latched while the pin was masked are not kept; this is the edge being delivered
+    u32 levels_ = 0; ///< input pins
     u32 id_ = 0;
     u8 select_ = 0;
 };

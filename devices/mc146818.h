@@ -46,7 +46,9 @@ class Mc146818 final : public Chip, public PortDevice {
     u8 encode_hour(unsigned hour) const;
     void second_elapsed();
     void periodic_elapsed();
-    u64 periodic_nanoseconds() const;
+    u64 periods_elapsed() const;
+    unsigned periodic_shift() const;
+    bool divider_runs() const;
     void arm_periodic();
     void restart_divider();
     void raise(u8 flags);
@@ -57,8 +59,9 @@ class Mc146818 final : public Chip, public PortDevice {
     Wire interrupt_;
     std::array<u8, 128> memory_{};
     u8 index_ = 0;
-    u64 divider_start_ = 0;  ///< virtual time at which the divider chain was last released
-    u64 periodic_seen_ = 0;  ///< periods elapsed at the last look, while the periodic event is not armed
+    u64 next_second_ = 0;   ///< virtual time of the next update
+    u64 periodic_base_ = 0; ///< virtual time from which periods count
+    u64 periodic_seen_ = 0; ///< periods that already set PF
     bool line_ = false;
 };
 

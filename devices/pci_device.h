@@ -22,9 +22,9 @@ class PciDevice : public Chip {
         bool multifunction = false;
     };
     struct Links {
-        Wire intx;                                         ///< level of INTA#
-        std::function<void(u64 address, u32 data)> msi;    ///< memory write of a message
-        std::function<void()> mapping_changed;             ///< BARs, or a device-specific window
+        Wire intx{};                                         ///< level of INTA#
+        std::function<void(u64 address, u32 data)> msi{};    ///< memory write of a message
+        std::function<void()> mapping_changed{};             ///< BARs, or a device-specific window
     };
     enum class BarKind : u8 { None, Memory, Prefetchable, Io };
     struct Bar {

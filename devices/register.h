@@ -48,6 +48,16 @@ constexpr void store_little(std::span<u8> bytes, u64 offset, unsigned size, u64 
         bytes[offset + i] = static_cast<u8>(value >> (8 * i));
 }
 
+/// An access of several bytes to a byte-wide chip: the bus splits it into byte cycles at successive ports.
+template <class Read> u32 read_bytewise(u16 port, unsigned size, Read&& read) {
+    u32 value = 0;
+    for (unsigned i = 0; i < size && i < 4; ++i) value |= u32{read(static_cast<u16>(port + i))} << (8 * i);
+    return value;
+}
+template <class Write> void write_bytewise(u16 port, unsigned size, u32 value, Write&& write) {
+    for (unsigned i = 0; i < size && i < 4; ++i) write(static_cast<u16>(port + i), static_cast<u8>(value >> (8 * i)));
+}
+
 /// value * numerator / denominator without overflow on the way; the result must fit.
 constexpr u64 scale_down(u64 value, u64 numerator, u64 denominator) {
     return static_cast<u64>(u128{value} * numerator / denominator);

@@ -7,10 +7,9 @@
 // moves at completion. Every guest address and length is bounded: at most 65535 PRD entries, 4 MiB each, 32 commands
 // a port, 65536 sectors a command. In-flight commands serialize.
 //
-// Inaccuracies: no port multiplier, no aggressive link power management, no ATAPI, no PHY errors; DMA data moves at once
+// Inaccuracies: DMA Setup and the SActive bits of other tags' FISes are not posted to memory; no port multiplier, no aggressive link power management, no ATAPI, no PHY errors; DMA data moves at once
 // at the end of the latency; commands of one port run in the order of their issue (lowest slot first when together).
 #pragma once
-#include <deque>
 #include <memory>
 #include "devices/block_backend.h"
 #include "devices/pci_device.h"
@@ -51,10 +50,9 @@ class Ich9Ahci final : public PciDevice {
     class Port;
     friend class Port;
     void update_interrupt();
-    void set_port_status(unsigned port, bool raised);
     u32 read_register(u32 offset);
     void write_register(u32 offset, u32 value);
-    void reset_hba();
+    void reset_hba(bool keep_addresses);
 
     EventQueue& events_;
     DmaPort& memory_;

@@ -7,8 +7,9 @@
 // Invariants: INTR is high exactly while acknowledge() has something to deliver. The timer derives from virtual time;
 // only its expiry is an event.
 // Inaccuracies: while the APIC is globally or software disabled, the 8259's INT reaches the processor whatever LINT0's
-// mask says (virtual-wire boot state); SMI messages are logged and dropped; thermal, performance and CMCI LVT entries
-// can be programmed and never fire; the APR and remote read do not exist.
+// mask says (virtual-wire boot state); SMI messages are logged and dropped; thermal and performance LVT entries can
+// be programmed and never fire; the APR and remote read do not exist; an armed deadline does not move when software
+// writes the TSC.
 #pragma once
 #include <functional>
 #include "cpu/bus.h"
@@ -23,15 +24,16 @@ class LocalApic final : public Chip, public MmioDevice, public cpu::InterruptCon
     static constexpr u64 TimerFrequency = 1'000'000'000; ///< the timer's input clock, as CPUID 15h says
 
     struct Links {
-        Wire interrupt_request;                  ///< INTR of the processor
-        std::function<void()> nmi;               ///< NMI of the processor (edge)
-        std::function<int()> external_acknowledge; ///< INTA of the 8259: its vector
-        std::function<void(u8 vector)> end_of_interrupt; ///< EOI broadcast to the I/O APIC (level-triggered only)
+        Wire interrupt_request{};                  ///< INTR of the processor
+        std::function<void()> nmi{};               ///< NMI of the processor (edge)
+        std::function<int()> external_acknowledge{}; ///< INTA of the 8259: its vector
+        std::function<void(u8 vector)> end_of_interrupt{}; ///< EOI broadcast to the I/O APIC (level-triggered only)
         /// Inter-processor interrupts to others; Shorthand::Self never comes here. ApicBus::send fits.
-        std::function<void(LocalApic& source, const InterruptMessage&, Shorthand)> send;
-        std::function<void()> init;              ///< INIT message: reset the processor, then wait for SIPI
-        std::function<void(u8 vector)> start_up; ///< SIPI: start at vector << 12
-        std::function<void()> mapping_changed;   ///< base address or enable bits changed
+        std::function<void(LocalApic& source, const InterruptMessage&, Shorthand)> send{};
+        std::function<void()> init{};              ///< INIT message: reset the processor, then wait for SIPI
+        std::function<void(u8 vector)> start_up{}; ///< SIPI: start at vector << 12
+        std::function<void()> mapping_changed{};   ///< base address or enable bits changed
+        std::function<u64()> tsc_offset{};         ///< guest TSC − virtual time; unset: 0
     };
 
     LocalApic(EventQueue& events, u32 id, bool bootstrap, Links links);
@@ -76,7 +78,7 @@ class LocalApic final : public Chip, public MmioDevice, public cpu::InterruptCon
     const VectorSet& requests() const { return request_; }
 
   private:
-    enum Lvt : unsigned { LvtCmci, LvtTimer, LvtThermal, LvtPerformance, LvtLint0, LvtLint1, LvtError, LvtCount };
+    enum Lvt : unsigned { LvtTimer, LvtThermal, LvtPerformance, LvtLint0, LvtLint1, LvtError, LvtCount };
 
     bool globally_enabled() const;
     bool x2apic() const;
@@ -88,25 +90,26 @@ class LocalApic final : public Chip, public MmioDevice, public cpu::InterruptCon
     void fire_local(Lvt entry);
     void raise_error(u32 bit);
     void end_of_interrupt();
-    void soft_reset(bool keep_id);
+    void soft_reset();
 
     // registers.cpp
     bool register_read(unsigned index, u32& value);
-    bool register_write(unsigned index, u64 value, bool from_msr);
+    bool register_write(unsigned index, u32 value);
+    bool x2apic_write_allowed(unsigned index, u64 value) const;
     void write_command(u64 command);
     bool write_base(u64 value);
-    u64 command_register() const { return command_; }
-    bool write_lvt(Lvt entry, u32 value);
+    void write_spurious(u32 value);
+    void write_lvt(Lvt entry, u32 value);
     u32 logical_id() const;
 
     // timer.cpp
     unsigned timer_mode() const;
-    u64 timer_shift() const;
+    unsigned timer_shift() const;
     u32 timer_current() const;
-    void timer_start();
+    void timer_start(u32 initial);
     void timer_stop();
+    void timer_rearm();
     void timer_expired();
-    void write_divide(u32 value);
     void write_deadline(u64 value);
 
     EventQueue& events_;

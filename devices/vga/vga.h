@@ -10,8 +10,8 @@
 // Invariants: render() and text_screen() are pure functions of state. Save and digest hold only pages that are not zero,
 // so they depend on contents, never on who looked.
 // Inaccuracies: the display is sampled whole, without beam position; retrace bits come from virtual time at 70 Hz
-// (60 Hz for 480 lines); no interrupt at retrace; CGA modes (shift register interleave) draw through the 2-bit path;
-// split screen and pixel panning are honoured in planar and text modes, byte panning is not.
+// (60 Hz for 480 lines); no interrupt at retrace; split screen, pixel and byte panning are not drawn; 40-column text and
+// 320-pixel modes are drawn at their own width.
 #pragma once
 #include <memory>
 #include "devices/pci_device.h"
@@ -81,28 +81,45 @@ class Vga final : public PciDevice, public PortDevice, public MmioDevice {
     u8 read_port_byte(u16 port);
     void write_port_byte(u16 port, u8 value);
     u8 input_status();
-    void write_crtc(u8 index, u8 value);
     bool crtc_port(u16 port) const;
+    void write_crtc(u8 value);
+    void write_attribute(u8 value);
+    u8 read_dac();
+    void write_dac(u8 value);
     // dispi.cpp
     u16 dispi_read(u16 index) const;
     void dispi_write(u16 index, u16 value);
     bool dispi_enabled() const { return (dispi_.enable & 1) != 0; }
+    u64 dispi_pitch() const;
     // memory.cpp
-    bool window_offset(u64 offset, u32& plane_offset) const;
+    bool window_offset(u64 offset, u32& address) const;
     u8 read_byte(u64 offset);
     void write_byte(u64 offset, u8 value);
-    void touch(u32 byte_offset) { touched_[byte_offset / PageSize] = true; }
+    void store_planes(u32 plane_offset, u8 planes, u8 value);
+    u8* touch(u64 byte_offset) {
+        touched_[static_cast<std::size_t>(byte_offset / PageSize)] = true;
+        return &memory_[byte_offset];
+    }
+    void clear_memory();
     void serialize_memory(Archive& archive);
     // render.cpp
-    struct Timing;
-    Timing timing() const;
-    u32 colour(u8 dac_index) const;
-    u8 palette_index(u8 attribute) const;
+    struct Geometry {
+        u32 columns = 0;     ///< character clocks displayed
+        u32 lines = 0;       ///< scan lines displayed
+        u32 cell_height = 1; ///< scan lines a character row
+        bool double_scan = false;
+        u32 start = 0, pitch = 0; ///< in address-counter units
+    };
+    Geometry geometry() const;
+    u32 fetch_address(u32 counter) const;
+    u32 colour(u32 dac_index) const;
+    u32 palette(u32 attribute) const;
     u8 plane_byte(unsigned plane, u32 offset) const { return memory_[(offset & 0xFFFF) * 4 + plane]; }
     void render_text(FrameBuffer& out) const;
     void render_planar(FrameBuffer& out) const;
     void render_256(FrameBuffer& out) const;
     void render_dispi(FrameBuffer& out) const;
+    u8 dac_component(u32 index) const;
 
     EventQueue& events_;
     std::unique_ptr<u8[]> memory_;
