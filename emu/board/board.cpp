@@ -132,6 +132,7 @@ void Board::claim_ports() {
     claim(lpc_, 0x92, 0x92);
     claim(lpc_, 0xB2, 0xB3);
     claim(debug_console_, 0xE9, 0xE9);
+    claim(debug_console_, 0x402, 0x402); // where SeaBIOS looks for it
     claim(debug_exit_, 0xF4, 0xF4, false);
     claim(com2_, 0x2F8, 0x2FF);
     claim(com1_, 0x3F8, 0x3FF);
