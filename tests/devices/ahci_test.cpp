@@ -155,6 +155,7 @@ TEST_F(AhciTest, OutOfRangeIsIdNotFoundAndStopsThePort) {
 TEST_F(AhciTest, UnsupportedReadOnlyBrokenAndMalformed) {
     const auto recover = [this] {
         out(P0 + Cmd, 0x10);
+        out(P0 + Cmd, 0x18); // command list override: a drive that is still busy
         out(P0 + Is, 0xFFFFFFFF);
         out(P0 + Cmd, 0x11);
     };
