@@ -103,7 +103,6 @@ void acpi_init();
 void smbios_init();
 void clock_init();
 U32 processor_count();
-void delay_microseconds(U32 microseconds);
 
 void boot_service(Frame& frame);
 /// Prepares `frame` for the kernel that the configuration device offers; false when it offers none.
