@@ -6,6 +6,7 @@
 #include <functional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 #include "cpu/base/archive.h"
 #include "cpu/base/types.h"
@@ -15,6 +16,9 @@ namespace vitrine::devices {
 
 /// An interrupt or reset wire: called with the new level.
 using Wire = std::function<void(bool level)>;
+inline void drive(const Wire& wire, bool level) {
+    if (wire) wire(level);
+}
 
 /// Bus-master access to guest physical memory. Writes drop decoded code. Unbacked addresses read as all ones,
 /// swallow writes, and make the call return false; a chip then reports the error its specification asks for.
@@ -32,13 +36,27 @@ struct Field {
     std::string meaning;
 };
 
+/// Rules for wires: a chip's constructor drives nothing (every output starts inactive); reset() drives its outputs
+/// inactive and keeps the levels of its input pins; loading drives nothing, as the other end loads its own level.
 class Chip {
   public:
     virtual ~Chip() = default;
     virtual const char* name() const = 0; ///< the chip's part name: "i8259", "ich9_ahci"
     virtual void reset() = 0;             ///< power-on or platform reset
+    /// After a load that failed the chip's state is unspecified: reset() or destroy it.
     virtual void serialize(Archive& archive) = 0;
     virtual std::vector<Field> describe() const = 0;
+
+    /// Where the chip says that the guest asked for something it does not model. Host side only, never serialized.
+    void set_log(std::function<void(std::string_view line)> sink) { log_ = std::move(sink); }
+
+  protected:
+    /// One line, prefixed with the chip's name. At most 64 lines a chip: the guest must not flood the host.
+    void log(std::string_view what) const;
+
+  private:
+    std::function<void(std::string_view)> log_;
+    mutable u32 lines_logged_ = 0;
 };
 
 class PortDevice {

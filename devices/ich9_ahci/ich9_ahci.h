@@ -1,0 +1,63 @@
+// ich9_ahci — ICH9 SATA controller in AHCI mode, PCI 00:1f.2 8086:2922, six ports, NCQ, MSI.
+//
+// Pins: INTA# or MSI. Registers: BAR5, 4 KiB (ABAR). BAR4: 32 I/O ports (unused, reads as ones).
+// Implements: Serial ATA AHCI 1.3.1; ATA8-ACS (commands); Serial ATA 3.0 (FIS, COMRESET).
+//
+// A command is fetched when PxCI is set, checked, and completes after a modelled latency on the event queue; data
+// moves at completion. Every guest address and length is bounded: at most 65535 PRD entries, 4 MiB each, 32 commands
+// a port, 65536 sectors a command. In-flight commands serialize.
+//
+// Inaccuracies: DMA Setup and the SActive bits of other tags' FISes are not posted to memory; no port multiplier, no aggressive link power management, no ATAPI, no PHY errors; DMA data moves at once
+// at the end of the latency; commands of one port run in the order of their issue (lowest slot first when together).
+#pragma once
+#include <memory>
+#include "devices/block_backend.h"
+#include "devices/pci_device.h"
+
+namespace vitrine::devices {
+
+class Ich9Ahci final : public PciDevice {
+  public:
+    static constexpr unsigned Ports = 6;
+
+    Ich9Ahci(EventQueue& events, DmaPort& memory);
+    ~Ich9Ahci() override;
+
+    struct Drive {
+        BlockBackend* backend = nullptr;
+        std::string model = "VITRINE HARDDISK", serial = "VT00001"; ///< at most 40 and 20 ASCII characters
+    };
+    /// Before power-on. The backend outlives the controller.
+    void attach(unsigned port, Drive drive);
+
+    u64 bar_read(unsigned index, u64 offset, unsigned size) override;
+    void bar_write(unsigned index, u64 offset, unsigned size, u64 value) override;
+
+    const char* name() const override { return "ich9_ahci"; }
+    void reset() override;
+    void serialize(Archive& archive) override;
+    std::vector<Field> describe() const override;
+
+    /// One command in flight, for the disk-request views.
+    struct Request {
+        unsigned port, slot;
+        u8 command;
+        u64 lba, sectors, due;
+    };
+    std::vector<Request> requests() const;
+
+  private:
+    class Port;
+    friend class Port;
+    void update_interrupt();
+    u32 read_register(u32 offset);
+    void write_register(u32 offset, u32 value);
+    void reset_hba(bool keep_addresses);
+
+    EventQueue& events_;
+    DmaPort& memory_;
+    std::vector<std::unique_ptr<Port>> ports_;
+    u32 global_control_ = 0x80000000, interrupt_status_ = 0;
+};
+
+} // namespace vitrine::devices

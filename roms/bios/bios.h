@@ -1,0 +1,120 @@
+// The firmware's parts and how they see each other. Reading order: main.cpp (POST as a table of contents), then the parts.
+//
+// Everything here is 32-bit code with interrupts off; the only concurrency is devices.
+#pragma once
+#include "roms/bios/frame.h"
+#include "roms/post_codes.h"
+
+namespace vitrine::bios {
+
+// --- console.cpp: screen (teletype) and COM1 at once ---
+void serial_init();
+/// %s %d %u %x %c, no widths but %0Nx; to screen and COM1.
+void say(const char* format, ...);
+/// A line for the host's log (port E9h) alone: services that do not exist, odd hardware.
+void debug(const char* format, ...);
+/// Says it, writes the POST code, halts for good.
+[[noreturn]] void stop(U8 code, const char* format, ...);
+
+// --- fw_cfg.cpp ---
+namespace fw_cfg {
+inline constexpr U16 RamSize = 0x03, Processors = 0x05, KernelSize = 0x08, InitrdSize = 0x0b, KernelData = 0x11,
+                     InitrdData = 0x12, CommandLineSize = 0x14, CommandLineData = 0x15, SetupSize = 0x17, SetupData = 0x18;
+bool detect();
+bool present();
+void read(U16 key, U32 address, U32 bytes);
+U32 read32(U16 key);
+/// Size of a file and its key; 0 bytes when there is none.
+U32 find(const char* name, U16& key);
+} // namespace fw_cfg
+
+// --- memory_map.cpp ---
+struct MemoryRange {
+    U64 start, size;
+    U32 type;
+};
+inline constexpr U32 RangeRam = 1, RangeReserved = 2, RangeAcpi = 3;
+/// Firmware memory at the top of RAM below 4 GiB; reserved in the map.
+inline constexpr U32 HighAreaSize = 0x20000, AcpiAreaSize = 0x10000;
+struct MemoryMap {
+    MemoryRange ranges[32];
+    U32 count;
+    U32 low_top;  ///< end of RAM below 4 GiB
+    U64 high_top; ///< end of RAM above 4 GiB, 4 GiB when there is none
+    U32 dma_area, acpi_area;
+};
+extern MemoryMap memory_map;
+void memory_init();
+
+// --- interrupts.cpp ---
+void protected_mode_exceptions_init();
+void vectors_init();
+void interrupt_controllers_init();
+void local_apic_init();
+
+// --- pci.cpp ---
+namespace pci {
+inline constexpr U32 EcamBase = 0xb0000000, WindowStart = 0xc0000000, WindowEnd = 0xfec00000;
+U8 read8(U16 device, U8 offset);
+U16 read16(U16 device, U8 offset);
+U32 read32(U16 device, U8 offset);
+void write8(U16 device, U8 offset, U8 value);
+void write16(U16 device, U8 offset, U16 value);
+void write32(U16 device, U8 offset, U32 value);
+/// bus 0 device/function (dev << 3 | fn) of the index-th function of that class code (24 bit, `mask`ed); FFFFh when there is none
+U16 find_class(U32 class_code, U32 mask, U32 index);
+void init();
+/// GSI of a device's INTx pin (0 = INTA) with the IOAPIC; the same line's PIRQ letter is (GSI − 16).
+U32 gsi(U32 slot, U32 pin);
+/// ISA IRQ that PIRQ n is routed to.
+U8 pirq_irq(U32 pirq);
+} // namespace pci
+inline constexpr U16 PmBase = 0x600;
+
+// --- video.cpp, vga_modes.cpp, vbe.cpp ---
+void video_init();
+void teletype(U8 character, U8 attribute_or_color, U8 page);
+void vga_set_mode(U8 mode, bool keep_memory);
+void vga_load_font();
+void vga_move_cursor(U8 page);
+void vbe_init();
+void vbe_leave(); ///< back to VGA registers, before a VGA mode is set
+void vbe_service(Frame& frame);
+extern "C" const U8 font_8x16[4096]; ///< in segment F000h
+
+// --- keyboard.cpp, ahci.cpp, disk.cpp, acpi.cpp, smbios.cpp, boot.cpp, direct_kernel.cpp, system.cpp ---
+void keyboard_init();
+void keyboard_interrupt();
+
+struct Disk {
+    U32 port;      ///< AHCI port number
+    U64 sectors;   ///< of 512 bytes
+    U32 cylinders, heads, sectors_per_track; ///< the geometry that INT 13h shows
+    char model[41];
+};
+inline constexpr U32 DiskMaximum = 6;
+extern Disk disks[DiskMaximum];
+extern U32 disk_count;
+void ahci_init();
+/// Moves `count` sectors (1 … 128) between disk and memory. False: the device reported an error or did not answer.
+bool ahci_transfer(const Disk& disk, bool write, U64 sector, U32 count, U32 address);
+
+void acpi_init();
+void smbios_init();
+void clock_init();
+U32 processor_count();
+
+void boot_service(Frame& frame);
+/// Prepares `frame` for the kernel that the configuration device offers; false when it offers none.
+bool boot_direct_kernel(Frame& frame);
+
+// --- the interrupt services ---
+Outcome video_service(Frame& frame);
+Outcome disk_service(Frame& frame);
+Outcome serial_service(Frame& frame);
+Outcome system_service(Frame& frame);
+Outcome keyboard_service(Frame& frame);
+Outcome clock_service(Frame& frame);
+void unsupported(const Frame& frame);
+
+} // namespace vitrine::bios

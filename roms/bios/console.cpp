@@ -1,0 +1,132 @@
+// The firmware's own words: to the screen, to COM1 (16550A at 3F8h, 115200 8N1), and debug lines to port E9h.
+#include "roms/bios/bios.h"
+
+namespace vitrine::bios {
+namespace {
+
+bool screen_ready() { return memory<U8>(bda::VideoMode) == 3; }
+
+void serial_put(U8 character)
+{
+    for (U32 spin = 0; spin < 100000 && !(in8(0x3fd) & 0x20); ++spin) {} // bounded: there may be no UART
+    out8(0x3f8, character);
+}
+
+void put(U8 character)
+{
+    serial_put(character);
+    if (screen_ready()) teletype(character, 7, memory<U8>(bda::VideoPage));
+}
+
+void put_debug(U8 character) { out8(0xe9, character); }
+
+void number(void (*emit)(U8), U32 value, U32 base, U32 width)
+{
+    U8 digits[12];
+    U32 count = 0;
+    do {
+        digits[count++] = static_cast<U8>("0123456789ABCDEF"[value % base]);
+        value /= base;
+    } while (value != 0 && count < sizeof digits);
+    for (; width > count; --width) emit('0');
+    while (count != 0) emit(digits[--count]);
+}
+
+void format_to(void (*emit)(U8), const char* format, __builtin_va_list arguments)
+{
+    for (; *format; ++format) {
+        if (*format != '%') {
+            emit(static_cast<U8>(*format));
+            continue;
+        }
+        ++format;
+        U32 width = 0;
+        if (*format == '0') {
+            width = static_cast<U32>(format[1] - '0');
+            format += 2;
+        }
+        switch (*format) {
+        case 's':
+            for (const char* text = __builtin_va_arg(arguments, const char*); *text; ++text) emit(static_cast<U8>(*text));
+            break;
+        case 'u': number(emit, __builtin_va_arg(arguments, U32), 10, width); break;
+        case 'x': number(emit, __builtin_va_arg(arguments, U32), 16, width); break;
+        case 'c': emit(static_cast<U8>(__builtin_va_arg(arguments, int))); break;
+        default: emit('%'); emit(static_cast<U8>(*format)); break;
+        }
+    }
+}
+
+} // namespace
+
+void serial_init()
+{
+    out8(0x3f9, 0x00); // no interrupts
+    out8(0x3fb, 0x80); // divisor latch
+    out8(0x3f8, 1);    // 115200 baud
+    out8(0x3f9, 0);
+    out8(0x3fb, 0x03); // 8N1
+    out8(0x3fa, 0xc7); // FIFOs on and empty
+    out8(0x3fc, 0x0b); // DTR, RTS, OUT2
+}
+
+void say(const char* format, ...)
+{
+    __builtin_va_list arguments;
+    __builtin_va_start(arguments, format);
+    format_to(put, format, arguments);
+    __builtin_va_end(arguments);
+}
+
+void debug(const char* format, ...)
+{
+    __builtin_va_list arguments;
+    __builtin_va_start(arguments, format);
+    format_to(put_debug, format, arguments);
+    __builtin_va_end(arguments);
+    put_debug('\n');
+}
+
+void stop(U8 code, const char* format, ...)
+{
+    __builtin_va_list arguments;
+    __builtin_va_start(arguments, format);
+    format_to(put, format, arguments);
+    __builtin_va_end(arguments);
+    put('\r');
+    put('\n');
+    post_code(code);
+    for (;;) asm volatile("cli; hlt");
+}
+
+// INT 14h: COM1 only. AH=00 keeps 115200 8N1 (the old rates end at 9600) and answers with the status, as 03 does.
+Outcome serial_service(Frame& frame)
+{
+    const bool exists = frame.d.x == 0;
+    if (!exists) {
+        frame.a.h = 0x80; // time-out
+        return Outcome::Done;
+    }
+    switch (frame.a.h) {
+    case 0x01:
+        serial_put(frame.a.l);
+        frame.a.h = in8(0x3fd) & 0x7f;
+        break;
+    case 0x02: {
+        U32 spin = 0;
+        while (spin < 100000 && !(in8(0x3fd) & 1)) ++spin;
+        frame.a.h = spin == 100000 ? 0x80 : in8(0x3fd) & 0x1e;
+        if (spin != 100000) frame.a.l = in8(0x3f8);
+        break;
+    }
+    case 0x00:
+    case 0x03:
+        frame.a.h = in8(0x3fd);
+        frame.a.l = in8(0x3fe);
+        break;
+    default: unsupported(frame);
+    }
+    return Outcome::Done;
+}
+
+} // namespace vitrine::bios

@@ -1,0 +1,299 @@
+// ich9_ahci driven as a kernel drives it: command lists built by hand in a fake RAM.
+#include "devices/ich9_ahci/ich9_ahci.h"
+#include "tests/devices/support.h"
+
+namespace vitrine::devices::test {
+namespace {
+
+constexpr u64 List = 0x1000, Fis = 0x1400, Tables = 0x2000, Data = 0x10000;
+constexpr u32 P0 = 0x100;
+enum : u32 { Clb = 0x00, Fb = 0x08, Is = 0x10, Ie = 0x14, Cmd = 0x18, Tfd = 0x20, Sig = 0x24, Ssts = 0x28, Sctl = 0x2C, Serr = 0x30, Sact = 0x34, Ci = 0x38 };
+
+struct AhciTest : testing::Test {
+    TestClock clock;
+    FakeRam ram;
+    FakeDisk disk{70'000};
+    Ich9Ahci ahci{clock.events, ram};
+    Probe intx;
+    std::vector<std::pair<u64, u32>> messages;
+
+    AhciTest() {
+        ahci.attach(0, {&disk, "MODEL", "SERIAL"});
+        ahci.connect({.intx = intx.wire(), .msi = [this](u64 a, u32 d) { messages.emplace_back(a, d); }});
+        ahci.config_write(4, 2, 6);
+        start();
+    }
+    u32 in(u32 reg) { return static_cast<u32>(ahci.bar_read(5, reg, 4)); }
+    void out(u32 reg, u32 value) { ahci.bar_write(5, reg, 4, value); }
+    void start() {
+        out(0x04, 0x80000002);
+        out(P0 + Clb, List);
+        out(P0 + Fb, Fis);
+        out(P0 + Cmd, 0x10);
+        out(P0 + Serr, 0xFFFFFFFF);
+        out(P0 + Is, 0xFFFFFFFF);
+        out(P0 + Ie, 0x7DC000FF);
+        out(P0 + Cmd, 0x11);
+    }
+    /// Builds a command in `slot`: FIS and `entries` PRDs of `each` bytes at Data.
+    void build(unsigned slot, u8 command, u64 lba, u32 count, u32 entries, u32 each, bool write = false) {
+        const u64 table = Tables + slot * 0x800;
+        ram.put(List + slot * 32, 4, 5 | (write ? 0x40 : 0) | entries << 16);
+        ram.put(List + slot * 32 + 4, 4, 0);
+        ram.put(List + slot * 32 + 8, 8, table);
+        const bool queued = command == 0x60 || command == 0x61;
+        const u8 fis[20] = {0x27, 0x80, command, static_cast<u8>(queued ? count : 0),
+                            static_cast<u8>(lba), static_cast<u8>(lba >> 8), static_cast<u8>(lba >> 16), 0x40,
+                            static_cast<u8>(lba >> 24), static_cast<u8>(lba >> 32), static_cast<u8>(lba >> 40), static_cast<u8>(queued ? count >> 8 : 0),
+                            static_cast<u8>(queued ? slot << 3 : count), static_cast<u8>(queued ? 0 : count >> 8)};
+        std::copy_n(fis, 20, &ram.bytes[table]);
+        for (u32 i = 0; i < entries; ++i) {
+            ram.put(table + 0x80 + i * 16, 8, Data + u64{slot} * 0x8000 + u64{i} * each);
+            ram.put(table + 0x80 + i * 16 + 12, 4, each - 1);
+        }
+    }
+    void run(u64 nanoseconds = 100'000'000) { clock.advance(nanoseconds); }
+    void issue(unsigned slot) { out(P0 + Ci, 1u << slot); }
+};
+
+TEST_F(AhciTest, DetectsTheDriveAndItsSignature) {
+    EXPECT_EQ(in(0x00) & 0x1F, 5u);
+    EXPECT_EQ(in(0x0C), 0x3Fu);
+    EXPECT_EQ(in(0x10), 0x10301u);
+    EXPECT_EQ(in(P0 + Ssts), 0x123u);
+    EXPECT_EQ(in(P0 + Sig), 0x101u);
+    EXPECT_EQ(in(P0 + Tfd), 0x150u);
+    EXPECT_EQ(in(P0 + 0x80 + Ssts), 0u) << "port 1 is empty";
+    EXPECT_EQ(ram.bytes[Fis + 0x40], 0x34) << "the signature FIS";
+}
+
+TEST_F(AhciTest, IdentifyIsPioWithASetupFis) {
+    build(0, 0xEC, 0, 0, 1, 512);
+    issue(0);
+    EXPECT_EQ(in(P0 + Ci), 1u);
+    EXPECT_EQ(in(P0 + Tfd) & 0x80, 0x80u) << "busy until its time has come";
+    EXPECT_EQ(ahci.requests().size(), 1u);
+    run();
+    EXPECT_EQ(in(P0 + Ci), 0u);
+    EXPECT_EQ(in(P0 + Is), 2u);
+    EXPECT_TRUE(intx.level);
+    EXPECT_EQ(ram.get(Data + 120, 4), 70'000u);
+    EXPECT_EQ(ram.get(Data + 200, 8), 70'000u);
+    EXPECT_EQ(ram.bytes[Data + 54], 'O') << "model, byte-swapped";
+    EXPECT_EQ(ram.bytes[Data + 55], 'M');
+    u8 sum = 0;
+    for (unsigned i = 0; i < 512; ++i) sum = static_cast<u8>(sum + ram.bytes[Data + i]);
+    EXPECT_EQ(sum, 0);
+    EXPECT_EQ(ram.get(List + 4, 4), 512u) << "PRDBC";
+    out(P0 + Is, 2);
+    out(0x08, 1);
+    EXPECT_FALSE(intx.level);
+}
+
+TEST_F(AhciTest, ReadsAndWritesThroughScatteredBuffers) {
+    build(3, 0x25, 1234, 16, 8, 1024);
+    issue(3);
+    run();
+    EXPECT_EQ(in(P0 + Is), 1u);
+    EXPECT_TRUE(std::equal(&ram.bytes[Data + 3 * 0x8000], &ram.bytes[Data + 3 * 0x8000 + 8192], &disk.bytes[1234 * 512]));
+    for (unsigned i = 0; i < 4096; ++i) ram.bytes[Data + i] = static_cast<u8>(i * 3);
+    build(0, 0xCA, 77, 8, 4, 1024, true);
+    issue(0);
+    run();
+    EXPECT_EQ(in(P0 + Ci), 0u);
+    EXPECT_TRUE(std::equal(&ram.bytes[Data], &ram.bytes[Data + 4096], &disk.bytes[77 * 512]));
+    build(1, 0xEA, 0, 0, 0, 2);
+    issue(1);
+    run();
+    EXPECT_EQ(disk.flushes, 1u);
+    build(1, 0x34, 5, 1, 1, 512, true); // PIO out
+    issue(1);
+    run();
+    EXPECT_EQ(in(P0 + Is) & 3, 3u) << "PIO setup, then the register FIS";
+}
+
+TEST_F(AhciTest, QueuedCommandsCompleteThroughSetDeviceBits) {
+    for (unsigned slot = 0; slot < 8; ++slot) build(slot, 0x60, 1000 + slot * 10, 4, 1, 2048);
+    out(P0 + Sact, 0xFF);
+    out(P0 + Ci, 0xFF);
+    EXPECT_EQ(in(P0 + Ci), 0u) << "accepted at once";
+    EXPECT_EQ(in(P0 + Sact), 0xFFu);
+    EXPECT_EQ(ahci.requests().size(), 8u);
+    clock.advance(25'000);
+    EXPECT_EQ(in(P0 + Sact), 0xFEu) << "in order of time";
+    run();
+    EXPECT_EQ(in(P0 + Sact), 0u);
+    EXPECT_EQ(in(P0 + Is) & 8, 8u);
+    EXPECT_EQ(ram.bytes[Fis + 0x58], 0xA1);
+    for (unsigned slot = 0; slot < 8; ++slot)
+        EXPECT_TRUE(std::equal(&ram.bytes[Data + slot * 0x8000], &ram.bytes[Data + slot * 0x8000 + 2048], &disk.bytes[(1000 + slot * 10) * 512])) << slot;
+    build(9, 0x61, 500, 4, 1, 2048, true);
+    out(P0 + Sact, 1 << 9);
+    issue(9);
+    run();
+    EXPECT_EQ(in(P0 + Sact), 0u);
+}
+
+TEST_F(AhciTest, OutOfRangeIsIdNotFoundAndStopsThePort) {
+    build(0, 0x25, 69'999, 2, 1, 1024);
+    build(1, 0x25, 0, 1, 1, 512);
+    out(P0 + Ci, 3);
+    run();
+    EXPECT_EQ(in(P0 + Is) & 0x40000000, 0x40000000u);
+    EXPECT_EQ(in(P0 + Tfd), 0x1051u);
+    EXPECT_EQ(in(P0 + Ci), 3u) << "halted: neither bit clears";
+    EXPECT_EQ(in(P0 + Cmd) >> 8 & 31, 0u);
+    out(P0 + Cmd, 0x10);
+    EXPECT_EQ(in(P0 + Ci), 0u);
+    out(P0 + Is, 0xFFFFFFFF);
+    out(P0 + Cmd, 0x11);
+    issue(1);
+    run();
+    EXPECT_EQ(in(P0 + Is), 1u) << "recovered";
+}
+
+TEST_F(AhciTest, UnsupportedReadOnlyBrokenAndMalformed) {
+    const auto recover = [this] {
+        out(P0 + Cmd, 0x10);
+        out(P0 + Cmd, 0x18); // command list override: a drive that is still busy
+        out(P0 + Is, 0xFFFFFFFF);
+        out(P0 + Cmd, 0x11);
+    };
+    for (u8 command : {u8{0x00}, u8{0xA1}, u8{0xB0}, u8{0x06}}) {
+        build(0, command, 0, 1, 1, 512);
+        issue(0);
+        run();
+        EXPECT_EQ(in(P0 + Tfd), 0x451u) << int{command};
+        recover();
+    }
+    disk.locked = true;
+    build(0, 0x35, 0, 1, 1, 512, true);
+    issue(0);
+    run();
+    EXPECT_EQ(in(P0 + Tfd), 0x451u);
+    recover();
+    disk.locked = false;
+    disk.broken = true;
+    build(0, 0x25, 0, 1, 1, 512);
+    issue(0);
+    run();
+    EXPECT_EQ(in(P0 + Tfd), 0x4051u) << "uncorrectable";
+    recover();
+    disk.broken = false;
+    build(0, 0x35, 0, 4, 1, 1024, true); // the table is too short for the data
+    const auto before = disk.bytes;
+    issue(0);
+    run();
+    EXPECT_EQ(in(P0 + Tfd), 0x451u);
+    EXPECT_EQ(disk.bytes, before);
+    recover();
+    build(0, 0x25, 0, 4, 1, 1024);
+    issue(0);
+    run();
+    EXPECT_EQ(in(P0 + Is) & 0x1000000, 0x1000000u) << "overflow";
+    recover();
+    ram.put(List, 4, 3); // FIS of three dwords
+    issue(0);
+    EXPECT_EQ(in(P0 + Is) & 0x8000000, 0x8000000u);
+    recover();
+    build(0, 0x25, 0, 1, 1, 512);
+    ram.put(Tables + 0x80, 8, 0xFFFFFFFF0000); // data outside memory
+    issue(0);
+    run();
+    EXPECT_EQ(in(P0 + Is) & 0x20000000, 0x20000000u);
+    recover();
+    out(P0 + Clb, 0xFFFFFC00);
+    issue(0);
+    EXPECT_EQ(in(P0 + Is) & 0x20000000, 0x20000000u) << "command list outside memory";
+}
+
+TEST_F(AhciTest, QueuedErrorIsExplainedByTheLogPage) {
+    build(2, 0x60, 80'000, 1, 1, 512);
+    out(P0 + Sact, 4);
+    issue(2);
+    run();
+    EXPECT_EQ(in(P0 + Is) & 0x40000000, 0x40000000u);
+    out(P0 + Cmd, 0x10);
+    out(P0 + Is, 0xFFFFFFFF);
+    out(P0 + Cmd, 0x11);
+    build(0, 0x2F, 0x10, 1, 1, 512);
+    issue(0);
+    run();
+    EXPECT_EQ(ram.bytes[Data], 2) << "tag";
+    EXPECT_EQ(ram.bytes[Data + 3], 0x10) << "error";
+    EXPECT_EQ(ram.get(Data + 4, 3), 80'000u);
+}
+
+TEST_F(AhciTest, ComresetSoftResetAndHbaReset) {
+    out(P0 + Sctl, 1);
+    EXPECT_EQ(in(P0 + Ssts), 1u);
+    out(P0 + Sctl, 0);
+    EXPECT_EQ(in(P0 + Ssts), 0x123u);
+    EXPECT_EQ(in(P0 + Serr) & 0x4000000, 0x4000000u);
+    EXPECT_EQ(in(P0 + Is) & 0x40, 0x40u);
+    EXPECT_EQ(in(P0 + Sig), 0x101u);
+    const auto control = [this](u8 value) {
+        build(0, 0, 0, 0, 0, 2);
+        ram.bytes[Tables + 1] = 0;
+        ram.bytes[Tables + 15] = value;
+        issue(0);
+        EXPECT_EQ(in(P0 + Ci), 0u);
+    };
+    ram.bytes[Fis + 0x40] = 0;
+    control(4);
+    control(0);
+    EXPECT_EQ(ram.bytes[Fis + 0x40], 0x34);
+    EXPECT_EQ(in(P0 + Tfd), 0x150u);
+    build(0, 0x25, 0, 1, 1, 512);
+    issue(0);
+    out(0x04, 1);
+    EXPECT_EQ(in(0x04), 0x80000000u);
+    EXPECT_EQ(in(P0 + Clb), List);
+    run();
+    EXPECT_EQ(in(P0 + Is) & 1, 0u) << "the command is gone";
+    EXPECT_EQ(in(P0 + Tfd), 0x7Fu) << "no signature before FIS receive is on";
+}
+
+TEST_F(AhciTest, MsiReplacesTheWire) {
+    ahci.config_write(0x84, 4, 0xFEE01000);
+    ahci.config_write(0x8C, 2, 0x4041);
+    ahci.config_write(0x82, 2, 1);
+    build(0, 0x25, 0, 1, 1, 512);
+    issue(0);
+    run();
+    ASSERT_EQ(messages.size(), 1u);
+    EXPECT_EQ(messages[0], (std::pair<u64, u32>{0xFEE01000, 0x4041}));
+    EXPECT_FALSE(intx.level);
+    out(P0 + Is, 0xFFFFFFFF);
+    out(0x08, 1);
+    issue(0);
+    run();
+    EXPECT_EQ(messages.size(), 2u);
+}
+
+TEST_F(AhciTest, InFlightCommandsSurviveSaveAndRestore) {
+    build(0, 0x60, 10, 8, 1, 4096);
+    build(1, 0x61, 200, 8, 1, 4096, true);
+    out(P0 + Sact, 3);
+    out(P0 + Ci, 3);
+    Archive saver = Archive::saver();
+    ahci.serialize(saver);
+    clock.events.serialize(saver);
+    const std::vector<u8> saved = saver.take();
+
+    TestClock later;
+    later.time = clock.time;
+    Ich9Ahci twin(later.events, ram);
+    twin.attach(0, {&disk, "MODEL", "SERIAL"});
+    Archive loader = Archive::loader(saved);
+    twin.serialize(loader);
+    later.events.serialize(loader);
+    ASSERT_TRUE(loader.ok()) << loader.error();
+    EXPECT_EQ(twin.requests().size(), 2u);
+    later.advance(100'000'000);
+    EXPECT_EQ(twin.bar_read(5, P0 + Sact, 4), 0u);
+    EXPECT_TRUE(std::equal(&ram.bytes[Data], &ram.bytes[Data + 4096], &disk.bytes[10 * 512]));
+}
+
+} // namespace
+} // namespace vitrine::devices::test

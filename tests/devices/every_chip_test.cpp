@@ -1,0 +1,383 @@
+// What every chip must do, whatever it is: save → restore → continue equals continue; a damaged save fails cleanly;
+// random register traffic with a moving clock neither crashes nor hangs.
+//
+// One Rig holds one chip with its own clock, RAM and disk. Two rigs of the same kind see the same accesses.
+#include <memory>
+#include "devices/acpi_pm.h"
+#include "devices/debug_ports.h"
+#include "devices/fw_cfg.h"
+#include "devices/hpet.h"
+#include "devices/i8042.h"
+#include "devices/i8254.h"
+#include "devices/i8259.h"
+#include "devices/ich9_ahci/ich9_ahci.h"
+#include "devices/ich9_lpc.h"
+#include "devices/ioapic.h"
+#include "devices/lapic/apic_bus.h"
+#include "devices/lapic/lapic.h"
+#include "devices/mc146818.h"
+#include "devices/mch.h"
+#include "devices/pci_host.h"
+#include "devices/uart16550.h"
+#include "devices/vga/vga.h"
+#include "tests/devices/support.h"
+
+namespace vitrine::devices::test {
+namespace {
+
+class Rig {
+  public:
+    TestClock clock;
+    FakeRam ram{1 << 16};
+    FakeDisk disk{64};
+    u64 seen = 0; ///< mixes every value and wire level that the chip gave out
+    std::unique_ptr<Chip> chip;
+    std::function<void(Random&)> access;
+
+    void note(u64 value) { seen = (seen ^ value) * 0x100000001B3; }
+    Wire wire() {
+        return [this](bool level) { note(level ? 3 : 2); };
+    }
+    template <class T> T& install(std::unique_ptr<T> made) {
+        T& reference = *made;
+        chip = std::move(made);
+        return reference;
+    }
+    void ports(PortDevice& device, std::vector<u16> list) {
+        access = [this, &device, list = std::move(list)](Random& random) {
+            const u16 port = list[random.below(list.size())];
+            const unsigned size = 1u << random.below(3);
+            const u64 value = random.next();
+            if ((value >> 40 & 1) != 0) device.port_write(port, size, static_cast<u32>(value & size_mask(size)));
+            else note(device.port_read(port, size));
+        };
+    }
+    void mmio(MmioDevice& device, u64 range) {
+        access = [this, &device, range](Random& random) {
+            const unsigned size = 1u << random.below(4);
+            const u64 offset = random.below(range) & ~u64{size - 1}, value = random.next() >> random.below(64);
+            if (random.below(2) != 0) device.mmio_write(offset, size, value & size_mask(size));
+            else note(device.mmio_read(offset, size));
+        };
+    }
+    void also(std::function<void(Random&)> other) {
+        access = [first = access, other = std::move(other)](Random& random) { random.below(4) == 0 ? other(random) : first(random); };
+    }
+    void config(PciDevice& device) {
+        device.connect({wire(), [this](u64 address, u32 data) { note(address ^ data); }, [this] { note(5); }});
+        also([this, &device](Random& random) {
+            const unsigned size = 1u << random.below(3), offset = static_cast<unsigned>(random.below(256)) & ~(size - 1);
+            const u32 value = static_cast<u32>(random.next());
+            if (random.below(2) != 0) device.config_write(offset, size, value);
+            else note(device.config_read(offset, size));
+        });
+    }
+    std::vector<u8> save() {
+        Archive archive = Archive::saver();
+        visit(archive);
+        return archive.take();
+    }
+    bool load(std::span<const u8> saved) {
+        Archive archive = Archive::loader(saved);
+        visit(archive);
+        return archive.ok() && archive.at_end();
+    }
+    u64 digest() {
+        Archive archive = Archive::digester();
+        visit(archive);
+        return archive.digest();
+    }
+    /// Random accesses with a clock that mostly creeps and sometimes leaps.
+    void exercise(Random& random, int count) {
+        for (int i = 0; i < count; ++i) {
+            access(random);
+            clock.advance(random.below(16) == 0 ? random.below(2'000'000) : random.below(500));
+        }
+    }
+
+  private:
+    void visit(Archive& archive) {
+        archive(clock.time);
+        clock.events.serialize(archive);
+        chip->serialize(archive);
+        archive.bytes(ram.bytes.data(), ram.bytes.size());
+        archive.bytes(disk.bytes.data(), disk.bytes.size());
+    }
+};
+
+std::vector<u16> port_range(u16 first, u16 last) {
+    std::vector<u16> out;
+    for (u16 port = first; port <= last; ++port) out.push_back(port);
+    return out;
+}
+std::vector<u16> operator+(std::vector<u16> a, const std::vector<u16>& b) {
+    a.insert(a.end(), b.begin(), b.end());
+    return a;
+}
+
+struct Kind {
+    const char* name;
+    void (*build)(Rig&);
+};
+
+const Kind Kinds[] = {
+    {"i8259", [](Rig& rig) {
+         auto& pic = rig.install(std::make_unique<I8259>(rig.wire()));
+         rig.ports(pic, {0x20, 0x21, 0xA0, 0xA1, 0x4D0, 0x4D1});
+         rig.also([&](Random& random) {
+             if (random.below(4) == 0) rig.note(static_cast<u64>(pic.acknowledge()));
+             else pic.set_line(static_cast<unsigned>(random.below(17)), random.below(2) != 0);
+         });
+     }},
+    {"i8254", [](Rig& rig) { rig.ports(rig.install(std::make_unique<I8254>(rig.clock.events, rig.wire(), rig.wire())), port_range(0x40, 0x43) + std::vector<u16>{0x61}); }},
+    {"lapic", [](Rig& rig) {
+         LocalApic::Links links{.interrupt_request = rig.wire(), .nmi = [&rig] { rig.note(7); }, .external_acknowledge = [] { return 0x20; },
+                                .end_of_interrupt = [&rig](u8 vector) { rig.note(vector); }, .init = [&rig] { rig.note(8); },
+                                .start_up = [&rig](u8 vector) { rig.note(vector); }};
+         auto& apic = rig.install(std::make_unique<LocalApic>(rig.clock.events, 0, true, links));
+         rig.mmio(apic, 0x400);
+         rig.also([&](Random& random) {
+             u64 value = 0;
+             switch (random.below(8)) {
+             case 0: rig.note(static_cast<u64>(apic.acknowledge())); break;
+             case 1: apic.set_external_interrupt(random.below(2) != 0); break;
+             case 2: apic.set_nmi(random.below(2) != 0); break;
+             case 3: apic.mmio_write(0xF0, 4, 0x1FF); break;
+             case 4: rig.note(apic.msr_write(0x1B, 0xFEE00000 | random.below(4) << 10) ? 1 : 0); break;
+             case 5: rig.note(apic.msr_write(static_cast<u32>(0x800 + random.below(0x40)), random.next() >> random.below(64)) ? 1 : 0); break;
+             case 6: rig.note(apic.msr_read(static_cast<u32>(random.below(2) != 0 ? 0x6E0 : 0x800 + random.below(0x40)), value) ? value : 9); break;
+             default:
+                 apic.receive({.vector = static_cast<u8>(random.next()), .mode = static_cast<DeliveryMode>(random.below(8)),
+                               .level_triggered = random.below(2) != 0});
+                 rig.note(apic.msr_write(0x6E0, rig.clock.time + random.below(10'000)) ? 1 : 0);
+             }
+         });
+     }},
+    {"ioapic", [](Rig& rig) {
+         auto& ioapic = rig.install(std::make_unique<Ioapic>([&rig](const InterruptMessage& m) { rig.note(m.vector | m.destination); }));
+         rig.mmio(ioapic, 0x50);
+         rig.also([&](Random& random) {
+             if (random.below(3) == 0) ioapic.end_of_interrupt(static_cast<u8>(random.next()));
+             else ioapic.set_pin(static_cast<unsigned>(random.below(25)), random.below(2) != 0);
+             ioapic.mmio_write(0, 4, 0x10 + random.below(48));
+             ioapic.mmio_write(0x10, 4, random.next() & 0x1FFFF);
+         });
+     }},
+    {"hpet", [](Rig& rig) {
+         Hpet::Links links{[&rig](unsigned pin, bool level) { rig.note(pin * 2 + level); }, [&rig](unsigned irq, bool level) { rig.note(irq * 4 + level); },
+                           [&rig](bool on) { rig.note(on); }};
+         auto& hpet = rig.install(std::make_unique<Hpet>(rig.clock.events, links));
+         rig.mmio(hpet, 0x160);
+         rig.also([&](Random& random) {
+             hpet.mmio_write(0x10, 8, 1 | random.below(4));
+             hpet.mmio_write(0x108 + 0x20 * random.below(3), 8, hpet.counter() + random.below(5000));
+         });
+     }},
+    {"mc146818", [](Rig& rig) { rig.ports(rig.install(std::make_unique<Mc146818>(rig.clock.events, rig.wire(), Mc146818::Setup{1'767'225'600, 512 << 20, 0, 1})), {0x70, 0x71, 0x70, 0x71, 0x71}); }},
+    {"uart16550", [](Rig& rig) {
+         auto& uart = rig.install(std::make_unique<Uart16550>(rig.clock.events, 0x3F8, rig.wire(), [&rig](std::string_view s) { rig.note(static_cast<u8>(s[0])); }));
+         rig.ports(uart, port_range(0x3F8, 0x3FF));
+         rig.also([&](Random& random) { rig.note(uart.receive(std::string(random.below(40), static_cast<char>(random.next())))); });
+     }},
+    {"uart16550 paced", [](Rig& rig) {
+         auto& uart = rig.install(std::make_unique<Uart16550>(rig.clock.events, 0x2F8, rig.wire(), [&rig](std::string_view s) { rig.note(static_cast<u8>(s[0])); }, Uart16550::Transmit::Paced));
+         rig.ports(uart, port_range(0x2F8, 0x2FF));
+         rig.also([&](Random& random) { rig.note(uart.receive(std::string(random.below(40), static_cast<char>(random.next())))); });
+     }},
+    {"i8042", [](Rig& rig) {
+         auto& kbc = rig.install(std::make_unique<I8042>(rig.clock.events, I8042::Links{rig.wire(), rig.wire(), rig.wire(), [&rig] { rig.note(11); }}));
+         rig.ports(kbc, {0x60, 0x64});
+         rig.also([&](Random& random) {
+             const u8 keys[] = {static_cast<u8>(random.next()), static_cast<u8>(random.next())};
+             kbc.key(keys);
+             kbc.mouse(static_cast<int>(random.next()), static_cast<int>(random.next()), static_cast<int>(random.below(9)) - 4, static_cast<u8>(random.next()));
+         });
+     }},
+    {"vga", [](Rig& rig) {
+         auto& vga = rig.install(std::make_unique<Vga>(rig.clock.events));
+         rig.ports(vga, port_range(0x3B0, 0x3DF) + std::vector<u16>{0x1CE, 0x1CF, 0x1D0});
+         rig.also([&](Random& random) {
+             const unsigned size = 1u << random.below(4);
+             const u64 at = random.below(0x20000) & ~u64{size - 1};
+             vga.mmio_write(at, size, random.next());
+             rig.note(vga.mmio_read(random.below(0x20000) & ~u64{size - 1}, size));
+             vga.bar_write(2, 0x500 + random.below(0x18), 2, random.next() >> random.below(64) & 0xFFFF);
+             if (random.below(64) == 0) {
+                 FrameBuffer picture;
+                 vga.render(picture);
+                 for (std::size_t i = 0; i < picture.pixels.size(); i += 997) rig.note(picture.pixels[i]);
+                 for (const std::string& line : vga.text_screen()) rig.note(line.size());
+                 rig.note(vga.cursor().column);
+             }
+         });
+         rig.config(vga);
+     }},
+    {"mch", [](Rig& rig) {
+         auto& mch = rig.install(std::make_unique<Mch>());
+         rig.access = [&](Random& random) { rig.note(mch.reads_memory(0xC0000 + random.below(0x40000)) | (mch.ecam() ? 2 : 0)); };
+         rig.config(mch);
+     }},
+    {"ich9_lpc", [](Rig& rig) {
+         Ich9Lpc::Outputs outputs{[&rig](unsigned irq, bool level) { rig.note(irq * 2 + level); }, [&rig](unsigned pin, bool level) { rig.note(pin * 4 + level); },
+                                  rig.wire(), [&rig](bool full) { rig.note(full); }, [&rig](u8 command) { rig.note(command); }};
+         auto& lpc = rig.install(std::make_unique<Ich9Lpc>(outputs));
+         rig.ports(lpc, {0x92, 0xB2, 0xB3, 0xCF9});
+         rig.also([&](Random& random) {
+             lpc.set_pirq(static_cast<unsigned>(random.below(9)), random.below(2) != 0);
+             lpc.rcba_write(0x3100 + (random.below(0x320) & ~u64{3}), 4, random.next());
+             rig.note(lpc.rcba_read(0x3100 + random.below(0x320), 2));
+         });
+         rig.config(lpc);
+     }},
+    {"ich9_ahci", [](Rig& rig) {
+         auto& ahci = rig.install(std::make_unique<Ich9Ahci>(rig.clock.events, rig.ram));
+         ahci.attach(0, {&rig.disk, "M", "S"});
+         ahci.attach(2, {&rig.disk, "N", "T"});
+         rig.access = [&](Random& random) {
+             const u64 base = random.below(3) == 0 ? 0 : 0x100 + 0x80 * random.below(3);
+             const u64 offset = base + (random.below(0x40) & ~u64{3});
+             if (random.below(2) != 0) ahci.bar_write(5, offset, 4, random.next() >> random.below(40) & 0xFFFFFFFF);
+             else rig.note(ahci.bar_read(5, offset, 4));
+         };
+         rig.also([&](Random& random) { // mostly valid commands, mostly damaged ones
+             const u64 port = 0x100 + (random.below(2) != 0 ? 0x100 : 0);
+             ahci.bar_write(5, port, 8, 0x400);
+             ahci.bar_write(5, port + 8, 8, 0x800);
+             ahci.bar_write(5, port + 0x18, 4, 0x10 | random.below(8) / 7);
+             ahci.bar_write(5, port + 0x18, 4, 0x11);
+             static constexpr u8 Commands[] = {0x25, 0x35, 0xEC, 0x60, 0x61, 0xEA, 0xEF, 0x20, 0x30, 0x2F, 0xC8, 0xCA};
+             const unsigned slot = static_cast<unsigned>(random.below(4));
+             const u64 table = 0x1000 + slot * 0x100;
+             rig.ram.put(0x400 + slot * 32, 8, 5 | random.below(4) << 16);
+             rig.ram.put(0x400 + slot * 32 + 8, 8, table);
+             const u8 command = Commands[random.below(sizeof Commands)];
+             const u8 fis[20] = {0x27, 0x80, command, static_cast<u8>(random.below(4)), static_cast<u8>(random.below(70)), 0, 0, 0x40, 0, 0, 0, 0,
+                                 static_cast<u8>(command == 0x60 || command == 0x61 ? slot << 3 : random.below(9))};
+             std::copy_n(fis, 20, &rig.ram.bytes[table]);
+             for (unsigned i = 0; i < 4; ++i) {
+                 rig.ram.put(table + 0x80 + i * 16, 8, 0x2000 + random.below(0xE100));
+                 rig.ram.put(table + 0x80 + i * 16 + 12, 4, random.below(5000));
+             }
+             if (random.below(3) == 0) rig.ram.put(table + random.below(0x100), 1, random.next() & 0xFF);
+             ahci.bar_write(5, port + 0x34, 4, u64{1} << slot);
+             ahci.bar_write(5, port + 0x38, 4, u64{1} << slot);
+             rig.note(ahci.requests().size());
+         });
+         rig.config(ahci);
+     }},
+    {"acpi_pm", [](Rig& rig) {
+         auto& pm = rig.install(std::make_unique<AcpiPm>(rig.clock.events, AcpiPm::Links{rig.wire(), [&rig] { rig.note(13); }}));
+         rig.ports(pm, port_range(0x600, 0x67F));
+         rig.also([&](Random& random) { random.below(2) != 0 ? pm.press_power_button() : pm.apm_command(static_cast<u8>(random.below(4))); });
+     }},
+    {"fw_cfg", [](Rig& rig) {
+         auto& cfg = rig.install(std::make_unique<FwCfg>(rig.ram));
+         cfg.add_file("etc/e820", {1, 2, 3, 4});
+         cfg.add_file("opt/vitrine/boot", std::vector<u8>(5000, 7));
+         rig.ports(cfg, {0x510, 0x511, 0x511, 0x514, 0x518});
+         rig.also([&](Random& random) {
+             for (unsigned i = 0; i < 16; ++i) rig.ram.bytes[0x100 + i] = 0;
+             rig.ram.bytes[0x101] = static_cast<u8>(0x1F + random.below(4));
+             rig.ram.bytes[0x103] = static_cast<u8>(random.below(32));
+             rig.ram.bytes[0x106] = static_cast<u8>(random.next());
+             rig.ram.bytes[0x10E] = static_cast<u8>(random.next());
+             cfg.port_write(0x514, 4, 0);
+             cfg.port_write(0x518, 4, 0x00010000);
+         });
+     }},
+    {"post_port", [](Rig& rig) { rig.ports(rig.install(std::make_unique<PostPort>([&rig](u8 code) { rig.note(code); })), {0x80}); }},
+    {"debug_console", [](Rig& rig) { rig.ports(rig.install(std::make_unique<DebugConsole>([&rig](char c) { rig.note(static_cast<u8>(c)); })), {0xE9}); }},
+    {"debug_exit", [](Rig& rig) { rig.ports(rig.install(std::make_unique<DebugExit>([&rig](u32 v) { rig.note(v); })), {0xF4}); }},
+    {"pci_host", [](Rig& rig) { rig.ports(rig.install(std::make_unique<PciHost>()), {0xCF8, 0xCFC, 0xCFD, 0xCFE}); }},
+};
+
+class EveryChip : public testing::TestWithParam<Kind> {
+  public:
+    std::unique_ptr<Rig> make() const {
+        auto rig = std::make_unique<Rig>();
+        GetParam().build(*rig);
+        return rig;
+    }
+};
+
+TEST_P(EveryChip, ContinuesEquallyAfterSaveAndRestore) {
+    for (u64 seed = 1; seed <= 20; ++seed) {
+        Random random{seed};
+        auto first = make();
+        first->exercise(random, static_cast<int>(50 + random.below(1000)));
+        const std::vector<u8> saved = first->save();
+        auto second = make();
+        Random other{seed + 100};
+        if (seed % 2 == 0) second->exercise(other, 200); // restore over a used chip, too
+        ASSERT_TRUE(second->load(saved)) << "seed " << seed;
+        ASSERT_EQ(second->digest(), first->digest()) << "seed " << seed;
+        ASSERT_EQ(second->save(), saved);
+        first->seen = second->seen = 0;
+        Random left = random, right = random;
+        for (int i = 0; i < 10; ++i) {
+            first->exercise(left, 100);
+            second->exercise(right, 100);
+            ASSERT_EQ(first->seen, second->seen) << "seed " << seed << ", after " << (i + 1) * 100;
+            ASSERT_EQ(first->digest(), second->digest()) << "seed " << seed << ", after " << (i + 1) * 100;
+        }
+    }
+}
+
+TEST_P(EveryChip, TruncatedSavesFailCleanly) {
+    Random random{7};
+    auto rig = make();
+    rig->exercise(random, 500);
+    Archive archive = Archive::saver();
+    rig->chip->serialize(archive);
+    const std::vector<u8> saved = archive.take();
+    for (std::size_t length = 0; length < saved.size(); length += 1 + saved.size() / 400) {
+        auto fresh = make();
+        Archive loader = Archive::loader(std::span(saved).first(length));
+        fresh->chip->serialize(loader);
+        ASSERT_FALSE(loader.ok()) << length << " of " << saved.size();
+        ASSERT_FALSE(loader.error().empty());
+    }
+}
+
+/// A save with flipped bits either is refused or gives a chip that works without harm.
+TEST_P(EveryChip, DamagedSavesDoNoHarm) {
+    Random random{11};
+    auto rig = make();
+    rig->exercise(random, 500);
+    Archive archive = Archive::saver();
+    rig->chip->serialize(archive);
+    const std::vector<u8> saved = archive.take();
+    for (int round = 0; round < 200; ++round) {
+        std::vector<u8> damaged = saved;
+        for (u64 n = 1 + random.below(4); n-- > 0;) damaged[random.below(damaged.size())] ^= static_cast<u8>(1u << random.below(8));
+        auto fresh = make();
+        Archive loader = Archive::loader(damaged);
+        fresh->chip->serialize(loader);
+        if (!loader.ok()) fresh->chip->reset(); // what a refused load leaves is unspecified until then
+        fresh->chip->describe();
+        fresh->exercise(random, 60);
+    }
+}
+
+TEST_P(EveryChip, SurvivesRandomTrafficAndResetsToOneState) {
+    auto fresh = make();
+    fresh->chip->reset();
+    auto rig = make();
+    Random random{99};
+    for (int round = 0; round < 20; ++round) {
+        rig->exercise(random, 500);
+        EXPECT_NE(rig->chip->name(), nullptr);
+        rig->chip->describe();
+        rig->chip->reset();
+    }
+    EXPECT_TRUE(rig->chip->name() == std::string(fresh->chip->name()));
+}
+
+INSTANTIATE_TEST_SUITE_P(Board, EveryChip, testing::ValuesIn(Kinds), [](const auto& info) {
+    std::string label = info.param.name;
+    std::ranges::replace(label, ' ', '_');
+    return label;
+});
+
+} // namespace
+} // namespace vitrine::devices::test
