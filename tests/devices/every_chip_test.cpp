@@ -130,6 +130,9 @@ struct Kind {
     bool outlives_reset = false;
 };
 
+/// For test names: without it they would hold addresses.
+void PrintTo(const Kind& kind, std::ostream* out) { *out << kind.name; }
+
 const Kind Kinds[] = {
     {"i8259",
      [](Rig& rig) {
