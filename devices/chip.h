@@ -43,6 +43,7 @@ class Chip {
     virtual ~Chip() = default;
     virtual const char* name() const = 0; ///< the chip's part name: "i8259", "ich9_ahci"
     virtual void reset() = 0;             ///< power-on or platform reset
+    /// After a load that failed the chip's state is unspecified: reset() or destroy it.
     virtual void serialize(Archive& archive) = 0;
     virtual std::vector<Field> describe() const = 0;
 

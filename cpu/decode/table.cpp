@@ -209,7 +209,7 @@ Map two_byte() {
     t[0xBF] = {"movsx", Imm::None, M, emit::movx, 3};
     t[0xC0] = {"xadd", Imm::None, M | B | L, emit::xadd};
     t[0xC1] = {"xadd", Imm::None, M | L, emit::xadd};
-    t[0xC3] = {"movnti", Imm::None, M, emit::mov_rm_reg};
+    t[0xC3] = {"movnti", Imm::None, M | X, emit::movnti};
     t[0xC7] = {"group9", Imm::None, M | L, emit::group9};
     for (unsigned i = 0; i < 8; ++i) t[0xC8 + i] = {"bswap", Imm::None, 0, emit::bswap};
     t[0xFF] = {"ud0", Imm::None, M, emit::ud};

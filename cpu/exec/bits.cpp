@@ -1,6 +1,6 @@
 // Bit instructions and compare-exchange: BT BTS BTR BTC, BSF BSR (TZCNT LZCNT POPCNT), CMPXCHG, CMPXCHG8B/16B, XADD.
 //
-// BSF/BSR with a zero source leave the destination as it was, as AMD documents and Intel does. SDM vol. 2.
+// BSF/BSR with a zero source leave all of the destination as it was, as AMD documents. SDM vol. 2.
 #include "cpu/exec/alu_ops.h"
 #include "cpu/exec/emitters.h"
 
@@ -53,7 +53,6 @@ template <class T, bool Reverse> bool bit_scan_value(Core& core, const Op& op) {
     if (!read_rm<T>(core, op, value)) return false;
     if (value == 0) {
         core.set_arithmetic((core.flags() & ~u64{ArithmeticFlags}) | ZF | PF);
-        if constexpr (sizeof(T) == 4) put<T>(&core, op.reg, get<T>(&core, op.reg));
         return true;
     }
     const unsigned n = Reverse ? 63u - static_cast<unsigned>(__builtin_clzll(value)) : static_cast<unsigned>(__builtin_ctzll(value));
@@ -73,6 +72,13 @@ template <class T> bool population_count(Core& core, const Op& op) {
 template <class T> bool compare_exchange(Core& core, const Op& op) {
     const T expected = get<T>(&core, slot_of(RAX)), replacement = get<T>(&core, op.reg);
     T seen{};
+    if (op.address & RegisterOperand) { // a failed exchange leaves all 64 bits of the register alone
+        seen = get<T>(&core, op.rm);
+        alu<AluCmp, T>(&core, expected, seen);
+        if (seen == expected) put<T>(&core, op.rm, replacement);
+        else put<T>(&core, slot_of(RAX), seen);
+        return true;
+    }
     if (!modify_rm<T>(core, op, [&](T v) { seen = v; return v == expected ? replacement : v; })) return false;
     alu<AluCmp, T>(&core, expected, seen);
     if (seen != expected) put<T>(&core, slot_of(RAX), seen);

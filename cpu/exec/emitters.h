@@ -11,7 +11,7 @@ void inc_dec_reg(Emitter&), group_fe_ff(Emitter&), group3(Emitter&);
 // move.cpp
 void mov_rm_reg(Emitter&), mov_reg_rm(Emitter&), mov_reg_imm(Emitter&), mov_rm_imm(Emitter&), mov_moffs(Emitter&), lea(Emitter&);
 void movx(Emitter&), movsxd(Emitter&), xchg_rm_reg(Emitter&), xchg_acc(Emitter&), bswap(Emitter&), convert(Emitter&), cmov(Emitter&), setcc(Emitter&);
-void nop(Emitter&), nop_rm(Emitter&), xlat(Emitter&), lahf_sahf(Emitter&), flag_op(Emitter&), salc(Emitter&);
+void movnti(Emitter&), nop(Emitter&), nop_rm(Emitter&), xlat(Emitter&), lahf_sahf(Emitter&), flag_op(Emitter&), salc(Emitter&);
 // stack.cpp
 void push_reg(Emitter&), pop_reg(Emitter&), push_imm(Emitter&), pop_rm(Emitter&), push_seg(Emitter&), pop_seg(Emitter&);
 void pusha_popa(Emitter&), pushf_popf(Emitter&), enter(Emitter&), leave(Emitter&);

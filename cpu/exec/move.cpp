@@ -285,6 +285,10 @@ void setcc(Emitter& e) {
     e.handler = setcc_reg;
     e.pure(0, condition_reads(e.d.opcode & 15));
 }
+void movnti(Emitter& e) {
+    if (!e.memory() || e.d.mandatory()) e.undefined = true;
+    else mov_rm_reg(e);
+}
 void nop(Emitter& e) { e.handler = nothing, e.pure(); }
 void nop_rm(Emitter& e) { e.handler = nothing, e.pure(); } // the address is not computed: no fault
 void xlat(Emitter& e) { e.handler = cold<translate_byte>; }

@@ -165,7 +165,6 @@ namespace emit {
 
 void push_reg(Emitter& e) { // 50–57 and FF /6
     if (e.d.has_modrm && e.memory()) {
-        if (e.long64() && e.d.size == 4) e.undefined = true;
         const unsigned size = e.long64() && e.d.size != 2 ? 8 : e.d.size;
         e.handler = by_wide_size(size, []<class T> { return static_cast<Handler>(cold<push_memory<T>>); });
         return;

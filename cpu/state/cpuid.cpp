@@ -60,8 +60,8 @@ CpuidResult cpuid(const Core& core, u32 leaf, u32 subleaf) {
     case 0xD:
         if (subleaf == 0) return {3, 576, 576, 0}; // x87 and SSE; legacy area and header
         return {};
-    case 0x15: return {1, 40, 25'000'000, 0}; // TSC = 25 MHz crystal × 40
-    case 0x16: return {1000, 1000, 25, 0};
+    case 0x15: return {1, 1, 1'000'000'000, 0}; // TSC = crystal = the local APIC timer's clock, 1 GHz
+    case 0x16: return {1000, 1000, 100, 0};
     case 0x80000000: return {highest_extended, 0, 0, 0};
     case 0x80000001: return {0, 0, 1, 1u << 11 | 1u << 20 | 1u << 27 | 1u << 29}; // LAHF; SYSCALL NX RDTSCP LM
     case 0x80000002:

@@ -27,7 +27,11 @@ static_assert(sizeof(Frame) == 48);
 inline U32 linear(U16 segment, U16 offset) { return (static_cast<U32>(segment) << 4) + offset; }
 
 /// What a service tells the gate.
-enum class Outcome : U32 { Done = 0, WaitForInterrupt = 1 };
+enum class Outcome : U32 {
+    Done = 0,
+    WaitForInterrupt = 1, ///< halt until an interrupt, then call the service again with the same frame
+    Again = 2,            ///< let pending interrupts in, then call again
+};
 
 // The BIOS data area at 40:00 (IBM PC/AT Technical Reference), by linear address.
 namespace bda {

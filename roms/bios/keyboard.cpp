@@ -1,6 +1,6 @@
 // The 8042, IRQ 1 and INT 16h: set-1 scan codes (translated by the 8042) → the ring at 40:1E, US layout.
 //
-// Inaccuracies: INT 15h/4Fh (keyboard intercept) is not called; Pause and Print Screen are dropped; typematic set is not passed on.
+// Inaccuracies: INT 15h/4Fh (keyboard intercept) is not called; Pause and Print Screen are dropped.
 #include "roms/bios/bios.h"
 
 namespace vitrine::bios {
@@ -202,6 +202,16 @@ Outcome keyboard_service(Frame& frame)
         break;
     }
     case 0x02: frame.a.l = memory<U8>(bda::KeyboardFlags); break;
+    case 0x03: // typematic rate (BL) and delay (BH): keyboard command F3h, acknowledged twice
+        if (frame.a.l != 0x05) {
+            unsupported(frame);
+            break;
+        }
+        keyboard_byte(0xf3);
+        (void)read_answer();
+        keyboard_byte(static_cast<U8>((frame.b.h & 3) << 5 | (frame.b.l & 0x1f)));
+        (void)read_answer();
+        break;
     case 0x12: frame.a.x = static_cast<U16>(memory<U8>(bda::KeyboardFlags) | memory<U8>(bda::KeyboardFlags2) << 8); break;
     case 0x05: {
         const U16 before = memory<U16>(bda::KeyboardTail);

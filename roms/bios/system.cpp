@@ -82,6 +82,30 @@ void wait_rtc_stable()
     for (U32 spin = 0; spin < 100000 && cmos_read(0x0a) & 0x80; ++spin) {}
 }
 
+/// AH=86h: CX:DX microseconds on the PM timer (3.579545 MHz, 24 bits; 234589 / 65536 ticks a microsecond). Interrupts must run
+/// meanwhile, so the gate calls again and again; halting is safe while at least one timer interrupt (55 ms) is still to come.
+Outcome wait(Frame& frame)
+{
+    static U32 waiting; // the frame that is waiting, 0 when none
+    static U64 left;
+    static U32 last;
+    constexpr U32 HaltAbove = 3579545 / 15;
+    const U32 now = in32(PmBase + 8) & 0xffffff;
+    if (waiting != address_of(&frame)) {
+        waiting = address_of(&frame);
+        left = ((static_cast<U64>(frame.c.x) << 16 | frame.d.x) * 234589) >> 16;
+        last = now;
+    }
+    const U32 passed = (now - last) & 0xffffff;
+    last = now;
+    left = passed < left ? left - passed : 0;
+    if (left != 0) return left > HaltAbove ? Outcome::WaitForInterrupt : Outcome::Again;
+    waiting = 0;
+    frame.a.h = 0;
+    frame.set_carry(false);
+    return Outcome::Done;
+}
+
 // --- PCI BIOS 2.1 ---
 void pci_service(Frame& frame)
 {
@@ -143,27 +167,12 @@ void pci_service(Frame& frame)
 
 } // namespace
 
-void delay_microseconds(U32 microseconds)
-{
-    // PM timer: 3.579545 MHz, 24 bits; 234589 / 65536 ticks a microsecond.
-    U64 left = (static_cast<U64>(microseconds) * 234589) >> 16;
-    U32 last = in32(PmBase + 8) & 0xffffff;
-    while (left != 0) {
-        const U32 now = in32(PmBase + 8) & 0xffffff, passed = (now - last) & 0xffffff;
-        last = now;
-        left = passed < left ? left - passed : 0;
-    }
-}
-
 Outcome system_service(Frame& frame)
 {
     switch (frame.a.h) {
     case 0x24: a20_gate(frame); break;
     case 0x4f: frame.set_carry(true); break; // keyboard intercept: use the scan code as it is
-    case 0x86:
-        delay_microseconds(static_cast<U32>(frame.c.x) << 16 | frame.d.x);
-        frame.set_carry(false);
-        break;
+    case 0x86: return wait(frame);
     case 0x87: block_move(frame); break;
     case 0x88: {
         const U32 kib = (memory_map.dma_area - 0x100000) >> 10;

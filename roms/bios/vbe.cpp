@@ -146,24 +146,25 @@ void vbe_service(Frame& frame)
         unsupported(frame);
         return; // AL ≠ 4Fh says "no VBE"
     }
-    frame.a.h = 1; // failed, until a case succeeds
+    const U8 function = frame.a.l;
+    U8 status = 1; // failed, until a case succeeds
     const U32 buffer = linear(frame.es, frame.di.x);
-    switch (frame.a.l) {
+    switch (function) {
     case 0x00:
         information(buffer);
-        frame.a.h = 0;
+        status = 0;
         break;
     case 0x01:
         if (const Mode* mode = find(frame.c.x)) {
             mode_information(*mode, buffer);
-            frame.a.h = 0;
+            status = 0;
         }
         break;
     case 0x02: {
         const U16 number = frame.b.x;
         if ((number & 0x1ff) == 3 || (number & 0x1ff) == 0x13 || (number & 0x1ff) == 0x12) {
             vga_set_mode(static_cast<U8>(number), number & 0x8000);
-            frame.a.h = 0;
+            status = 0;
         } else if (const Mode* mode = find(number); mode && number & 0x4000) {
             write(Enable, 0);
             write(Width, mode->width);
@@ -175,17 +176,18 @@ void vbe_service(Frame& frame)
             write(Enable, static_cast<U16>(Enabled | Linear | (number & 0x8000 ? NoClear : 0)));
             memory<U8>(bda::VideoMode) = 0x6f; // a graphics mode that no VGA function draws in
             current_mode = number;
-            frame.a.h = 0;
+            status = 0;
         }
         break;
     }
     case 0x03:
         frame.b.x = current_mode == 0xffff ? memory<U8>(bda::VideoMode) : current_mode;
-        frame.a.h = 0;
+        status = 0;
         break;
     default: unsupported(frame);
     }
     frame.a.l = 0x4f;
+    frame.a.h = status;
 }
 
 } // namespace vitrine::bios

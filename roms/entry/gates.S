@@ -3,7 +3,7 @@
    A software or hardware interrupt enters at gate_XX, which saves everything on the caller's stack, switches to flat
    protected mode (Intel SDM 3A 10.9.1) and calls `dispatch` (bios/interrupts.cpp) on the firmware's own stack with a pointer
    to the saved registers; the way back is 10.9.2. Services run with interrupts off and are never nested: a service that has
-   to wait (INT 16h) returns 1, and the gate halts *in real mode* with interrupts on, then calls it again.
+   to wait (INT 16h, INT 15h/86h) says so, and the gate lets interrupts in *in real mode*, halting or not, then calls it again.
 
    Invariants: the caller's GDTR, stack and (unless the service changes the image) registers come back as they were. */
 #include "roms/entry/segments.inc"
@@ -105,7 +105,10 @@ services_done:
     addw $2, %sp                 /* the vector */
     iretw
 2:  sti
+    cmpb $1, %al
+    jne 3f
     hlt
+3:  nop                          /* STI takes effect after the next instruction */
     cli
     jmp gate_again
 

@@ -72,7 +72,7 @@ class BareMachine final : public cpu::PhysicalBus, public cpu::InterruptControll
             poke<u64>(Idt + 16 * v + 8, 0);
             poke<u8>(target, 0xF4);
         }
-        poke<u64>(Tss + 4, Stack - 0x10000);
+        poke<u64>(Tss + 4, 0x9000);
         auto& r = processor.mutable_registers();
         r.cr0 = 0x80050033, r.cr3 = Tables, r.cr4 = 0x620, r.msr.efer = 0xD01;
         r.gdtr = {Gdt, 0x37}, r.idtr = {Idt, 0xFFF};

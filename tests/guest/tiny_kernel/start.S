@@ -29,6 +29,21 @@ startup_64:
     je fail
     leaq message(%rip), %rsi
     call print
+    /* The time-stamp counter in hexadecimal: with QEMU's -icount shift=0 that is instructions since reset. */
+    rdtsc
+    shlq $32, %rdx
+    orq %rax, %rdx
+    movl $16, %ecx
+    leaq counter(%rip), %rdi
+1:  rolq $4, %rdx
+    movl %edx, %eax
+    andl $15, %eax
+    leaq hexadecimal(%rip), %rbx
+    xlatb
+    stosb
+    loop 1b
+    leaq counter(%rip), %rsi
+    call print
     xorl %eax, %eax                  /* status 1 on QEMU's isa-debug-exit */
     movw $0xf4, %dx
     outb %al, %dx
@@ -58,7 +73,15 @@ pointer64:
 link_base:
     .quad 0xffffffff81000000
 message:
-    .asciz "VITRINE TINY OK\r\n"
+    .ascii "VITRINE TINY OK"
+    .asciz "\r\n"
+counter:
+    .asciz "................\r\n"
+hexadecimal:
+    .ascii "0123456789abcdef"
+#ifdef TINY_BALLAST
+    .incbin TINY_BALLAST
+#endif
 failed:
     .ascii "VITRINE TINY FAILED, check "
 failed_code:

@@ -52,7 +52,8 @@ U64 load_elf(const U8* payload, U64 payload_size, U64 physical, U64 memory_size,
 /// Looks for a whole word on the kernel command line.
 bool command_line_has(const BootParams& params, const char* word);
 
-extern "C" void* memcpy(void* to, const void* from, unsigned long size);
-extern "C" void* memset(void* to, int value, unsigned long size);
+// noexcept as in the C library, because the LZ4 decoder is also tested on the host.
+extern "C" void* memcpy(void* to, const void* from, unsigned long size) noexcept;
+extern "C" void* memset(void* to, int value, unsigned long size) noexcept;
 
 } // namespace vitrine::boot

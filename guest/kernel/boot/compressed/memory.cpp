@@ -3,7 +3,7 @@
 
 namespace vitrine::boot {
 
-extern "C" void* memcpy(void* to, const void* from, unsigned long size)
+extern "C" void* memcpy(void* to, const void* from, unsigned long size) noexcept
 {
     void* start = to;
     unsigned long words = size / 8, rest = size % 8;
@@ -12,7 +12,7 @@ extern "C" void* memcpy(void* to, const void* from, unsigned long size)
     return start;
 }
 
-extern "C" void* memset(void* to, int value, unsigned long size)
+extern "C" void* memset(void* to, int value, unsigned long size) noexcept
 {
     void* start = to;
     unsigned long words = size / 8, rest = size % 8;
