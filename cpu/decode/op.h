@@ -16,11 +16,7 @@ struct Core;
 struct Op;
 struct Block;
 
-#ifdef VITRINE_SANITIZE // AddressSanitizer's stack frames do not work with preserve_none; the tail calls stay
-#define VITRINE_HANDLER
-#else
 #define VITRINE_HANDLER __attribute__((preserve_none))
-#endif
 // NOLINTNEXTLINE(modernize-use-using): an alias-declaration cannot carry the calling convention here.
 typedef u32(VITRINE_HANDLER* Handler)(Core*, const Op*, i64, u64);
 
