@@ -70,24 +70,24 @@ class FakeKernel {
     std::vector<published::NamedRoot> roots_;
 };
 
-// A little scheduler: one run queue at 0x10000, tasks of 256 bytes from 0x20000.
-constexpr u64 Queue = 0x10000, Tasks = 0x20000, NodeInTask = 64 + 8;
+// A little scheduler: one run queue at 0x10000, tasks of 256 bytes from 0x20000, published as
+// guest/kernel/inspect/README.md says.
+constexpr u64 Queue = 0x10000, Tasks = 0x20000, NodeInTask = 72;
 u64 task_at(unsigned i) { return Tasks + i * 256; }
 
 FakeKernel scheduler_kernel() {
     FakeKernel k;
-    k.type("Task", 256), k.type("SchedEntity", 80), k.type("RunQueue", 128), k.type("RbNode", 24);
+    k.type("Task", 256), k.type("RunQueue", 128), k.type("RbNode", 24);
     k.field("Task", "pid", 0, 4), k.field("Task", "tgid", 4, 4), k.field("Task", "comm", 8, 16), k.field("Task", "state", 24, 4);
     k.field("Task", "cpu", 28, 4), k.field("Task", "on_cpu", 32, 4), k.field("Task", "flags", 36, 4), k.field("Task", "nice", 40, 4);
-    k.field("Task", "parent", 48, 8), k.field("Task", "se", 64, 80), k.field("Task", "tasks", 160, 16);
-    k.field("SchedEntity", "weight", 0, 8), k.field("SchedEntity", "run_node", 8, 24), k.field("SchedEntity", "vruntime", 32, 8);
-    k.field("SchedEntity", "sum_exec_runtime", 40, 8);
+    k.field("Task", "parent", 48, 8), k.field("Task", "tasks", 160, 16);
+    k.field("Task", "weight", 64, 8), k.field("Task", "run_node", 72, 24), k.field("Task", "vruntime", 96, 8), k.field("Task", "sum_exec_runtime", 104, 8);
     k.field("RbNode", "parent_color", 0, 8), k.field("RbNode", "right", 8, 8), k.field("RbNode", "left", 16, 8);
-    k.field("RunQueue", "cpu", 0, 4), k.field("RunQueue", "running", 4, 4), k.field("RunQueue", "clock", 8, 8);
-    k.field("RunQueue", "current", 16, 8), k.field("RunQueue", "switches", 24, 8), k.field("RunQueue", "fair", 32, 48);
-    k.field("FairQueue", "load", 0, 8), k.field("FairQueue", "running", 8, 8), k.field("FairQueue", "min_vruntime", 16, 8);
-    k.field("FairQueue", "tree", 24, 16), k.field("RbRootCached", "root", 0, 8), k.field("RbRootCached", "leftmost", 8, 8);
-    k.field("RbRoot", "node", 0, 8), k.field("ListNode", "next", 0, 8), k.field("ListNode", "prev", 8, 8);
+    k.field("RunQueue", "cpu", 0, 4), k.field("RunQueue", "nr_running", 4, 4), k.field("RunQueue", "clock", 8, 8);
+    k.field("RunQueue", "current", 16, 8), k.field("RunQueue", "switches", 24, 8), k.field("RunQueue", "cfs_load", 32, 8);
+    k.field("RunQueue", "cfs_nr_running", 40, 8), k.field("RunQueue", "cfs_min_vruntime", 48, 8);
+    k.field("RunQueue", "cfs_root", 56, 8), k.field("RunQueue", "cfs_leftmost", 64, 8);
+    k.field("ListNode", "next", 0, 8), k.field("ListNode", "prev", 8, 8);
     k.root("run_queues", "RunQueue", Queue, 1), k.root("task_list", "ListNode", 0x11000, 1);
     for (unsigned i = 0; i < 4; ++i) {
         k.guest.put(task_at(i), i32(i + 1));
@@ -98,7 +98,7 @@ FakeKernel scheduler_kernel() {
     // Task 0 runs; the tree is 2 over {1, 3}.
     const auto node = [](unsigned i) { return task_at(i) + NodeInTask; };
     k.guest.put(Queue + 4, u32{4}), k.guest.put(Queue + 16, task_at(0));
-    k.guest.put(Queue + 32 + 24, node(2)), k.guest.put(Queue + 32 + 32, node(1));
+    k.guest.put(Queue + 56, node(2)), k.guest.put(Queue + 64, node(1));
     k.guest.put(node(2), u64{1}), k.guest.put(node(2) + 8, node(3)), k.guest.put(node(2) + 16, node(1));
     // The task list: head → 0 → 1 → 2 → 3 → head.
     const u64 links[] = {0x11000, task_at(0) + 160, task_at(1) + 160, task_at(2) + 160, task_at(3) + 160, 0x11000};
