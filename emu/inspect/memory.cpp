@@ -155,7 +155,7 @@ std::string to_text(const MemoryMapView& v) {
     for (std::size_t i = 0; i < names.size(); ++i)
         if (v.totals[i]) table.row({names[i], std::to_string(v.totals[i]), size_text(v.totals[i] * 4096)});
     out += table.text();
-    // One character for a stretch of RAM: the type that most of it has.
+    // One character for a stretch of RAM: the type that most of it has, free only when all of it is free.
     static constexpr char Letters[] = ".rTDSPACKVMkI? ";
     const u64 stretch = std::max<u64>(1, v.frames / 2048);
     out += fmt::format("\none character is {}: . free, r reserved, T text, D data, S slab, P page table, A anonymous, C page cache, K stack, "
@@ -163,6 +163,7 @@ std::string to_text(const MemoryMapView& v) {
     for (u64 at = 0, column = 0; at < v.frames; at += stretch) {
         std::vector<u64> votes(names.size(), 0);
         for (u64 i = at; i < std::min(at + stretch, v.frames); ++i) ++votes[v.types[i]];
+        if (std::ranges::any_of(votes.begin() + 1, votes.end(), [](u64 count) { return count != 0; })) votes[0] = 0;
         const auto winner = static_cast<std::size_t>(std::ranges::max_element(votes) - votes.begin());
         out += Letters[winner];
         if (++column % 64 == 0) out += "\n";

@@ -58,6 +58,36 @@ TEST(Replay, TwentyRecordingsOfTwentyReplayBitExactly) {
     }
 }
 
+#ifdef TEST_REAL_GUEST
+TEST(Replay, AShellSessionWithDiskWritesReplays) {
+    TemporaryFolder folder;
+    auto machine = boot_machine();
+    auto recorder = Recorder::start(*machine, folder.file("run"));
+    ASSERT_TRUE(recorder);
+    RunReport report;
+    u64 from = 0;
+    for (const char* command : {"cat /etc/motd\r", "ps\r", "hello\r", "echo one two > /tmp/note\r", "poweroff\r"}) {
+        RunLimits limits;
+        limits.conditions.push_back({StopCondition::Kind::Prompt, 0, {}, from});
+        limits.host_seconds = 60;
+        report = machine->run(limits);
+        ASSERT_EQ(report.reason, StopReason::SerialText) << "no prompt before " << command;
+        from = machine->serial_total();
+        machine->input(SerialInput{command});
+    }
+    RunLimits last;
+    last.host_seconds = 60;
+    last.time_limit = machine->time() + 20'000'000'000;
+    report = machine->run(last);
+    EXPECT_EQ(report.reason, StopReason::PoweredOff) << machine->serial_output().substr(machine->serial_output().size() / 2);
+    EXPECT_NE(machine->serial_output().find("glass case"), std::string::npos);
+    ASSERT_TRUE((*recorder)->finish(report));
+    auto replayed = replay(folder.file("run"));
+    ASSERT_TRUE(replayed) << replayed.error().message;
+    EXPECT_EQ(*replayed, machine->state_hash());
+}
+#endif
+
 TEST(Replay, AnOperatorsResetIsPartOfTheLog) {
     TemporaryFolder folder;
     auto machine = boot_machine();

@@ -31,15 +31,15 @@ inline emu::RunReport run_to(emu::Machine& machine, u64 step) {
     return machine.run(limits);
 }
 
-/// The step at which the boot is over: PID 1 runs (and a little of it), or the tiny kernel left through the debug exit.
+/// The step at which the boot is over: the shell's prompt shows, or the tiny kernel left through the debug exit.
 inline u64 boot_length() {
     auto machine = boot_machine();
     emu::RunLimits limits;
-    limits.until_phase = "init";
+    limits.conditions.push_back({emu::StopCondition::Kind::Prompt, 0, {}, 0});
     limits.host_seconds = 120;
     const emu::RunReport report = machine->run(limits);
 #ifdef TEST_REAL_GUEST
-    EXPECT_EQ(report.reason, emu::StopReason::Phase) << report.detail;
+    EXPECT_EQ(report.reason, emu::StopReason::SerialText) << report.detail;
     return report.steps + 200'000;
 #else
     EXPECT_EQ(report.reason, emu::StopReason::DebugExit) << report.detail;
