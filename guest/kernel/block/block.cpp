@@ -134,6 +134,19 @@ Result<void> write_device(BlockInode& device, u64 position, const void* from, us
     return {};
 }
 
+bool read_if_cached(BlockInode& device, u64 position, void* to, usize size) {
+    MutexGuard guard(device.cache.lock);
+    auto* page = static_cast<Page*>(device.cache.pages.find(position >> PageShift));
+    if (page) memcpy(to, static_cast<u8*>(address_of(page)) + (position & (PageSize - 1)), size);
+    return page;
+}
+
+void update_if_cached(BlockInode& device, u64 position, const void* from, usize size) {
+    MutexGuard guard(device.cache.lock);
+    if (auto* page = static_cast<Page*>(device.cache.pages.find(position >> PageShift)))
+        memcpy(static_cast<u8*>(address_of(page)) + (position & (PageSize - 1)), from, size);
+}
+
 Result<void> register_disk(Disk* disk) {
     static constinit u32 next_disk = 0;
     format_text(disk->name, sizeof disk->name, "sd%c", static_cast<int>('a' + next_disk));

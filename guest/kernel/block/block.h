@@ -89,5 +89,9 @@ void complete_request(Disk& disk, BlockRequest& request, Errno status);
 /// Copies bytes of the device through its page cache.
 Result<void> read_device(BlockInode& device, u64 position, void* to, usize size);
 Result<void> write_device(BlockInode& device, u64 position, const void* from, usize size);
+/// For file contents, which go to the disk past the device's page cache: where that cache has the bytes, they are taken from it
+/// or changed in it too, so that a later write-back of a neighbour on the same page cannot bring old contents back. Inside one page.
+bool read_if_cached(BlockInode& device, u64 position, void* to, usize size);
+void update_if_cached(BlockInode& device, u64 position, const void* from, usize size);
 
 } // namespace kernel

@@ -255,7 +255,7 @@ Result<Task*> run_kernel_thread(KernelThreadFunction function, void* argument, c
 
 void kthreadd_main(void*) {
     for (;;) {
-        thread_request_queue.wait([] { return thread_requests.linked(); });
+        (void)thread_request_queue.wait_interruptible([] { return thread_requests.linked(); });
         ThreadRequest* request = nullptr;
         {
             IrqSpinGuard guard(thread_request_lock);

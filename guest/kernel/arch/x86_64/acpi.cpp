@@ -170,6 +170,7 @@ void machine_power_off() {
     if (acpi.pm1a_control_port) {
         u16 kept = in16(acpi.pm1a_control_port) & 0x0001; // SCI_EN stays
         out16(acpi.pm1a_control_port, static_cast<u16>(kept | acpi.s5_sleep_type << 10 | 1 << 13));
+        delay_microseconds(200'000); // the power goes when the board gets to it
     }
     pr_emerg("reboot: ACPI power-off had no effect%s; system halted\n", acpi.pm1a_control_port ? "" : " (no FADT)");
     machine_halt();

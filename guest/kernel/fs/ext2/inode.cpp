@@ -62,7 +62,11 @@ Result<void> Ext2Inode::read_page(u64 index, Page* page) {
         u32 block = TRY(map_block(file_block, false));
         u64 run = 1;
         while (block && i + run < per_page && file_block + run < blocks_in_file && TRY(map_block(file_block + run, false)) == block + run) run++;
-        if (block) {
+        u64 position = u64{block} * fs->block_size;
+        u8* target = data + i * fs->block_size;
+        bool one_page = (position & (PageSize - 1)) + run * fs->block_size <= PageSize;
+        if (block && !one_page) run = 1;
+        if (block && !read_if_cached(*fs->block_device, position, target, run * fs->block_size)) {
             BlockRequest request;
             request.sector = fs->block_device->start_sector + block * sectors_per_block;
             request.sectors = static_cast<u32>(run * sectors_per_block);
@@ -86,6 +90,7 @@ Result<void> Ext2Inode::write_page(u64 index, Page* page) {
         u64 file_block = index * per_page + i;
         if (file_block >= blocks_in_file) break;
         u32 block = TRY(map_block(file_block, true));
+        update_if_cached(*fs->block_device, u64{block} * fs->block_size, static_cast<u8*>(address_of(page)) + i * fs->block_size, fs->block_size);
         BlockRequest request;
         request.sector = fs->block_device->start_sector + block * sectors_per_block;
         request.sectors = static_cast<u32>(sectors_per_block);
