@@ -46,10 +46,10 @@ template <class T> [[gnu::always_inline]] inline T* fast_hit(const FastEntry* ta
 }
 template <class T> [[gnu::always_inline]] inline T read_host(const T* p) {
     T v;
-    __builtin_memcpy(&v, p, sizeof v);
+    __builtin_memcpy(&v, reinterpret_cast<const u8*>(p), sizeof v); // guest addresses need no alignment
     return v;
 }
-template <class T> [[gnu::always_inline]] inline void write_host(T* p, T v) { __builtin_memcpy(p, &v, sizeof v); }
+template <class T> [[gnu::always_inline]] inline void write_host(T* p, T v) { __builtin_memcpy(reinterpret_cast<u8*>(p), &v, sizeof v); }
 
 /// Offset part of any memory operand, wrapped to its address size.
 inline u64 operand_offset(const Core& core, const Op& op) {
