@@ -35,6 +35,8 @@ u64 undefined_after(const cpu::Decoded& d, const State& s) {
     if (d.map == 0) {
         if (op < 0x40 && ((op >> 3) == 1 || (op >> 3) == 4 || (op >> 3) == 6)) return AF;
         if ((op >= 0x80 && op <= 0x83) && (reg == 1 || reg == 4 || reg == 6)) return AF;
+        // FCOMI with unmasked invalid: Intel leaves the flags (SDM vol. 2, and so does Vitrine), AMD sets them.
+        if ((op == 0xDB || op == 0xDF) && d.modrm >= 0xE8 && d.modrm < 0xF8 && !(s.fcw & 1)) return ArithmeticFlags;
         if (op == 0x84 || op == 0x85 || op == 0xA8 || op == 0xA9) return AF;
         if (op == 0x69 || op == 0x6B) return SF | ZF | AF | PF;
         if (op == 0xF6 || op == 0xF7) return reg < 2 ? u64{AF} : reg == 4 || reg == 5 ? SF | ZF | AF | PF : reg >= 6 ? ArithmeticFlags : 0;
