@@ -154,12 +154,6 @@ bool flush_line(Core& core, const Op& op) { // CLFLUSH faults like a byte read
     u8 byte = 0;
     return read_memory<u8>(core, op, byte);
 }
-bool leave_mmx(Core& core, const Op&) {
-    if (core.r.cr0 & EM) return core.raise(6);
-    if (core.r.cr0 & TS) return core.raise(7);
-    core.r.x87.tag_valid = 0;
-    return true;
-}
 
 } // namespace
 
@@ -199,7 +193,6 @@ void group15(Emitter& e) {
     default: e.undefined = true; // XSAVEOPT
     }
 }
-void emms(Emitter& e) { e.handler = cold<leave_mmx>; }
 
 } // namespace emit
 } // namespace vitrine::cpu
