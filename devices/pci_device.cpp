@@ -108,6 +108,8 @@ std::optional<u64> PciDevice::bar_address(unsigned index) const {
     const Bar& bar = bars_[index % BarCount];
     if (bar.kind == BarKind::None || bar.value == 0) return std::nullopt;
     if (bar.kind == BarKind::Io ? !io_enabled() : !memory_enabled()) return std::nullopt;
+    // All 32 bits of an I/O BAR can be written, as firmware that sizes with 32 bits expects; ports end at FFFFh.
+    if (bar.kind == BarKind::Io && bar.value > 0xFFFF) return std::nullopt;
     return bar.value;
 }
 
@@ -138,7 +140,6 @@ void PciDevice::config_write(unsigned offset, unsigned size, u32 value) {
             if (bar.kind == BarKind::None) continue;
             const u32 merged = static_cast<u32>(put_bytes(bar.value, at & 3, 1, byte));
             bar.value = merged & ~(bar.size - 1);
-            if (bar.kind == BarKind::Io) bar.value &= 0xFFFF;
             rebuild_bar_bytes((at - FirstBar) / 4);
             remapped = true;
         } else {

@@ -3,9 +3,11 @@
 // Interface: create() from a MachineConfig, run() until a limit, input() through the one door, save()/restore() of the
 // complete state, state_hash(). The command line, the app and the tests use only this and emu/inspect.
 //
-// Invariants (design.md §1): state at step N is a function of the configuration, the images and the input log. Inputs
-// are stamped with the step at which they are applied. Reading through const methods or inspect changes nothing.
-// Thread safety: none; one thread at a time may touch a Machine.
+// Invariants (design.md §1): state at step N is a function of the configuration, the images and the input log. "At step N"
+// means: at the first moment when N steps are done, with every event run that is due then. Inputs are stamped with step
+// and virtual time, because time passes without steps while the processor is halted. Reading through const methods or
+// inspect changes nothing.
+// Thread safety: none; one thread at a time may touch a Machine. request_stop() alone may come from anywhere.
 #pragma once
 #include <functional>
 #include <memory>
@@ -16,16 +18,12 @@
 #include <vector>
 #include "cpu/base/types.h"
 #include "cpu/cpu.h"
+#include "emu/disk/disk.h"
 
 namespace vitrine::emu {
 
 class Board;
-
-struct DiskConfig {
-    std::string path;
-    bool read_only = false;
-    std::string overlay; ///< file that receives writes; empty: writes stay in memory and vanish (the default)
-};
+class GuestSymbols;
 
 struct MachineConfig {
     u64 memory_bytes = 512ull << 20;
@@ -36,15 +34,26 @@ struct MachineConfig {
     std::string symbols_path;           ///< vmlinux ELF with symbols; empty: the bundled one
     i64 wall_clock = 1'767'225'600;     ///< power-on time, seconds since 1970 (2026-01-01T00:00:00Z)
     u64 entropy_seed = 0;
+    bool no_reboot = false;             ///< a triple fault or a guest's reset ends the run instead of rebooting
+};
+
+/// XXH3-64 of every image that the guest can see; 0 where there is none.
+struct ImageHashes {
+    u64 bios = 0, kernel = 0, initrd = 0;
+    std::vector<u64> disks;
+    bool operator==(const ImageHashes&) const = default;
 };
 
 // ---- the input log ---------------------------------------------------------------------------------------------
 struct KeyInput { std::vector<u8> scancodes; };  ///< set 1 bytes: make, break, E0 prefixes
 struct SerialInput { std::string bytes; };       ///< arrives on COM1
 struct ResetInput {};                            ///< the operator pressed reset
-using InputEvent = std::variant<KeyInput, SerialInput, ResetInput>;
+struct MouseInput { i32 dx = 0, dy = 0, wheel = 0; u8 buttons = 0; };
+struct PowerButtonInput {};
+using InputEvent = std::variant<KeyInput, SerialInput, ResetInput, MouseInput, PowerButtonInput>;
 struct LoggedInput {
-    u64 step;
+    u64 step = 0;
+    u64 time = 0; ///< virtual nanoseconds; later than the step's own time while the processor was halted
     InputEvent event;
 };
 
@@ -55,11 +64,32 @@ struct Phase {
     u64 step = 0;
     u64 time = 0;       ///< virtual nanoseconds
     u64 rip = 0;
+    double host_seconds = 0; ///< since the machine was made, without time spent outside run(); never guest-visible
+    std::string description; ///< one line for people; may be empty
 };
+/// Every change of processor mode, for the strip under the app. Bounded: the oldest 65536.
+struct ModeChange {
+    u64 step = 0, time = 0;
+    cpu::Mode mode{};
+};
+/// True when `wanted` names the phase: its full name, or the part after the colon.
+bool phase_matches(const Phase& phase, std::string_view wanted);
 
 // ---- running ---------------------------------------------------------------------------------------------------
 enum class StopReason : u8 {
     StepLimit, TimeLimit, Phase, Breakpoint, SerialText, PoweredOff, DebugExit, TripleFault, IdleForever, HostRequest,
+    ResetRequested, ///< the guest asked for a reset and the configuration says no_reboot
+    HostTimeLimit,  ///< RunLimits::host_seconds are over
+    ReplayMismatch, ///< a hash sink refused to go on
+};
+const char* stop_reason_name(StopReason reason);
+
+struct StopCondition {
+    enum class Kind : u8 { Step, Phase, Address, Serial, Prompt } kind = Kind::Step;
+    u64 value = 0;    ///< Step, Address
+    std::string text; ///< Phase, Serial; Address: a kernel symbol, resolved as soon as the kernel's place is known
+    /// Serial, Prompt: only output from this position on counts (Machine::serial_total()).
+    u64 from = 0;
 };
 struct RunLimits {
     u64 step_limit = ~u64{0};
@@ -68,12 +98,14 @@ struct RunLimits {
     std::string until_phase;             ///< stop when this phase is entered; "*" for any
     std::vector<u64> breakpoints;        ///< linear addresses; stop before executing there
     std::string until_serial;            ///< stop when COM1's output contains this text
+    std::vector<StopCondition> conditions; ///< any number more; RunReport::condition says which
 };
 struct RunReport {
     StopReason reason = StopReason::StepLimit;
     u64 steps = 0, time = 0;
     int debug_exit_value = 0;
-    std::string detail; ///< the phase, the address, the text …
+    int condition = -1; ///< index into RunLimits::conditions
+    std::string detail; ///< the phase, the address, the text, the explanation of a triple fault …
 };
 
 class Machine {
@@ -84,38 +116,65 @@ class Machine {
     RunReport run(const RunLimits& limits);
     /// Executes exactly one step (an idle processor first moves to its next event).
     RunReport step();
+    /// Makes the current or the next run() return HostRequest soon. From any thread or a signal handler.
+    void request_stop();
 
     /// Applies an input now and logs it. Replay feeds the same events back with input_at().
     void input(const InputEvent& event);
-    /// Schedules an input for a later step (must be >= step()).
-    void input_at(u64 step, InputEvent event);
+    /// Schedules an input for a later step (must be >= step()). With `time`: not before that virtual time.
+    void input_at(u64 step, InputEvent event, u64 time = 0);
     const std::vector<LoggedInput>& input_log() const;
+    std::size_t inputs_waiting() const;
 
     u64 steps() const;
     u64 time() const;
+    /// Host time spent inside run() so far.
+    double host_seconds() const;
     const MachineConfig& config() const;
     cpu::Cpu& processor();
     const cpu::Cpu& processor() const;
     Board& board();
     const Board& board() const;
     const std::vector<Phase>& phases() const;
+    const std::vector<ModeChange>& mode_changes() const;
     /// Everything COM1 has sent since power-on (bounded to the last 4 MiB).
     const std::string& serial_output() const;
+    /// How many bytes COM1 has ever sent; serial_output() holds the last of them.
+    u64 serial_total() const;
     /// Called with COM1's bytes as they are sent; host side only.
     void on_serial(std::function<void(std::string_view)> sink);
+    /// Set once the machine has ended by itself: powered off, debug exit, triple fault or reset with no_reboot.
+    const std::optional<RunReport>& ended() const;
 
-    /// Complete state. Restoring into a machine of the same configuration continues bit-exactly.
+    /// Symbols of the guest kernel with the slide at which it runs. Null when there is no symbol file.
+    const GuestSymbols* symbols() const;
+    Expected<ImageHashes> image_hashes();
+
+    /// Complete state. Restoring into a machine of the same configuration continues bit-exactly. A snapshot that turns
+    /// out corrupt leaves the machine at power-on.
     std::vector<u8> save();
     Expected<void> restore(std::span<const u8> snapshot);
     /// XXH3-64 of the whole guest-visible state: processor, chips, events, memory, disk overlays.
     u64 state_hash();
     /// As state_hash() without memory and disks: cheap enough for every million steps.
     u64 rolling_hash();
+    /// Writes the overlay files of disks that have one.
+    Expected<void> save_overlays();
+
+    // For recorder and replayer.
+    /// Called with every input as it is applied.
+    void on_input(std::function<void(const LoggedInput&)> sink);
+    /// Called at each multiple of `interval` steps with the rolling hash; false stops the run (ReplayMismatch).
+    void on_hash(u64 interval, std::function<bool(u64 step, u64 hash)> sink);
 
   private:
     Machine();
+    friend struct SnapshotAccess;
     struct Impl;
     std::unique_ptr<Impl> impl_;
 };
+
+/// Where a shell waits for input: the last line of `output` is one word and "# " or "$ ".
+bool ends_with_prompt(std::string_view output);
 
 } // namespace vitrine::emu

@@ -1,0 +1,249 @@
+// The headless run. The machine runs in slices; between them the host's keys are applied as inputs, scripted typing is
+// sent when its condition is met, and an idle guest on a live terminal is slowed to real time by waiting for keys.
+//
+// Nothing here can change what the guest computes except through Machine::input().
+#include "emu/cli/headless.h"
+#include <algorithm>
+#include <chrono>
+#include <csignal>
+#include <cstdio>
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <spdlog/sinks/stdout_sinks.h>
+#include <spdlog/spdlog.h>
+#include <unistd.h>
+#include "emu/cli/outputs.h"
+#include "emu/cli/terminal.h"
+#include "emu/inspect/inspect.h"
+#include "emu/recorder/recorder.h"
+#include "emu/recorder/replayer.h"
+#include "emu/symbols/guest_symbols.h"
+
+namespace vitrine::emu::cli {
+
+namespace {
+
+using Clock = std::chrono::steady_clock;
+constexpr u64 SliceInteractive = 10'000'000; ///< virtual nanoseconds between looks at the keyboard
+constexpr u64 SliceBatch = 1'000'000'000;
+
+Machine* interrupted_machine = nullptr;
+void on_interrupt(int) {
+    if (interrupted_machine) interrupted_machine->request_stop();
+}
+
+class Session {
+  public:
+    explicit Session(const Options& options)
+        : options_(options), terminal_(options.serial == SerialTarget::Stdio && options.replay.empty()) {}
+    ~Session() {
+        interrupted_machine = nullptr;
+        if (serial_file_ >= 0) ::close(serial_file_);
+    }
+    int run();
+
+  private:
+    Expected<void> set_up();
+    Expected<void> connect_serial();
+    Expected<RunReport> run_machine();
+    std::optional<RunReport> one_slice();
+    void pump_keys();
+    Expected<void> finish(const RunReport& report);
+    int status(const RunReport& report);
+    void explain(const std::string& line) { std::fprintf(stderr, "vitrine: %s\n", line.c_str()); }
+
+    const Options& options_;
+    Terminal terminal_;
+    std::unique_ptr<Replayer> replayer_;
+    std::unique_ptr<Machine> machine_;
+    std::unique_ptr<Recorder> recorder_;
+    int serial_file_ = -1;
+    std::size_t typed_ = 0;      ///< scripted texts sent so far
+    u64 typed_from_ = 0;         ///< console output before this position does not count for the next one
+    bool until_met_ = false;
+    Clock::time_point started_ = Clock::now();
+};
+
+Expected<void> Session::set_up() {
+    if (!options_.replay.empty()) {
+        auto replayer = Replayer::open(options_.replay);
+        if (!replayer) return std::unexpected(replayer.error());
+        replayer_ = std::move(*replayer);
+        if (const std::string note = replayer_->note(); !note.empty()) explain(note);
+        auto machine = replayer_->make_machine();
+        if (!machine) return std::unexpected(machine.error());
+        machine_ = std::move(*machine);
+        if (auto ok = replayer_->prepare(*machine_); !ok) return ok;
+    } else {
+        auto machine = Machine::create(options_.machine);
+        if (!machine) return std::unexpected(machine.error());
+        machine_ = std::move(*machine);
+    }
+    if (options_.until && options_.until->kind == StopCondition::Kind::Address && !options_.until->text.empty())
+        if (!machine_->symbols() || !machine_->symbols()->link_address(options_.until->text))
+            return bad_input(fmt::format("--until {}: no such symbol", options_.until_text));
+    if (!options_.load_state.empty())
+        if (auto ok = read_state(*machine_, options_.load_state); !ok) return ok;
+    if (!options_.record.empty()) {
+        auto recorder = Recorder::start(*machine_, options_.record);
+        if (!recorder) return std::unexpected(recorder.error());
+        recorder_ = std::move(*recorder);
+    }
+    for (const std::string& view : options_.inspect)
+        if (auto ok = inspect::check_view(view); !ok) return ok;
+    typed_from_ = machine_->serial_total();
+    return connect_serial();
+}
+
+Expected<void> Session::connect_serial() {
+    if (options_.serial == SerialTarget::Stdio) machine_->on_serial([this](std::string_view bytes) { terminal_.write(bytes); });
+    if (options_.serial != SerialTarget::File) return {};
+    serial_file_ = ::open(options_.serial_file.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+    if (serial_file_ < 0) return bad_input(fmt::format("--serial file:{}: {}", options_.serial_file, std::strerror(errno)));
+    machine_->on_serial([this](std::string_view bytes) {
+        if (::write(serial_file_, bytes.data(), bytes.size()) != static_cast<ssize_t>(bytes.size()))
+            spdlog::error("--serial file: the output could not be written");
+    });
+    return {};
+}
+
+void Session::pump_keys() {
+    // An idle guest that is ahead of real time waits for keys instead of racing through its idle ticks.
+    int wait = 0;
+    if (terminal_.is_terminal() && machine_->processor().halted()) {
+        const auto real = std::chrono::duration_cast<std::chrono::nanoseconds>(Clock::now() - started_).count();
+        const i64 ahead = static_cast<i64>(machine_->time()) - real;
+        if (ahead > 2'000'000) wait = static_cast<int>(std::min<i64>(ahead / 1'000'000, 50));
+    }
+    const std::string keys = terminal_.read(wait);
+    if (!keys.empty()) machine_->input(SerialInput{keys});
+}
+
+/// Runs to the next look at the host; a report when the run is over.
+std::optional<RunReport> Session::one_slice() {
+    RunLimits limits;
+    limits.step_limit = options_.limit_steps;
+    if (replayer_) limits.step_limit = std::min(limits.step_limit, replayer_->end_step());
+    const u64 slice = terminal_.open() ? SliceInteractive : SliceBatch;
+    limits.time_limit = machine_->time() + slice;
+    const std::chrono::duration<double> spent = Clock::now() - started_;
+    limits.host_seconds = options_.limit_seconds < 1e17 ? std::max(0.0, options_.limit_seconds - spent.count()) : 1e18;
+    int until_index = -1, typing_index = -1;
+    if (options_.until) {
+        until_index = static_cast<int>(limits.conditions.size());
+        limits.conditions.push_back(*options_.until);
+    }
+    if (typed_ < options_.typing.size()) {
+        typing_index = static_cast<int>(limits.conditions.size());
+        limits.conditions.push_back(options_.typing[typed_].when);
+        limits.conditions.back().from = typed_from_;
+    }
+    RunReport report = machine_->run(limits);
+    if (typing_index >= 0 && report.condition == typing_index) {
+        typed_from_ = machine_->serial_total();
+        machine_->input(SerialInput{options_.typing[typed_++].text});
+        return std::nullopt;
+    }
+    if (until_index >= 0 && report.condition == until_index) {
+        until_met_ = true;
+        return report;
+    }
+    if (report.reason == StopReason::TimeLimit) return std::nullopt;
+    return report;
+}
+
+Expected<RunReport> Session::run_machine() {
+    interrupted_machine = machine_.get();
+    struct sigaction action {};
+    action.sa_handler = on_interrupt;
+    sigaction(SIGINT, &action, nullptr);
+    for (;;) {
+        if (auto report = one_slice()) return *report;
+        if (replayer_ && replayer_->divergence()) return std::unexpected(*replayer_->divergence());
+        if (terminal_.open()) pump_keys();
+        if (terminal_.quit_requested()) {
+            RunReport report;
+            report.reason = StopReason::HostRequest;
+            report.steps = machine_->steps(), report.time = machine_->time();
+            return report;
+        }
+    }
+}
+
+Expected<void> Session::finish(const RunReport& report) {
+    if (replayer_ && (replayer_->divergence() || (!until_met_ && report.reason != StopReason::HostRequest &&
+                                                  report.reason != StopReason::HostTimeLimit &&
+                                                  machine_->steps() < options_.limit_steps)))
+        if (auto ok = replayer_->finish(*machine_); !ok) return ok;
+    if (recorder_)
+        if (auto ok = recorder_->finish(report); !ok) return ok;
+    if (auto ok = machine_->save_overlays(); !ok) return ok;
+    if (!options_.save_state.empty())
+        if (auto ok = write_state(*machine_, options_.save_state); !ok) return ok;
+    if (!options_.screenshot.empty())
+        if (auto ok = write_screenshot(*machine_, options_.screenshot); !ok) return ok;
+    for (const std::string& view : options_.inspect) {
+        auto text = inspect::inspect(*machine_, view, options_.json);
+        if (!text) return std::unexpected(text.error());
+        std::fwrite(text->data(), 1, text->size(), stdout);
+    }
+    if (options_.state_hash)
+        std::printf("state-hash %016llx at step %llu, time %llu ns\n", static_cast<unsigned long long>(machine_->state_hash()),
+                    static_cast<unsigned long long>(machine_->steps()), static_cast<unsigned long long>(machine_->time()));
+    std::fflush(stdout);
+    if (!options_.stats.empty())
+        if (auto ok = write_stats(*machine_, report, options_.stats); !ok) return ok;
+    return {};
+}
+
+int Session::status(const RunReport& report) {
+    const auto unmet = [&](std::string_view why) {
+        explain(fmt::format("{} at step {}{}", why, report.steps,
+                            options_.until ? fmt::format(", before --until {} was reached", options_.until_text) : std::string()));
+        return static_cast<int>(Exit::LimitReached);
+    };
+    if (until_met_ || replayer_) return 0;
+    switch (report.reason) {
+    case StopReason::PoweredOff: return options_.until ? unmet("the guest powered off") : 0;
+    case StopReason::DebugExit: return (report.debug_exit_value << 1) | 1;
+    case StopReason::ResetRequested: return options_.until ? unmet("the guest reset the machine") : 0;
+    case StopReason::HostRequest: return 0;
+    case StopReason::TripleFault:
+        explain(fmt::format("triple fault at step {}\n{}", report.steps, report.detail));
+        return static_cast<int>(Exit::TripleFault);
+    case StopReason::IdleForever: return unmet(fmt::format("the processor is idle for ever ({})", report.detail));
+    case StopReason::HostTimeLimit: return unmet(fmt::format("--limit-seconds {} is over", options_.limit_seconds));
+    case StopReason::StepLimit: return unmet(fmt::format("--limit-steps {} is reached", options_.limit_steps));
+    default: return unmet(stop_reason_name(report.reason));
+    }
+}
+
+int Session::run() {
+    if (auto ok = set_up(); !ok) {
+        report_error(ok.error());
+        return static_cast<int>(ok.error().status);
+    }
+    auto report = run_machine();
+    if (!report) {
+        report_error(report.error());
+        return static_cast<int>(report.error().status);
+    }
+    if (options_.serial == SerialTarget::Stdio && !machine_->serial_output().empty() && !machine_->serial_output().ends_with('\n'))
+        terminal_.write("\r\n");
+    if (auto ok = finish(*report); !ok) {
+        report_error(ok.error());
+        return static_cast<int>(ok.error().status);
+    }
+    return status(*report);
+}
+
+} // namespace
+
+void report_error(const Error& error) { std::fprintf(stderr, "vitrine: %s\n", error.message.c_str()); }
+
+int run_headless(const Options& options) {
+    Session session(options);
+    return session.run();
+}
+
+} // namespace vitrine::emu::cli

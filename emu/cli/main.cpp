@@ -1,0 +1,39 @@
+// `vitrine` — parses the command line, then opens the app or runs headless. docs/cli.md describes every option.
+#include <cstdio>
+#include <spdlog/sinks/stdout_sinks.h>
+#include <spdlog/spdlog.h>
+#include "emu/cli/app.h"
+#include "emu/cli/headless.h"
+
+namespace {
+
+void set_up_log(const std::string& level) {
+    auto logger = spdlog::stderr_logger_mt("vitrine");
+    logger->set_pattern("vitrine: %l: %v");
+    logger->set_level(spdlog::level::from_str(level == "warn" ? "warning" : level));
+    spdlog::set_default_logger(std::move(logger));
+}
+
+} // namespace
+
+int main(int argc, char** argv) {
+    using namespace vitrine;
+    auto parsed = emu::cli::parse(argc, argv);
+    if (!parsed) {
+        emu::cli::report_error(parsed.error());
+        return static_cast<int>(parsed.error().status);
+    }
+    if (!parsed->help.empty()) {
+        std::fputs(parsed->help.c_str(), stdout);
+        return 0;
+    }
+    set_up_log(parsed->options.log_level);
+    if (!parsed->options.headless) {
+        std::string why = "this build has no app";
+#ifdef VITRINE_HAS_UI
+        if (ui::display_available(why)) return ui::run(parsed->options);
+#endif
+        std::fprintf(stderr, "vitrine: no window: %s; running headless on this terminal\n", why.c_str());
+    }
+    return emu::cli::run_headless(parsed->options);
+}

@@ -1,0 +1,58 @@
+// The command line as data: every option of docs/cli.md, parsed and checked.
+//
+// parse() never touches files. What this build does not have yet is refused with exit status 64 and "is not there yet",
+// so that nothing is silently ignored.
+#pragma once
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+#include "emu/machine.h"
+
+namespace vitrine::emu::cli {
+
+/// Text to type on the console, when a condition is met.
+struct Typing {
+    std::string text; ///< escapes resolved; Enter is CR
+    StopCondition when;
+};
+
+enum class SerialTarget : u8 { Stdio, Null, File };
+
+struct Options {
+    MachineConfig machine;
+    bool headless = false;
+    SerialTarget serial = SerialTarget::Stdio;
+    std::string serial_file;
+    std::string record, replay, load_state, save_state;
+    std::optional<StopCondition> until;
+    std::string until_text; ///< as given, for messages
+    std::vector<Typing> typing;
+    u64 limit_steps = ~u64{0};
+    double limit_seconds = 1e18;
+    bool state_hash = false;
+    std::string stats, screenshot;
+    std::vector<std::string> inspect;
+    bool json = false;
+    std::string log_level = "warn";
+    bool machine_given = false; ///< an option that a recording already decides was given
+    // For the app.
+    double ui_scale = 0;        ///< 0: from the display
+    std::string window;         ///< "1280x800"; empty: the last one, or the default
+};
+
+struct Parsed {
+    Options options;
+    std::string help; ///< when not empty: print it and exit 0
+};
+Expected<Parsed> parse(int argc, const char* const* argv);
+
+// Pieces, public for tests.
+Expected<u64> parse_size(std::string_view text);           ///< "512M", "2G", "65536K", "33554432"
+Expected<StopCondition> parse_until(std::string_view text); ///< "step:N", "phase:NAME", "rip:ADDR|SYMBOL", "serial:TEXT"
+Expected<Typing> parse_typing(std::string_view text);       ///< "TEXT[@EXPR]"
+Expected<DiskConfig> parse_disk(std::string_view text);     ///< "FILE[,readonly][,overlay=FILE]"
+Expected<i64> parse_wall_clock(std::string_view text);      ///< ISO 8601 UTC: "2026-01-01T00:00:00Z"
+Expected<u64> parse_number(std::string_view text);          ///< decimal, or hexadecimal with 0x
+
+} // namespace vitrine::emu::cli

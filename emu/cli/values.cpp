@@ -1,0 +1,158 @@
+// Values on the command line: sizes, numbers, conditions, disks, times. See options.h.
+#include <charconv>
+#include <fmt/format.h>
+#include "emu/cli/options.h"
+
+namespace vitrine::emu::cli {
+
+namespace {
+
+/// Resolves \n (Enter, CR on a serial line), \t, \e, \\ and \xHH.
+Expected<std::string> unescape(std::string_view text) {
+    std::string out;
+    for (std::size_t i = 0; i < text.size(); ++i) {
+        if (text[i] != '\\') {
+            out += text[i];
+            continue;
+        }
+        if (++i == text.size()) return usage_error("a text ends in a single backslash");
+        switch (text[i]) {
+        case 'n': out += '\r'; break;
+        case 't': out += '\t'; break;
+        case 'e': out += '\x1B'; break;
+        case '\\': out += '\\'; break;
+        case 'x': {
+            unsigned value = 0;
+            const char* first = text.data() + i + 1;
+            const char* last = text.data() + std::min(text.size(), i + 3);
+            const auto [end, error] = std::from_chars(first, last, value, 16);
+            if (error != std::errc{} || end != first + 2) return usage_error("\\x needs two hexadecimal digits");
+            out += static_cast<char>(value);
+            i += 2;
+            break;
+        }
+        default: return usage_error(fmt::format("unknown escape \\{} in a text", text[i]));
+        }
+    }
+    return out;
+}
+
+bool leap(int year) { return (year % 4 == 0 && year % 100 != 0) || year % 400 == 0; }
+
+} // namespace
+
+Expected<u64> parse_number(std::string_view text) {
+    std::string_view digits = text;
+    int base = 10;
+    if (digits.starts_with("0x") || digits.starts_with("0X")) digits.remove_prefix(2), base = 16;
+    u64 value = 0;
+    const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), value, base);
+    if (digits.empty() || error != std::errc{} || end != digits.data() + digits.size())
+        return usage_error(fmt::format("'{}' is not a number", text));
+    return value;
+}
+
+Expected<u64> parse_size(std::string_view text) {
+    std::string_view digits = text;
+    unsigned shift = 20; // like QEMU: a plain number counts MiB
+    if (!digits.empty()) {
+        switch (digits.back()) {
+        case 'K': case 'k': shift = 10; digits.remove_suffix(1); break;
+        case 'M': case 'm': shift = 20; digits.remove_suffix(1); break;
+        case 'G': case 'g': shift = 30; digits.remove_suffix(1); break;
+        case 'T': case 't': shift = 40; digits.remove_suffix(1); break;
+        default: break;
+        }
+    }
+    u64 value = 0;
+    const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), value);
+    if (digits.empty() || error != std::errc{} || end != digits.data() + digits.size())
+        return usage_error(fmt::format("'{}' is not a size (512M, 2G)", text));
+    if (value > (~u64{0} >> shift)) return usage_error(fmt::format("size {} is too large", text));
+    return value << shift;
+}
+
+Expected<StopCondition> parse_until(std::string_view text) {
+    StopCondition out;
+    const auto colon = text.find(':');
+    const std::string_view kind = text.substr(0, colon), value = colon == std::string_view::npos ? "" : text.substr(colon + 1);
+    if (value.empty()) return usage_error(fmt::format("'{}' is not a condition: step:N, phase:NAME, rip:ADDR|SYMBOL or serial:TEXT", text));
+    if (kind == "step") {
+        auto step = parse_number(value);
+        if (!step) return std::unexpected(step.error());
+        out.kind = StopCondition::Kind::Step, out.value = *step;
+    } else if (kind == "phase") {
+        out.kind = StopCondition::Kind::Phase, out.text = value;
+    } else if (kind == "rip") {
+        out.kind = StopCondition::Kind::Address;
+        if (value.starts_with("0x")) {
+            auto address = parse_number(value);
+            if (!address) return std::unexpected(address.error());
+            out.value = *address;
+        } else {
+            out.text = value;
+        }
+    } else if (kind == "serial") {
+        auto wanted = unescape(value);
+        if (!wanted) return std::unexpected(wanted.error());
+        out.kind = StopCondition::Kind::Serial, out.text = *wanted;
+    } else {
+        return usage_error(fmt::format("'{}' is not a condition: step:N, phase:NAME, rip:ADDR|SYMBOL or serial:TEXT", text));
+    }
+    return out;
+}
+
+Expected<Typing> parse_typing(std::string_view text) {
+    Typing out;
+    out.when.kind = StopCondition::Kind::Prompt;
+    std::string_view typed = text;
+    // The text may hold '@' itself: only what reads as a condition behind the last one is a condition.
+    if (const auto at = text.rfind('@'); at != std::string_view::npos) {
+        const std::string_view rest = text.substr(at + 1);
+        for (std::string_view kind : {"step:", "phase:", "rip:", "serial:"}) {
+            if (!rest.starts_with(kind)) continue;
+            auto when = parse_until(rest);
+            if (!when) return std::unexpected(when.error());
+            out.when = *when;
+            typed = text.substr(0, at);
+        }
+    }
+    auto resolved = unescape(typed);
+    if (!resolved) return std::unexpected(resolved.error());
+    if (resolved->empty()) return usage_error("--type needs a text");
+    out.text = *resolved;
+    return out;
+}
+
+Expected<DiskConfig> parse_disk(std::string_view text) {
+    DiskConfig out;
+    for (bool first = true; !text.empty() || first; first = false) {
+        const auto comma = text.find(',');
+        const std::string_view part = text.substr(0, comma);
+        text = comma == std::string_view::npos ? std::string_view{} : text.substr(comma + 1);
+        if (first) out.path = part;
+        else if (part == "readonly") out.read_only = true;
+        else if (part.starts_with("overlay=") && part.size() > 8) out.overlay = part.substr(8);
+        else return usage_error(fmt::format("--disk: unknown property '{}'; readonly and overlay=FILE are known", part));
+    }
+    if (out.path.empty()) return usage_error("--disk needs a file");
+    if (out.read_only && !out.overlay.empty()) return usage_error("--disk: a read-only disk has no overlay");
+    return out;
+}
+
+Expected<i64> parse_wall_clock(std::string_view text) {
+    int year = 0, month = 0, day = 0, hour = 0, minute = 0, second = 0, used = 0;
+    const std::string owned(text);
+    const int fields = std::sscanf(owned.c_str(), "%4d-%2d-%2dT%2d:%2d:%2d%n", &year, &month, &day, &hour, &minute, &second, &used);
+    const bool whole = fields == 6 && (static_cast<std::size_t>(used) == owned.size() || owned.substr(static_cast<std::size_t>(used)) == "Z");
+    static constexpr int Days[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
+    if (!whole || year < 1970 || year > 2099 || month < 1 || month > 12 || day < 1 ||
+        day > Days[month - 1] + (month == 2 && leap(year) ? 1 : 0) || hour < 0 || hour > 23 || minute < 0 || minute > 59 || second < 0 || second > 59)
+        return usage_error(fmt::format("'{}' is not a time like 2026-01-01T00:00:00Z between 1970 and 2099", text));
+    i64 days = 0;
+    for (int y = 1970; y < year; ++y) days += leap(y) ? 366 : 365;
+    for (int m = 1; m < month; ++m) days += Days[m - 1] + (m == 2 && leap(year) ? 1 : 0);
+    return ((days + day - 1) * 24 + hour) * 3600 + minute * 60 + second;
+}
+
+} // namespace vitrine::emu::cli

@@ -1,0 +1,201 @@
+// Disk: see disk.h. Overlay file: "VITOVLY1", then a zstd frame (with checksum) of the serialized overlay, which names
+// the base image's hash, so that an overlay is never applied to another image.
+#include "emu/disk/disk.h"
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <xxhash.h>
+#include "emu/load/files.h"
+#include "emu/recorder/compress.h"
+
+namespace vitrine::emu {
+
+namespace {
+constexpr std::string_view OverlayMagic = "VITOVLY1";
+constexpr u64 LargestDisk = 8ull << 40;
+} // namespace
+
+Expected<std::unique_ptr<Disk>> Disk::open(const DiskConfig& config) {
+    const int file = ::open(config.path.c_str(), O_RDONLY | O_CLOEXEC);
+    if (file < 0) return bad_input(fmt::format("disk image {}: {}", config.path, std::strerror(errno)));
+    struct stat info {};
+    if (fstat(file, &info) != 0 || !S_ISREG(info.st_mode)) {
+        ::close(file);
+        return bad_input(fmt::format("disk image {}: not a regular file", config.path));
+    }
+    const u64 size = static_cast<u64>(info.st_size);
+    std::string problem;
+    if (size == 0) problem = "is empty";
+    else if (size % devices::SectorSize)
+        problem = fmt::format("is truncated: {} bytes are not a whole number of 512-byte sectors", size);
+    else if (size > LargestDisk) problem = "is larger than 8 TiB";
+    if (!problem.empty()) {
+        ::close(file);
+        return bad_input(fmt::format("disk image {} {}", config.path, problem));
+    }
+    std::unique_ptr<Disk> disk(new Disk(config, file, size / devices::SectorSize));
+    if (auto loaded = disk->load_overlay(); !loaded) return std::unexpected(loaded.error());
+    return disk;
+}
+
+Disk::~Disk() { ::close(file_); }
+
+bool Disk::read_base(u64 offset, std::span<u8> out) const {
+    while (!out.empty()) {
+        const ssize_t n = pread(file_, out.data(), out.size(), static_cast<off_t>(offset));
+        if (n < 0 && errno == EINTR) continue;
+        if (n <= 0) return false;
+        offset += static_cast<u64>(n);
+        out = out.subspan(static_cast<std::size_t>(n));
+    }
+    return true;
+}
+
+bool Disk::read(u64 lba, std::span<u8> out) {
+    u64 offset = lba * devices::SectorSize;
+    if (lba > sectors_ || out.size() > (sectors_ - lba) * devices::SectorSize) return false;
+    while (!out.empty()) {
+        const u64 within = offset % PageSize;
+        auto found = overlay_.lower_bound(offset / PageSize);
+        if (found != overlay_.end() && found->first == offset / PageSize) {
+            const std::size_t n = std::min<std::size_t>(out.size(), PageSize - within);
+            std::memcpy(out.data(), found->second->data() + within, n);
+            out = out.subspan(n), offset += n;
+            continue;
+        }
+        // The whole stretch up to the next overlaid page comes from the base in one read.
+        std::size_t n = out.size();
+        if (found != overlay_.end()) n = std::min<std::size_t>(n, found->first * PageSize - offset);
+        if (!read_base(offset, out.first(n))) return false;
+        out = out.subspan(n), offset += n;
+    }
+    return true;
+}
+
+bool Disk::write(u64 lba, std::span<const u8> data) {
+    if (config_.read_only) return false;
+    u64 offset = lba * devices::SectorSize;
+    const u64 size = sectors_ * devices::SectorSize;
+    if (lba > sectors_ || data.size() > size - offset) return false;
+    while (!data.empty()) {
+        const u64 index = offset / PageSize, within = offset % PageSize;
+        const std::size_t n = std::min<std::size_t>(data.size(), PageSize - within);
+        auto& page = overlay_[index];
+        if (!page) {
+            page = std::make_unique<Page>();
+            page->fill(0);
+            const u64 start = index * PageSize;
+            if (!read_base(start, std::span(*page).first(std::min(PageSize, size - start)))) {
+                overlay_.erase(index);
+                return false;
+            }
+        }
+        std::memcpy(page->data() + within, data.data(), n);
+        data = data.subspan(n), offset += n;
+    }
+    return true;
+}
+
+Expected<void> Disk::check_boot_sector() {
+    u8 sector[devices::SectorSize];
+    if (!read(0, sector)) return bad_input(fmt::format("disk image {}: the boot sector cannot be read", config_.path));
+    if (sector[510] != 0x55 || sector[511] != 0xAA)
+        return bad_input(fmt::format("disk image {} has no boot sector: bytes 510–511 are {:02X}{:02X}, not 55AA",
+                                     config_.path, sector[510], sector[511]));
+    return {};
+}
+
+Expected<u64> Disk::base_hash() {
+    if (hashed_) return hash_;
+    auto* state = XXH3_createState();
+    XXH3_64bits_reset(state);
+    std::vector<u8> buffer(1 << 20);
+    const u64 size = sectors_ * devices::SectorSize;
+    bool ok = true;
+    for (u64 offset = 0; ok && offset < size; offset += buffer.size()) {
+        const auto part = std::span(buffer).first(std::min<u64>(buffer.size(), size - offset));
+        ok = read_base(offset, part);
+        XXH3_64bits_update(state, part.data(), part.size());
+    }
+    hash_ = XXH3_64bits_digest(state);
+    XXH3_freeState(state);
+    if (!ok) return bad_input(fmt::format("disk image {} cannot be read to its end", config_.path));
+    hashed_ = true;
+    return hash_;
+}
+
+Expected<u64> Disk::identity_hash() {
+    auto base = base_hash();
+    if (!base) return base;
+    return *base ^ opened_overlay_hash_;
+}
+
+void Disk::serialize(Archive& archive) {
+    archive.section("disk", 1);
+    u64 sectors = sectors_, count = overlay_.size();
+    archive(sectors, count);
+    if (archive.loading() && archive.ok() && sectors != sectors_) archive.fail("the disk has another size");
+    if (!archive.ok()) return;
+    if (!archive.loading()) {
+        for (auto& [index, page] : overlay_) {
+            u64 number = index;
+            archive(number);
+            archive.bytes(page->data(), PageSize);
+        }
+        return;
+    }
+    overlay_.clear();
+    const u64 pages = (sectors_ * devices::SectorSize + PageSize - 1) / PageSize;
+    u64 least = 0;
+    for (u64 i = 0; i < count && archive.ok(); ++i) {
+        u64 index = 0;
+        archive(index);
+        if (archive.ok() && (index < least || index >= pages)) archive.fail("a page number is out of order or range");
+        auto page = std::make_unique<Page>();
+        archive.bytes(page->data(), PageSize);
+        if (archive.ok()) overlay_[index] = std::move(page);
+        least = index + 1;
+    }
+}
+
+Expected<void> Disk::load_overlay() {
+    if (config_.overlay.empty() || ::access(config_.overlay.c_str(), F_OK) != 0) return {}; // a new one
+    auto file = read_file(config_.overlay, "disk overlay", 64ull << 30);
+    if (!file) return std::unexpected(file.error());
+    if (file->size() < OverlayMagic.size() || std::memcmp(file->data(), OverlayMagic.data(), OverlayMagic.size()) != 0)
+        return bad_input(fmt::format("disk overlay {}: not a Vitrine overlay", config_.overlay));
+    auto raw = decompress(std::span(*file).subspan(OverlayMagic.size()), 2 * sectors_ * devices::SectorSize + (1 << 20));
+    if (!raw) return bad_input(fmt::format("disk overlay {}: {}", config_.overlay, raw.error().message));
+    auto hash = base_hash();
+    if (!hash) return std::unexpected(hash.error());
+    Archive archive = Archive::loader(*raw);
+    u64 base = 0;
+    archive(base);
+    if (archive.ok() && base != *hash)
+        return bad_input(fmt::format("disk overlay {} belongs to another base image than {}", config_.overlay, config_.path));
+    serialize(archive);
+    opened_overlay_hash_ = hash_bytes(*raw);
+    if (!archive.ok() || !archive.at_end())
+        return bad_input(fmt::format("disk overlay {} is corrupt: {}", config_.overlay,
+                                     archive.ok() ? "bytes after its end" : archive.error()));
+    return {};
+}
+
+Expected<void> Disk::save_overlay() {
+    if (config_.overlay.empty()) return {};
+    auto hash = base_hash();
+    if (!hash) return std::unexpected(hash.error());
+    Archive archive = Archive::saver();
+    archive(*hash);
+    serialize(archive);
+    std::vector<u8> file(OverlayMagic.begin(), OverlayMagic.end());
+    const auto packed = compress(archive.take());
+    file.insert(file.end(), packed.begin(), packed.end());
+    return write_file_atomically(config_.overlay, file);
+}
+
+} // namespace vitrine::emu

@@ -1,0 +1,66 @@
+// Disk — a raw image as an immutable base, with the guest's writes in a copy-on-write overlay of 4 KiB pages.
+//
+// Invariants: the base file is opened read-only and never written. Reads prefer the overlay. The overlay is ordered by
+// page number, so that its serialized form and digest depend on contents only. An overlay file is read at open and
+// replaced as a whole (write to a temporary file, then rename) by save_overlay(): it is never half-written.
+// The base is read with pread, not mapped: an image that shrinks underneath is a medium error for the guest, not a
+// crash of the host.
+#pragma once
+#include <array>
+#include <map>
+#include <memory>
+#include <string>
+#include "cpu/base/archive.h"
+#include "devices/block_backend.h"
+
+namespace vitrine::emu {
+
+struct DiskConfig {
+    std::string path;
+    bool read_only = false;
+    std::string overlay; ///< file that receives writes; empty: writes stay in memory and vanish (the default)
+    bool operator==(const DiskConfig&) const = default;
+};
+
+class Disk final : public devices::BlockBackend {
+  public:
+    static Expected<std::unique_ptr<Disk>> open(const DiskConfig& config);
+    ~Disk() override;
+    Disk(const Disk&) = delete;
+    Disk& operator=(const Disk&) = delete;
+
+    u64 sectors() override { return sectors_; }
+    bool read(u64 lba, std::span<u8> out) override;
+    bool write(u64 lba, std::span<const u8> data) override;
+    bool flush() override { return true; } ///< the overlay is in memory; save_overlay() makes it durable
+    bool read_only() override { return config_.read_only; }
+
+    /// Nothing, or why a PC cannot boot from this disk: the boot sector has no 55AAh.
+    Expected<void> check_boot_sector();
+    /// Writes the overlay file, when the disk has one.
+    Expected<void> save_overlay();
+    /// XXH3-64 of the base image; computed once.
+    Expected<u64> base_hash();
+    /// What the guest finds on this disk at power-on: the base, and the overlay file's contents as they were opened.
+    Expected<u64> identity_hash();
+    const DiskConfig& config() const { return config_; }
+    std::size_t overlay_pages() const { return overlay_.size(); }
+    void serialize(Archive& archive);
+
+  private:
+    static constexpr u64 PageSize = 4096;
+    using Page = std::array<u8, PageSize>;
+
+    Disk(DiskConfig config, int file, u64 sectors) : config_(std::move(config)), file_(file), sectors_(sectors) {}
+    bool read_base(u64 offset, std::span<u8> out) const;
+    Expected<void> load_overlay();
+
+    DiskConfig config_;
+    int file_;
+    u64 sectors_;
+    std::map<u64, std::unique_ptr<Page>> overlay_;
+    u64 hash_ = 0, opened_overlay_hash_ = 0;
+    bool hashed_ = false;
+};
+
+} // namespace vitrine::emu

@@ -1,0 +1,22 @@
+// One door to every view: `--inspect WHAT [--json]`. The app and the tests use the views' own headers instead.
+//
+// Views only read (law 4). WHAT is a name from view_list(), some with an argument behind a colon ("walk:ADDR").
+#pragma once
+#include <span>
+#include <string>
+#include <string_view>
+#include "emu/machine.h"
+
+namespace vitrine::emu::inspect {
+
+struct ViewName {
+    const char* name;
+    const char* argument; ///< "" when there is none
+    const char* description;
+};
+std::span<const ViewName> view_list();
+/// Nothing, or a usage error that names the known views.
+Expected<void> check_view(std::string_view what);
+Expected<std::string> inspect(Machine& machine, std::string_view what, bool json);
+
+} // namespace vitrine::emu::inspect

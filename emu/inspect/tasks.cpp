@@ -1,0 +1,184 @@
+// Tasks and run queues: see tasks.h. Names of types and fields: guest/kernel/inspect/README.md.
+#include "emu/inspect/tasks.h"
+#include <algorithm>
+#include <fmt/format.h>
+#include "emu/inspect/render.h"
+
+namespace vitrine::emu::inspect {
+
+namespace {
+
+constexpr u64 MostCpus = 64, MostTasks = 65536;
+
+/// The letters of /proc/PID/stat, proc(5); the kernel's state numbers are Linux's.
+std::string state_letter(u64 state) {
+    switch (state) {
+    case 0: return "R";
+    case 1: return "S";
+    case 2: return "D";
+    case 4: return "T";
+    case 8: return "t";
+    case 0x10: return "X";
+    case 0x20: return "Z";
+    case 0x402: return "I";
+    default: return fmt::format("?{:x}", state);
+    }
+}
+
+TaskRow read_task(const GuestObject& task) {
+    TaskRow row;
+    row.address = task.address();
+    row.pid = task.i64_of("pid"), row.tgid = task.i64_of("tgid"), row.nice = task.i64_of("nice");
+    row.comm = task.text("comm");
+    row.state = state_letter(task.u64_of("state"));
+    row.cpu = task.u64_of("cpu");
+    row.on_cpu = task.u64_of("on_cpu") != 0;
+    row.kernel_thread = (task.u64_of("flags") & 1) != 0;
+    const GuestObject parent = task.pointer("parent", "Task");
+    row.parent = parent.null() ? 0 : parent.i64_of("pid");
+    const GuestObject entity = task.member("se", "SchedEntity");
+    row.vruntime = entity.u64_of("vruntime");
+    row.weight = entity.u64_of("weight");
+    row.runtime = entity.u64_of("sum_exec_runtime");
+    return row;
+}
+
+void read_tree(const GuestKernel& kernel, const GuestObject& fair, RunQueueRow& row, Notes& notes) {
+    const auto in_task = kernel.field("Task", "se"), in_entity = kernel.field("SchedEntity", "run_node");
+    if (!in_task || !in_entity) return notes.add("the kernel does not publish Task.se and SchedEntity.run_node");
+    const GuestObject tree = fair.member("tree", "RbRootCached");
+    row.tree_root = tree.member("root", "RbRoot").u64_of("node");
+    const u64 leftmost = tree.u64_of("leftmost");
+    u64 least = 0;
+    kernel.walk_tree(row.tree_root, notes, [&](const GuestKernel::TreeNode& node) {
+        QueuedTask queued;
+        queued.node = node.address, queued.left = node.left, queued.right = node.right;
+        queued.depth = node.depth, queued.black = node.black, queued.leftmost = node.address == leftmost;
+        queued.task = read_task(kernel.object("Task", node.address - in_entity->offset - in_task->offset, notes));
+        // vruntime wraps: order is by signed difference, as the kernel compares.
+        if (!row.tree.empty() && static_cast<i64>(queued.task.vruntime - least) < 0)
+            notes.add(fmt::format("run queue {}: in flux or corrupt at {} (vruntime out of order)", row.cpu, hex(node.address, 16)));
+        least = queued.task.vruntime;
+        row.tree.push_back(std::move(queued));
+        return true;
+    }, 4096);
+    if (!row.tree.empty() && row.tree.front().node != leftmost)
+        notes.add(fmt::format("run queue {}: the cached leftmost node {} is not the first", row.cpu, hex(leftmost, 16)));
+}
+
+nlohmann::json task_json(const TaskRow& t) {
+    return {{"address", hex(t.address, 16)}, {"pid", t.pid}, {"tgid", t.tgid}, {"ppid", t.parent}, {"comm", t.comm}, {"state", t.state},
+            {"cpu", t.cpu}, {"nice", t.nice}, {"vruntime", t.vruntime}, {"weight", t.weight}, {"runtime_ns", t.runtime},
+            {"kernel_thread", t.kernel_thread}, {"on_cpu", t.on_cpu}};
+}
+
+} // namespace
+
+TasksView tasks_view(const std::expected<GuestKernel, std::string>& kernel) {
+    TasksView view;
+    if (!kernel) {
+        view.why_empty = kernel.error();
+        return view;
+    }
+    const auto list = kernel->root("task_list");
+    const auto links = kernel->field("Task", "tasks");
+    if (!list || !links) {
+        view.why_empty = "the kernel does not publish task_list and Task.tasks";
+        return view;
+    }
+    // The boot processor's idle task is on no list.
+    if (const auto init = kernel->root("init_task")) view.rows.push_back(read_task(kernel->object("Task", init->address, view.notes)));
+    kernel->walk_list(list->address, "ListNode", view.notes, [&](u64 node) {
+        const u64 address = node - links->offset;
+        if (std::ranges::find(view.rows, address, &TaskRow::address) == view.rows.end())
+            view.rows.push_back(read_task(kernel->object("Task", address, view.notes)));
+        return view.rows.size() < MostTasks;
+    });
+    if (view.rows.empty()) view.why_empty = "the task list is empty: no task was created yet";
+    return view;
+}
+
+RunQueuesView run_queues_view(const std::expected<GuestKernel, std::string>& kernel) {
+    RunQueuesView view;
+    if (!kernel) {
+        view.why_empty = kernel.error();
+        return view;
+    }
+    const auto queues = kernel->root("run_queues");
+    const auto size = kernel->size_of("RunQueue");
+    if (!queues || !size) {
+        view.why_empty = "the kernel does not publish run_queues";
+        return view;
+    }
+    for (u64 i = 0; i < std::min(queues->count, MostCpus); ++i) {
+        const GuestObject queue = kernel->object("RunQueue", queues->address + i * *size, view.notes);
+        const GuestObject current = queue.pointer("current", "Task");
+        if (current.null()) continue; // a processor that is not up, or before sched_init
+        RunQueueRow row;
+        row.address = queue.address();
+        row.cpu = queue.u64_of("cpu"), row.running = queue.u64_of("running"), row.switches = queue.u64_of("switches");
+        row.clock = queue.u64_of("clock");
+        if (queue.has("lock") && kernel->field("SpinLock", "locked")) row.locked = queue.member("lock", "SpinLock").u64_of("locked") != 0;
+        if (row.locked) view.notes.add(fmt::format("run queue {}: its lock is held, the structures are in flux", row.cpu));
+        row.has_current = true;
+        row.current = read_task(current);
+        const GuestObject fair = queue.member("fair", "FairQueue");
+        row.load = fair.u64_of("load"), row.min_vruntime = fair.u64_of("min_vruntime"), row.fair_running = fair.u64_of("running");
+        read_tree(*kernel, fair, row, view.notes);
+        view.rows.push_back(std::move(row));
+    }
+    if (view.rows.empty()) view.why_empty = "no processor has a current task yet: the scheduler is not initialised";
+    return view;
+}
+
+std::string to_text(const TasksView& v) {
+    if (!v.why_empty.empty()) return v.why_empty + "\n" + notes_text(v.notes);
+    Table table({"pid", "ppid", "state", "cpu", "nice", "vruntime ns", "runtime ns", "comm", "address"});
+    for (const auto& t : v.rows)
+        table.row({std::to_string(t.pid), std::to_string(t.parent), t.state + (t.on_cpu ? "+" : ""), std::to_string(t.cpu), std::to_string(t.nice),
+                   std::to_string(t.vruntime), std::to_string(t.runtime), t.kernel_thread ? "[" + t.comm + "]" : t.comm, hex(t.address, 16)});
+    return table.text() + notes_text(v.notes);
+}
+
+nlohmann::json to_json(const TasksView& v) {
+    nlohmann::json rows = nlohmann::json::array();
+    for (const auto& t : v.rows) rows.push_back(task_json(t));
+    return {{"tasks", rows}, {"why_empty", v.why_empty}, {"notes", notes_json(v.notes)}};
+}
+
+std::string to_text(const RunQueuesView& v) {
+    if (!v.why_empty.empty()) return v.why_empty + "\n" + notes_text(v.notes);
+    std::string out;
+    for (const auto& row : v.rows) {
+        out += fmt::format("cpu {}  running {}  switches {}  load {}  min_vruntime {}{}\n", row.cpu, row.running, row.switches, row.load,
+                           row.min_vruntime, row.locked ? "  (in flux)" : "");
+        if (row.has_current) out += fmt::format("  current: {} ({}), vruntime {}, weight {}\n", row.current.comm, row.current.pid, row.current.vruntime, row.current.weight);
+        if (row.tree.empty()) {
+            out += "  the tree is empty: nothing else is runnable\n";
+            continue;
+        }
+        Table table({"  vruntime", "weight", "nice", "state", "pid", "comm", "node"});
+        for (const auto& q : row.tree)
+            table.row({fmt::format("  {}", q.task.vruntime), std::to_string(q.task.weight), std::to_string(q.task.nice), q.task.state,
+                       std::to_string(q.task.pid), q.task.comm, fmt::format("depth {}, {}{}", q.depth, q.black ? "black" : "red", q.leftmost ? ", leftmost" : "")});
+        out += table.text();
+    }
+    return out + notes_text(v.notes);
+}
+
+nlohmann::json to_json(const RunQueuesView& v) {
+    nlohmann::json rows = nlohmann::json::array();
+    for (const auto& row : v.rows) {
+        nlohmann::json tree = nlohmann::json::array();
+        for (const auto& q : row.tree) {
+            nlohmann::json entry = task_json(q.task);
+            entry.update({{"node", hex(q.node, 16)}, {"left", hex(q.left, 16)}, {"right", hex(q.right, 16)}, {"depth", q.depth}, {"black", q.black}, {"leftmost", q.leftmost}});
+            tree.push_back(std::move(entry));
+        }
+        rows.push_back({{"cpu", row.cpu}, {"running", row.running}, {"switches", row.switches}, {"load", row.load}, {"min_vruntime", row.min_vruntime},
+                        {"in_flux", row.locked}, {"current", row.has_current ? task_json(row.current) : nlohmann::json()}, {"tree", tree}});
+    }
+    return {{"run_queues", rows}, {"why_empty", v.why_empty}, {"notes", notes_json(v.notes)}};
+}
+
+} // namespace vitrine::emu::inspect

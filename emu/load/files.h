@@ -1,0 +1,21 @@
+// Reading and writing whole host files, with one clear line when something is wrong.
+//
+// A file is written to a temporary neighbour and renamed, so that a reader never sees half of it.
+#pragma once
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+#include "cpu/base/types.h"
+
+namespace vitrine::emu {
+
+/// `what` names the file's role in the message: "kernel", "firmware".
+Expected<std::vector<u8>> read_file(const std::string& path, std::string_view what, u64 limit);
+Expected<void> write_file_atomically(const std::string& path, std::span<const u8> bytes);
+/// A file that the build puts beside the executable: "guest/vitrine-disk.img".
+std::string bundled_path(std::string_view relative);
+bool file_exists(const std::string& path);
+u64 hash_bytes(std::span<const u8> bytes);
+
+} // namespace vitrine::emu

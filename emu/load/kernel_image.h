@@ -1,0 +1,26 @@
+// A Linux/x86 bzImage for direct boot: checked, split into set-up and payload, and placed as QEMU's loader places it, so
+// that the firmware finds it in fw_cfg (items 07h–18h) and starts it.
+//
+// Implements: Linux Documentation/x86/boot.rst — set-up header 2.00 and later, "zero page" fields 1F1h–264h.
+// Invariant: every offset in the file is checked against its size before use.
+#pragma once
+#include <string>
+#include <vector>
+#include "cpu/base/types.h"
+
+namespace vitrine::emu {
+
+struct DirectKernel {
+    std::vector<u8> setup;   ///< real-mode part, header filled in as a boot loader does
+    std::vector<u8> payload; ///< protected-mode part
+    std::vector<u8> initrd;
+    std::string command_line;
+    u32 setup_address = 0x10000, command_line_address = 0x20000, payload_address = 0x100000, initrd_address = 0;
+    u64 kernel_hash = 0, initrd_hash = 0;
+};
+
+/// Reads the files; `low_memory` is the RAM below 2 GiB, in which the initrd must find room.
+Expected<DirectKernel> load_kernel(const std::string& kernel_path, const std::string& initrd_path,
+                                   const std::string& command_line, u64 low_memory);
+
+} // namespace vitrine::emu

@@ -1,0 +1,184 @@
+// What the host learns while the guest runs: boot phases, processor modes, the kernel's slide, console text.
+//
+// Three sources make phases: POST codes (roms/post_codes.h), changes of processor mode, and the hook on the kernel's
+// boot_phase(const char*), whose argument is in RDI. Nothing here changes guest-visible state (law 4): callbacks read
+// memory without side effects, and stopping the processor early is free of consequences (law 3).
+#include <algorithm>
+#include <fmt/format.h>
+#include <spdlog/spdlog.h>
+#include "emu/machine/impl.h"
+#include "roms/post_codes.h"
+
+namespace vitrine::emu {
+
+namespace {
+constexpr std::size_t SerialKept = 4 << 20, MostModeChanges = 65536, MostPhases = 4096, LongestName = 64;
+constexpr u64 KernelHalf = 0xFFFF'FFFF'8000'0000;
+
+const char* lower_mode_name(cpu::Mode mode) {
+    switch (mode) {
+    case cpu::Mode::Real: return "real";
+    case cpu::Mode::Virtual8086: return "virtual8086";
+    case cpu::Mode::Protected16: return "protected16";
+    case cpu::Mode::Protected32: return "protected32";
+    case cpu::Mode::Compat16: return "compat16";
+    case cpu::Mode::Compat32: return "compat32";
+    case cpu::Mode::Long64: return "long64";
+    }
+    return "?";
+}
+} // namespace
+
+double Machine::Impl::host_now() const {
+    if (run_started == std::chrono::steady_clock::time_point{}) return host_seconds;
+    const std::chrono::duration<double> here = std::chrono::steady_clock::now() - run_started;
+    return host_seconds + here.count();
+}
+
+void Machine::Impl::met(StopReason reason, int condition, std::string detail) {
+    if (found) return; // the first one wins
+    found = report(reason, std::move(detail));
+    found->condition = condition;
+    cpu().request_stop();
+}
+
+// ---- phases -------------------------------------------------------------------------------------------------------
+
+void Machine::Impl::enter_phase(std::string name, const char* source, std::string description) {
+    if (phases.size() >= MostPhases) return; // a guest that reboots forever must not fill the host's memory
+    Phase phase{std::move(name), source, cpu().steps(), cpu().cycles(), cpu().rip(), host_now(), std::move(description)};
+    spdlog::debug("phase {} at step {}", phase.name, phase.step);
+    phases.push_back(std::move(phase));
+    if (!limits) return;
+    const Phase& entered = phases.back();
+    if (!limits->until_phase.empty() && phase_matches(entered, limits->until_phase)) return met(StopReason::Phase, -1, entered.name);
+    for (std::size_t i = 0; i < limits->conditions.size(); ++i)
+        if (limits->conditions[i].kind == StopCondition::Kind::Phase && phase_matches(entered, limits->conditions[i].text))
+            return met(StopReason::Phase, static_cast<int>(i), entered.name);
+}
+
+void Machine::Impl::post_code(u8 code) {
+    if (!board) return; // during construction
+    for (const roms::PostCode& known : roms::PostCodes)
+        if (known.code == code) return enter_phase(fmt::format("post:{}", known.name), "firmware", known.description);
+    if (code != 0) enter_phase(fmt::format("post:{:02x}", code), "firmware");
+}
+
+void Machine::Impl::mode_changed(cpu::Mode, cpu::Mode to) {
+    if (modes.size() < MostModeChanges) modes.push_back({cpu().steps(), cpu().cycles(), to});
+    // Firmware goes back and forth between real and protected mode; only the first time is a phase.
+    const u32 bit = 1u << static_cast<unsigned>(to);
+    if (modes_seen & bit) return;
+    modes_seen |= bit;
+    enter_phase(fmt::format("mode:{}", lower_mode_name(to)), "processor", fmt::format("the first code in {}", cpu::mode_name(to)));
+}
+
+void Machine::Impl::code_page_mapped(u64 linear, u64 physical) {
+    // The processor asks for this translation before it executes from the page, and honours a stop before it does.
+    if (symbols && !symbols->slide() && linear >= KernelHalf) {
+        const u8* page = board->memory().at(physical & ~(PageBytes - 1));
+        if (page && symbols->try_page(linear, {page, PageBytes})) cpu().request_stop(); // hooks are set between runs
+    }
+    if (user_mode_seen || cpu().cpl() != 3 || cpu().mode() == cpu::Mode::Virtual8086) return;
+    user_mode_seen = true;
+    enter_phase("init", "kernel", "PID 1's first user-mode instruction");
+}
+
+void Machine::Impl::learn_kernel() {
+    if (boot_phase_address || !symbols || !symbols->slide()) return;
+    spdlog::info("the kernel runs at slide {:#x}", *symbols->slide());
+    if (auto address = symbols->find("boot_phase")) add_hook(boot_phase_address = *address);
+    else boot_phase_address = ~u64{0}; // a kernel without the tracepoint; do not ask again
+    if (limits) install_breakpoints(*limits); // symbols that the run waits for have addresses now
+}
+
+void Machine::Impl::kernel_phase_hook() {
+    // The name is guest data: bounded, and only what can be printed.
+    char text[LongestName] = {};
+    const u64 address = cpu().registers().gpr[cpu::RDI];
+    const std::size_t n = cpu().peek(address, {reinterpret_cast<u8*>(text), sizeof text});
+    std::string name;
+    for (std::size_t i = 0; i < n && text[i]; ++i) name += text[i] > ' ' && text[i] < 127 ? text[i] : '_';
+    if (name.empty()) name = fmt::format("unnamed-{:x}", address);
+    enter_phase("kernel:" + name, "kernel");
+}
+
+void Machine::Impl::forget_guest() {
+    modes_seen = 0;
+    user_mode_seen = false;
+    phase_hook_step = ~u64{0};
+    if (boot_phase_address && boot_phase_address != ~u64{0}) drop_hook(boot_phase_address);
+    boot_phase_address = 0;
+    if (symbols) symbols->set_slide(std::nullopt);
+}
+
+void Machine::Impl::unimplemented(u64 rip, const u8* bytes, unsigned count) {
+    if (++unimplemented_lines > 64) return;
+    std::string text;
+    for (unsigned i = 0; i < count; ++i) text += fmt::format(" {:02X}", bytes[i]);
+    spdlog::warn("unimplemented instruction at {:#x} ({}), step {}:{}", rip, cpu::mode_name(cpu().mode()), cpu().steps(), text);
+}
+
+// ---- hooks ---------------------------------------------------------------------------------------------------------
+
+void Machine::Impl::add_hook(u64 address) {
+    if (hooks[address]++ == 0) cpu().add_hook(address);
+}
+
+void Machine::Impl::drop_hook(u64 address) {
+    const auto entry = hooks.find(address);
+    if (entry == hooks.end() || --entry->second > 0) return;
+    hooks.erase(entry);
+    cpu().remove_hook(address);
+}
+
+void Machine::Impl::install_breakpoints(const RunLimits& wanted) {
+    std::vector<u64> now = wanted.breakpoints;
+    condition_addresses.assign(wanted.conditions.size(), 0);
+    for (std::size_t i = 0; i < wanted.conditions.size(); ++i) {
+        const StopCondition& c = wanted.conditions[i];
+        if (c.kind != StopCondition::Kind::Address) continue;
+        if (c.text.empty()) condition_addresses[i] = c.value;
+        else if (symbols) condition_addresses[i] = symbols->find(c.text).value_or(0);
+        if (condition_addresses[i]) now.push_back(condition_addresses[i]);
+    }
+    std::ranges::sort(now);
+    if (now == breakpoints) return;
+    for (u64 address : now) add_hook(address);
+    for (u64 address : breakpoints) drop_hook(address);
+    breakpoints = std::move(now);
+}
+
+// ---- the console ----------------------------------------------------------------------------------------------------
+
+void Machine::Impl::serial_out(std::string_view bytes) {
+    const std::size_t old_size = serial.size();
+    serial += bytes;
+    serial_total += bytes.size();
+    if (serial_sink) serial_sink(bytes);
+    check_serial(old_size);
+    if (serial.size() > SerialKept + (SerialKept >> 2)) serial.erase(0, serial.size() - SerialKept);
+}
+
+/// Looks for awaited texts that end behind `old_size`. With old_size == size(): in everything, at the start of a run.
+void Machine::Impl::check_serial(std::size_t old_size) {
+    if (!limits) return;
+    const u64 dropped = serial_total - serial.size();
+    const bool everything = old_size == serial.size();
+    const auto contains = [&](const std::string& text, u64 from) {
+        if (text.empty()) return false;
+        std::size_t start = everything || old_size < text.size() ? 0 : old_size - (text.size() - 1);
+        if (from > dropped) start = std::max<std::size_t>(start, from - dropped);
+        return serial.find(text, start) != std::string::npos;
+    };
+    if (contains(limits->until_serial, 0)) return met(StopReason::SerialText, -1, limits->until_serial);
+    for (std::size_t i = 0; i < limits->conditions.size(); ++i) {
+        const StopCondition& c = limits->conditions[i];
+        if (c.kind == StopCondition::Kind::Serial && contains(c.text, c.from))
+            return met(StopReason::SerialText, static_cast<int>(i), c.text);
+        if (c.kind == StopCondition::Kind::Prompt && serial_total > c.from && ends_with_prompt(serial))
+            return met(StopReason::SerialText, static_cast<int>(i), "a shell prompt");
+    }
+}
+
+} // namespace vitrine::emu

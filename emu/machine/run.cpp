@@ -1,0 +1,225 @@
+// The run loop. One turn: run due events, take a hash if one is due, apply due inputs, check limits, let the processor
+// run to the next event, handle why it stopped.
+//
+// Invariants: the loop leaves only after "events and inputs due" and before "the processor runs", so a stop at step N is always the
+// same state, whatever stopped it. Cutting the processor's run shorter (slices, hash points, inputs) changes nothing.
+#include <algorithm>
+#include <spdlog/spdlog.h>
+#include "emu/inspect/fault_report.h"
+#include "emu/machine/impl.h"
+
+namespace vitrine::emu {
+
+namespace {
+constexpr u64 SliceSteps = 4'000'000; ///< how far the processor runs before the host's clock and stop flag are looked at
+} // namespace
+
+RunReport Machine::Impl::report(StopReason reason, std::string detail) {
+    RunReport out;
+    out.reason = reason;
+    out.steps = cpu().steps();
+    out.time = cpu().cycles();
+    out.detail = std::move(detail);
+    return out;
+}
+
+RunReport Machine::Impl::run(const RunLimits& wanted) {
+    limits = &wanted;
+    found.reset();
+    install_breakpoints(wanted);
+    run_started = std::chrono::steady_clock::now();
+    check_serial(serial.size());
+    RunReport result = loop();
+    host_seconds = host_now();
+    run_started = {};
+    limits = nullptr;
+    return result;
+}
+
+RunReport Machine::Impl::loop() {
+    const u64 start_step = cpu().steps();
+    bool fresh = true; // no instruction has run yet in this call
+    for (;;) {
+        board->events().run_due(cpu().cycles());
+        if (auto stop = hash_point()) return *stop;
+        if (apply_due_inputs()) continue;
+        if (ended) return *ended;
+        if (found) return *std::exchange(found, std::nullopt);
+        if (auto stop = limit_reached()) return *stop;
+
+        const u64 deadline = earliest_deadline();
+        board->set_deadline(deadline);
+        const cpu::Stop stop = cpu().run(deadline, furthest_step());
+        if (auto done = service_request()) return *done;
+        switch (stop) {
+        case cpu::Stop::Deadline:
+        case cpu::Stop::StepLimit:
+        case cpu::Stop::BusStop: break;
+        case cpu::Stop::Halted:
+            if (auto done = halted()) return *done;
+            break;
+        case cpu::Stop::Hook:
+            if (auto done = hook_reached(start_step, fresh)) return *done;
+            break;
+        case cpu::Stop::TripleFault: {
+            bool go_on = false;
+            RunReport shutdown = shut_down_or_reset(go_on);
+            if (!go_on) return shutdown;
+            break;
+        }
+        }
+        learn_kernel();
+        fresh = false;
+    }
+}
+
+// ---- limits -------------------------------------------------------------------------------------------------------
+
+std::optional<RunReport> Machine::Impl::hash_point() {
+    if (cpu().steps() < next_hash) return std::nullopt;
+    const u64 step = cpu().steps();
+    next_hash = step + hash_interval;
+    Archive digest = Archive::digester();
+    board->serialize_chips(digest);
+    if (hash_sink(step, digest.digest())) return std::nullopt;
+    return report(StopReason::ReplayMismatch);
+}
+
+std::optional<RunReport> Machine::Impl::limit_reached() {
+    const u64 step = cpu().steps();
+    if (step >= limits->step_limit) return report(StopReason::StepLimit);
+    if (cpu().cycles() >= limits->time_limit) return report(StopReason::TimeLimit);
+    for (std::size_t i = 0; i < limits->conditions.size(); ++i)
+        if (limits->conditions[i].kind == StopCondition::Kind::Step && step >= limits->conditions[i].value) {
+            RunReport out = report(StopReason::StepLimit);
+            out.condition = static_cast<int>(i);
+            return out;
+        }
+    if (stop_requested.exchange(false, std::memory_order_relaxed)) return report(StopReason::HostRequest);
+    if (limits->host_seconds < 1e17) {
+        const std::chrono::duration<double> spent = std::chrono::steady_clock::now() - run_started;
+        if (spent.count() >= limits->host_seconds) return report(StopReason::HostTimeLimit);
+    }
+    return std::nullopt;
+}
+
+u64 Machine::Impl::earliest_deadline() const {
+    u64 deadline = std::min(board->events().next(), limits->time_limit);
+    // An input for this step whose time has not come: the processor is halted until then.
+    if (!waiting.empty() && waiting.front().step <= cpu().steps()) deadline = std::min(deadline, waiting.front().time);
+    return deadline;
+}
+
+u64 Machine::Impl::furthest_step() const {
+    const u64 now = cpu().steps();
+    u64 step = std::min(limits->step_limit, now + SliceSteps);
+    step = std::min(step, next_hash);
+    for (const StopCondition& c : limits->conditions)
+        if (c.kind == StopCondition::Kind::Step) step = std::min(step, c.value);
+    if (!waiting.empty() && waiting.front().step > now) step = std::min(step, waiting.front().step);
+    return step;
+}
+
+// ---- inputs -------------------------------------------------------------------------------------------------------
+
+bool Machine::Impl::apply_due_inputs() {
+    bool any = false;
+    while (!waiting.empty()) {
+        const LoggedInput& next = waiting.front();
+        const bool due = next.step < cpu().steps() || (next.step == cpu().steps() && next.time <= cpu().cycles());
+        if (!due) break;
+        LoggedInput now{cpu().steps(), cpu().cycles(), next.event};
+        waiting.pop_front();
+        apply(now);
+        any = true;
+    }
+    return any;
+}
+
+void Machine::Impl::apply(const LoggedInput& input) {
+    log.push_back(input);
+    if (input_sink) input_sink(input);
+    std::visit(
+        [this](const auto& event) {
+            using T = std::decay_t<decltype(event)>;
+            if constexpr (std::is_same_v<T, KeyInput>) board->key(event.scancodes);
+            else if constexpr (std::is_same_v<T, SerialInput>) board->serial_in(event.bytes);
+            else if constexpr (std::is_same_v<T, MouseInput>) board->mouse(event.dx, event.dy, event.wheel, event.buttons);
+            else if constexpr (std::is_same_v<T, PowerButtonInput>) board->power_button();
+            else platform_reset();
+        },
+        input.event);
+}
+
+void Machine::Impl::platform_reset() {
+    forget_guest();
+    ended.reset();
+    board->reset();
+}
+
+// ---- why the processor stopped --------------------------------------------------------------------------------------
+
+std::optional<RunReport> Machine::Impl::service_request() {
+    const BoardRequest request = board->take_request();
+    switch (request.kind) {
+    case BoardRequest::Kind::None: return std::nullopt;
+    case BoardRequest::Kind::PowerOff: ended = report(StopReason::PoweredOff); return ended;
+    case BoardRequest::Kind::DebugExit:
+        ended = report(StopReason::DebugExit);
+        ended->debug_exit_value = static_cast<int>(request.value & 0x7F);
+        return ended;
+    case BoardRequest::Kind::ResetProcessor: board->reset_processor(); return std::nullopt;
+    case BoardRequest::Kind::ResetPlatform:
+        if (config.no_reboot) {
+            ended = report(StopReason::ResetRequested);
+            return ended;
+        }
+        spdlog::info("the guest reset the machine at step {}", cpu().steps());
+        platform_reset();
+        return std::nullopt;
+    }
+    return std::nullopt;
+}
+
+std::optional<RunReport> Machine::Impl::hook_reached(u64 start_step, bool fresh) {
+    const u64 rip = cpu().rip(), step = cpu().steps();
+    if (phase_hook_step != step) {
+        // The host's own hook records a phase and goes on; the phase may be what the run waits for.
+        if (boot_phase_address && rip == boot_phase_address) phase_hook_step = step, kernel_phase_hook();
+        if (found) return std::exchange(found, std::nullopt);
+    }
+    // A run that starts on a breakpoint leaves it first.
+    if (fresh && step == start_step && step != 0) return std::nullopt;
+    for (std::size_t i = 0; i < limits->conditions.size(); ++i)
+        if (limits->conditions[i].kind == StopCondition::Kind::Address && condition_addresses[i] == rip && rip) {
+            RunReport out = report(StopReason::Breakpoint, symbols ? symbols->name(rip) : "");
+            out.condition = static_cast<int>(i);
+            return out;
+        }
+    if (std::ranges::find(limits->breakpoints, rip) != limits->breakpoints.end())
+        return report(StopReason::Breakpoint, symbols ? symbols->name(rip) : "");
+    return std::nullopt;
+}
+
+std::optional<RunReport> Machine::Impl::halted() {
+    const bool can_wake = (cpu().rflags() & cpu::IF) != 0 || board->non_maskable_possible();
+    const u64 until = earliest_deadline();
+    if ((!can_wake && waiting.empty()) || until == devices::Never)
+        return report(StopReason::IdleForever, can_wake ? "halted, and no event is pending" : "halted with interrupts disabled");
+    if (until > cpu().cycles()) cpu().skip_to(until);
+    return std::nullopt;
+}
+
+RunReport Machine::Impl::shut_down_or_reset(bool& go_on) {
+    RunReport out = report(StopReason::TripleFault, inspect::explain_triple_fault(*board, symbols.get()));
+    if (config.no_reboot) {
+        ended = out;
+        return out;
+    }
+    spdlog::warn("triple fault: the machine resets\n{}", out.detail);
+    platform_reset();
+    go_on = true;
+    return out;
+}
+
+} // namespace vitrine::emu

@@ -1,0 +1,121 @@
+// Save, restore and hashes. A snapshot is: identity of the machine, chips, memory and disks, and what the host knew then
+// (phases, console text, the kernel's slide), so that a restored machine also looks the same.
+//
+// Invariants: hashes cover guest-visible state only, never the host part. A snapshot of another machine is refused before
+// anything is changed; a corrupt one leaves the machine at power-on.
+#include <fmt/format.h>
+#include "emu/machine/impl.h"
+
+namespace vitrine::emu {
+
+namespace {
+
+constexpr u32 SnapshotVersion = 1;
+
+void serialize_phase(Archive& archive, Phase& phase) {
+    archive.text(phase.name, 256);
+    archive.text(phase.source, 64);
+    archive.text(phase.description, 512);
+    archive(phase.step, phase.time, phase.rip);
+}
+
+} // namespace
+
+struct SnapshotAccess {
+    static void identity(Archive& archive, Machine::Impl& impl, const ImageHashes& images) {
+        archive.section("vitrine-snapshot", SnapshotVersion);
+        u64 memory = impl.config.memory_bytes, bios = images.bios, kernel = images.kernel, initrd = images.initrd;
+        u8 model = static_cast<u8>(impl.config.cpu.model), timing = static_cast<u8>(impl.config.cpu.timing);
+        std::vector<u64> disks = images.disks;
+        archive(memory, model, timing, bios, kernel, initrd);
+        archive.vector(disks, 64);
+        if (!archive.loading() || !archive.ok()) return;
+        if (memory != impl.config.memory_bytes) archive.fail("the snapshot's machine has another amount of memory");
+        else if (model != static_cast<u8>(impl.config.cpu.model) || timing != static_cast<u8>(impl.config.cpu.timing))
+            archive.fail("the snapshot's machine has another processor model or timing");
+        else if (bios != images.bios) archive.fail("the snapshot was made with another firmware");
+        else if (kernel != images.kernel || initrd != images.initrd) archive.fail("the snapshot was made with another kernel or initrd");
+        else if (disks != images.disks) archive.fail("the snapshot was made with other disk images");
+    }
+
+    static void host(Archive& archive, Machine::Impl& impl) {
+        archive.section("host-view", 1);
+        u64 count = impl.phases.size(), mode_count = impl.modes.size();
+        archive(count, mode_count);
+        if (archive.loading()) {
+            if (!archive.ok() || count > 65536 || mode_count > 65536) return archive.fail("too many phases");
+            impl.phases.assign(count, {});
+            impl.modes.assign(mode_count, {});
+        }
+        for (Phase& phase : impl.phases) serialize_phase(archive, phase);
+        for (ModeChange& change : impl.modes) archive(change.step, change.time, change.mode);
+        archive(impl.modes_seen, impl.user_mode_seen, impl.serial_total);
+        archive.text(impl.serial, 8 << 20);
+        if (archive.loading() && impl.serial_total < impl.serial.size()) archive.fail("the console text is longer than its total");
+        bool slid = impl.symbols && impl.symbols->slide();
+        u64 slide = slid ? *impl.symbols->slide() : 0;
+        archive(slid, slide);
+        bool over = impl.ended.has_value();
+        RunReport report = impl.ended.value_or(RunReport{});
+        archive(over, report.reason, report.steps, report.time, report.debug_exit_value);
+        archive.text(report.detail, 1 << 16);
+        if (!archive.loading() || !archive.ok()) return;
+        if (impl.symbols) impl.symbols->set_slide(slid ? std::optional(slide) : std::nullopt);
+        impl.ended = over ? std::optional(report) : std::nullopt;
+    }
+};
+
+std::vector<u8> Machine::save() {
+    Archive archive = Archive::saver();
+    SnapshotAccess::identity(archive, *impl_, image_hashes().value_or(ImageHashes{}));
+    impl_->board->serialize_chips(archive);
+    impl_->board->serialize_memory_and_disks(archive);
+    SnapshotAccess::host(archive, *impl_);
+    return archive.take();
+}
+
+Expected<void> Machine::restore(std::span<const u8> snapshot) {
+    auto images = image_hashes();
+    if (!images) return std::unexpected(images.error());
+    Impl& impl = *impl_;
+    Archive archive = Archive::loader(snapshot);
+    SnapshotAccess::identity(archive, impl, *images);
+    if (!archive.ok()) return bad_input("snapshot: " + archive.error());
+
+    impl.forget_guest();
+    impl.waiting.clear();
+    impl.ended.reset();
+    impl.board->serialize_chips(archive);
+    if (archive.ok()) impl.board->serialize_memory_and_disks(archive);
+    if (archive.ok()) SnapshotAccess::host(archive, impl);
+    if (archive.ok() && !archive.at_end()) archive.fail("bytes follow the snapshot's end");
+    if (!archive.ok()) {
+        impl.forget_guest();
+        impl.phases.clear(), impl.modes.clear(), impl.serial.clear(), impl.ended.reset();
+        impl.serial_total = 0;
+        impl.board->power_on();
+        return bad_input("snapshot: " + archive.error());
+    }
+    impl.board->after_restore();
+    impl.learn_kernel();
+    std::erase_if(impl.log, [&](const LoggedInput& input) {
+        return input.step > steps() || (input.step == steps() && input.time > time());
+    });
+    if (impl.hash_sink) on_hash(impl.hash_interval, std::move(impl.hash_sink));
+    return {};
+}
+
+u64 Machine::state_hash() {
+    Archive digest = Archive::digester();
+    impl_->board->serialize_chips(digest);
+    impl_->board->serialize_memory_and_disks(digest);
+    return digest.digest();
+}
+
+u64 Machine::rolling_hash() {
+    Archive digest = Archive::digester();
+    impl_->board->serialize_chips(digest);
+    return digest.digest();
+}
+
+} // namespace vitrine::emu

@@ -1,0 +1,57 @@
+// Recorder: see recorder.h.
+#include "emu/recorder/recorder.h"
+#include <cerrno>
+#include <cstring>
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <unistd.h>
+#include "emu/recorder/format.h"
+
+namespace vitrine::emu {
+
+Expected<std::unique_ptr<Recorder>> Recorder::start(Machine& machine, const std::string& path) {
+    if (machine.steps() != 0) return usage_error("a recording must start at power-on");
+    auto images = machine.image_hashes();
+    if (!images) return std::unexpected(images.error());
+    const int file = ::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+    if (file < 0) return bad_input(fmt::format("recording {}: {}", path, std::strerror(errno)));
+    std::unique_ptr<Recorder> recorder(new Recorder(machine, path, file));
+    Recorder* r = recorder.get();
+    r->append(recording::encode(recording::ChunkType::Configuration, 0, recording::encode_configuration(machine.config(), *images)));
+    machine.on_input([r](const LoggedInput& input) {
+        r->append(recording::encode(recording::ChunkType::Input, input.step, recording::encode_input(input)));
+    });
+    machine.on_hash(recording::HashInterval, [r](u64 step, u64 hash) {
+        r->append(recording::encode(recording::ChunkType::Hash, step, recording::encode_hash(hash)));
+        return true;
+    });
+    return recorder;
+}
+
+Recorder::~Recorder() {
+    if (file_ < 0) return;
+    machine_.on_input({});
+    machine_.on_hash(0, {});
+    ::close(file_);
+}
+
+void Recorder::append(std::span<const u8> chunk) {
+    if (!error_.empty()) return;
+    ssize_t n;
+    do n = ::write(file_, chunk.data(), chunk.size());
+    while (n < 0 && errno == EINTR);
+    if (n != static_cast<ssize_t>(chunk.size()))
+        error_ = fmt::format("recording {}: {}", path_, n < 0 ? std::strerror(errno) : "the disk is full");
+}
+
+Expected<void> Recorder::finish(const RunReport& report) {
+    recording::RunEnd end{machine_.steps(), machine_.time(), machine_.state_hash(), report.reason};
+    append(recording::encode(recording::ChunkType::End, end.step, recording::encode_end(end)));
+    machine_.on_input({});
+    machine_.on_hash(0, {});
+    if (::close(std::exchange(file_, -1)) != 0 && error_.empty()) error_ = fmt::format("recording {}: {}", path_, std::strerror(errno));
+    if (!error_.empty()) return bad_input(error_);
+    return {};
+}
+
+} // namespace vitrine::emu

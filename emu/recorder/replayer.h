@@ -1,0 +1,51 @@
+// Replayer — runs a recording again on a fresh machine and holds every rolling hash against it.
+//
+// Interface: open() reads and checks the file; make_machine() builds the machine it names; prepare() feeds the inputs and
+// hooks the hashes; then run the machine to wherever (at most end_step()); check() says whether it diverged and where.
+//
+// Divergence is reported as the first interval [a, b) of steps at whose end the state differed, with what is known to
+// differ: an image, an input that could not be applied at its step, or the state alone.
+#pragma once
+#include <memory>
+#include <string>
+#include "emu/machine.h"
+#include "emu/recorder/format.h"
+
+namespace vitrine::emu {
+
+class Replayer {
+  public:
+    static Expected<std::unique_ptr<Replayer>> open(const std::string& path);
+
+    const recording::Contents& contents() const { return contents_; }
+    const std::string& path() const { return path_; }
+    /// One line about a torn tail; empty for a whole recording.
+    std::string note() const;
+    Expected<std::unique_ptr<Machine>> make_machine() const;
+    /// REQUIRES: `machine` is at power-on.
+    Expected<void> prepare(Machine& machine);
+    /// Where the recorded run ended; without an end chunk, the last step that anything is known of.
+    u64 end_step() const { return contents_.end ? contents_.end->step : contents_.last_step; }
+
+    /// Runs the machine to the recording's end, when it is not there yet, and verifies the full state there.
+    /// Nothing, or an error with Exit::ReplayDiverged.
+    Expected<void> finish(Machine& machine);
+    /// The divergence found so far, if any.
+    const std::optional<Error>& divergence() const { return divergence_; }
+
+  private:
+    bool check_hash(u64 step, u64 hash);
+    void check_input(const LoggedInput& input);
+    void diverged(u64 from, u64 to, std::string what);
+    std::string image_difference() const;
+
+    std::string path_;
+    recording::Contents contents_;
+    ImageHashes images_now_;
+    std::size_t next_hash_ = 0, next_input_ = 0;
+    u64 verified_ = 0; ///< every step below is known to be equal
+    std::optional<Error> divergence_;
+    std::string input_problem_;
+};
+
+} // namespace vitrine::emu

@@ -1,0 +1,61 @@
+// GuestSymbols — names and source lines for addresses of the running kernel: an ELF file's symbols plus the slide at
+// which KASLR put it, once that is known.
+//
+// Interface: the machine calls try_page() when kernel code first runs; everyone else asks name(), find(), line().
+// Invariants: before the slide is known, nothing is translated. find_slide never trusts one byte: a slide counts when
+// nearly the whole code page equals the file's (relocated fields differ).
+#pragma once
+#include <map>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+#include "emu/symbols/elf_file.h"
+
+namespace vitrine::emu {
+
+struct SourceLine {
+    std::string file;
+    unsigned line = 0;
+};
+
+class GuestSymbols {
+  public:
+    static Expected<std::unique_ptr<GuestSymbols>> load(const std::string& path);
+    explicit GuestSymbols(ElfFile file, std::string path = {});
+    ~GuestSymbols();
+
+    const ElfFile& elf() const { return elf_; }
+    const std::string& path() const { return path_; }
+    const std::optional<u64>& slide() const { return slide_; }
+    void set_slide(std::optional<u64> slide) { slide_ = slide; }
+    /// Tries to recognise the kernel by a code page that is about to run. True when the slide became known.
+    bool try_page(u64 linear, std::span<const u8> page);
+
+    /// Link-time address of a symbol; run-time address when the slide is known.
+    std::optional<u64> link_address(std::string_view name) const;
+    std::optional<u64> find(std::string_view name) const;
+    struct Hit {
+        const Symbol* symbol;
+        u64 offset;
+    };
+    /// The symbol that holds a run-time address.
+    std::optional<Hit> at(u64 address) const;
+    /// "schedule+0x1c", or "" when nothing is known there.
+    std::string name(u64 address) const;
+    /// Source file and line of a run-time address (DWARF through libdw, read at the first use).
+    std::optional<SourceLine> line(u64 address) const;
+
+  private:
+    struct Lines;
+    ElfFile elf_;
+    std::string path_;
+    std::optional<u64> slide_;
+    std::map<std::string, u64, std::less<>> by_name_;
+    mutable std::unique_ptr<Lines> lines_;
+    unsigned attempts_ = 0;
+};
+
+} // namespace vitrine::emu
