@@ -10,7 +10,7 @@ find_program(VITRINE_LLD NAMES ld.lld-19 REQUIRED)
 find_program(VITRINE_OBJCOPY NAMES llvm-objcopy-19 REQUIRED)
 find_program(VITRINE_LZ4 NAMES lz4 REQUIRED)
 find_program(VITRINE_PYTHON NAMES python3 REQUIRED)
-set(VITRINE_GUEST_OUTPUT ${CMAKE_BINARY_DIR}/guest)
+set(VITRINE_GUEST_OUTPUT ${CMAKE_BINARY_DIR}/guest CACHE INTERNAL "")
 file(MAKE_DIRECTORY ${VITRINE_GUEST_OUTPUT})
 
 add_library(vitrine_freestanding INTERFACE)
@@ -34,7 +34,7 @@ add_library(vitrine_guest_pie64 INTERFACE)
 target_link_libraries(vitrine_guest_pie64 INTERFACE vitrine_freestanding)
 target_compile_options(vitrine_guest_pie64 INTERFACE --target=x86_64-unknown-none-elf -O2
   -mcmodel=small -mno-red-zone -mgeneral-regs-only -fpie -fvisibility=hidden -fno-stack-protector
-  -fno-asynchronous-unwind-tables)
+  -fno-asynchronous-unwind-tables -g0)
 
 # 64-bit static user programs.
 add_library(vitrine_guest_user INTERFACE)
@@ -46,13 +46,13 @@ target_compile_options(vitrine_guest_user INTERFACE --target=x86_64-unknown-none
 add_library(vitrine_guest_real INTERFACE)
 target_link_libraries(vitrine_guest_real INTERFACE vitrine_freestanding)
 target_compile_options(vitrine_guest_real INTERFACE --target=i386-unknown-none-code16 -march=i386 -Os
-  -mgeneral-regs-only -fno-pic -fno-pie -fno-stack-protector -fno-asynchronous-unwind-tables -fomit-frame-pointer)
+  -mgeneral-regs-only -fno-pic -fno-pie -fno-stack-protector -fno-asynchronous-unwind-tables -fomit-frame-pointer -g0)
 
 # 32-bit flat protected-mode code.
 add_library(vitrine_guest_flat32 INTERFACE)
 target_link_libraries(vitrine_guest_flat32 INTERFACE vitrine_freestanding)
 target_compile_options(vitrine_guest_flat32 INTERFACE --target=i386-unknown-none-elf -march=i686 -Os
-  -mgeneral-regs-only -fno-pic -fno-pie -fno-stack-protector -fno-asynchronous-unwind-tables -fomit-frame-pointer)
+  -mgeneral-regs-only -fno-pic -fno-pie -fno-stack-protector -fno-asynchronous-unwind-tables -fomit-frame-pointer -g0)
 
 # vitrine_link(OUTPUT file SCRIPT script.ld OBJECTS object-library… [EMULATION elf_x86_64] [OPTIONS …] [DEPENDS …])
 # Links with ld.lld; a script's ASSERTs and any undefined symbol stop the build. A script that means to name every section

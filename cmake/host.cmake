@@ -10,7 +10,9 @@ string(REPLACE "-DNDEBUG" "" CMAKE_CXX_FLAGS_RELEASE "${CMAKE_CXX_FLAGS_RELEASE}
 string(REPLACE "-O3" "-O2" CMAKE_CXX_FLAGS_RELEASE "${CMAKE_CXX_FLAGS_RELEASE}")
 string(REPLACE "-DNDEBUG" "" CMAKE_CXX_FLAGS_RELWITHDEBINFO "${CMAKE_CXX_FLAGS_RELWITHDEBINFO}")
 if(VITRINE_SANITIZE)
-  target_compile_options(vitrine_host INTERFACE -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer)
+  # preserve_none handlers cannot hold the dynamic stack frames that ASan prefers.
+  target_compile_options(vitrine_host INTERFACE -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+    "SHELL:-mllvm -asan-stack-dynamic-alloca=0")
   target_link_options(vitrine_host INTERFACE -fsanitize=address,undefined)
   target_compile_definitions(vitrine_host INTERFACE VITRINE_SANITIZE=1)
 endif()

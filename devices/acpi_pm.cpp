@@ -16,7 +16,16 @@ using SleepEnable = Bits<13>;
 constexpr u64 HalfPeriodShift = 23; // bit 23 of the timer toggles every 2^23 ticks
 constexpr u32 ApmcEnable = 0x20;    // SMI_EN: tells firmware that SMM set-up is done, as QEMU does without SMM
 
-enum Offset : unsigned { Status = 0x00, Enable = 0x02, Control = 0x04, Timer = 0x08, GpeStatus = 0x20, GpeEnable = 0x28, SmiEnable = 0x30, SmiStatus = 0x34 };
+enum Offset : unsigned {
+    Status = 0x00,
+    Enable = 0x02,
+    Control = 0x04,
+    Timer = 0x08,
+    GpeStatus = 0x20,
+    GpeEnable = 0x28,
+    SmiEnable = 0x30,
+    SmiStatus = 0x34
+};
 
 } // namespace
 
@@ -56,7 +65,8 @@ void AcpiPm::arm_overflow() {
 }
 
 void AcpiPm::update() {
-    const bool level = SciEnable::test(control_) && ((status_ & enable_ & EnableBits) != 0 || (gpe_status_ & gpe_enable_) != 0);
+    const bool level =
+        SciEnable::test(control_) && ((status_ & enable_ & EnableBits) != 0 || (gpe_status_ & gpe_enable_) != 0);
     if (level == line_) return;
     line_ = level;
     drive(links_.sci, level);
@@ -68,9 +78,12 @@ void AcpiPm::press_power_button() {
 }
 
 void AcpiPm::apm_command(u8 command) {
-    if (command == 2) SciEnable::set(control_, 1);
-    else if (command == 3) SciEnable::set(control_, 0);
-    else return log("an unknown APM command was written to port B2h");
+    if (command == 2)
+        SciEnable::set(control_, 1);
+    else if (command == 3)
+        SciEnable::set(control_, 0);
+    else
+        return log("an unknown APM command was written to port B2h");
     update();
 }
 

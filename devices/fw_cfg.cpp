@@ -150,7 +150,8 @@ void FwCfg::serialize(Archive& archive) {
 std::vector<Field> FwCfg::describe() const {
     std::vector<Field> out{{"selector", selector_, ""}, {"offset", offset_, ""}};
     u64 selector = FirstFile;
-    for (const auto& [name, bytes] : files_) out.push_back({name, bytes.size(), "file, selector " + std::to_string(selector++)});
+    for (const auto& [name, bytes] : files_)
+        out.push_back({name, bytes.size(), "file, selector " + std::to_string(selector++)});
     return out;
 }
 

@@ -7,7 +7,8 @@ namespace {
 
 constexpr u64 FemtosecondsPerTick = 10'000'000;
 // General capabilities (2.3.4): vendor 8086h, legacy replacement, 64-bit counter, three timers, revision 1.
-constexpr u64 Capabilities = FemtosecondsPerTick << 32 | u64{0x8086} << 16 | 1 << 15 | 1 << 13 | (Hpet::Timers - 1) << 8 | 1;
+constexpr u64 Capabilities =
+    FemtosecondsPerTick << 32 | u64{0x8086} << 16 | 1 << 15 | 1 << 13 | (Hpet::Timers - 1) << 8 | 1;
 // Timer configuration and capability (2.3.8).
 using TimerLevel = Bits<1>;
 using TimerEnable = Bits<2>;
@@ -183,8 +184,10 @@ void Hpet::write_register(u64 offset, u64 value) {
     }
     const u64 index = (offset - 0x100) / 0x20;
     if (offset < 0x100 || index >= Timers) return;
-    if ((offset & 0x1F) == 0) write_timer_configuration(static_cast<unsigned>(index), value);
-    else if ((offset & 0x1F) == 8) write_comparator(static_cast<unsigned>(index), value);
+    if ((offset & 0x1F) == 0)
+        write_timer_configuration(static_cast<unsigned>(index), value);
+    else if ((offset & 0x1F) == 8)
+        write_comparator(static_cast<unsigned>(index), value);
 }
 
 u64 Hpet::mmio_read(u64 offset, unsigned size) {
@@ -219,10 +222,11 @@ void Hpet::serialize(Archive& archive) {
 }
 
 std::vector<Field> Hpet::describe() const {
-    std::vector<Field> out{{"CAP", Capabilities, "100 MHz, 64 bit, 3 timers"},
-                           {"CONF", configuration_, enabled() ? (legacy() ? "running, legacy replacement" : "running") : "halted"},
-                           {"STS", status_, ""},
-                           {"counter", counter(), ""}};
+    std::vector<Field> out{
+        {"CAP", Capabilities, "100 MHz, 64 bit, 3 timers"},
+        {"CONF", configuration_, enabled() ? (legacy() ? "running, legacy replacement" : "running") : "halted"},
+        {"STS", status_, ""},
+        {"counter", counter(), ""}};
     for (unsigned i = 0; i < Timers; ++i) {
         const Timer& timer = timers_[i];
         const std::string who = "timer" + std::to_string(i) + ".";

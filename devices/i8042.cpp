@@ -12,7 +12,8 @@ constexpr u64 ByteDelay = 10'000; // ns between a free output buffer and the nex
 constexpr u8 KeyboardInterrupt = 0x01, MouseInterrupt = 0x02, SystemFlag = 0x04, KeyboardDisabled = 0x10,
              MouseDisabled = 0x20, Translate = 0x40;
 // Status
-constexpr u8 StatusOutputFull = 0x01, StatusSystem = 0x04, StatusCommandLast = 0x08, StatusUnlocked = 0x10, StatusMouse = 0x20;
+constexpr u8 StatusOutputFull = 0x01, StatusSystem = 0x04, StatusCommandLast = 0x08, StatusUnlocked = 0x10,
+             StatusMouse = 0x20;
 
 } // namespace
 
@@ -104,16 +105,15 @@ void I8042::controller_command(u8 command) {
     case 0xA4: return controller_send(0xF1); // no password installed
     case 0xA7: command_byte_ |= MouseDisabled; break;
     case 0xA8: command_byte_ &= static_cast<u8>(~MouseDisabled); break;
-    case 0xA9: return controller_send(0x00); // mouse interface test passed
-    case 0xAA:
-        system_flag_ = true;
-        return controller_send(0x55); // self-test passed
-    case 0xAB: return controller_send(0x00); // keyboard interface test passed
+    case 0xA9: return controller_send(0x00);                      // mouse interface test passed
+    case 0xAA: system_flag_ = true; return controller_send(0x55); // self-test passed
+    case 0xAB: return controller_send(0x00);                      // keyboard interface test passed
     case 0xAD: command_byte_ |= KeyboardDisabled; break;
     case 0xAE: command_byte_ &= static_cast<u8>(~KeyboardDisabled); break;
     case 0xC0: return controller_send(0x80); // input port: keyboard not locked
     case 0xD0:
-        return controller_send(static_cast<u8>(0x01 | (a20_ ? 2 : 0) | (keyboard_line_ ? 0x10 : 0) | (mouse_line_ ? 0x20 : 0) | 0xC0));
+        return controller_send(
+            static_cast<u8>(0x01 | (a20_ ? 2 : 0) | (keyboard_line_ ? 0x10 : 0) | (mouse_line_ ? 0x20 : 0) | 0xC0));
     case 0xD1:
     case 0xD2:
     case 0xD3:
@@ -183,30 +183,33 @@ void I8042::Keyboard::serialize(Archive& archive) {
 
 void I8042::Mouse::serialize(Archive& archive) {
     std::vector<u8> bytes(queue.begin(), queue.end());
-    archive(reporting, remote, wrap, scale2, sample_rate, resolution, id, buttons, pending_command, rate_history, dx, dy, wheel);
+    archive(reporting, remote, wrap, scale2, sample_rate, resolution, id, buttons, pending_command, rate_history, dx,
+            dy, wheel);
     archive.vector(bytes, 2 * QueueLimit);
     if (archive.loading()) queue.assign(bytes.begin(), bytes.end());
     constexpr i32 Limit = 1 << 20;
-    if (archive.loading() && (dx > Limit || dx < -Limit || dy > Limit || dy < -Limit || wheel > Limit || wheel < -Limit))
+    if (archive.loading() &&
+        (dx > Limit || dx < -Limit || dy > Limit || dy < -Limit || wheel > Limit || wheel < -Limit))
         archive.fail("the mouse moved impossibly far");
 }
 
 void I8042::serialize(Archive& archive) {
     archive.section(name(), 1);
-    archive(keyboard_, mouse_, command_byte_, pending_command_, command_last_, system_flag_, a20_, output_, output_full_,
-            output_source_, break_prefix_, ram_, keyboard_line_, mouse_line_);
+    archive(keyboard_, mouse_, command_byte_, pending_command_, command_last_, system_flag_, a20_, output_,
+            output_full_, output_source_, break_prefix_, ram_, keyboard_line_, mouse_line_);
     if (archive.loading() && output_source_ > Source::Mouse) archive.fail("an unknown source");
 }
 
 std::vector<Field> I8042::describe() const {
-    return {{"command byte", command_byte_, (command_byte_ & Translate) != 0 ? "translating to set 1" : "not translating"},
-            {"output buffer", output_, output_full_ ? "full" : "empty"},
-            {"A20", a20_ ? 1u : 0u, "gate"},
-            {"keyboard.set", keyboard_.scancode_set, keyboard_.scanning ? "scanning" : "disabled"},
-            {"keyboard.leds", keyboard_.leds, "scroll, num, caps"},
-            {"keyboard.queue", keyboard_.queue.size(), "bytes"},
-            {"mouse.id", mouse_.id, mouse_.reporting ? "reporting" : "silent"},
-            {"mouse.queue", mouse_.queue.size(), "bytes"}};
+    return {
+        {"command byte", command_byte_, (command_byte_ & Translate) != 0 ? "translating to set 1" : "not translating"},
+        {"output buffer", output_, output_full_ ? "full" : "empty"},
+        {"A20", a20_ ? 1u : 0u, "gate"},
+        {"keyboard.set", keyboard_.scancode_set, keyboard_.scanning ? "scanning" : "disabled"},
+        {"keyboard.leds", keyboard_.leds, "scroll, num, caps"},
+        {"keyboard.queue", keyboard_.queue.size(), "bytes"},
+        {"mouse.id", mouse_.id, mouse_.reporting ? "reporting" : "silent"},
+        {"mouse.queue", mouse_.queue.size(), "bytes"}};
 }
 
 } // namespace vitrine::devices

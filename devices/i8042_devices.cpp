@@ -64,9 +64,7 @@ void I8042::keyboard_byte(u8 value) {
     switch (value) {
     case 0xED:
     case 0xF0:
-    case 0xF3:
-        keyboard_.pending_command = value;
-        return keyboard_send(Acknowledge);
+    case 0xF3: keyboard_.pending_command = value; return keyboard_send(Acknowledge);
     case 0xEE: return keyboard_send(0xEE); // echo
     case 0xF2:                             // identify: MF2 keyboard
         keyboard_send(Acknowledge);
@@ -80,9 +78,7 @@ void I8042::keyboard_byte(u8 value) {
         keyboard_defaults();
         keyboard_.scanning = false;
         return keyboard_send(Acknowledge);
-    case 0xF6:
-        keyboard_defaults();
-        return keyboard_send(Acknowledge);
+    case 0xF6: keyboard_defaults(); return keyboard_send(Acknowledge);
     case 0xFF:
         keyboard_defaults();
         keyboard_.scanning = true;
@@ -158,20 +154,17 @@ void I8042::mouse_byte(u8 value) {
     case 0xF3: mouse_.pending_command = value; break;
     case 0xE9:
         mouse_send(Acknowledge);
-        mouse_send(static_cast<u8>((mouse_.remote ? 0x40 : 0) | (mouse_.reporting ? 0x20 : 0) | (mouse_.scale2 ? 0x10 : 0) |
-                                   (mouse_.buttons & 1) << 2 | (mouse_.buttons & 4) >> 1 | (mouse_.buttons & 2) >> 1));
+        mouse_send(static_cast<u8>((mouse_.remote ? 0x40 : 0) | (mouse_.reporting ? 0x20 : 0) |
+                                   (mouse_.scale2 ? 0x10 : 0) | (mouse_.buttons & 1) << 2 | (mouse_.buttons & 4) >> 1 |
+                                   (mouse_.buttons & 2) >> 1));
         mouse_send(mouse_.resolution);
         return mouse_send(mouse_.sample_rate);
     case 0xEA: mouse_.remote = false; break;
-    case 0xEB:
-        mouse_send(Acknowledge);
-        return mouse_packet();
+    case 0xEB: mouse_send(Acknowledge); return mouse_packet();
     case 0xEC: mouse_.wrap = false; break;
     case 0xEE: mouse_.wrap = true; break;
     case 0xF0: mouse_.remote = true; break;
-    case 0xF2:
-        mouse_send(Acknowledge);
-        return mouse_send(mouse_.id);
+    case 0xF2: mouse_send(Acknowledge); return mouse_send(mouse_.id);
     case 0xF4: mouse_.reporting = true; break;
     case 0xF5: mouse_.reporting = false; break;
     case 0xF6: mouse_defaults(); break;

@@ -17,6 +17,8 @@ using SpeakerEnable = Bits<1>;
 constexpr u64 RefreshPeriod = 15'085; // ns between toggles of port 61h bit 4
 constexpr u64 NanosecondsPerSecond = 1'000'000'000;
 
+constexpr u64 TickLimit = u64{1} << 52; // 119 years: no run gets there, and times stay within 64 bits
+
 bool hardware_triggered(u8 mode) { return mode == 1 || mode == 5; }
 bool repeats(u8 mode) { return mode == 2 || mode == 3; }
 
@@ -24,7 +26,9 @@ u16 to_bcd(u32 value) {
     value %= 10000;
     return static_cast<u16>(value % 10 | value / 10 % 10 << 4 | value / 100 % 10 << 8 | value / 1000 << 12);
 }
-u32 from_bcd(u16 value) { return (value & 15) + (value >> 4 & 15) * 10u + (value >> 8 & 15) * 100u + (value >> 12) * 1000u; }
+u32 from_bcd(u16 value) {
+    return (value & 15) + (value >> 4 & 15) * 10u + (value >> 8 & 15) * 100u + (value >> 12) * 1000u;
+}
 
 } // namespace
 
@@ -133,6 +137,7 @@ void I8254::edge() {
     Counter& counter = counters_[0];
     const u64 tick = next_edge(counter, seen_tick_);
     if (tick == Never) return;
+    if (tick_now() > tick + Frequency) return update(); // a second behind: only a forged snapshot can be; start afresh
     seen_tick_ = tick;
     settle(counter, tick);
     drive_interrupt(output_at(counter, tick));
@@ -146,8 +151,10 @@ void I8254::update() {
     settle(counters_[0], seen_tick_);
     drive_interrupt(output_at(counters_[0], seen_tick_));
     const u64 next = next_edge(counters_[0], seen_tick_);
-    if (next == Never) events_.cancel(edge_);
-    else events_.schedule(edge_, time_of_tick(next));
+    if (next == Never)
+        events_.cancel(edge_);
+    else
+        events_.schedule(edge_, time_of_tick(next));
 }
 
 void I8254::latch_count(Counter& counter) {
@@ -300,10 +307,8 @@ void I8254::port_write(u16 port, unsigned size, u32 value) {
 }
 
 void I8254::Counter::serialize(Archive& archive) {
-    archive(mode, access, bcd, gate, loaded, triggered, null_count, low_written, high_next_read, low_byte, latched_bytes,
-            status_latched, status, latch, reload, next_reload, start_tick, frozen_tick);
-    // Ticks far beyond any run would overflow the arithmetic.
-    constexpr u64 TickLimit = u64{1} << 60;
+    archive(mode, access, bcd, gate, loaded, triggered, null_count, low_written, high_next_read, low_byte,
+            latched_bytes, status_latched, status, latch, reload, next_reload, start_tick, frozen_tick);
     if (archive.loading() && (mode > 5 || access < 1 || access > 3 || latched_bytes > 2 || reload < 1 ||
                               (repeats(mode) && (reload < 2 || next_reload == 1)) || reload > 0x10000 ||
                               next_reload > 0x10000 || start_tick > TickLimit || frozen_tick > TickLimit))
@@ -313,12 +318,16 @@ void I8254::Counter::serialize(Archive& archive) {
 void I8254::serialize(Archive& archive) {
     archive.section(name(), 1);
     archive(counters_, port61_, interrupt_level_, speaker_level_, seen_tick_);
-    if (archive.loading() && seen_tick_ > u64{1} << 60) archive.fail("an impossible tick");
+    if (archive.loading() && seen_tick_ > TickLimit) archive.fail("an impossible tick");
 }
 
 std::vector<Field> I8254::describe() const {
-    static constexpr const char* Modes[] = {"interrupt on terminal count", "one-shot", "rate generator",
-                                            "square wave", "software strobe", "hardware strobe"};
+    static constexpr const char* Modes[] = {"interrupt on terminal count",
+                                            "one-shot",
+                                            "rate generator",
+                                            "square wave",
+                                            "software strobe",
+                                            "hardware strobe"};
     std::vector<Field> out;
     for (unsigned i = 0; i < 3; ++i) {
         const Counter& counter = counters_[i];

@@ -23,8 +23,13 @@ constexpr u64 ChipsetSize = 0x4000;
 } // namespace
 
 Ich9Lpc::Ich9Lpc(Outputs outputs)
-    : PciDevice({.vendor = 0x8086, .device = 0x2918, .class_code = 0x060100, .revision = 2, .subsystem_vendor = 0x1AF4,
-                 .subsystem = 0x1100, .multifunction = true}),
+    : PciDevice({.vendor = 0x8086,
+                 .device = 0x2918,
+                 .class_code = 0x060100,
+                 .revision = 2,
+                 .subsystem_vendor = 0x1AF4,
+                 .subsystem = 0x1100,
+                 .multifunction = true}),
       outputs_(std::move(outputs)) {
     set_config(PmBase, 4, 1); // I/O space
     writable(PmBase, 4, 0x0000FF80);
@@ -39,7 +44,7 @@ Ich9Lpc::Ich9Lpc(Outputs outputs)
         }
     set_config(0x64, 1, 0x10); // serial IRQ control
     writable(0x64, 1, 0xFF);
-    writable(0x80, 2, 0x1377);     // LPC I/O decode ranges and enables: the board decodes fixed ports
+    writable(0x80, 2, 0x1377); // LPC I/O decode ranges and enables: the board decodes fixed ports
     writable(0x82, 2, 0x3F0F);
     for (unsigned i = 0x84; i < 0x94; i += 4) writable(i, 4, 0x00FCFFFD);
     writable(RcbaRegister, 4, 0xFFFFC001);
@@ -73,7 +78,8 @@ void Ich9Lpc::update_routes() {
     u16 levels = 0;
     for (unsigned i = 0; i < 8; ++i) {
         const u32 route = get_config((i < 4 ? PirqA : PirqE) + i % 4, 1);
-        if ((pirq_levels_ >> i & 1) != 0 && !PirqDisabled::test(route)) levels |= static_cast<u16>(1u << PirqLine::get(route));
+        if ((pirq_levels_ >> i & 1) != 0 && !PirqDisabled::test(route))
+            levels |= static_cast<u16>(1u << PirqLine::get(route));
     }
     levels &= RoutableIrqs;
     const u16 changed = levels ^ isa_levels_;
@@ -119,7 +125,9 @@ u64 Ich9Lpc::rcba_read(u64 offset, unsigned size) {
 
 void Ich9Lpc::rcba_write(u64 offset, unsigned size, u64 value) {
     const unsigned lane = static_cast<unsigned>(offset & 3);
-    const auto put = [&](auto& word) { word = static_cast<std::remove_reference_t<decltype(word)>>(put_bytes(word, lane, size, value)); };
+    const auto put = [&](auto& word) {
+        word = static_cast<std::remove_reference_t<decltype(word)>>(put_bytes(word, lane, size, value));
+    };
     switch (offset & ~u64{3} & (ChipsetSize - 1)) {
     case D31ip: put(d31ip_); break;
     case D31ir: put(d31ir_); break;
@@ -177,7 +185,8 @@ void Ich9Lpc::port_write(u16 port, unsigned size, u32 value) {
 void Ich9Lpc::serialize(Archive& archive) {
     archive.section(name(), 1);
     PciDevice::serialize(archive);
-    archive(pirq_levels_, isa_levels_, port92_, reset_control_, apm_control_, apm_status_, a20_, d31ip_, hptc_, gcs_, d31ir_, oic_);
+    archive(pirq_levels_, isa_levels_, port92_, reset_control_, apm_control_, apm_status_, a20_, d31ip_, hptc_, gcs_,
+            d31ir_, oic_);
 }
 
 std::vector<Field> Ich9Lpc::describe() const {

@@ -36,8 +36,10 @@ void Ioapic::set_pin(unsigned pin, bool level) {
     const bool rising = level && (levels_ & bit) == 0;
     levels_ = level ? levels_ | bit : levels_ & ~bit;
     const u64 entry = redirection_[pin];
-    if (by_level(entry)) service(pin);
-    else if (rising && !EntryMask::test(entry)) send(pin); // an edge at a masked pin is lost
+    if (by_level(entry))
+        service(pin);
+    else if (rising && !EntryMask::test(entry))
+        send(pin); // an edge at a masked pin is lost
 }
 
 /// Level-triggered: sends while the line is high and the last message was answered by an EOI.
@@ -98,8 +100,10 @@ void Ioapic::write_register(u8 index, u32 value) {
 u64 Ioapic::mmio_read(u64 offset, unsigned size) {
     const unsigned lane = static_cast<unsigned>(offset & 15);
     u32 value = 0;
-    if ((offset & 0xFF0) == 0) value = select_;
-    else if ((offset & 0xFF0) == 0x10) value = read_register(select_);
+    if ((offset & 0xFF0) == 0)
+        value = select_;
+    else if ((offset & 0xFF0) == 0x10)
+        value = read_register(select_);
     return take_bytes(value, lane, size);
 }
 
@@ -108,8 +112,10 @@ void Ioapic::mmio_write(u64 offset, unsigned size, u64 value) {
     switch (offset & 0xFF0) {
     case 0x00: select_ = static_cast<u8>(value); break;
     case 0x10:
-        if (size >= 4) write_register(select_, static_cast<u32>(value));
-        else log("a window store of less than 32 bits was ignored");
+        if (size >= 4)
+            write_register(select_, static_cast<u32>(value));
+        else
+            log("a window store of less than 32 bits was ignored");
         break;
     case 0x40: end_of_interrupt(static_cast<u8>(value)); break;
     default: break;
@@ -126,12 +132,14 @@ void Ioapic::serialize(Archive& archive) {
 }
 
 std::vector<Field> Ioapic::describe() const {
-    static constexpr const char* Modes[] = {"fixed", "lowest priority", "SMI", "reserved", "NMI", "INIT", "reserved", "ExtINT"};
+    static constexpr const char* Modes[] = {"fixed", "lowest priority", "SMI",   "reserved", "NMI",
+                                            "INIT",  "reserved",        "ExtINT"};
     std::vector<Field> out{{"ID", id_, ""}, {"VER", Version, "24 pins"}, {"IOREGSEL", select_, ""}};
     for (unsigned pin = 0; pin < Pins; ++pin) {
         const u64 entry = redirection_[pin];
-        std::string meaning = EntryMask::test(entry) ? "masked" : "vector " + std::to_string(EntryVector::get(entry)) + ", " +
-                                                                      Modes[EntryMode::get(entry)];
+        std::string meaning = EntryMask::test(entry) ? "masked"
+                                                     : "vector " + std::to_string(EntryVector::get(entry)) + ", " +
+                                                           Modes[EntryMode::get(entry)];
         if (EntryLevel::test(entry)) meaning += EntryRemote::test(entry) ? ", level, waiting for EOI" : ", level";
         if (pin_level(pin)) meaning += ", line high";
         out.push_back({"pin " + std::to_string(pin), entry, meaning});

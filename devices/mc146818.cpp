@@ -8,7 +8,20 @@ namespace vitrine::devices {
 namespace {
 
 enum Index : u8 {
-    Seconds, SecondsAlarm, Minutes, MinutesAlarm, Hours, HoursAlarm, WeekDay, MonthDay, Month, Year, RegA, RegB, RegC, RegD,
+    Seconds,
+    SecondsAlarm,
+    Minutes,
+    MinutesAlarm,
+    Hours,
+    HoursAlarm,
+    WeekDay,
+    MonthDay,
+    Month,
+    Year,
+    RegA,
+    RegB,
+    RegC,
+    RegD,
     Century = 0x32,
 };
 // Register A
@@ -147,7 +160,9 @@ bool Mc146818::divider_runs() const { return Divider::get(memory_[RegA]) == 2; }
 
 void Mc146818::second_elapsed() {
     next_second_ += Second;
-    // Never more than one update a call: a late call is followed by the next at once.
+    // A call that comes a little late is followed by the next on time. Far behind — which only a forged snapshot can
+    // be — the clock starts afresh instead of counting for hours.
+    if (events_.now() > next_second_ + 60 * Second) next_second_ = events_.now() + Second;
     events_.schedule(second_, next_second_);
     if (!divider_runs() || SetTime::test(memory_[RegB])) return;
     count_second();
@@ -250,8 +265,10 @@ u32 Mc146818::port_read(u16 port, unsigned size) {
 
 void Mc146818::port_write(u16 port, unsigned size, u32 value) {
     write_bytewise(port, size, value, [this](u16 p, u8 byte) {
-        if (p == 0x70) index_ = byte;
-        else if (p == 0x71) write(index_ & 0x7F, byte);
+        if (p == 0x70)
+            index_ = byte;
+        else if (p == 0x71)
+            write(index_ & 0x7F, byte);
     });
 }
 

@@ -12,7 +12,13 @@ using WindowLength = Bits<1, 2>;
 
 } // namespace
 
-Mch::Mch() : PciDevice({.vendor = 0x8086, .device = 0x29C0, .class_code = 0x060000, .revision = 0, .subsystem_vendor = 0x1AF4, .subsystem = 0x1100}) {
+Mch::Mch()
+    : PciDevice({.vendor = 0x8086,
+                 .device = 0x29C0,
+                 .class_code = 0x060000,
+                 .revision = 0,
+                 .subsystem_vendor = 0x1AF4,
+                 .subsystem = 0x1100}) {
     set_config(PciExBar, 4, 0xB0000000); // where board.md places it; disabled until firmware says so
     writable(PciExBar, 4, 0xF8000007 | 0x04000000);
     writable(PciExBar + 4, 4, 0x0000000F);

@@ -8,9 +8,20 @@ namespace vitrine::devices {
 namespace {
 
 enum Offset : unsigned {
-    VendorId = 0x00, DeviceId = 0x02, Command = 0x04, Status = 0x06, RevisionId = 0x08, ClassCode = 0x09, HeaderType = 0x0E,
-    FirstBar = 0x10, LastBarEnd = 0x28, SubsystemVendor = 0x2C, Subsystem = 0x2E, CapabilityPointer = 0x34,
-    InterruptLine = 0x3C, InterruptPin = 0x3D,
+    VendorId = 0x00,
+    DeviceId = 0x02,
+    Command = 0x04,
+    Status = 0x06,
+    RevisionId = 0x08,
+    ClassCode = 0x09,
+    HeaderType = 0x0E,
+    FirstBar = 0x10,
+    LastBarEnd = 0x28,
+    SubsystemVendor = 0x2C,
+    Subsystem = 0x2E,
+    CapabilityPointer = 0x34,
+    InterruptLine = 0x3C,
+    InterruptPin = 0x3D,
 };
 constexpr u16 CommandWritable = 0x0547; // I/O, memory, master, parity, SERR, interrupt disable
 using InterruptDisable = Bits<10>;

@@ -77,7 +77,8 @@ void PciHost::serialize(Archive& archive) {
 std::vector<Field> PciHost::describe() const {
     std::vector<Field> out{{"CONFIG_ADDRESS", address_, AddressEnable::test(address_) ? "enabled" : "disabled"}};
     for (unsigned i = 0; i < functions_.size(); ++i)
-        if (functions_[i]) out.push_back({"00:" + std::to_string(i >> 3) + "." + std::to_string(i & 7), i, functions_[i]->name()});
+        if (functions_[i])
+            out.push_back({"00:" + std::to_string(i >> 3) + "." + std::to_string(i & 7), i, functions_[i]->name()});
     return out;
 }
 

@@ -8,7 +8,14 @@ namespace {
 
 // Interrupt enable and identification (tables IV, V).
 constexpr u8 EnableReceive = 1, EnableTransmit = 2, EnableLine = 4, EnableModem = 8;
-enum Identification : u8 { ModemChange = 0x00, NoInterrupt = 0x01, TransmitEmpty = 0x02, ReceiveData = 0x04, LineError = 0x06, Timeout = 0x0C };
+enum Identification : u8 {
+    ModemChange = 0x00,
+    NoInterrupt = 0x01,
+    TransmitEmpty = 0x02,
+    ReceiveData = 0x04,
+    LineError = 0x06,
+    Timeout = 0x0C
+};
 // Line control
 using WordLength = Bits<0, 2>;
 using TwoStops = Bits<2>;
@@ -71,7 +78,8 @@ unsigned Uart16550::trigger_level() const {
 
 /// Start bit, 5–8 data bits, parity, 1 or 2 stop bits; sixteen reference clocks × divisor each.
 u64 Uart16550::character_time() const {
-    const u64 bits = 1 + 5 + WordLength::get(line_control_) + Parity::get(line_control_) + 1 + TwoStops::get(line_control_);
+    const u64 bits =
+        1 + 5 + WordLength::get(line_control_) + Parity::get(line_control_) + 1 + TwoStops::get(line_control_);
     const u64 divisor = divisor_ == 0 ? 0x10000 : divisor_;
     return scale_up(bits * divisor * 16, 1'000'000'000, ReferenceClock);
 }
@@ -136,8 +144,10 @@ void Uart16550::accept(u8 byte) {
 /// FIFO timeout (8.0, FIFO interrupt mode): four character times without a read or an arrival.
 void Uart16550::rearm_timeout() {
     timeout_ = false;
-    if (fifo_enabled() && !receive_fifo_.empty()) events_.schedule_after(timeout_event_, 4 * character_time());
-    else events_.cancel(timeout_event_);
+    if (fifo_enabled() && !receive_fifo_.empty())
+        events_.schedule_after(timeout_event_, 4 * character_time());
+    else
+        events_.cancel(timeout_event_);
 }
 
 void Uart16550::transmit(u8 byte) {
@@ -148,8 +158,10 @@ void Uart16550::transmit(u8 byte) {
         shifting_ = true;
         return transmit_next();
     }
-    if (transmit_fifo_.size() < fifo_size()) transmit_fifo_.push_back(byte);
-    else transmit_fifo_.back() = byte; // written while full: the holding register is overwritten
+    if (transmit_fifo_.size() < fifo_size())
+        transmit_fifo_.push_back(byte);
+    else
+        transmit_fifo_.back() = byte; // written while full: the holding register is overwritten
     if (!shifting_) {
         shift_byte_ = transmit_fifo_.front();
         transmit_fifo_.erase(transmit_fifo_.begin());
@@ -226,8 +238,10 @@ void Uart16550::write_register(unsigned reg, u8 value) {
     const bool divisor = DivisorAccess::test(line_control_);
     switch (reg) {
     case 0:
-        if (divisor) divisor_ = static_cast<u16>((divisor_ & 0xFF00) | value);
-        else transmit(value);
+        if (divisor)
+            divisor_ = static_cast<u16>((divisor_ & 0xFF00) | value);
+        else
+            transmit(value);
         break;
     case 1:
         if (divisor) {
@@ -259,7 +273,8 @@ void Uart16550::write_register(unsigned reg, u8 value) {
         modem_control_ = value & 0x1F;
         const u8 changed = before ^ modem_status();
         // Delta bits 0, 1, 3 for CTS, DSR, DCD; bit 2 for the trailing edge of RI.
-        modem_delta_ |= static_cast<u8>((changed >> 4 & 0x0B) | ((before & Ring) != 0 && (changed & Ring) != 0 ? 4 : 0));
+        modem_delta_ |=
+            static_cast<u8>((changed >> 4 & 0x0B) | ((before & Ring) != 0 && (changed & Ring) != 0 ? 4 : 0));
         update();
         refill();
         break;

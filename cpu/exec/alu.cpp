@@ -28,10 +28,10 @@ template <AluOp O, class T, Kind K> HANDLER alu_load(HANDLER_ARGS) {
         if (!read_memory<T>(*core, *op, value)) [[unlikely]]
             FAULT;
     } else {
-        const T* p = fast_hit<T>(core->read_fast, fast_address<K>(core, op));
+        const u8* p = fast_hit<T>(core->read_fast, fast_address<K>(core, op));
         if (!p) [[unlikely]]
             VITRINE_TAIL alu_load<O, T, Kind::General>(HANDLER_PASS);
-        value = read_host(p);
+        value = read_host<T>(p);
     }
     const T result = alu<O, T>(core, get<T>(core, op->reg), value);
     if constexpr (alu_writes(O)) put<T>(core, op->reg, result);
@@ -55,11 +55,11 @@ template <AluOp O, class T, bool Immediate, Kind K> HANDLER alu_store(HANDLER_AR
         }
         NEXT_AFTER_ACCESS;
     } else {
-        T* p = fast_hit<T>(alu_writes(O) ? core->write_fast : core->read_fast, fast_address<K>(core, op));
+        u8* p = fast_hit<T>(alu_writes(O) ? core->write_fast : core->read_fast, fast_address<K>(core, op));
         if (!p) [[unlikely]]
             VITRINE_TAIL alu_store<O, T, Immediate, Kind::General>(HANDLER_PASS);
-        const T result = alu<O, T>(core, read_host(p), operand);
-        if constexpr (alu_writes(O)) write_host(p, result);
+        const T result = alu<O, T>(core, read_host<T>(p), operand);
+        if constexpr (alu_writes(O)) write_host<T>(p, result);
         NEXT;
     }
 }

@@ -43,11 +43,11 @@ template <class T> HANDLER call_direct(HANDLER_ARGS) {
 }
 HANDLER call_direct64(HANDLER_ARGS) {
     const u64 to = core->r.gpr[RSP] - 8;
-    u64* p = fast_hit<u64>(core->write_fast, to);
+    u8* p = fast_hit<u64>(core->write_fast, to);
     if (!p || op->extra) [[unlikely]]
         VITRINE_TAIL call_direct<u64>(HANDLER_PASS);
     const u64 back = block_of(op)->rip + op->offset + op->length;
-    write_host(p, back);
+    write_host<u64>(p, back);
     core->r.gpr[RSP] = to;
     core->predictor.call(back);
     GO_EDGE(1);
@@ -66,10 +66,10 @@ template <class T> HANDLER return_near(HANDLER_ARGS) {
 }
 HANDLER return_near64(HANDLER_ARGS) {
     const u64 from = core->r.gpr[RSP];
-    const u64* p = fast_hit<u64>(core->read_fast, from);
+    const u8* p = fast_hit<u64>(core->read_fast, from);
     if (!p) [[unlikely]]
         VITRINE_TAIL return_near<u64>(HANDLER_PASS);
-    const u64 value = read_host(p);
+    const u64 value = read_host<u64>(p);
     if (!canonical(value)) [[unlikely]]
         VITRINE_TAIL return_near<u64>(HANDLER_PASS);
     core->r.gpr[RSP] = from + 8 + (op->imm & 0xFFFF);

@@ -45,7 +45,7 @@ template <unsigned Bytes, bool Aligned> bool read_xmm(Core& core, const Op& op, 
     if (Aligned && (linear & 15)) return core.raise(13, 0);
     alignas(16) u8 buffer[16] = {};
     struct Block { u8 bytes[Bytes]; };
-    if (const Block* p = fast_hit<Block>(core.read_fast, linear)) __builtin_memcpy(buffer, p, Bytes);
+    if (const u8* p = fast_hit<Block>(core.read_fast, linear)) __builtin_memcpy(buffer, p, Bytes);
     else if (!core.read(linear, Bytes, buffer, core.cpl == 3)) return false;
     out = _mm_load_si128(reinterpret_cast<const __m128i*>(buffer));
     return true;
@@ -57,7 +57,7 @@ template <unsigned Bytes, bool Aligned> bool write_xmm_memory(Core& core, const 
     alignas(16) u8 buffer[16];
     _mm_store_si128(reinterpret_cast<__m128i*>(buffer), value);
     struct Block { u8 bytes[Bytes]; };
-    if (Block* p = fast_hit<Block>(core.write_fast, linear)) {
+    if (u8* p = fast_hit<Block>(core.write_fast, linear)) {
         __builtin_memcpy(p, buffer, Bytes);
         return true;
     }

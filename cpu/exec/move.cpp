@@ -21,10 +21,10 @@ template <class T, class D, bool Signed, Kind K> HANDLER mov_load(HANDLER_ARGS) 
         if (!read_memory<T>(*core, *op, value)) [[unlikely]]
             FAULT;
     } else {
-        const T* p = fast_hit<T>(core->read_fast, fast_address<K>(core, op));
+        const u8* p = fast_hit<T>(core->read_fast, fast_address<K>(core, op));
         if (!p) [[unlikely]]
             VITRINE_TAIL mov_load<T, D, Signed, Kind::General>(HANDLER_PASS);
-        value = read_host(p);
+        value = read_host<T>(p);
     }
     put<D>(core, op->reg, Signed ? static_cast<D>(sext(value)) : static_cast<D>(value));
     if constexpr (K == Kind::General) NEXT_AFTER_ACCESS;
@@ -38,10 +38,10 @@ template <class T, bool Immediate, Kind K> HANDLER mov_store(HANDLER_ARGS) {
             FAULT;
         NEXT_AFTER_ACCESS;
     } else {
-        T* p = fast_hit<T>(core->write_fast, fast_address<K>(core, op));
+        u8* p = fast_hit<T>(core->write_fast, fast_address<K>(core, op));
         if (!p) [[unlikely]]
             VITRINE_TAIL mov_store<T, Immediate, Kind::General>(HANDLER_PASS);
-        write_host(p, value);
+        write_host<T>(p, value);
         NEXT;
     }
 }

@@ -38,18 +38,18 @@ template <Kind K> [[gnu::always_inline]] inline u64 fast_address(const Core* cor
 }
 
 /// The host address of a fast hit, or null.
-template <class T> [[gnu::always_inline]] inline T* fast_hit(const FastEntry* table, u64 va) {
+template <class T> [[gnu::always_inline]] inline u8* fast_hit(const FastEntry* table, u64 va) {
     const FastEntry& e = table[(va >> 12) & (FastEntries - 1)];
     if (((va + sizeof(T) - 1) & ~u64{0xFFF}) != e.tag) [[unlikely]]
         return nullptr;
-    return reinterpret_cast<T*>(va + e.addend);
+    return reinterpret_cast<u8*>(va + e.addend); // not aligned: go through read_host and write_host
 }
-template <class T> [[gnu::always_inline]] inline T read_host(const T* p) {
+template <class T> [[gnu::always_inline]] inline T read_host(const u8* p) {
     T v;
     __builtin_memcpy(&v, p, sizeof v);
     return v;
 }
-template <class T> [[gnu::always_inline]] inline void write_host(T* p, T v) { __builtin_memcpy(p, &v, sizeof v); }
+template <class T> [[gnu::always_inline]] inline void write_host(u8* p, T v) { __builtin_memcpy(p, &v, sizeof v); }
 
 /// Offset part of any memory operand, wrapped to its address size.
 inline u64 operand_offset(const Core& core, const Op& op) {

@@ -11,10 +11,10 @@ namespace {
 template <class T> bool push_register(Core& core, const Op& op) { return push<T>(core, get<T>(&core, op.rm)); }
 HANDLER push64(HANDLER_ARGS) {
     const u64 to = core->r.gpr[RSP] - 8;
-    u64* p = fast_hit<u64>(core->write_fast, to);
+    u8* p = fast_hit<u64>(core->write_fast, to);
     if (!p) [[unlikely]]
         VITRINE_TAIL cold<push_register<u64>>(HANDLER_PASS);
-    write_host(p, get<u64>(core, op->rm));
+    write_host<u64>(p, get<u64>(core, op->rm));
     core->r.gpr[RSP] = to;
     NEXT;
 }
@@ -27,10 +27,10 @@ template <class T> bool pop_register(Core& core, const Op& op) {
 }
 HANDLER pop64(HANDLER_ARGS) {
     const u64 from = core->r.gpr[RSP];
-    const u64* p = fast_hit<u64>(core->read_fast, from);
+    const u8* p = fast_hit<u64>(core->read_fast, from);
     if (!p) [[unlikely]]
         VITRINE_TAIL cold<pop_register<u64>>(HANDLER_PASS);
-    const u64 value = read_host(p);
+    const u64 value = read_host<u64>(p);
     core->r.gpr[RSP] = from + 8;
     put<u64>(core, op->rm, value);
     NEXT;
@@ -135,10 +135,10 @@ template <class T> bool leave_frame(Core& core, const Op&) {
 }
 HANDLER leave64(HANDLER_ARGS) {
     const u64 from = core->r.gpr[RBP];
-    const u64* p = fast_hit<u64>(core->read_fast, from);
+    const u8* p = fast_hit<u64>(core->read_fast, from);
     if (!p) [[unlikely]]
         VITRINE_TAIL cold<leave_frame<u64>>(HANDLER_PASS);
-    core->r.gpr[RBP] = read_host(p);
+    core->r.gpr[RBP] = read_host<u64>(p);
     core->r.gpr[RSP] = from + 8;
     NEXT;
 }

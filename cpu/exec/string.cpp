@@ -66,12 +66,12 @@ template <StringOp O, class T> u64 bulk(Core& core, const Op& op, u64 limit) {
     else {
         if (!core.code64() || (core.r.rflags & DF) || ((op.address >> SizeShift) & 3) != 2 || operand_segment(op) >= Seg::FS) return 0;
         const u64 to = core.r.gpr[RDI];
-        u8* const destination = reinterpret_cast<u8*>(fast_hit<T>(core.write_fast, to));
+        u8* const destination = fast_hit<T>(core.write_fast, to);
         if (!destination) return 0;
         u64 n = (0x1000 - (to & 0xFFF)) / sizeof(T);
         if constexpr (O == Movs) {
             const u64 from = core.r.gpr[RSI];
-            const u8* const source = reinterpret_cast<const u8*>(fast_hit<T>(core.read_fast, from));
+            const u8* const source = fast_hit<T>(core.read_fast, from);
             if (!source) return 0;
             n = std::min<u64>({n, (0x1000 - (from & 0xFFF)) / sizeof(T), limit});
             const u64 bytes = n * sizeof(T);

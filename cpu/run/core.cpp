@@ -114,7 +114,7 @@ void serialize_registers(Archive& a, Registers& r) {
     a(r.gdtr.base, r.gdtr.limit, r.idtr.base, r.idtr.limit, r.cr0, r.cr2, r.cr3, r.cr4, r.dr);
     Msrs& m = r.msr;
     a(m.efer, m.star, m.lstar, m.cstar, m.fmask, m.kernel_gs_base, m.sysenter_cs, m.sysenter_esp, m.sysenter_eip, m.pat, m.misc_enable,
-      m.tsc_adjust, m.tsc_aux, m.mtrr_def_type, m.mtrr_variable, m.mtrr_fixed, m.debug_ctl, m.microcode, m.mcg_status);
+      m.tsc_adjust, m.tsc_aux, m.mtrr_def_type, m.mtrr_variable, m.mtrr_fixed, m.debug_ctl, m.mcg_status);
     X87& x = r.x87;
     for (auto& st : x.physical) a(st);
     a(x.control, x.status, x.opcode, x.tag_valid, x.instruction_pointer, x.data_pointer, x.instruction_segment, x.data_segment);

@@ -178,7 +178,8 @@ Stop Core::run_loop(u64 deadline, u64 step_limit) {
             // The shadow covers one instruction. MOV SS behind MOV SS does not extend it.
             shadow = Shadow::None;
         }
-        if (leave == Leave::Budget) force_precise = true; // until the deadline, which is near
+        // A block that did not fit: one instruction by itself, then try again; close to the deadline, all of them.
+        force_precise = precise ? deadline - cycle_count < 64 || step_limit - step_count < 64 : leave == Leave::Budget;
         if (leave == Leave::Fault) {
             deliver(fault.vector, Source::Fault, fault.has_error, fault.error);
         } else if (stepping && step_count != step_before && !trap_suppressed) {

@@ -60,8 +60,8 @@ CpuidResult cpuid(const Core& core, u32 leaf, u32 subleaf) {
     case 0xD:
         if (subleaf == 0) return {3, 576, 576, 0}; // x87 and SSE; legacy area and header
         return {};
-    case 0x15: return {1, 40, 25'000'000, 0}; // TSC = 25 MHz crystal × 40
-    case 0x16: return {1000, 1000, 25, 0};
+    case 0x15: return {1, 1, 1'000'000'000, 0}; // TSC = crystal = the local APIC timer's clock, 1 GHz
+    case 0x16: return {1000, 1000, 100, 0};
     case 0x80000000: return {highest_extended, 0, 0, 0};
     case 0x80000001: return {0, 0, 1, 1u << 11 | 1u << 20 | 1u << 27 | 1u << 29}; // LAHF; SYSCALL NX RDTSCP LM
     case 0x80000002:
@@ -104,7 +104,7 @@ bool msr_read(Core& core, u32 index, u64& value) {
     case 0x17: value = 0; break;                 // IA32_PLATFORM_ID
     case 0x3A: value = 1; break;                 // IA32_FEATURE_CONTROL: locked
     case 0x3B: value = m.tsc_adjust; break;
-    case 0x8B: value = m.microcode; break;
+    case 0x8B: value = u64{0xF0} << 32; break;   // IA32_BIOS_SIGN_ID: a revision without the TSC-deadline erratum
     case 0xFE: value = 0x508; break;             // IA32_MTRRCAP: 8 variable ranges, fixed, WC
     case 0x10A: value = 1 | 1u << 4 | 1u << 5 | 1u << 6 | 1u << 8 | 1u << 20 | 1u << 26; break; // ARCH_CAPABILITIES: RDCL_NO SSB_NO MDS_NO PSCHANGE_NO TAA_NO BHI_NO GDS_NO
     case 0x174: value = m.sysenter_cs; break;
@@ -149,7 +149,7 @@ bool msr_write(Core& core, u32 index, u64 value) {
     case 0x10: m.tsc_adjust = value - core.now_cycles(); break;
     case 0x3B: m.tsc_adjust = value; break;
     case 0x79: break; // IA32_BIOS_UPDT_TRIG: no microcode to load
-    case 0x8B: m.microcode = value; break;
+    case 0x8B: break; // software writes 0 before CPUID puts the revision back (SDM 3A 9.11.7.1)
     case 0x174: m.sysenter_cs = value & 0xFFFFFFFF; break;
     case 0x175:
         if (!canonical(value)) return false;

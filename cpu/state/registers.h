@@ -67,7 +67,7 @@ struct Msrs {
     u64 mtrr_def_type = 0;
     std::array<u64, 16> mtrr_variable{};
     std::array<u64, 11> mtrr_fixed{};
-    u64 debug_ctl = 0, microcode = 0, mcg_status = 0;
+    u64 debug_ctl = 0, mcg_status = 0;
 };
 
 struct Registers {

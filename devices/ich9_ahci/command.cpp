@@ -8,33 +8,33 @@ namespace ata {
 namespace {
 
 constexpr CommandKind Commands[] = {
-    {0x20, Data::In, false, false, true},    // READ SECTORS
-    {0x24, Data::In, true, false, true},     // READ SECTORS EXT
-    {0x25, Data::In, true, false, false},    // READ DMA EXT
-    {0x29, Data::In, true, false, true},     // READ MULTIPLE EXT
-    {0x2F, Data::Log, true, false, true},    // READ LOG EXT
-    {0x30, Data::Out, false, false, true},   // WRITE SECTORS
-    {0x34, Data::Out, true, false, true},    // WRITE SECTORS EXT
-    {0x35, Data::Out, true, false, false},   // WRITE DMA EXT
-    {0x39, Data::Out, true, false, true},    // WRITE MULTIPLE EXT
-    {0x40, Data::None, false, false, false}, // READ VERIFY SECTORS
-    {0x42, Data::None, true, false, false},  // READ VERIFY SECTORS EXT
-    {0x60, Data::In, true, true, false},     // READ FPDMA QUEUED
-    {0x61, Data::Out, true, true, false},    // WRITE FPDMA QUEUED
-    {0xC4, Data::In, false, false, true},    // READ MULTIPLE
-    {0xC5, Data::Out, false, false, true},   // WRITE MULTIPLE
-    {0xC6, Data::None, false, false, false}, // SET MULTIPLE MODE
-    {0xC8, Data::In, false, false, false},   // READ DMA
-    {0xCA, Data::Out, false, false, false},  // WRITE DMA
-    {0xE0, Data::None, false, false, false}, // STANDBY IMMEDIATE
-    {0xE1, Data::None, false, false, false}, // IDLE IMMEDIATE
-    {0xE2, Data::None, false, false, false}, // STANDBY
-    {0xE3, Data::None, false, false, false}, // IDLE
-    {0xE5, Data::None, false, false, false}, // CHECK POWER MODE
-    {0xE7, Data::None, false, false, false}, // FLUSH CACHE
-    {0xEA, Data::None, true, false, false},  // FLUSH CACHE EXT
+    {0x20, Data::In, false, false, true},       // READ SECTORS
+    {0x24, Data::In, true, false, true},        // READ SECTORS EXT
+    {0x25, Data::In, true, false, false},       // READ DMA EXT
+    {0x29, Data::In, true, false, true},        // READ MULTIPLE EXT
+    {0x2F, Data::Log, true, false, true},       // READ LOG EXT
+    {0x30, Data::Out, false, false, true},      // WRITE SECTORS
+    {0x34, Data::Out, true, false, true},       // WRITE SECTORS EXT
+    {0x35, Data::Out, true, false, false},      // WRITE DMA EXT
+    {0x39, Data::Out, true, false, true},       // WRITE MULTIPLE EXT
+    {0x40, Data::None, false, false, false},    // READ VERIFY SECTORS
+    {0x42, Data::None, true, false, false},     // READ VERIFY SECTORS EXT
+    {0x60, Data::In, true, true, false},        // READ FPDMA QUEUED
+    {0x61, Data::Out, true, true, false},       // WRITE FPDMA QUEUED
+    {0xC4, Data::In, false, false, true},       // READ MULTIPLE
+    {0xC5, Data::Out, false, false, true},      // WRITE MULTIPLE
+    {0xC6, Data::None, false, false, false},    // SET MULTIPLE MODE
+    {0xC8, Data::In, false, false, false},      // READ DMA
+    {0xCA, Data::Out, false, false, false},     // WRITE DMA
+    {0xE0, Data::None, false, false, false},    // STANDBY IMMEDIATE
+    {0xE1, Data::None, false, false, false},    // IDLE IMMEDIATE
+    {0xE2, Data::None, false, false, false},    // STANDBY
+    {0xE3, Data::None, false, false, false},    // IDLE
+    {0xE5, Data::None, false, false, false},    // CHECK POWER MODE
+    {0xE7, Data::None, false, false, false},    // FLUSH CACHE
+    {0xEA, Data::None, true, false, false},     // FLUSH CACHE EXT
     {0xEC, Data::Identify, false, false, true}, // IDENTIFY DEVICE
-    {0xEF, Data::None, false, false, false}, // SET FEATURES
+    {0xEF, Data::None, false, false, false},    // SET FEATURES
 };
 
 } // namespace
@@ -74,7 +74,7 @@ void Ich9Ahci::Port::fetch(unsigned slot) {
     std::array<u8, 16> header{};
     std::array<u8, 20> fis{};
     if (!hba_.memory_.read(list_ + slot * 32, header)) {
-        hba_.log("the command list lies outside memory");
+        hba_.log("the command list lies outside memory, or bus mastering is off");
         return fatal(ahci_interrupt::HostBusFatal);
     }
     // Command header, 4.2.2.
@@ -84,7 +84,7 @@ void Ich9Ahci::Port::fetch(unsigned slot) {
     flight.entries = static_cast<u16>(description >> 16);
     flight.table = load_little(header, 8, 8) & ~u64{0x7F};
     if (!hba_.memory_.read(flight.table, fis)) {
-        hba_.log("a command table lies outside memory");
+        hba_.log("a command table lies outside memory, or bus mastering is off");
         return fatal(ahci_interrupt::HostBusFatal);
     }
     if (fis_dwords < 5 || fis_dwords > 16 || fis[0] != 0x27) {
@@ -122,8 +122,10 @@ void Ich9Ahci::Port::decode(unsigned slot, std::span<const u8, 20> fis, Flight& 
     }
     const u32 count = fis[12] | fis[13] << 8, features = fis[3] | fis[11] << 8;
     flight.lba = load_little(fis, 4, 3);
-    if (kind->extended) flight.lba |= load_little(fis, 8, 3) << 24;
-    else flight.lba |= u64{fis[7] & 15u} << 24;
+    if (kind->extended)
+        flight.lba |= load_little(fis, 8, 3) << 24;
+    else
+        flight.lba |= u64{fis[7] & 15u} << 24;
     flight.sectors = kind->queued ? features : kind->extended ? count : count & 0xFF;
     if (!kind->queued && active_ != 0) { // queued and other commands do not mix (SATA 3.0 13.6.3)
         flight.error = ata::Abort;
@@ -133,15 +135,19 @@ void Ich9Ahci::Port::decode(unsigned slot, std::span<const u8, 20> fis, Flight& 
         flight.error = set_features(flight);
         return;
     }
-    if (flight.command == 0xE5) flight.sectors = 0xFF; // CHECK POWER MODE: active
+    if (flight.command == 0xE5) flight.sectors = 0xFF;                                    // CHECK POWER MODE: active
     if (flight.command == 0x2F && (flight.lba & 0xFF) != 0x10) flight.error = ata::Abort; // only the NCQ error log
-    if (flight.command == 0xC6 && (flight.sectors > 16 || (flight.sectors & (flight.sectors - 1)) != 0)) flight.error = ata::Abort;
+    if (flight.command == 0xC6 && (flight.sectors > 16 || (flight.sectors & (flight.sectors - 1)) != 0))
+        flight.error = ata::Abort;
     if (!addresses_sectors(*kind)) return;
     if (flight.sectors == 0) flight.sectors = kind->extended ? 65536 : 256;
     const u64 capacity = drive_.backend->sectors();
-    if ((fis[7] & 0x40) == 0) flight.error = ata::Abort; // CHS addressing is not offered
-    else if (flight.lba >= capacity || flight.sectors > capacity - flight.lba) flight.error = ata::IdNotFound;
-    else if (kind->data == ata::Data::Out && drive_.backend->read_only()) flight.error = ata::Abort;
+    if ((fis[7] & 0x40) == 0)
+        flight.error = ata::Abort; // CHS addressing is not offered
+    else if (flight.lba >= capacity || flight.sectors > capacity - flight.lba)
+        flight.error = ata::IdNotFound;
+    else if (kind->data == ata::Data::Out && drive_.backend->read_only())
+        flight.error = ata::Abort;
     // AHCI wants tag = slot, announced in PxSACT.
     if (kind->queued && (fis[12] >> 3 != slot || (active_ >> slot & 1) == 0)) flight.error = ata::Abort;
 }
@@ -187,8 +193,10 @@ void Ich9Ahci::Port::arm() {
     u64 earliest = Never;
     for (const Flight& flight : flights_)
         if (flight.active) earliest = std::min(earliest, flight.due);
-    if (earliest == Never) hba_.events_.cancel(event_);
-    else hba_.events_.schedule(event_, earliest);
+    if (earliest == Never)
+        hba_.events_.cancel(event_);
+    else
+        hba_.events_.schedule(event_, earliest);
 }
 
 } // namespace vitrine::devices

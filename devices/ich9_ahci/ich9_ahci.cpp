@@ -5,7 +5,16 @@
 namespace vitrine::devices {
 namespace {
 
-enum Register : u32 { Cap = 0x00, Ghc = 0x04, Is = 0x08, Pi = 0x0C, Version = 0x10, Cap2 = 0x24, FirstPort = 0x100, PortSize = 0x80 };
+enum Register : u32 {
+    Cap = 0x00,
+    Ghc = 0x04,
+    Is = 0x08,
+    Pi = 0x0C,
+    Version = 0x10,
+    Cap2 = 0x24,
+    FirstPort = 0x100,
+    PortSize = 0x80
+};
 // GHC, AHCI 3.1.2.
 using GlobalReset = Bits<0>;
 using GlobalInterrupt = Bits<1>;
@@ -16,9 +25,14 @@ constexpr u32 Capabilities = (Ich9Ahci::Ports - 1) | 31 << 8 | 1 << 18 | 2 << 20
 } // namespace
 
 Ich9Ahci::Ich9Ahci(EventQueue& events, DmaPort& memory)
-    : PciDevice({.vendor = 0x8086, .device = 0x2922, .class_code = 0x010601, .revision = 2, .subsystem_vendor = 0x1AF4,
-                 .subsystem = 0x1100, .interrupt_pin = 1}),
-      events_(events), memory_(memory) {
+    : PciDevice({.vendor = 0x8086,
+                 .device = 0x2922,
+                 .class_code = 0x010601,
+                 .revision = 2,
+                 .subsystem_vendor = 0x1AF4,
+                 .subsystem = 0x1100,
+                 .interrupt_pin = 1}),
+      events_(events), memory_(*this, memory) {
     add_bar(4, BarKind::Io, 32);
     add_bar(5, BarKind::Memory, 4096);
     add_msi(0x80);
@@ -113,7 +127,8 @@ void Ich9Ahci::serialize(Archive& archive) {
 
 std::vector<Field> Ich9Ahci::describe() const {
     std::vector<Field> out = PciDevice::describe();
-    out.push_back({"GHC", global_control_, GlobalInterrupt::test(global_control_) ? "interrupts on" : "interrupts off"});
+    out.push_back(
+        {"GHC", global_control_, GlobalInterrupt::test(global_control_) ? "interrupts on" : "interrupts off"});
     out.push_back({"IS", interrupt_status_, "ports that interrupt"});
     for (const auto& port : ports_)
         if (port->present()) port->describe(out);

@@ -49,13 +49,24 @@ class Ich9Ahci final : public PciDevice {
   private:
     class Port;
     friend class Port;
+    /// The function's view of memory: nothing, while the command register keeps it from mastering the bus.
+    class Master final : public DmaPort {
+      public:
+        Master(const PciDevice& device, DmaPort& memory) : device_(device), memory_(memory) {}
+        bool read(u64 pa, std::span<u8> out) override { return device_.bus_master() && memory_.read(pa, out); }
+        bool write(u64 pa, std::span<const u8> data) override { return device_.bus_master() && memory_.write(pa, data); }
+
+      private:
+        const PciDevice& device_;
+        DmaPort& memory_;
+    };
     void update_interrupt();
     u32 read_register(u32 offset);
     void write_register(u32 offset, u32 value);
     void reset_hba(bool keep_addresses);
 
     EventQueue& events_;
-    DmaPort& memory_;
+    Master memory_;
     std::vector<std::unique_ptr<Port>> ports_;
     u32 global_control_ = 0x80000000, interrupt_status_ = 0;
 };

@@ -5,8 +5,20 @@ namespace vitrine::devices {
 namespace {
 
 enum Register : u32 {
-    Clb = 0x00, Clbu = 0x04, Fb = 0x08, Fbu = 0x0C, Is = 0x10, Ie = 0x14, Cmd = 0x18, Tfd = 0x20, Sig = 0x24, Ssts = 0x28,
-    Sctl = 0x2C, Serr = 0x30, Sact = 0x34, Ci = 0x38,
+    Clb = 0x00,
+    Clbu = 0x04,
+    Fb = 0x08,
+    Fbu = 0x0C,
+    Is = 0x10,
+    Ie = 0x14,
+    Cmd = 0x18,
+    Tfd = 0x20,
+    Sig = 0x24,
+    Ssts = 0x28,
+    Sctl = 0x2C,
+    Serr = 0x30,
+    Sact = 0x34,
+    Ci = 0x38,
 };
 // PxCMD, 3.3.7
 using Start = Bits<0>;
@@ -94,7 +106,7 @@ void Ich9Ahci::Port::raise(u32 bits) {
 
 /// 6.2.2: the port stops until software clears PxCMD.ST.
 void Ich9Ahci::Port::fatal(u32 bits) {
-    halted_ = true;
+    halted_ = running();
     drop_flights();
     raise(bits);
 }
@@ -146,7 +158,8 @@ void Ich9Ahci::Port::write(u32 reg, u32 value) {
 
 void Ich9Ahci::Port::write_command(u32 value) {
     const bool was_running = running(), was_receiving = receiving();
-    if (ListOverride::test(value) && !Start::test(value)) task_status_ &= static_cast<u8>(~(ata::Busy | ata::DataRequest));
+    if (ListOverride::test(value) && !Start::test(value))
+        task_status_ &= static_cast<u8>(~(ata::Busy | ata::DataRequest));
     command_ = static_cast<u32>((value & (Start::mask | FisReceive::mask)) | SpinUpAndPower);
     if (!was_receiving && receiving()) post_signature();
     if (was_running && !running()) { // 10.3.1: commands are forgotten
@@ -176,17 +189,33 @@ void Ich9Ahci::Port::write_control(u32 value) {
 bool Ich9Ahci::Port::post_fis(unsigned offset, std::span<const u8> fis) {
     if (!receiving()) return true; // received and dropped
     if (hba_.memory_.write(fis_ + offset, fis)) return true;
-    hba_.log("the received-FIS area lies outside memory");
+    hba_.log("the received-FIS area lies outside memory, or bus mastering is off");
     fatal(ahci_interrupt::HostBusFatal);
     return false;
 }
 
 void Ich9Ahci::Port::post_device_to_host(const Flight& flight, bool interrupt) {
     const u64 lba = flight.lba;
-    const std::array<u8, 20> fis{0x34, static_cast<u8>(interrupt ? 0x40 : 0), task_status_, task_error_,
-                                 static_cast<u8>(lba), static_cast<u8>(lba >> 8), static_cast<u8>(lba >> 16), flight.device,
-                                 static_cast<u8>(lba >> 24), static_cast<u8>(lba >> 32), static_cast<u8>(lba >> 40), 0,
-                                 static_cast<u8>(flight.sectors), static_cast<u8>(flight.sectors >> 8), 0, 0, 0, 0, 0, 0};
+    const std::array<u8, 20> fis{0x34,
+                                 static_cast<u8>(interrupt ? 0x40 : 0),
+                                 task_status_,
+                                 task_error_,
+                                 static_cast<u8>(lba),
+                                 static_cast<u8>(lba >> 8),
+                                 static_cast<u8>(lba >> 16),
+                                 flight.device,
+                                 static_cast<u8>(lba >> 24),
+                                 static_cast<u8>(lba >> 32),
+                                 static_cast<u8>(lba >> 40),
+                                 0,
+                                 static_cast<u8>(flight.sectors),
+                                 static_cast<u8>(flight.sectors >> 8),
+                                 0,
+                                 0,
+                                 0,
+                                 0,
+                                 0,
+                                 0};
     if (post_fis(DeviceToHostArea, fis) && interrupt) raise(ahci_interrupt::DeviceToHost);
 }
 
@@ -194,12 +223,26 @@ void Ich9Ahci::Port::post_pio_setup(const Flight& flight) {
     const ata::CommandKind* kind = ata::find_command(flight.command);
     const bool in = !kind || kind->data != ata::Data::Out;
     const u64 lba = flight.lba;
-    const std::array<u8, 20> fis{0x5F, static_cast<u8>(0x40 | (in ? 0x20 : 0)),
-                                 static_cast<u8>(ata::Ready | ata::SeekComplete | ata::DataRequest), 0,
-                                 static_cast<u8>(lba), static_cast<u8>(lba >> 8), static_cast<u8>(lba >> 16), flight.device,
-                                 static_cast<u8>(lba >> 24), static_cast<u8>(lba >> 32), static_cast<u8>(lba >> 40), 0,
-                                 static_cast<u8>(flight.sectors), static_cast<u8>(flight.sectors >> 8), 0,
-                                 task_status_, 0x00, 0x02 /* 512 bytes a block */, 0, 0};
+    const std::array<u8, 20> fis{0x5F,
+                                 static_cast<u8>(0x40 | (in ? 0x20 : 0)),
+                                 static_cast<u8>(ata::Ready | ata::SeekComplete | ata::DataRequest),
+                                 0,
+                                 static_cast<u8>(lba),
+                                 static_cast<u8>(lba >> 8),
+                                 static_cast<u8>(lba >> 16),
+                                 flight.device,
+                                 static_cast<u8>(lba >> 24),
+                                 static_cast<u8>(lba >> 32),
+                                 static_cast<u8>(lba >> 40),
+                                 0,
+                                 static_cast<u8>(flight.sectors),
+                                 static_cast<u8>(flight.sectors >> 8),
+                                 0,
+                                 task_status_,
+                                 0x00,
+                                 0x02 /* 512 bytes a block */,
+                                 0,
+                                 0};
     if (post_fis(PioSetupArea, fis)) raise(ahci_interrupt::PioSetup);
 }
 
@@ -212,14 +255,16 @@ void Ich9Ahci::Port::post_set_device_bits(u32 completed) {
 }
 
 void Ich9Ahci::Port::serialize(Archive& archive) {
-    archive(list_, fis_, status_, interrupt_enable_, command_, control_, sata_error_, signature_, task_status_, task_error_,
-            active_, issued_, fetched_, current_slot_, halted_, signature_pending_, soft_reset_, write_cache_, look_ahead_,
-            media_free_, failed_tag_, failed_error_, failed_lba_, flights_);
+    archive(list_, fis_, status_, interrupt_enable_, command_, control_, sata_error_, signature_, task_status_,
+            task_error_, active_, issued_, fetched_, current_slot_, halted_, signature_pending_, soft_reset_,
+            write_cache_, look_ahead_, media_free_, failed_tag_, failed_error_, failed_lba_, flights_);
     if (!archive.loading() || !archive.ok()) return;
-    if (current_slot_ > 31 || failed_tag_ > 31 || (list_ & 0x3FF) != 0 || (fis_ & 0xFF) != 0 || media_free_ > u64{1} << 62)
+    if (current_slot_ > 31 || failed_tag_ > 31 || (list_ & 0x3FF) != 0 || (fis_ & 0xFF) != 0 ||
+        media_free_ > u64{1} << 62)
         return archive.fail("a port register holds an impossible value");
     for (const Flight& flight : flights_)
-        if (flight.active && (!present() || flight.sectors > 65536 || (flight.error == 0 && !ata::find_command(flight.command))))
+        if (flight.active &&
+            (!present() || flight.sectors > 65536 || (flight.error == 0 && !ata::find_command(flight.command))))
             return archive.fail("an impossible command is in flight");
 }
 
@@ -227,7 +272,10 @@ void Ich9Ahci::Port::describe(std::vector<Field>& out) const {
     const std::string who = "port" + std::to_string(index_) + ".";
     out.push_back({who + "drive", drive_.backend->sectors(), drive_.model + " (sectors)"});
     out.push_back({who + "CMD", read(Cmd), running() ? "running" : "stopped"});
-    out.push_back({who + "TFD", read(Tfd), (task_status_ & ata::Busy) != 0 ? "busy" : halted_ ? "halted by an error" : "idle"});
+    out.push_back({who + "TFD", read(Tfd),
+                   (task_status_ & ata::Busy) != 0 ? "busy"
+                   : halted_                       ? "halted by an error"
+                                                   : "idle"});
     out.push_back({who + "IS", interrupt_status(), ""});
     out.push_back({who + "CI", issued_, "issued"});
     out.push_back({who + "SACT", active_, "queued"});

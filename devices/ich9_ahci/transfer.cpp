@@ -1,4 +1,5 @@
-// AHCI port — completion: data through the PRD table (4.2.3.3, 5.4), status FISes, errors (6.2), IDENTIFY and log pages.
+// AHCI port — completion: data through the PRD table (4.2.3.3, 5.4), status FISes, errors (6.2), IDENTIFY and log
+// pages.
 #include <algorithm>
 #include "devices/ich9_ahci/port.h"
 
@@ -7,14 +8,17 @@ namespace vitrine::devices {
 /// Walks the PRD table once, front to back. Bounded by the header's entry count and by the bytes asked for.
 class Ich9Ahci::Port::Scatter {
   public:
-    Scatter(DmaPort& memory, const Flight& flight) : memory_(memory), next_(flight.table + 0x80), entries_(flight.entries) {}
+    Scatter(DmaPort& memory, const Flight& flight)
+        : memory_(memory), next_(flight.table + 0x80), entries_(flight.entries) {}
 
     enum class End : u8 { Done, TableShort, BusError };
     End store(std::span<const u8> bytes) {
-        return walk(bytes.size(), [&](u64 pa, std::size_t at, std::size_t n) { return memory_.write(pa, bytes.subspan(at, n)); });
+        return walk(bytes.size(),
+                    [&](u64 pa, std::size_t at, std::size_t n) { return memory_.write(pa, bytes.subspan(at, n)); });
     }
     End load(std::span<u8> bytes) {
-        return walk(bytes.size(), [&](u64 pa, std::size_t at, std::size_t n) { return memory_.read(pa, bytes.subspan(at, n)); });
+        return walk(bytes.size(),
+                    [&](u64 pa, std::size_t at, std::size_t n) { return memory_.read(pa, bytes.subspan(at, n)); });
     }
     /// Bytes that the whole table describes, at most `enough`.
     End measure(u64 enough, u64& total) {
@@ -63,7 +67,8 @@ void Ich9Ahci::Port::event() {
     int chosen = -1;
     for (unsigned slot = 0; slot < 32; ++slot) {
         const Flight& flight = flights_[slot];
-        if (flight.active && flight.due <= now && (chosen < 0 || flight.due < flights_[static_cast<unsigned>(chosen)].due))
+        if (flight.active && flight.due <= now &&
+            (chosen < 0 || flight.due < flights_[static_cast<unsigned>(chosen)].due))
             chosen = static_cast<int>(slot);
     }
     if (chosen >= 0) complete(static_cast<unsigned>(chosen));
@@ -77,10 +82,12 @@ void Ich9Ahci::Port::complete(unsigned slot) {
     const bool queued = kind && kind->queued && flight.error == 0;
     current_slot_ = static_cast<u8>(slot);
     Outcome outcome;
-    if (flight.error != 0) outcome.error = flight.error;
-    else outcome = transfer(flight);
+    if (flight.error != 0)
+        outcome.error = flight.error;
+    else
+        outcome = transfer(flight);
     if (outcome.host_fatal) {
-        hba_.log("a data buffer or PRD table lies outside memory");
+        hba_.log("a data buffer or PRD table lies outside memory, or bus mastering is off");
         return fatal(ahci_interrupt::HostBusFatal);
     }
     if (!queued) { // PRDBC; unused with native queueing
@@ -95,8 +102,10 @@ void Ich9Ahci::Port::complete(unsigned slot) {
         failed_tag_ = static_cast<u8>(slot);
         failed_error_ = outcome.error;
         failed_lba_ = flight.lba;
-        if (queued) post_set_device_bits(0);
-        else post_device_to_host(flight, true);
+        if (queued)
+            post_set_device_bits(0);
+        else
+            post_device_to_host(flight, true);
         return fatal(ahci_interrupt::TaskFileError);
     }
     const u32 bit = u32{1} << slot;
@@ -105,8 +114,10 @@ void Ich9Ahci::Port::complete(unsigned slot) {
         fetched_ &= ~bit;
     }
     if (outcome.overflow) raise(ahci_interrupt::Overflow);
-    if (queued) post_set_device_bits(bit);
-    else if (kind && kind->pio) post_pio_setup(flight);
+    if (queued)
+        post_set_device_bits(bit);
+    else if (kind && kind->pio)
+        post_pio_setup(flight);
     // PIO data-in ends with its last block; everything else reports with a register FIS.
     if (!queued && !(kind && kind->pio && kind->data != ata::Data::Out)) post_device_to_host(flight, true);
 }
@@ -130,7 +141,8 @@ Ich9Ahci::Port::Outcome Ich9Ahci::Port::transfer(const Flight& flight) {
     default: break;
     }
     // Checked at decode; checked again because a restored request comes from a file.
-    if (flight.lba >= medium->sectors() || flight.sectors > medium->sectors() - flight.lba) return {.error = ata::IdNotFound};
+    if (flight.lba >= medium->sectors() || flight.sectors > medium->sectors() - flight.lba)
+        return {.error = ata::IdNotFound};
     constexpr u64 ChunkSectors = 128;
     std::vector<u8> buffer(static_cast<std::size_t>(std::min<u64>(flight.sectors, ChunkSectors) * SectorSize));
     Scatter scatter(hba_.memory_, flight);
@@ -183,12 +195,12 @@ std::array<u8, 512> Ich9Ahci::Port::identify() const {
     word(50, 0x4000);
     word(53, 0x0006); // words 64–70 and 88 are valid
     store_little(page, 60 * 2, 4, std::min<u64>(sectors, 0x0FFFFFFF));
-    word(63, 0x0007); // multiword DMA 0–2
-    word(64, 0x0003); // PIO 3, 4
+    word(63, 0x0007);                                 // multiword DMA 0–2
+    word(64, 0x0003);                                 // PIO 3, 4
     for (unsigned i = 65; i <= 68; ++i) word(i, 120); // cycle times
-    word(75, 31);     // queue depth − 1
-    word(76, 0x0106); // NCQ; 1.5 and 3 Gb/s
-    word(80, 0x01F0); // ATA/ATAPI-4 to ATA8-ACS
+    word(75, 31);                                     // queue depth − 1
+    word(76, 0x0106);                                 // NCQ; 1.5 and 3 Gb/s
+    word(80, 0x01F0);                                 // ATA/ATAPI-4 to ATA8-ACS
     const u16 caches = static_cast<u16>((write_cache_ ? 0x20 : 0) | (look_ahead_ ? 0x40 : 0));
     word(82, 0x0068); // write cache, look-ahead, power management
     word(83, 0x7400); // FLUSH CACHE (EXT), 48-bit addresses

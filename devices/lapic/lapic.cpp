@@ -142,13 +142,17 @@ void LocalApic::receive(const InterruptMessage& message) {
         if (!message.asserted) break; // the de-assert form only synchronises arbitration ids
         soft_reset();
         waiting_for_start_up_ = true;
-        if (links_.init) links_.init();
-        else log("an INIT message came and nothing is connected to receive it");
+        if (links_.init)
+            links_.init();
+        else
+            log("an INIT message came and nothing is connected to receive it");
         break;
     case DeliveryMode::StartUp:
         if (!std::exchange(waiting_for_start_up_, false)) break;
-        if (links_.start_up) links_.start_up(message.vector);
-        else log("a start-up message came and nothing is connected to receive it");
+        if (links_.start_up)
+            links_.start_up(message.vector);
+        else
+            log("a start-up message came and nothing is connected to receive it");
         break;
     case DeliveryMode::ExtInt:
         external_message_ = true;
@@ -161,8 +165,10 @@ void LocalApic::receive(const InterruptMessage& message) {
 void LocalApic::message_fixed(u8 vector, bool level) {
     if (vector < 16) return raise_error(ErrorReceivedIllegal);
     request_.set(vector);
-    if (level) trigger_mode_.set(vector);
-    else trigger_mode_.clear(vector);
+    if (level)
+        trigger_mode_.set(vector);
+    else
+        trigger_mode_.clear(vector);
     update();
 }
 
@@ -211,7 +217,8 @@ void LocalApic::serialize(Archive& archive) {
 }
 
 std::vector<Field> LocalApic::describe() const {
-    static constexpr const char* Names[] = {"LVT timer", "LVT thermal", "LVT performance", "LVT LINT0", "LVT LINT1", "LVT error"};
+    static constexpr const char* Names[] = {"LVT timer", "LVT thermal", "LVT performance",
+                                            "LVT LINT0", "LVT LINT1",   "LVT error"};
     std::vector<Field> out;
     out.push_back({"ID", id_, bootstrap_ ? "bootstrap processor" : "application processor"});
     out.push_back({"APIC_BASE", base_msr_, !globally_enabled() ? "disabled" : x2apic() ? "x2APIC" : "xAPIC"});

@@ -18,7 +18,8 @@ u32 LocalApic::timer_current() const {
     const u64 now = events_.now();
     const u64 ticks = now > timer_start_time_ ? (now - timer_start_time_) >> timer_shift() : 0;
     if (ticks < timer_initial_) return static_cast<u32>(timer_initial_ - ticks);
-    return timer_mode() == Periodic && timer_initial_ != 0 ? static_cast<u32>(timer_initial_ - ticks % timer_initial_) : 0;
+    return timer_mode() == Periodic && timer_initial_ != 0 ? static_cast<u32>(timer_initial_ - ticks % timer_initial_)
+                                                           : 0;
 }
 
 void LocalApic::timer_stop() {

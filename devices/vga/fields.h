@@ -14,7 +14,17 @@ using ScreenOff = Bits<5>;
 using OddEvenOff = Bits<2>; // memory mode
 using Chain4 = Bits<3>;
 // Graphics controller
-enum Graphics : unsigned { GfxSetReset, GfxEnableSetReset, GfxCompare, GfxRotate, GfxReadMap, GfxMode, GfxMisc, GfxDontCare, GfxBitMask };
+enum Graphics : unsigned {
+    GfxSetReset,
+    GfxEnableSetReset,
+    GfxCompare,
+    GfxRotate,
+    GfxReadMap,
+    GfxMode,
+    GfxMisc,
+    GfxDontCare,
+    GfxBitMask
+};
 using RotateCount = Bits<0, 3>;
 using LogicFunction = Bits<3, 2>;
 using WriteMode = Bits<0, 2>;
@@ -26,9 +36,20 @@ using GraphicsMode = Bits<0>;
 using MemoryMap = Bits<2, 2>;
 // CRT controller
 enum Crtc : unsigned {
-    CrtcDisplayEnd = 0x01, CrtcOverflow = 0x07, CrtcMaximumScan = 0x09, CrtcCursorStart = 0x0A, CrtcCursorEnd = 0x0B,
-    CrtcStartHigh = 0x0C, CrtcStartLow = 0x0D, CrtcCursorHigh = 0x0E, CrtcCursorLow = 0x0F, CrtcRetraceEnd = 0x11,
-    CrtcVerticalEnd = 0x12, CrtcOffset = 0x13, CrtcUnderline = 0x14, CrtcModeControl = 0x17,
+    CrtcDisplayEnd = 0x01,
+    CrtcOverflow = 0x07,
+    CrtcMaximumScan = 0x09,
+    CrtcCursorStart = 0x0A,
+    CrtcCursorEnd = 0x0B,
+    CrtcStartHigh = 0x0C,
+    CrtcStartLow = 0x0D,
+    CrtcCursorHigh = 0x0E,
+    CrtcCursorLow = 0x0F,
+    CrtcRetraceEnd = 0x11,
+    CrtcVerticalEnd = 0x12,
+    CrtcOffset = 0x13,
+    CrtcUnderline = 0x14,
+    CrtcModeControl = 0x17,
 };
 // Attribute controller
 enum Attribute : unsigned { AttrMode = 0x10, AttrPlaneEnable = 0x12, AttrColourSelect = 0x14 };
@@ -37,7 +58,19 @@ using BlinkEnable = Bits<3>;
 using LineGraphics = Bits<2>;
 using Palette54Select = Bits<7>;
 // DISPI
-enum Dispi : u16 { DispiId, DispiWidth, DispiHeight, DispiDepth, DispiEnable, DispiBank, DispiVirtualWidth, DispiVirtualHeight, DispiX, DispiY, DispiMemory };
+enum Dispi : u16 {
+    DispiId,
+    DispiWidth,
+    DispiHeight,
+    DispiDepth,
+    DispiEnable,
+    DispiBank,
+    DispiVirtualWidth,
+    DispiVirtualHeight,
+    DispiX,
+    DispiY,
+    DispiMemory
+};
 inline constexpr u16 EnableBit = 0x01, GetCapabilities = 0x02, EightBitDac = 0x20, LinearBit = 0x40, NoClear = 0x80;
 inline constexpr u16 MaximumWidth = 2560, MaximumHeight = 1600;
 

@@ -1,6 +1,7 @@
 // vga memory — the graphics controller between the processor's window and the four planes: write modes 0–3, read
 // modes 0 and 1, odd/even and chain-4 addressing, DISPI banks; and the saved form of the 16 MiB.
 #include <algorithm>
+#include <cstring>
 #include "devices/vga/fields.h"
 #include "devices/vga/vga.h"
 
@@ -120,9 +121,8 @@ void Vga::clear_memory() {
 /// Pages that are not zero, in order: {index, 4096 bytes} each. What was merely touched leaves no trace.
 void Vga::serialize_memory(Archive& archive) {
     const u32 pages = static_cast<u32>(touched_.size());
-    const auto is_zero = [this](u32 page) {
-        return std::all_of(&memory_[page * PageSize], &memory_[page * PageSize] + PageSize, [](u8 b) { return b == 0; });
-    };
+    static constexpr std::array<u8, PageSize> Zeros{};
+    const auto is_zero = [this](u32 page) { return std::memcmp(&memory_[page * PageSize], Zeros.data(), PageSize) == 0; };
     u32 count = 0;
     if (archive.loading()) {
         clear_memory();

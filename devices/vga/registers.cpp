@@ -18,9 +18,7 @@ constexpr Frame Frame400{449, 400, 412}, Frame480{525, 480, 490};
 } // namespace
 
 /// CRTC and status registers live at 3Dxh (colour) or 3Bxh (monochrome).
-bool Vga::crtc_port(u16 port) const {
-    return (port & 0xFFF0) == (ColourPorts::test(miscellaneous_) ? 0x3D0 : 0x3B0);
-}
+bool Vga::crtc_port(u16 port) const { return (port & 0xFFF0) == (ColourPorts::test(miscellaneous_) ? 0x3D0 : 0x3B0); }
 
 /// Input status 1: bit 0 display disabled, bit 3 vertical retrace. Reading it aims 3C0h at its index again.
 u8 Vga::input_status() {
@@ -158,8 +156,10 @@ u64 Vga::bar_read(unsigned index, u64 offset, unsigned size) {
             continue;
         }
         u8 byte = 0;
-        if (at >= 0x400 && at < 0x420) byte = read_port_byte(static_cast<u16>(0x3C0 + (at - 0x400)));
-        else if (at >= 0x500 && at < 0x516) byte = static_cast<u8>(dispi_read(static_cast<u16>((at - 0x500) / 2)) >> (8 * (at & 1)));
+        if (at >= 0x400 && at < 0x420)
+            byte = read_port_byte(static_cast<u16>(0x3C0 + (at - 0x400)));
+        else if (at >= 0x500 && at < 0x516)
+            byte = static_cast<u8>(dispi_read(static_cast<u16>((at - 0x500) / 2)) >> (8 * (at & 1)));
         value |= u64{byte} << (8 * i++);
     }
     return value;
@@ -167,7 +167,8 @@ u64 Vga::bar_read(unsigned index, u64 offset, unsigned size) {
 
 void Vga::bar_write(unsigned index, u64 offset, unsigned size, u64 value) {
     if (index == 0) {
-        for (unsigned i = 0; i < size && offset + i < MemorySize; ++i) *touch(offset + i) = static_cast<u8>(value >> (8 * i));
+        for (unsigned i = 0; i < size && offset + i < MemorySize; ++i)
+            *touch(offset + i) = static_cast<u8>(value >> (8 * i));
         return;
     }
     if (index != 2) return;

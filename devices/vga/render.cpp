@@ -9,7 +9,7 @@ using namespace vga;
 
 namespace {
 
-constexpr u64 FrameTime = 14'268'000;                          // ns at 70 Hz
+constexpr u64 FrameTime = 14'268'000;                                        // ns at 70 Hz
 constexpr u64 CursorBlink = 16 * FrameTime, CharacterBlink = 32 * FrameTime; // half on, half off
 constexpr u32 Opaque = 0xFF000000;
 
@@ -75,8 +75,9 @@ Vga::Cursor Vga::cursor() const {
     if (!text_mode() || g.pitch == 0) return out;
     out.column = (at & 0xFFFF) % g.pitch;
     out.row = (at & 0xFFFF) / g.pitch;
-    out.visible = (crtc_[CrtcCursorStart] & 0x20) == 0 && (crtc_[CrtcCursorStart] & 0x1F) <= (crtc_[CrtcCursorEnd] & 0x1F) &&
-                  out.column < g.columns && out.row < g.lines / g.cell_height;
+    out.visible = (crtc_[CrtcCursorStart] & 0x20) == 0 &&
+                  (crtc_[CrtcCursorStart] & 0x1F) <= (crtc_[CrtcCursorEnd] & 0x1F) && out.column < g.columns &&
+                  out.row < g.lines / g.cell_height;
     return out;
 }
 
@@ -96,9 +97,12 @@ std::vector<std::string> Vga::text_screen() const {
 
 void Vga::render(FrameBuffer& out) const {
     if (dispi_enabled()) return render_dispi(out);
-    if (text_mode()) render_text(out);
-    else if (Shift256::test(graphics_[GfxMode])) render_256(out);
-    else render_planar(out);
+    if (text_mode())
+        render_text(out);
+    else if (Shift256::test(graphics_[GfxMode]))
+        render_256(out);
+    else
+        render_planar(out);
     const bool dark = !PaletteOn::test(attribute_.index) || ScreenOff::test(sequencer_[SeqClocking]);
     if (dark) std::ranges::fill(out.pixels, Opaque);
 }
@@ -135,7 +139,8 @@ void Vga::render_text(FrameBuffer& out) const {
                 u32 bits = u32{plane_byte(2, font + code * 32u + line)} << 1;
                 // The ninth dot repeats the eighth for line graphics, C0h–DFh.
                 if (LineGraphics::test(mode) && code >= 0xC0 && code <= 0xDF) bits |= bits >> 1 & 1;
-                if (cursor_here && line >= (crtc_[CrtcCursorStart] & 0x1Fu) && line <= (crtc_[CrtcCursorEnd] & 0x1Fu)) bits = 0x1FF;
+                if (cursor_here && line >= (crtc_[CrtcCursorStart] & 0x1Fu) && line <= (crtc_[CrtcCursorEnd] & 0x1Fu))
+                    bits = 0x1FF;
                 u32* pixel = &out.pixels[std::size_t{row * g.cell_height + line} * out.width + column * dots];
                 for (u32 dot = 0; dot < dots; ++dot) pixel[dot] = (bits >> (8 - dot) & 1) != 0 ? front : back;
             }
@@ -186,7 +191,8 @@ void Vga::render_256(FrameBuffer& out) const {
     for (u32 i = 0; i < 256; ++i) colours[i] = colour(i);
     for (u32 y = 0; y < out.height; ++y)
         for (u32 x = 0; x < out.width; ++x)
-            out.pixels[std::size_t{y} * out.width + x] = colours[plane_byte(x & 3, fetch_address(g.start + y * g.pitch + x / 4))];
+            out.pixels[std::size_t{y} * out.width + x] =
+                colours[plane_byte(x & 3, fetch_address(g.start + y * g.pitch + x / 4))];
 }
 
 void Vga::render_dispi(FrameBuffer& out) const {
@@ -201,7 +207,8 @@ void Vga::render_dispi(FrameBuffer& out) const {
                 const u64 at = (u64{y} + dispi_.y_offset) * row_bytes + (x + dispi_.x_offset) / 8u;
                 if (at >= MemorySize / 4) continue;
                 u32 index = 0;
-                for (unsigned p = 0; p < 4; ++p) index |= (memory_[at * 4 + p] >> (7 - ((x + dispi_.x_offset) & 7)) & 1u) << p;
+                for (unsigned p = 0; p < 4; ++p)
+                    index |= (memory_[at * 4 + p] >> (7 - ((x + dispi_.x_offset) & 7)) & 1u) << p;
                 out.pixels[std::size_t{y} * out.width + x] = palette(index);
             }
         return;

@@ -7,7 +7,12 @@ namespace vitrine::devices {
 using namespace vga;
 
 Vga::Vga(EventQueue& events)
-    : PciDevice({.vendor = 0x1234, .device = 0x1111, .class_code = 0x030000, .revision = 2, .subsystem_vendor = 0x1AF4, .subsystem = 0x1100}),
+    : PciDevice({.vendor = 0x1234,
+                 .device = 0x1111,
+                 .class_code = 0x030000,
+                 .revision = 2,
+                 .subsystem_vendor = 0x1AF4,
+                 .subsystem = 0x1100}),
       events_(events), memory_(std::make_unique<u8[]>(MemorySize)), touched_(MemorySize / PageSize) {
     add_bar(0, BarKind::Prefetchable, MemorySize);
     add_bar(2, BarKind::Memory, 4096);
@@ -50,9 +55,12 @@ std::vector<Field> Vga::describe() const {
     std::vector<Field> out = PciDevice::describe();
     std::string mode = "planar graphics";
     if (dispi_enabled())
-        mode = std::to_string(dispi_.width) + "x" + std::to_string(dispi_.height) + ", " + std::to_string(dispi_.depth) + " bits";
-    else if (text_mode()) mode = "text";
-    else if (Shift256::test(graphics_[GfxMode])) mode = "256 colours";
+        mode = std::to_string(dispi_.width) + "x" + std::to_string(dispi_.height) + ", " +
+               std::to_string(dispi_.depth) + " bits";
+    else if (text_mode())
+        mode = "text";
+    else if (Shift256::test(graphics_[GfxMode]))
+        mode = "256 colours";
     out.push_back({"mode", dispi_.enable, mode});
     out.push_back({"misc", miscellaneous_, "miscellaneous output"});
     const auto list = [&out](const char* group, const auto& registers, unsigned count) {

@@ -25,6 +25,7 @@ template <std::size_t N> std::string padded(const char (&text)[N]) {
 /// Reads a published table into rows; false when it is not readable or implausibly long.
 template <class T> bool read_table(const GuestReader& memory, u64 address, u64 count, std::vector<T>& out) {
     if (count > MostRows) return false;
+    if (count == 0) return true;
     out.resize(count);
     const std::size_t size = count * sizeof(T);
     return memory.linear(address, {reinterpret_cast<u8*>(out.data()), size}) == size;

@@ -14,7 +14,7 @@ constexpr unsigned MostOrders = 16;
 
 const std::vector<std::string>& page_type_names() {
     static const std::vector<std::string> names = {"free",  "reserved",   "kernel text", "kernel data", "slab", "page table", "anonymous", "page cache",
-                                                   "kernel stack", "vmalloc", "page array",  "kernel",      "init memory", "unknown"};
+                                                   "kernel stack", "vmalloc", "page array",  "kernel",      "init memory", "unknown", "no memory"};
     return names;
 }
 
@@ -33,18 +33,22 @@ BuddyView buddy_view(const std::expected<GuestKernel, std::string>& kernel) {
         view.why_empty = "the kernel does not publish zones, FreeArea, Page and mem_map";
         return view;
     }
+    if (map->address == 0) {
+        view.why_empty = "the page array does not exist yet: it is made in the phase kernel:zones";
+        return view;
+    }
     for (u64 i = 0; i < std::min(zones->count, MostZones); ++i) {
         const GuestObject zone = kernel->object("Zone", zones->address + i * *zone_size, view.notes);
         ZoneRow row;
         row.address = zone.address();
         row.name = zone.text("name");
-        row.start_frame = zone.u64_of("start_frame"), row.spanned = zone.u64_of("spanned_pages"), row.present = zone.u64_of("present_pages");
-        row.managed = zone.u64_of("managed_pages"), row.free = zone.u64_of("free_pages");
+        row.start_frame = zone.u64_of("start_pfn"), row.spanned = zone.u64_of("spanned"), row.present = zone.u64_of("present");
+        row.managed = zone.u64_of("managed"), row.free = zone.u64_of("free_pages");
         if (const auto marks = kernel->field("Zone", "watermarks"); marks && marks->size >= sizeof row.watermarks)
             kernel->memory().linear(row.address + marks->offset, {reinterpret_cast<u8*>(row.watermarks), sizeof row.watermarks});
         if (zone.has("lock") && kernel->field("SpinLock", "locked")) row.locked = zone.member("lock", "SpinLock").u64_of("locked") != 0;
         if (row.locked) view.notes.add(fmt::format("zone {}: its lock is held, the lists are in flux", row.name));
-        if (row.spanned == 0) { // an empty zone has no lists worth walking
+        if (row.managed == 0) { // an empty zone has no lists worth walking
             view.zones.push_back(std::move(row));
             continue;
         }
@@ -52,7 +56,7 @@ BuddyView buddy_view(const std::expected<GuestKernel, std::string>& kernel) {
         for (unsigned order = 0; order < orders; ++order) {
             const GuestObject area = kernel->object("FreeArea", row.address + areas->offset + u64{order} * *area_size, view.notes);
             ZoneRow::Order entry;
-            entry.counted = area.u64_of("free_count");
+            entry.counted = area.u64_of("nr_free");
             kernel->walk_list(area.address_of("list"), "ListNode", view.notes, [&](u64 node) {
                 const u64 page = node - links->offset;
                 if (page < map->address || (page - map->address) % *page_size) {
@@ -68,7 +72,7 @@ BuddyView buddy_view(const std::expected<GuestKernel, std::string>& kernel) {
         }
         view.zones.push_back(std::move(row));
     }
-    if (std::ranges::all_of(view.zones, [](const ZoneRow& z) { return z.spanned == 0; }))
+    if (std::ranges::all_of(view.zones, [](const ZoneRow& z) { return z.managed == 0; }))
         view.why_empty = "the zones are empty: the buddy allocator has not taken over from memblock yet";
     return view;
 }
@@ -86,11 +90,14 @@ MemoryMapView memory_map_view(const std::expected<GuestKernel, std::string>& ker
         view.why_empty = "the kernel does not publish mem_map and Page.tag";
         return view;
     }
-    // A count of 1 is a pointer-sized root; the number of frames is then a variable of its own.
+    if (map->address == 0) {
+        view.why_empty = "the page array does not exist yet: it is made in the phase kernel:zones";
+        return view;
+    }
     view.frames = map->count;
-    if (const auto limit = kernel->root("max_page_frame")) kernel->memory().linear_value(limit->address, view.frames);
+    if (const auto limit = kernel->root("max_pfn")) kernel->memory().linear_value(limit->address, view.frames);
     view.frames = std::min(view.frames, MostFrames);
-    const u8 unknown = static_cast<u8>(page_type_names().size() - 1);
+    const u8 none = static_cast<u8>(page_type_names().size() - 1), unknown = static_cast<u8>(none - 1);
     view.totals.assign(page_type_names().size(), 0);
     view.types.reserve(view.frames);
     constexpr u64 Batch = 1024;
@@ -103,7 +110,7 @@ MemoryMapView memory_map_view(const std::expected<GuestKernel, std::string>& ker
         for (u64 k = 0; k < count; ++k) {
             // Parts of the page array over holes in RAM are not mapped.
             const bool readable = (k + 1) * *page_size <= got;
-            const u8 type = readable ? std::min(raw[k * *page_size + tag->offset], unknown) : unknown;
+            const u8 type = readable ? std::min(raw[k * *page_size + tag->offset], unknown) : none;
             view.types.push_back(type);
             ++view.totals[type];
             if (view.runs.empty() || view.runs.back().type != type) view.runs.push_back({frame + k, 0, type});
@@ -148,14 +155,15 @@ std::string to_text(const MemoryMapView& v) {
     for (std::size_t i = 0; i < names.size(); ++i)
         if (v.totals[i]) table.row({names[i], std::to_string(v.totals[i]), size_text(v.totals[i] * 4096)});
     out += table.text();
-    // One character for a stretch of RAM: the type that most of it has.
-    static constexpr char Letters[] = ".rTDSPACKVMkI?";
+    // One character for a stretch of RAM: the type that most of it has, free only when all of it is free.
+    static constexpr char Letters[] = ".rTDSPACKVMkI? ";
     const u64 stretch = std::max<u64>(1, v.frames / 2048);
     out += fmt::format("\none character is {}: . free, r reserved, T text, D data, S slab, P page table, A anonymous, C page cache, K stack, "
-                       "V vmalloc, M page array, k kernel, I init\n", size_text(stretch * 4096));
+                       "V vmalloc, M page array, k kernel, I init, blank no memory\n", size_text(stretch * 4096));
     for (u64 at = 0, column = 0; at < v.frames; at += stretch) {
         std::vector<u64> votes(names.size(), 0);
         for (u64 i = at; i < std::min(at + stretch, v.frames); ++i) ++votes[v.types[i]];
+        if (std::ranges::any_of(votes.begin() + 1, votes.end(), [](u64 count) { return count != 0; })) votes[0] = 0;
         const auto winner = static_cast<std::size_t>(std::ranges::max_element(votes) - votes.begin());
         out += Letters[winner];
         if (++column % 64 == 0) out += "\n";

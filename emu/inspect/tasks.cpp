@@ -36,25 +36,23 @@ TaskRow read_task(const GuestObject& task) {
     row.kernel_thread = (task.u64_of("flags") & 1) != 0;
     const GuestObject parent = task.pointer("parent", "Task");
     row.parent = parent.null() ? 0 : parent.i64_of("pid");
-    const GuestObject entity = task.member("se", "SchedEntity");
-    row.vruntime = entity.u64_of("vruntime");
-    row.weight = entity.u64_of("weight");
-    row.runtime = entity.u64_of("sum_exec_runtime");
+    row.vruntime = task.u64_of("vruntime");
+    row.weight = task.u64_of("weight");
+    row.runtime = task.u64_of("sum_exec_runtime");
     return row;
 }
 
-void read_tree(const GuestKernel& kernel, const GuestObject& fair, RunQueueRow& row, Notes& notes) {
-    const auto in_task = kernel.field("Task", "se"), in_entity = kernel.field("SchedEntity", "run_node");
-    if (!in_task || !in_entity) return notes.add("the kernel does not publish Task.se and SchedEntity.run_node");
-    const GuestObject tree = fair.member("tree", "RbRootCached");
-    row.tree_root = tree.member("root", "RbRoot").u64_of("node");
-    const u64 leftmost = tree.u64_of("leftmost");
+void read_tree(const GuestKernel& kernel, const GuestObject& queue, RunQueueRow& row, Notes& notes) {
+    const auto in_task = kernel.field("Task", "run_node");
+    if (!in_task) return notes.add("the kernel does not publish Task.run_node");
+    row.tree_root = queue.u64_of("cfs_root");
+    const u64 leftmost = queue.u64_of("cfs_leftmost");
     u64 least = 0;
     kernel.walk_tree(row.tree_root, notes, [&](const GuestKernel::TreeNode& node) {
         QueuedTask queued;
         queued.node = node.address, queued.left = node.left, queued.right = node.right;
         queued.depth = node.depth, queued.black = node.black, queued.leftmost = node.address == leftmost;
-        queued.task = read_task(kernel.object("Task", node.address - in_entity->offset - in_task->offset, notes));
+        queued.task = read_task(kernel.object("Task", node.address - in_task->offset, notes));
         // vruntime wraps: order is by signed difference, as the kernel compares.
         if (!row.tree.empty() && static_cast<i64>(queued.task.vruntime - least) < 0)
             notes.add(fmt::format("run queue {}: in flux or corrupt at {} (vruntime out of order)", row.cpu, hex(node.address, 16)));
@@ -62,7 +60,7 @@ void read_tree(const GuestKernel& kernel, const GuestObject& fair, RunQueueRow& 
         row.tree.push_back(std::move(queued));
         return true;
     }, 4096);
-    if (!row.tree.empty() && row.tree.front().node != leftmost)
+    if ((row.tree.empty() ? 0 : row.tree.front().node) != leftmost)
         notes.add(fmt::format("run queue {}: the cached leftmost node {} is not the first", row.cpu, hex(leftmost, 16)));
 }
 
@@ -110,21 +108,26 @@ RunQueuesView run_queues_view(const std::expected<GuestKernel, std::string>& ker
         view.why_empty = "the kernel does not publish run_queues";
         return view;
     }
-    for (u64 i = 0; i < std::min(queues->count, MostCpus); ++i) {
+    u64 live = std::min(queues->count, MostCpus);
+    if (const auto online = kernel->root("online_cpus")) {
+        u32 count = 0;
+        if (kernel->memory().linear_value(online->address, count)) live = std::min<u64>(live, count);
+    }
+    for (u64 i = 0; i < live; ++i) {
         const GuestObject queue = kernel->object("RunQueue", queues->address + i * *size, view.notes);
         const GuestObject current = queue.pointer("current", "Task");
         if (current.null()) continue; // a processor that is not up, or before sched_init
         RunQueueRow row;
         row.address = queue.address();
-        row.cpu = queue.u64_of("cpu"), row.running = queue.u64_of("running"), row.switches = queue.u64_of("switches");
+        row.cpu = queue.u64_of("cpu"), row.running = queue.u64_of("nr_running"), row.switches = queue.u64_of("switches");
         row.clock = queue.u64_of("clock");
         if (queue.has("lock") && kernel->field("SpinLock", "locked")) row.locked = queue.member("lock", "SpinLock").u64_of("locked") != 0;
         if (row.locked) view.notes.add(fmt::format("run queue {}: its lock is held, the structures are in flux", row.cpu));
         row.has_current = true;
         row.current = read_task(current);
-        const GuestObject fair = queue.member("fair", "FairQueue");
-        row.load = fair.u64_of("load"), row.min_vruntime = fair.u64_of("min_vruntime"), row.fair_running = fair.u64_of("running");
-        read_tree(*kernel, fair, row, view.notes);
+        row.load = queue.u64_of("cfs_load"), row.min_vruntime = queue.u64_of("cfs_min_vruntime");
+        row.fair_running = queue.u64_of("cfs_nr_running");
+        read_tree(*kernel, queue, row, view.notes);
         view.rows.push_back(std::move(row));
     }
     if (view.rows.empty()) view.why_empty = "no processor has a current task yet: the scheduler is not initialised";

@@ -86,7 +86,7 @@ void Machine::Impl::code_page_mapped(u64 linear, u64 physical) {
 
 void Machine::Impl::learn_kernel() {
     if (boot_phase_address || !symbols || !symbols->slide()) return;
-    spdlog::info("the kernel runs at slide {:#x}", *symbols->slide());
+    spdlog::debug("the kernel runs at slide {:#x}", *symbols->slide());
     if (auto address = symbols->find("boot_phase")) add_hook(boot_phase_address = *address);
     else boot_phase_address = ~u64{0}; // a kernel without the tracepoint; do not ask again
     if (limits) install_breakpoints(*limits); // symbols that the run waits for have addresses now

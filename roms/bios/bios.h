@@ -11,6 +11,8 @@ namespace vitrine::bios {
 void serial_init();
 /// %s %d %u %x %c, no widths but %0Nx; to screen and COM1.
 void say(const char* format, ...);
+/// A full-width bar on the screen's next row, `left` and `right` at its ends; a plain line on COM1.
+void headline(const char* left, const char* right);
 /// A line for the host's log (port E9h) alone: services that do not exist, odd hardware.
 void debug(const char* format, ...);
 /// Says it, writes the POST code, halts for good.

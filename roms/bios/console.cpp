@@ -78,6 +78,33 @@ void say(const char* format, ...)
     __builtin_va_end(arguments);
 }
 
+void headline(const char* left, const char* right)
+{
+    constexpr U8 bar = 0x1f, faint = 0x1b; // white and light cyan on blue
+    constexpr U32 columns = 80;
+    const auto serial = [](const char* text) {
+        while (*text) serial_put(static_cast<U8>(*text++));
+    };
+    serial(left);
+    serial(", ");
+    serial(right);
+    serial("\r\n");
+    if (!screen_ready()) return;
+    const auto length = [](const char* text) {
+        U32 count = 0;
+        while (text[count]) ++count;
+        return count;
+    };
+    const U32 first = length(left), second = length(right);
+    if (first + second + 2 > columns) return;
+    const U8 page = memory<U8>(bda::VideoPage);
+    teletype(' ', bar, page);
+    for (U32 i = 0; i < first; ++i) teletype(static_cast<U8>(left[i]), bar, page);
+    for (U32 i = 0; i < columns - 2 - first - second; ++i) teletype(' ', bar, page);
+    for (U32 i = 0; i < second; ++i) teletype(static_cast<U8>(right[i]), faint, page);
+    teletype(' ', bar, page); // the 80th column: the cursor is on the next row now
+}
+
 void debug(const char* format, ...)
 {
     __builtin_va_list arguments;

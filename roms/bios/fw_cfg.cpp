@@ -47,13 +47,13 @@ void read(U16 key, U32 address, U32 bytes)
         asm volatile("" : : : "memory");
         out32(0x514, 0);
         out32(0x518, swap32(address_of(&command)));
-        // The device clears the control word when it is done.
-        for (;;) {
+        // The device clears the control word when it is done; most do it before the write to 518h returns.
+        for (U32 spin = 0; spin < 100000000; ++spin) {
             const U32 control = swap32(memory<U32>(address_of(&command.control)));
             if (control == 0) return;
             if (control & DmaError) break;
         }
-        debug("fw_cfg: DMA error on item %04x; falling back to the data port", key);
+        debug("fw_cfg: DMA failed on item %04x; falling back to the data port", key);
         dma = false;
     }
     out16(0x510, key);

@@ -5,10 +5,11 @@ namespace vitrine::bios {
 
 extern "C" [[noreturn]] void leave_post();
 
-// `keep the last line on screen` matters more than art: one banner, one line a fact.
+// A headline, then one line a fact.
 static void banner()
 {
-    say("Vitrine BIOS 0.1.0\r\n\r\n");
+    headline("Vitrine BIOS 0.1.0", "an x86-64 computer in a glass case");
+    say("\r\n");
     const U64 mib = (memory_map.low_top + (memory_map.high_top - 0x100000000)) >> 20;
     const U32 processors = processor_count();
     say("Memory      %u MiB\r\nProcessors  %u\r\n", static_cast<U32>(mib), processors);

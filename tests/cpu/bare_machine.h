@@ -11,7 +11,7 @@
 
 namespace vitrine::test {
 
-class BareMachine final : public cpu::PhysicalBus, public cpu::InterruptController, public cpu::CpuObserver {
+class BareMachine : public cpu::PhysicalBus, public cpu::InterruptController, public cpu::CpuObserver {
   public:
     static constexpr u64 Gdt = 0x1000, Idt = 0x2000, Tss = 0x3000, Tables = 0x10000, Code = 0x100000, Data = 0x200000, Stack = 0x300000;
 

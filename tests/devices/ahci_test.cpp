@@ -7,7 +7,20 @@ namespace {
 
 constexpr u64 List = 0x1000, Fis = 0x1400, Tables = 0x2000, Data = 0x10000;
 constexpr u32 P0 = 0x100;
-enum : u32 { Clb = 0x00, Fb = 0x08, Is = 0x10, Ie = 0x14, Cmd = 0x18, Tfd = 0x20, Sig = 0x24, Ssts = 0x28, Sctl = 0x2C, Serr = 0x30, Sact = 0x34, Ci = 0x38 };
+enum : u32 {
+    Clb = 0x00,
+    Fb = 0x08,
+    Is = 0x10,
+    Ie = 0x14,
+    Cmd = 0x18,
+    Tfd = 0x20,
+    Sig = 0x24,
+    Ssts = 0x28,
+    Sctl = 0x2C,
+    Serr = 0x30,
+    Sact = 0x34,
+    Ci = 0x38
+};
 
 struct AhciTest : testing::Test {
     TestClock clock;
@@ -42,10 +55,20 @@ struct AhciTest : testing::Test {
         ram.put(List + slot * 32 + 4, 4, 0);
         ram.put(List + slot * 32 + 8, 8, table);
         const bool queued = command == 0x60 || command == 0x61;
-        const u8 fis[20] = {0x27, 0x80, command, static_cast<u8>(queued ? count : 0),
-                            static_cast<u8>(lba), static_cast<u8>(lba >> 8), static_cast<u8>(lba >> 16), 0x40,
-                            static_cast<u8>(lba >> 24), static_cast<u8>(lba >> 32), static_cast<u8>(lba >> 40), static_cast<u8>(queued ? count >> 8 : 0),
-                            static_cast<u8>(queued ? slot << 3 : count), static_cast<u8>(queued ? 0 : count >> 8)};
+        const u8 fis[20] = {0x27,
+                            0x80,
+                            command,
+                            static_cast<u8>(queued ? count : 0),
+                            static_cast<u8>(lba),
+                            static_cast<u8>(lba >> 8),
+                            static_cast<u8>(lba >> 16),
+                            0x40,
+                            static_cast<u8>(lba >> 24),
+                            static_cast<u8>(lba >> 32),
+                            static_cast<u8>(lba >> 40),
+                            static_cast<u8>(queued ? count >> 8 : 0),
+                            static_cast<u8>(queued ? slot << 3 : count),
+                            static_cast<u8>(queued ? 0 : count >> 8)};
         std::copy_n(fis, 20, &ram.bytes[table]);
         for (u32 i = 0; i < entries; ++i) {
             ram.put(table + 0x80 + i * 16, 8, Data + u64{slot} * 0x8000 + u64{i} * each);
@@ -95,7 +118,8 @@ TEST_F(AhciTest, ReadsAndWritesThroughScatteredBuffers) {
     issue(3);
     run();
     EXPECT_EQ(in(P0 + Is), 1u);
-    EXPECT_TRUE(std::equal(&ram.bytes[Data + 3 * 0x8000], &ram.bytes[Data + 3 * 0x8000 + 8192], &disk.bytes[1234 * 512]));
+    EXPECT_TRUE(
+        std::equal(&ram.bytes[Data + 3 * 0x8000], &ram.bytes[Data + 3 * 0x8000 + 8192], &disk.bytes[1234 * 512]));
     for (unsigned i = 0; i < 4096; ++i) ram.bytes[Data + i] = static_cast<u8>(i * 3);
     build(0, 0xCA, 77, 8, 4, 1024, true);
     issue(0);
@@ -126,7 +150,9 @@ TEST_F(AhciTest, QueuedCommandsCompleteThroughSetDeviceBits) {
     EXPECT_EQ(in(P0 + Is) & 8, 8u);
     EXPECT_EQ(ram.bytes[Fis + 0x58], 0xA1);
     for (unsigned slot = 0; slot < 8; ++slot)
-        EXPECT_TRUE(std::equal(&ram.bytes[Data + slot * 0x8000], &ram.bytes[Data + slot * 0x8000 + 2048], &disk.bytes[(1000 + slot * 10) * 512])) << slot;
+        EXPECT_TRUE(std::equal(&ram.bytes[Data + slot * 0x8000], &ram.bytes[Data + slot * 0x8000 + 2048],
+                               &disk.bytes[(1000 + slot * 10) * 512]))
+            << slot;
     build(9, 0x61, 500, 4, 1, 2048, true);
     out(P0 + Sact, 1 << 9);
     issue(9);
@@ -205,6 +231,15 @@ TEST_F(AhciTest, UnsupportedReadOnlyBrokenAndMalformed) {
     out(P0 + Clb, 0xFFFFFC00);
     issue(0);
     EXPECT_EQ(in(P0 + Is) & 0x20000000, 0x20000000u) << "command list outside memory";
+}
+
+TEST_F(AhciTest, WithoutBusMasteringNothingMoves) {
+    ahci.config_write(4, 2, 2);
+    build(0, 0x25, 0, 1, 1, 512);
+    issue(0);
+    run();
+    EXPECT_EQ(in(P0 + Is) & 0x20000000, 0x20000000u);
+    EXPECT_EQ(ram.get(Data, 8), 0u);
 }
 
 TEST_F(AhciTest, QueuedErrorIsExplainedByTheLogPage) {

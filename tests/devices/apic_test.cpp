@@ -14,13 +14,18 @@ struct ApicTest : testing::Test {
     std::vector<u8> start_ups, ended;
     int pic_vector = 0x20;
     ApicBus bus;
-    LocalApic apic{clock.events, 0, true,
-                   {.interrupt_request = intr.wire(),
-                    .nmi = [this] { ++nmis; },
-                    .external_acknowledge = [this] { return pic_vector; },
-                    .end_of_interrupt = [this](u8 vector) { ended.push_back(vector), ioapic.end_of_interrupt(vector); },
-                    .send = [this](LocalApic& source, const InterruptMessage& m, Shorthand s) { bus.send(source, m, s); }}};
-    LocalApic second{clock.events, 1, false,
+    LocalApic apic{
+        clock.events,
+        0,
+        true,
+        {.interrupt_request = intr.wire(),
+         .nmi = [this] { ++nmis; },
+         .external_acknowledge = [this] { return pic_vector; },
+         .end_of_interrupt = [this](u8 vector) { ended.push_back(vector), ioapic.end_of_interrupt(vector); },
+         .send = [this](LocalApic& source, const InterruptMessage& m, Shorthand s) { bus.send(source, m, s); }}};
+    LocalApic second{clock.events,
+                     1,
+                     false,
                      {.init = [this] { ++inits; }, .start_up = [this](u8 vector) { start_ups.push_back(vector); }}};
     Ioapic ioapic{[this](const InterruptMessage& message) { bus.deliver(message); }};
 
@@ -31,9 +36,7 @@ struct ApicTest : testing::Test {
     u32 in(u64 offset) { return static_cast<u32>(apic.mmio_read(offset, 4)); }
     void out(u64 offset, u32 value) { apic.mmio_write(offset, 4, value); }
     void enable() { out(0xF0, 0x1FF); }
-    void send(u8 vector, bool level = false) {
-        apic.receive({.vector = vector, .level_triggered = level});
-    }
+    void send(u8 vector, bool level = false) { apic.receive({.vector = vector, .level_triggered = level}); }
     void redirect(unsigned pin, u64 entry) {
         ioapic.mmio_write(0, 4, 0x10 + 2 * pin);
         ioapic.mmio_write(0x10, 4, static_cast<u32>(entry));

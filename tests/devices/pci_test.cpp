@@ -59,7 +59,7 @@ TEST_F(PciTest, BarSizingAndDecoding) {
     EXPECT_EQ(in(31, 2, 0x24), 0xFFFFF000u);
     EXPECT_FALSE(host.claim_memory(0xFFFFF000).has_value()) << "memory decoding is off";
     out(31, 2, 0x20, 0xFFFFFFFF);
-    EXPECT_EQ(in(31, 2, 0x20), 0x0000FFE1u);
+    EXPECT_EQ(in(31, 2, 0x20), 0xFFFFFFE1u);
     out(31, 2, 0x10, 0xFFFFFFFF);
     EXPECT_EQ(in(31, 2, 0x10), 0u) << "no BAR0";
     out(31, 2, 0x24, 0xFEB00000);

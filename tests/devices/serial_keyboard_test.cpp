@@ -74,7 +74,8 @@ TEST_F(UartTest, LoopBackAsDriversProbeIt) {
 }
 
 TEST_F(UartTest, PacedTransmitTakesItsTime) {
-    Uart16550 paced(clock.events, 0x2F8, irq.wire(), [this](std::string_view s) { sent += s; }, Uart16550::Transmit::Paced);
+    Uart16550 paced(
+        clock.events, 0x2F8, irq.wire(), [this](std::string_view s) { sent += s; }, Uart16550::Transmit::Paced);
     uart = &paced;
     out(3, 0x83);
     out(0, 1); // 115200

@@ -160,9 +160,9 @@ TEST_F(HpetTest, CountsAtAHundredMegahertz) {
 }
 
 TEST_F(HpetTest, PeriodicLegacyReplacement) {
-    out(0x100, 0x4C);     // periodic, enabled, value set
-    out(0x108, 100'000);  // first at 1 ms
-    out(0x108, 50'000);   // then every 0.5 ms
+    out(0x100, 0x4C);    // periodic, enabled, value set
+    out(0x108, 100'000); // first at 1 ms
+    out(0x108, 50'000);  // then every 0.5 ms
     EXPECT_FALSE(legacy);
     out(0x10, 3);
     EXPECT_TRUE(legacy);
@@ -208,7 +208,12 @@ TEST(AcpiPmTest, TimerOverflowsIntoTheSci) {
 struct RtcTest : testing::Test {
     TestClock clock;
     Probe irq8;
-    Mc146818 rtc{clock.events, irq8.wire(), {.wall_clock = 1'767'225'600 - 2, .memory_below_4g = 512 << 20, .memory_above_4g = 3ull << 30, .processors = 4}};
+    Mc146818 rtc{clock.events,
+                 irq8.wire(),
+                 {.wall_clock = 1'767'225'600 - 2,
+                  .memory_below_4g = 512 << 20,
+                  .memory_above_4g = 3ull << 30,
+                  .processors = 4}};
     u8 in(u8 index) {
         rtc.port_write(0x70, 1, index);
         return static_cast<u8>(rtc.port_read(0x71, 1));

@@ -1,0 +1,186 @@
+// Every way into the kernel after boot, and the ways out: exceptions, interrupts, SYSCALL, context switch.
+//
+// The frame is TrapFrame (trap_frame.h). GS: the user's base is swapped for PerCpu on entry from ring 3, and back on
+// the way out. The four IST vectors (#DB, NMI, #DF, #MC) may arrive with either base whatever CS says (between SYSCALL
+// and swapgs, or between swapgs and IRET), so they look at the MSR: kernel addresses are negative.
+// Intel SDM 3A 6.14 (64-bit interrupts), 2B SYSCALL/SYSRET/SWAPGS.
+
+#define FRAME_VECTOR 120
+#define FRAME_RIP 136
+#define FRAME_CS 144
+
+.macro PUSH_REGISTERS
+    pushq %rdi
+    pushq %rsi
+    pushq %rdx
+    pushq %rcx
+    pushq %rax
+    pushq %r8
+    pushq %r9
+    pushq %r10
+    pushq %r11
+    pushq %rbx
+    pushq %rbp
+    pushq %r12
+    pushq %r13
+    pushq %r14
+    pushq %r15
+.endm
+
+.macro POP_REGISTERS
+    popq %r15
+    popq %r14
+    popq %r13
+    popq %r12
+    popq %rbp
+    popq %rbx
+    popq %r11
+    popq %r10
+    popq %r9
+    popq %r8
+    popq %rax
+    popq %rcx
+    popq %rdx
+    popq %rsi
+    popq %rdi
+.endm
+
+// A stack frame whose return address is the interrupted instruction: backtraces walk through the interrupt.
+.macro PSEUDO_FRAME
+    movq %rsp, %rdi
+    pushq FRAME_RIP(%rdi)
+    pushq %rbp
+    movq %rsp, %rbp
+.endm
+
+.section .entry.text, "ax"
+.code64
+
+// 256 stubs of 16 bytes; stub n pushes an error code when the processor does not, then n.
+.balign 16
+.globl trap_stubs
+trap_stubs:
+.set vector, 0
+.rept 256
+    .balign 16
+    .if (vector != 8) && (vector < 10 || vector > 14) && (vector != 17) && (vector != 21) && (vector != 29) && (vector != 30)
+    pushq $0
+    .endif
+    pushq $vector
+    .if (vector == 1) || (vector == 2) || (vector == 8) || (vector == 18)
+    jmp paranoid_entry
+    .else
+    jmp common_entry
+    .endif
+    .set vector, vector + 1
+.endr
+    .balign 16
+
+.type common_entry, @function
+common_entry:
+    cld
+    PUSH_REGISTERS
+    testb $3, FRAME_CS(%rsp)
+    jz 1f
+    swapgs
+    xorl %ebp, %ebp
+1:  PSEUDO_FRAME
+    call trap_dispatch
+    addq $16, %rsp
+.globl return_from_trap
+return_from_trap:                        // interrupts are off; RSP -> TrapFrame
+    testb $3, FRAME_CS(%rsp)
+    jz 2f
+    swapgs
+2:  POP_REGISTERS
+    addq $16, %rsp
+    iretq
+
+.type paranoid_entry, @function
+paranoid_entry:
+    cld
+    PUSH_REGISTERS
+    movl $0xc0000101, %ecx
+    rdmsr
+    xorl %ebx, %ebx
+    testl %edx, %edx
+    js 1f
+    swapgs
+    incl %ebx                            // RBX survives the call: 1 = swap back
+1:  testb $3, FRAME_CS(%rsp)
+    jz 2f
+    xorl %ebp, %ebp
+2:  PSEUDO_FRAME
+    call trap_dispatch_paranoid
+    addq $16, %rsp
+    testl %ebx, %ebx
+    jz 3f
+    swapgs
+3:  POP_REGISTERS
+    addq $16, %rsp
+    iretq
+
+// SYSCALL: RCX = user RIP, R11 = user RFLAGS, interrupts masked by FMASK, still on the user's stack.
+.globl syscall_entry
+.type syscall_entry, @function
+syscall_entry:
+    swapgs
+    movq %rsp, %gs:24
+    movq %gs:16, %rsp
+    pushq $0x2b
+    pushq %gs:24
+    pushq %r11
+    pushq $0x33
+    pushq %rcx
+    pushq %rax
+    pushq $0x100
+    PUSH_REGISTERS
+    xorl %ebp, %ebp
+    PSEUDO_FRAME
+    call syscall_dispatch                // AL: SYSRET is safe
+    addq $16, %rsp
+    testb %al, %al
+    jz return_from_trap
+    POP_REGISTERS
+    movq 16(%rsp), %rcx
+    movq 32(%rsp), %r11
+    movq 40(%rsp), %rsp
+    swapgs
+    sysretq
+
+// Task* switch_to(Task* previous, Task* next): saves the callee-saved registers on the old stack, continues on the
+// new one, and returns the task that ran before. Task::kernel_rsp is at offset 0.
+.globl switch_to
+.type switch_to, @function
+switch_to:
+    pushq %rbp
+    pushq %rbx
+    pushq %r12
+    pushq %r13
+    pushq %r14
+    pushq %r15
+    movq %rsp, (%rdi)
+    movq (%rsi), %rsp
+    movq %rdi, %rax
+    popq %r15
+    popq %r14
+    popq %r13
+    popq %r12
+    popq %rbx
+    popq %rbp
+    ret
+
+// Where a new task's first switch_to returns: RAX = previous task, RBX = kernel function or 0, R12 = its argument,
+// RSP -> TrapFrame. A kernel function that returns has become a user program (execve filled the frame).
+.globl return_from_fork
+.type return_from_fork, @function
+return_from_fork:
+    movq %rax, %rdi
+    call schedule_tail
+    testq %rbx, %rbx
+    jz 1f
+    movq %r12, %rdi
+    call *%rbx
+1:  movq %rsp, %rdi
+    call exit_to_user_mode
+    jmp return_from_trap

@@ -1,0 +1,174 @@
+// Interrupt controllers; see the header.
+#include "arch/x86_64/interrupt_controllers.h"
+
+#include "arch/x86_64/acpi.h"
+#include "arch/x86_64/cpu.h"
+#include "arch/x86_64/segments.h"
+#include "irq/irq.h"
+#include "lib/log.h"
+#include "mm/vmalloc.h"
+#include "time/timekeeping.h"
+
+namespace kernel {
+namespace {
+
+constinit volatile u32* local_apic = nullptr;
+constinit volatile u32* io_apic = nullptr;
+constinit unsigned io_apic_pins = 0;
+constinit u16 pic_mask = 0xffff;
+
+namespace lapic {
+constexpr u32 Id = 0x20, Version = 0x30, TaskPriority = 0x80, Eoi = 0xb0, Spurious = 0xf0,
+              ErrorStatus = 0x280, TimerLvt = 0x320, Lint0 = 0x350, Lint1 = 0x360, ErrorLvt = 0x370, InitialCount = 0x380,
+              CurrentCount = 0x390, Divide = 0x3e0;
+constexpr u32 Masked = 1 << 16, Periodic = 1 << 17;
+} // namespace lapic
+
+u32 read_io_apic(u32 index) {
+    io_apic[0] = index;
+    return io_apic[4];
+}
+void write_io_apic(u32 index, u32 value) {
+    io_apic[0] = index;
+    io_apic[4] = value;
+}
+
+/// 8259A: ICW1 edge, cascade, ICW4 needed; ICW2 vectors; ICW3 wiring; ICW4 8086 mode. All lines masked.
+void remap_pic() {
+    out8(0x20, 0x11);
+    out8(0xa0, 0x11);
+    out8(0x21, FirstIrqVector);
+    out8(0xa1, FirstIrqVector + 8);
+    out8(0x21, 1 << 2);
+    out8(0xa1, 2);
+    out8(0x21, 0x01);
+    out8(0xa1, 0x01);
+    out8(0x21, 0xff);
+    out8(0xa1, 0xff);
+}
+
+void set_pic_mask() {
+    out8(0x21, static_cast<u8>(pic_mask));
+    out8(0xa1, static_cast<u8>(pic_mask >> 8));
+}
+
+void enable_local_apic() {
+    u64 base = read_msr(Msr::ApicBase);
+    write_msr(Msr::ApicBase, base | 1 << 11);
+    this_cpu().apic_id = read_local_apic(lapic::Id) >> 24;
+    write_local_apic(lapic::TaskPriority, 0);
+    write_local_apic(lapic::TimerLvt, lapic::Masked);
+    write_local_apic(lapic::Lint0, lapic::Masked);
+    write_local_apic(lapic::Lint1, 4 << 8); // NMI
+    write_local_apic(lapic::ErrorStatus, 0);
+    write_local_apic(lapic::ErrorLvt, ErrorVector);
+    write_local_apic(lapic::Spurious, 1 << 8 | SpuriousVector);
+    pr_info("APIC: local APIC at %#lx, id %u, version %#x\n", acpi.local_apic_address, this_cpu().apic_id,
+            read_local_apic(lapic::Version) & 0xff);
+}
+
+} // namespace
+
+u32 read_local_apic(u32 offset) { return local_apic[offset / 4]; }
+void write_local_apic(u32 offset, u32 value) { local_apic[offset / 4] = value; }
+bool using_apic() { return local_apic && io_apic; }
+
+void initialise_irq() {
+    remap_pic();
+    if (!cpu_features.apic || !acpi.local_apic_address || !acpi.io_apic_address) {
+        pr_warn("APIC: not usable, using the 8259\n");
+        for (unsigned line = 0; line < 16; line++) irq_lines[line].chip = "XT-PIC";
+        return;
+    }
+    local_apic = static_cast<volatile u32*>(map_device(acpi.local_apic_address, PageSize));
+    io_apic = static_cast<volatile u32*>(map_device(acpi.io_apic_address, 32));
+    if (!local_apic || !io_apic) panic("no memory to map the interrupt controllers");
+    enable_local_apic();
+    io_apic_pins = (read_io_apic(1) >> 16 & 0xff) + 1;
+    for (unsigned pin = 0; pin < io_apic_pins; pin++) write_io_apic(0x10 + pin * 2, 1 << 16);
+    for (IrqLine& line : irq_lines)
+        if (!line.chip) line.chip = "IO-APIC";
+    pr_info("IOAPIC[0]: apic_id %u, version %u, address %#lx, GSI %u-%u\n", acpi.io_apic_id, read_io_apic(1) & 0xff,
+            acpi.io_apic_address, acpi.io_apic_gsi_base, acpi.io_apic_gsi_base + io_apic_pins - 1);
+}
+
+void route_line(unsigned line, bool pci) {
+    if (!using_apic()) {
+        if (line >= 16) return;
+        pic_mask &= static_cast<u16>(~(1U << line));
+        if (line >= 8) pic_mask &= static_cast<u16>(~(1U << 2));
+        irq_lines[line].level = pci;
+        set_pic_mask();
+        return;
+    }
+    u32 pin = line, flags = pci ? 0xf : 0;
+    for (unsigned i = 0; i < acpi.override_count && !pci; i++)
+        if (acpi.overrides[i].source == line) pin = acpi.overrides[i].gsi, flags = acpi.overrides[i].flags;
+    pin -= acpi.io_apic_gsi_base;
+    if (pin >= io_apic_pins) {
+        pr_err("IOAPIC: line %u needs pin %u, which does not exist\n", line, pin);
+        return;
+    }
+    bool low = (flags & 3) == 3, level = (flags >> 2 & 3) == 3;
+    irq_lines[line].pin = static_cast<u8>(pin);
+    irq_lines[line].level = level;
+    write_io_apic(0x11 + pin * 2, this_cpu().apic_id << 24);
+    write_io_apic(0x10 + pin * 2, (FirstIrqVector + line) | (low ? 1 << 13 : 0) | (level ? 1 << 15 : 0));
+}
+
+void end_of_interrupt(u8 vector) {
+    if (local_apic && using_apic()) {
+        write_local_apic(lapic::Eoi, 0);
+    } else {
+        if (vector >= FirstIrqVector + 8) out8(0xa0, 0x20);
+        out8(0x20, 0x20);
+    }
+}
+
+/// A line that dropped before the acknowledge shows as IRQ 7 or 15 with its in-service bit clear.
+bool is_spurious_pic_interrupt(unsigned line) {
+    if (using_apic() || (line != 7 && line != 15)) return false;
+    u16 port = line == 7 ? 0x20 : 0xa0;
+    out8(port, 0x0b);
+    if (in8(port) & 0x80) return false;
+    if (line == 15) out8(0x20, 0x20); // the master did see the cascade
+    return true;
+}
+
+void report_apic_error() {
+    write_local_apic(lapic::ErrorStatus, 0);
+    pr_err("APIC error on CPU%u: %02x\n", this_cpu().cpu, read_local_apic(lapic::ErrorStatus));
+}
+
+/// Periodic tick at HZ. The LAPIC timer's rate is the crystal's when CPUID 15h gives it (SDM 3A 10.5.4), but not every
+/// machine agrees, so it is measured: 1 ms against the TSC.
+void initialise_tick() {
+    if (using_apic()) {
+        write_local_apic(lapic::Divide, 0b1011); // divide by 1
+        write_local_apic(lapic::TimerLvt, lapic::Masked | LocalTimerVector);
+        u64 start = clock_nanoseconds();
+        write_local_apic(lapic::InitialCount, ~0U);
+        while (clock_nanoseconds() - start < 1'000'000) cpu_relax();
+        u64 counted = ~0U - read_local_apic(lapic::CurrentCount);
+        u64 elapsed = clock_nanoseconds() - start;
+        u64 hertz = counted * 1'000'000'000 / elapsed;
+        if (hertz > HZ * 16) {
+            write_local_apic(lapic::TimerLvt, lapic::Periodic | LocalTimerVector);
+            write_local_apic(lapic::InitialCount, static_cast<u32>(hertz / HZ));
+            pr_info("APIC timer: %lu.%03lu MHz, tick at %u Hz\n", hertz / 1'000'000, hertz / 1000 % 1000, HZ);
+            return;
+        }
+        pr_warn("APIC timer does not count (%lu in 1 ms), using the PIT\n", counted);
+    }
+    constexpr u32 Divisor = 1'193'182 / HZ;
+    out8(0x43, 0x34); // channel 0, rate generator
+    out8(0x40, Divisor & 0xff);
+    out8(0x40, Divisor >> 8);
+    irq_lines[0].chip = using_apic() ? "IO-APIC" : "XT-PIC";
+    static constinit IrqAction pit{[](void*) {}, nullptr, "timer", nullptr};
+    irq_lines[0].actions = &pit;
+    route_line(0, false);
+    pr_info("PIT: tick at %u Hz\n", HZ);
+}
+
+} // namespace kernel

@@ -1,0 +1,98 @@
+// Reports of the kernel's own faults: registers, code bytes, backtrace, panic — in the form that Linux prints them.
+#include "arch/x86_64/cpu.h"
+#include "arch/x86_64/acpi.h"
+#include "arch/x86_64/traps.h"
+#include "arch/x86_64/user_access.h"
+#include "lib/format.h"
+#include "lib/kallsyms.h"
+#include "lib/log.h"
+#include "sched/scheduler.h"
+
+namespace kernel {
+namespace {
+
+constinit unsigned oops_count = 0;
+constinit bool panicking = false;
+
+void show_code(u64 rip) {
+    char line[256];
+    usize length = 0;
+    for (i64 i = -16; i < 32; i++) {
+        u8 byte = 0;
+        if (!copy_from_kernel_nofault(&byte, rip + static_cast<u64>(i), 1)) continue;
+        length += format_text(line + length, sizeof line - length, i == 0 ? " <%02x>" : " %02x", byte);
+    }
+    pr_alert("Code:%s\n", length ? line : " Unable to access opcode bytes");
+}
+
+} // namespace
+
+void show_registers(const TrapFrame& f) {
+    char symbol[96];
+    Task* task = current_task();
+    pr_alert("CPU: %u PID: %d Comm: %s Not tainted Vitrine 0.1\n", current_cpu(), task->pid, task->comm);
+    format_symbol(symbol, sizeof symbol, f.rip);
+    pr_alert("RIP: %04lx:%s\n", f.cs, f.from_user() ? "user" : symbol);
+    if (!f.from_user()) show_code(f.rip);
+    pr_alert("RSP: %04lx:%016lx EFLAGS: %08lx\n", f.ss, f.rsp, f.rflags);
+    pr_alert("RAX: %016lx RBX: %016lx RCX: %016lx\n", f.rax, f.rbx, f.rcx);
+    pr_alert("RDX: %016lx RSI: %016lx RDI: %016lx\n", f.rdx, f.rsi, f.rdi);
+    pr_alert("RBP: %016lx R08: %016lx R09: %016lx\n", f.rbp, f.r8, f.r9);
+    pr_alert("R10: %016lx R11: %016lx R12: %016lx\n", f.r10, f.r11, f.r12);
+    pr_alert("R13: %016lx R14: %016lx R15: %016lx\n", f.r13, f.r14, f.r15);
+    pr_alert("FS:  %016lx GS:%016lx knlGS:%016lx\n", read_msr(Msr::FsBase), read_msr(Msr::GsBase), read_msr(Msr::KernelGsBase));
+    pr_alert("CR2: %016lx CR3: %016lx CR4: %016lx\n", read_cr2(), read_cr3(), read_cr4());
+}
+
+void show_backtrace(u64 rip, u64 rbp) {
+    char symbol[96];
+    pr_alert("Call Trace:\n");
+    pr_alert(" <TASK>\n");
+    for (unsigned depth = 0; depth < 32; depth++) {
+        if (!format_symbol(symbol, sizeof symbol, rip)) break; // left the kernel's text
+        pr_alert(" %s\n", symbol);
+        u64 pair[2];
+        if (!rbp || (rbp & 7) || !copy_from_kernel_nofault(pair, rbp, sizeof pair)) break;
+        if (pair[0] && pair[0] <= rbp && depth > 2 && rbp - pair[0] > KernelStackSize) break; // frames only go up, but for IST
+        rbp = pair[0];
+        rip = pair[1];
+    }
+    pr_alert(" </TASK>\n");
+}
+
+void oops(const char* what, const TrapFrame& frame) {
+    disable_interrupts();
+    bust_console_lock();
+    Task* task = current_task();
+    pr_alert("Oops: %s: %04lx [#%u] PREEMPT\n", what, frame.error_code, ++oops_count);
+    show_registers(frame);
+    show_backtrace(frame.rip, frame.rbp);
+    pr_alert("---[ end trace %016x ]---\n", 0);
+    if (task->preempt_count & preempt::HardirqMask) panic("Fatal exception in interrupt");
+    if (task->preempt_count) panic("Fatal exception with preemption off");
+    if (task->pid == 0) panic("Attempted to kill the idle task!");
+    if (oops_count > 16) panic("too many oopses");
+    enable_interrupts();
+    exit_task(9); // as if killed
+}
+
+void panic(const char* format, ...) {
+    disable_interrupts();
+    bust_console_lock();
+    if (panicking) machine_halt();
+    panicking = true;
+    char message[256];
+    va_list arguments;
+    va_start(arguments, format);
+    format_arguments(message, sizeof message, format, arguments);
+    va_end(arguments);
+    console_loglevel = 8;
+    pr_emerg("Kernel panic - not syncing: %s\n", message);
+    Task* task = current_task();
+    pr_emerg("CPU: %u PID: %d Comm: %s Not tainted Vitrine 0.1\n", current_cpu(), task ? task->pid : -1, task ? task->comm : "?");
+    show_backtrace(reinterpret_cast<u64>(__builtin_return_address(0)), *static_cast<u64*>(__builtin_frame_address(0)));
+    pr_emerg("---[ end Kernel panic - not syncing: %s ]---\n", message);
+    machine_halt();
+}
+
+} // namespace kernel

@@ -1,0 +1,190 @@
+// Disks, partitions and requests; see block.h.
+#include "block/block.h"
+
+#include "arch/x86_64/user_access.h"
+#include "lib/format.h"
+#include "lib/log.h"
+#include "mm/slab.h"
+#include "mm/zone.h"
+#include "time/timekeeping.h"
+
+namespace kernel {
+
+constinit Disk* disks = nullptr;
+constinit BlockInode* block_devices = nullptr;
+
+namespace {
+
+struct [[gnu::packed]] MbrPartition {
+    u8 status, chs_first[3], type, chs_last[3];
+    u32 start, count;
+};
+static_assert(sizeof(MbrPartition) == 16);
+
+Result<BlockInode*> add_device(Disk& disk, const char* name, u64 start, u64 sectors, u32 minor) {
+    auto* device = make<BlockInode>();
+    if (!device) return Errno::ENOMEM;
+    device->disk = &disk;
+    device->start_sector = start;
+    device->sectors = sectors;
+    device->size = sectors * SectorSize;
+    device->mode = S_IFBLK | 0660;
+    device->device = make_device(8, minor);
+    device->number = 0x1000 + minor;
+    copy_string(device->name, name, sizeof device->name);
+    BlockInode** end = &block_devices;
+    while (*end) end = &(*end)->next;
+    *end = device;
+    return device;
+}
+
+Result<void> transfer(BlockInode& device, u64 index, Page* page, bool write) {
+    u64 first = index * (PageSize / SectorSize);
+    if (first >= device.sectors) return Errno::EIO;
+    u32 count = static_cast<u32>(min<u64>(PageSize / SectorSize, device.sectors - first));
+    if (!write && count < PageSize / SectorSize) memset(address_of(page), 0, PageSize);
+    BlockRequest request;
+    request.sector = device.start_sector + first;
+    request.sectors = count;
+    request.write = write;
+    request.segments[0] = {physical_of(page), static_cast<u32>(count * SectorSize)};
+    request.segment_count = 1;
+    return submit_and_wait(*device.disk, request);
+}
+
+} // namespace
+
+Result<void> BlockInode::read_page(u64 index, Page* page) { return transfer(*this, index, page, false); }
+Result<void> BlockInode::write_page(u64 index, Page* page) { return transfer(*this, index, page, true); }
+Result<void> BlockInode::prepare_write(u64 position, usize bytes) {
+    if (position > size || bytes > size - position) return Errno::ENOSPC;
+    return {};
+}
+Result<void> BlockInode::sync() {
+    TRY(write_back(*this));
+    BlockRequest request;
+    request.flush = true;
+    return submit_and_wait(*disk, request);
+}
+
+Result<u64> BlockInode::control(File&, u32 command, u64 argument) {
+    switch (command) {
+    case 0x1260: TRY(put_user<u64>(argument, sectors)); return u64{0};     // BLKGETSIZE
+    case 0x80081272: TRY(put_user<u64>(argument, size)); return u64{0};    // BLKGETSIZE64
+    case 0x1268: TRY(put_user<i32>(argument, SectorSize)); return u64{0};  // BLKSSZGET
+    case 0x1261: TRY(sync()); return u64{0};                               // BLKFLSBUF
+    default: return Errno::ENOTTY;
+    }
+}
+
+Result<void> submit_and_wait(Disk& disk, BlockRequest& request) {
+    if (!request.flush && (request.sector >= disk.sectors || request.sectors > disk.sectors - request.sector)) return Errno::EIO;
+    request.queued_at = clock_nanoseconds();
+    {
+        IrqSpinGuard guard(disk.lock);
+        disk.queue.push_back(&request.node);
+        disk.dispatch();
+    }
+    request.done.wait();
+    if (request.status != Errno::None) {
+        pr_err("blk_update_request: I/O error, dev %s, sector %lu op %s\n", disk.name, request.sector,
+               request.flush ? "FLUSH" : request.write ? "WRITE" : "READ");
+        return request.status;
+    }
+    return {};
+}
+
+void complete_request(Disk& disk, BlockRequest& request, Errno status) {
+    request.completed_at = clock_nanoseconds();
+    u64 time = request.completed_at - request.queued_at;
+    {
+        IrqSpinGuard guard(disk.lock);
+        DiskStatistics& s = disk.statistics;
+        if (status != Errno::None) s.errors++;
+        if (request.flush) s.flushes++;
+        else if (request.write) s.writes++, s.write_sectors += request.sectors, s.write_nanoseconds += time;
+        else s.reads++, s.read_sectors += request.sectors, s.read_nanoseconds += time;
+    }
+    request.status = status;
+    request.done.complete();
+}
+
+Result<void> read_device(BlockInode& device, u64 position, void* to, usize size) {
+    auto* out = static_cast<u8*>(to);
+    while (size) {
+        usize within = position & (PageSize - 1), count = min<usize>(size, PageSize - within);
+        Page* page = TRY(cached_page(device, position >> PageShift));
+        memcpy(out, static_cast<u8*>(address_of(page)) + within, count);
+        put_page(page);
+        out += count, position += count, size -= count;
+    }
+    return {};
+}
+
+Result<void> write_device(BlockInode& device, u64 position, const void* from, usize size) {
+    auto* in = static_cast<const u8*>(from);
+    while (size) {
+        usize within = position & (PageSize - 1), count = min<usize>(size, PageSize - within);
+        Page* page = TRY(cached_page(device, position >> PageShift));
+        memcpy(static_cast<u8*>(address_of(page)) + within, in, count);
+        page->flags |= PageDirty;
+        put_page(page);
+        in += count, position += count, size -= count;
+    }
+    return {};
+}
+
+bool read_if_cached(BlockInode& device, u64 position, void* to, usize size) {
+    MutexGuard guard(device.cache.lock);
+    auto* page = static_cast<Page*>(device.cache.pages.find(position >> PageShift));
+    if (page) memcpy(to, static_cast<u8*>(address_of(page)) + (position & (PageSize - 1)), size);
+    return page;
+}
+
+void update_if_cached(BlockInode& device, u64 position, const void* from, usize size) {
+    MutexGuard guard(device.cache.lock);
+    if (auto* page = static_cast<Page*>(device.cache.pages.find(position >> PageShift)))
+        memcpy(static_cast<u8*>(address_of(page)) + (position & (PageSize - 1)), from, size);
+}
+
+Result<void> register_disk(Disk* disk) {
+    static constinit u32 next_disk = 0;
+    format_text(disk->name, sizeof disk->name, "sd%c", static_cast<int>('a' + next_disk));
+    disk->first_minor = next_disk++ * 16;
+    disk->next = disks;
+    disks = disk;
+    pr_info("sd %s: [%s] %lu 512-byte logical blocks: (%lu MiB) %s\n", disk->name, disk->name, disk->sectors, disk->sectors / 2048, disk->model);
+    BlockInode* whole = TRY(add_device(*disk, disk->name, 0, disk->sectors, disk->first_minor));
+    u8 sector[SectorSize];
+    TRY(read_device(*whole, 0, sector, sizeof sector));
+    if (sector[510] != 0x55 || sector[511] != 0xaa) {
+        pr_info(" %s: no partition table\n", disk->name);
+        return {};
+    }
+    char line[64];
+    usize length = format_text(line, sizeof line, " %s:", disk->name);
+    for (unsigned i = 0; i < 4; i++) {
+        MbrPartition partition;
+        memcpy(&partition, sector + 446 + i * 16, 16);
+        if (!partition.type || !partition.count) continue;
+        if (partition.start >= disk->sectors || partition.count > disk->sectors - partition.start) {
+            pr_warn(" %s: partition %u lies outside the disk, ignored\n", disk->name, i + 1);
+            continue;
+        }
+        char name[16];
+        format_text(name, sizeof name, "%s%u", disk->name, i + 1);
+        TRY(add_device(*disk, name, partition.start, partition.count, disk->first_minor + i + 1));
+        length += format_text(line + length, sizeof line - length, " %s", name);
+    }
+    pr_info("%s\n", line);
+    return {};
+}
+
+BlockInode* find_block_device(const char* name) {
+    if (starts_with(name, "/dev/")) name += 5;
+    for (BlockInode* device = block_devices; device; device = device->next)
+        if (strings_equal(device->name, name)) return device;
+    return nullptr;
+}
+
+} // namespace kernel

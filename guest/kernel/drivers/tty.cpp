@@ -1,0 +1,210 @@
+// The console terminal; see tty.h.
+#include "drivers/tty.h"
+
+#include "arch/x86_64/user_access.h"
+#include "lib/log.h"
+#include "mm/slab.h"
+#include "sched/scheduler.h"
+#include "task/signal.h"
+#include "task/task.h"
+
+namespace kernel {
+
+constinit Terminal console_terminal = {};
+
+namespace {
+
+constexpr u32 ICRNL = 0x100, OPOST = 1, ONLCR = 4, ISIG = 1, ICANON = 2, ECHO = 8, ECHOE = 0x10, ECHOK = 0x20, ECHOCTL = 0x200, ECHOKE = 0x800,
+              IEXTEN = 0x8000;
+enum { VINTR, VQUIT, VERASE, VKILL, VEOF, VTIME, VMIN, VSWTC, VSTART, VSTOP, VSUSP, VEOL, VREPRINT, VDISCARD, VWERASE };
+constexpr u32 Mask = sizeof(Terminal::buffer) - 1;
+constexpr char EofMark = '\377'; ///< stands in the buffer for ^D; never given to readers
+
+struct WindowSize {
+    u16 rows, columns, x_pixels, y_pixels;
+};
+
+struct TerminalInode final : Inode {
+    Result<usize> read(File& file, IoBuffer buffer, u64) override { return console_terminal.read(buffer, file.flags & O_NONBLOCK); }
+    Result<usize> write(File&, IoBuffer buffer, u64) override { return console_terminal.write(buffer); }
+    Result<u64> control(File&, u32 command, u64 argument) override { return console_terminal.control(command, argument); }
+    u32 poll(File&) override { return 4 | 0x100 | (console_terminal.readable() ? 0x41 : 0); }
+    bool seekable() const override { return false; }
+    bool is_terminal() const override { return true; }
+    void destroy_self() override {}
+};
+
+} // namespace
+
+void initialise_terminal() {
+    Termios& t = console_terminal.settings;
+    t = {ICRNL, OPOST | ONLCR, 0xbf, ISIG | ICANON | ECHO | ECHOE | ECHOK | ECHOCTL | ECHOKE | IEXTEN, 0, {}};
+    const u8 characters[] = {3, 28, 127, 21, 4, 0, 1, 0, 17, 19, 26, 0, 18, 15, 23, 22};
+    memcpy(t.characters, characters, sizeof characters);
+}
+
+Inode* make_terminal_inode(u32 device) {
+    auto* inode = make<TerminalInode>();
+    if (!inode) panic("out of memory for the terminal");
+    inode->mode = S_IFCHR | 0620;
+    inode->device = device;
+    return inode;
+}
+
+void Terminal::post(const char* text, usize size) {
+    if (!(settings.output & OPOST) || !(settings.output & ONLCR)) return console_write(text, size);
+    usize start = 0;
+    for (usize i = 0; i < size; i++) {
+        if (text[i] != '\n') continue;
+        if (i > start) console_write(text + start, i - start);
+        console_write("\r\n", 2);
+        start = i + 1;
+    }
+    if (size > start) console_write(text + start, size - start);
+}
+
+void Terminal::echo(char c) {
+    if (!(settings.local & ECHO)) return;
+    if (static_cast<u8>(c) < 32 && c != '\n' && c != '\t' && (settings.local & ECHOCTL)) {
+        char text[2] = {'^', static_cast<char>(c + 64)};
+        post(text, 2);
+    } else {
+        post(&c, 1);
+    }
+}
+
+void Terminal::erase() {
+    if (write_at == commit_at) return;
+    write_at--;
+    char gone = buffer[write_at & Mask];
+    if (settings.local & ECHO) post(static_cast<u8>(gone) < 32 ? "\b \b\b \b" : "\b \b", static_cast<u8>(gone) < 32 ? 6 : 3);
+}
+
+void Terminal::receive(char c) {
+    i32 group = 0;
+    int signal = 0;
+    bool wake = false;
+    {
+        IrqSpinGuard guard(lock);
+        const u8* special = settings.characters;
+        if (c == '\r' && (settings.input & ICRNL)) c = '\n';
+        u8 byte = static_cast<u8>(c);
+        bool canonical = settings.local & ICANON;
+        if ((settings.local & ISIG) && byte && (byte == special[VINTR] || byte == special[VQUIT] || byte == special[VSUSP])) {
+            signal = byte == special[VINTR] ? SIGINT : byte == special[VQUIT] ? SIGQUIT : SIGTSTP;
+            group = foreground_group;
+            echo(c);
+            if (canonical) write_at = commit_at; // the line is dropped
+        } else if (canonical && (byte == special[VERASE] || byte == '\b')) {
+            erase();
+        } else if (canonical && byte == special[VKILL]) {
+            while (write_at != commit_at) erase();
+        } else if (canonical && byte == special[VWERASE]) {
+            while (write_at != commit_at && buffer[(write_at - 1) & Mask] == ' ') erase();
+            while (write_at != commit_at && buffer[(write_at - 1) & Mask] != ' ') erase();
+        } else if (write_at - read_at < sizeof buffer - 1) { // the last place is kept for the newline
+            bool end_of_file = canonical && byte == special[VEOF];
+            if (c == '\n' || end_of_file || write_at - read_at < sizeof buffer - 2) {
+                buffer[write_at++ & Mask] = end_of_file ? EofMark : c;
+                if (!end_of_file) echo(c);
+                if (!canonical || c == '\n' || end_of_file) {
+                    commit_at = write_at;
+                    if (canonical) lines++;
+                    wake = true;
+                }
+            }
+        }
+    }
+    if (signal && group) signal_process_group(group, signal);
+    if (wake) readers.wake_all();
+}
+
+bool Terminal::readable() const { return settings.local & ICANON ? lines > 0 : read_at != commit_at; }
+
+Result<usize> Terminal::read(IoBuffer out, bool nonblocking) {
+    if (!out.size) return usize{0};
+    if (!readable()) {
+        if (nonblocking) return Errno::EAGAIN;
+        if (!(settings.local & ICANON) && settings.characters[VMIN] == 0) return usize{0};
+        TRY(readers.wait_interruptible([this] { return readable(); }));
+    }
+    char chunk[256];
+    usize count = 0;
+    {
+        IrqSpinGuard guard(lock);
+        bool canonical = settings.local & ICANON;
+        usize limit = min<usize>(out.size, sizeof chunk);
+        while (count < limit && read_at != commit_at) {
+            char c = buffer[read_at & Mask];
+            if (canonical && c == EofMark) {
+                // At the start of a line it is the end of file; behind text it only ends the read.
+                read_at++;
+                if (lines) lines--;
+                break;
+            }
+            read_at++;
+            chunk[count++] = c;
+            if (canonical && c == '\n') {
+                if (lines) lines--;
+                break;
+            }
+        }
+    }
+    TRY(out.store(0, chunk, count));
+    return count;
+}
+
+Result<usize> Terminal::write(IoBuffer in) {
+    char chunk[256];
+    usize done = 0;
+    while (done < in.size) {
+        usize count = min<usize>(sizeof chunk, in.size - done);
+        TRY(in.load(chunk, done, count));
+        post(chunk, count);
+        done += count;
+    }
+    return done;
+}
+
+Result<u64> Terminal::control(u32 command, u64 argument) {
+    Task* task = current_task();
+    switch (command) {
+    case 0x5401: TRY(copy_to_user(argument, &settings, sizeof settings)); return u64{0}; // TCGETS
+    case 0x5402:                                                                         // TCSETS, TCSETSW
+    case 0x5403:
+    case 0x5404: { // TCSETSF: input is dropped
+        Termios fresh = TRY(get_user<Termios>(argument));
+        IrqSpinGuard guard(lock);
+        if (command == 0x5404) read_at = commit_at = write_at, lines = 0;
+        if ((settings.local ^ fresh.local) & ICANON) commit_at = write_at; // what was being edited becomes readable
+        settings = fresh;
+        return u64{0};
+    }
+    case 0x5413: TRY(put_user(argument, WindowSize{rows, columns, 0, 0})); return u64{0}; // TIOCGWINSZ
+    case 0x5414: {                                                                          // TIOCSWINSZ
+        WindowSize size = TRY(get_user<WindowSize>(argument));
+        rows = size.rows, columns = size.columns;
+        return u64{0};
+    }
+    case 0x540f: TRY(put_user<i32>(argument, foreground_group)); return u64{0};          // TIOCGPGRP
+    case 0x5410: foreground_group = TRY(get_user<i32>(argument)); return u64{0};         // TIOCSPGRP
+    case 0x5429: TRY(put_user<i32>(argument, session)); return u64{0};                   // TIOCGSID
+    case 0x540e: // TIOCSCTTY
+        session = task->session;
+        foreground_group = task->process_group;
+        return u64{0};
+    case 0x5422: return u64{0}; // TIOCNOTTY: one terminal, nothing to give up
+    case 0x541b: {              // FIONREAD
+        TRY(put_user<i32>(argument, static_cast<i32>(commit_at - read_at)));
+        return u64{0};
+    }
+    case 0x540b: { // TCFLSH
+        IrqSpinGuard guard(lock);
+        if (argument != 1) read_at = commit_at = write_at, lines = 0;
+        return u64{0};
+    }
+    default: return Errno::ENOTTY;
+    }
+}
+
+} // namespace kernel

@@ -1,0 +1,10 @@
+// /dev: one directory of device nodes, made by the kernel.
+#pragma once
+
+#include "fs/vfs.h"
+
+namespace kernel {
+
+Inode* make_devtmpfs();
+
+} // namespace kernel

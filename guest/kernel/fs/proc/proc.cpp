@@ -1,0 +1,264 @@
+// procfs's tree: the fixed files, one directory a process, self. See proc.h.
+#include "fs/proc/proc.h"
+
+#include "arch/x86_64/acpi.h"
+#include "lib/format.h"
+#include "lib/log.h"
+#include "mm/memory_struct.h"
+#include "mm/slab.h"
+#include "mm/vmalloc.h"
+#include "sched/scheduler.h"
+#include "task/task.h"
+
+namespace kernel {
+
+void TextBuffer::print(const char* format, ...) {
+    va_list arguments;
+    va_start(arguments, format);
+    length += format_arguments(data + length, capacity - length, format, arguments);
+    va_end(arguments);
+}
+
+namespace {
+
+constexpr usize TextCapacity = 64 * KiB;
+constinit SuperBlock* proc_super = nullptr;
+
+struct SystemFile {
+    const char* name;
+    void (*show)(TextBuffer&);
+};
+constexpr SystemFile system_files[] = {
+    {"meminfo", show_meminfo}, {"buddyinfo", show_buddyinfo}, {"zoneinfo", show_zoneinfo}, {"slabinfo", show_slabinfo},
+    {"vmallocinfo", show_vmallocinfo}, {"iomem", show_iomem}, {"cpuinfo", show_cpuinfo}, {"uptime", show_uptime},
+    {"version", show_version}, {"cmdline", show_cmdline}, {"interrupts", show_interrupts}, {"softirqs", show_softirqs},
+    {"stat", show_stat}, {"loadavg", show_loadavg}, {"sched_debug", show_sched_debug}, {"mounts", show_mounts},
+    {"filesystems", show_filesystems}, {"partitions", show_partitions}, {"diskstats", show_diskstats},
+};
+struct TaskFile {
+    const char* name;
+    void (*show)(TextBuffer&, Task&);
+};
+constexpr TaskFile task_files[] = {
+    {"stat", show_task_stat}, {"status", show_task_status}, {"statm", show_task_statm}, {"maps", show_task_maps},
+    {"comm", show_task_comm}, {"cmdline", show_task_cmdline}, {"sched", show_task_sched},
+};
+
+/// A task that stays while its file is made.
+Task* get_task(i32 pid) {
+    IrqSpinGuard guard(task_list_lock);
+    Task* task = find_task(pid);
+    if (task) __atomic_fetch_add(&task->references, 1, __ATOMIC_RELAXED);
+    return task;
+}
+
+/// Inode numbers: fixed files 0x100 + n, tasks' (pid << 8) + n.
+struct ProcFile final : Inode {
+    void (*show_system)(TextBuffer&) = nullptr;
+    void (*show_task)(TextBuffer&, Task&) = nullptr;
+    i32 pid = 0;
+
+    Result<void> open(File& file) override {
+        auto* memory = static_cast<char*>(vmalloc(TextCapacity));
+        if (!memory) return Errno::ENOMEM;
+        TextBuffer text{memory, TextCapacity};
+        if (show_system) {
+            show_system(text);
+        } else {
+            Task* task = get_task(pid);
+            if (!task) {
+                vfree(memory);
+                return Errno::ESRCH;
+            }
+            show_task(text, *task);
+            put_task(task);
+        }
+        file.private_data = memory;
+        file.private_value = text.length;
+        return {};
+    }
+    void release(File& file) override { vfree(file.private_data); }
+    Result<usize> read(File& file, IoBuffer buffer, u64 position) override {
+        if (position >= file.private_value) return usize{0};
+        usize count = min<usize>(buffer.size, file.private_value - position);
+        TRY(buffer.store(0, static_cast<char*>(file.private_data) + position, count));
+        return count;
+    }
+    Result<usize> write(File&, IoBuffer, u64) override { return Errno::EACCES; }
+};
+
+struct ProcLink final : Inode {
+    i32 pid = 0;
+    enum class Target { Self, Executable, Working, Root } target = Target::Self;
+
+    Result<usize> read_link(char* out, usize capacity) override {
+        if (target == Target::Self) return format_text(out, capacity, "%d", current_task()->tgid);
+        if (target == Target::Root) return copy_string(out, "/", capacity);
+        Task* task = get_task(pid);
+        if (!task) return Errno::ESRCH;
+        usize length = 0;
+        if (target == Target::Executable) {
+            if (task->mm) length = copy_string(out, task->mm->executable, capacity);
+        } else if (task->fs && task->fs->working) {
+            char path[256];
+            length = copy_string(out, dentry_path(task->fs->working, path, sizeof path), capacity);
+        }
+        put_task(task);
+        if (!length) return Errno::ENOENT;
+        return length;
+    }
+};
+
+/// /proc/sysrq-trigger: c crashes, b restarts, o powers off, t lists tasks, m shows memory, w blocked tasks.
+struct SysrqFile final : Inode {
+    bool seekable() const override { return false; }
+    Result<usize> read(File&, IoBuffer, u64) override { return Errno::EIO; }
+    Result<usize> write(File&, IoBuffer buffer, u64) override {
+        char key = 0;
+        if (buffer.size) TRY(buffer.load(&key, 0, 1));
+        pr_info("sysrq: %c\n", key);
+        switch (key) {
+        case 'c': *reinterpret_cast<volatile int*>(0) = 0; break; // the deliberate crash
+        case 'b': machine_restart();
+        case 'o': machine_power_off();
+        case 't':
+        case 'w': {
+            IrqSpinGuard guard(task_list_lock);
+            for (LIST_EACH(node, task_list)) {
+                Task* task = CONTAINER_OF(node, Task, tasks);
+                if (key == 'w' && task->state != TaskUninterruptible) continue;
+                pr_info("task:%-15s state:%c pid:%-5d ppid:%-5d flags:%#x\n", task->comm, task_state_letter(*task), task->pid,
+                        task->parent ? task->parent->pid : 0, task->flags);
+            }
+            break;
+        }
+        case 'm': pr_info("Mem: %lu pages managed, %lu free\n", total_managed_pages(), total_free_pages()); break;
+        default: pr_info("sysrq: HELP : reboot(b) crash(c) memory(m) poweroff(o) tasks(t) blocked(w)\n");
+        }
+        return buffer.size;
+    }
+};
+
+template <typename T> Result<T*> make_node(u64 number, u32 mode) {
+    auto* node = make<T>();
+    if (!node) return Errno::ENOMEM;
+    node->number = number;
+    node->mode = mode;
+    node->super = proc_super;
+    return node;
+}
+
+void fill_entry(DirectoryEntry& entry, u64 number, u8 type, const char* name) {
+    entry.inode = number;
+    entry.type = type;
+    entry.name_length = static_cast<u32>(copy_string(entry.name, name, sizeof entry.name));
+}
+
+bool dots(File& file, DirectoryEntry& entry, u64 number) {
+    if (file.position >= 2) return false;
+    fill_entry(entry, number, 4, file.position++ ? ".." : ".");
+    return true;
+}
+
+struct TaskDirectory final : Inode {
+    i32 pid = 0;
+    bool keep_dentries() const override { return false; }
+
+    Result<Inode*> lookup(StringView name) override {
+        if (!find_task(pid)) return Errno::ENOENT;
+        for (u32 i = 0; i < array_size(task_files); i++) {
+            if (!(name == StringView(task_files[i].name))) continue;
+            ProcFile* file = TRY(make_node<ProcFile>(static_cast<u64>(pid) << 8 | (i + 2), S_IFREG | 0444));
+            file->show_task = task_files[i].show;
+            file->pid = pid;
+            return file;
+        }
+        struct Link {
+            const char* name;
+            ProcLink::Target target;
+        };
+        constexpr Link links[] = {{"exe", ProcLink::Target::Executable}, {"cwd", ProcLink::Target::Working}, {"root", ProcLink::Target::Root}};
+        for (u32 i = 0; i < array_size(links); i++) {
+            if (!(name == StringView(links[i].name))) continue;
+            ProcLink* link = TRY(make_node<ProcLink>(static_cast<u64>(pid) << 8 | (i + 64), S_IFLNK | 0777));
+            link->pid = pid;
+            link->target = links[i].target;
+            return link;
+        }
+        return Errno::ENOENT;
+    }
+    Result<bool> next_entry(File& file, DirectoryEntry& entry) override {
+        if (dots(file, entry, number)) return true;
+        u64 index = file.position - 2;
+        constexpr const char* links[] = {"exe", "cwd", "root"};
+        if (index < array_size(task_files)) fill_entry(entry, static_cast<u64>(pid) << 8 | (index + 2), 8, task_files[index].name);
+        else if (index < array_size(task_files) + 3) fill_entry(entry, static_cast<u64>(pid) << 8 | (index + 64), 10, links[index - array_size(task_files)]);
+        else return false;
+        file.position++;
+        return true;
+    }
+};
+
+struct RootDirectory final : Inode {
+    static constexpr u64 FirstPid = 256; ///< directory positions from here on are PIDs
+    bool keep_dentries() const override { return false; }
+    void destroy_self() override {}
+
+    Result<Inode*> lookup(StringView name) override {
+        for (u32 i = 0; i < array_size(system_files); i++) {
+            if (!(name == StringView(system_files[i].name))) continue;
+            ProcFile* file = TRY(make_node<ProcFile>(0x100 + i, S_IFREG | 0444));
+            file->show_system = system_files[i].show;
+            return file;
+        }
+        if (name == StringView("self")) return TRY(make_node<ProcLink>(2, S_IFLNK | 0777));
+        if (name == StringView("sysrq-trigger")) return TRY(make_node<SysrqFile>(3, S_IFREG | 0200));
+        u64 pid = 0;
+        for (usize i = 0; i < name.size; i++) {
+            if (name[i] < '0' || name[i] > '9' || pid >= MaxPids) return Errno::ENOENT;
+            pid = pid * 10 + static_cast<u64>(name[i] - '0');
+        }
+        if (!find_task(static_cast<i32>(pid))) return Errno::ENOENT;
+        TaskDirectory* directory = TRY(make_node<TaskDirectory>(pid << 8, S_IFDIR | 0555));
+        directory->pid = static_cast<i32>(pid);
+        return directory;
+    }
+    Result<bool> next_entry(File& file, DirectoryEntry& entry) override {
+        if (dots(file, entry, number)) return true;
+        u64 index = file.position - 2;
+        constexpr u64 Fixed = array_size(system_files);
+        if (index < Fixed + 2) {
+            if (index < Fixed) fill_entry(entry, 0x100 + index, 8, system_files[index].name);
+            else if (index == Fixed) fill_entry(entry, 2, 10, "self");
+            else fill_entry(entry, 3, 8, "sysrq-trigger");
+            file.position++;
+            return true;
+        }
+        if (file.position < FirstPid) file.position = FirstPid;
+        for (u64 pid = file.position - FirstPid + 1; pid < MaxPids; pid++) {
+            if (!find_task(static_cast<i32>(pid))) continue;
+            char name[12];
+            format_text(name, sizeof name, "%lu", pid);
+            fill_entry(entry, pid << 8, 4, name);
+            file.position = FirstPid + pid;
+            return true;
+        }
+        return false;
+    }
+};
+
+} // namespace
+
+Inode* make_procfs() {
+    proc_super = make<SuperBlock>();
+    auto* root = make<RootDirectory>();
+    if (!proc_super || !root) panic("out of memory for procfs");
+    proc_super->type = "proc";
+    proc_super->device = 4;
+    root->super = proc_super;
+    root->mode = S_IFDIR | 0555;
+    root->number = 1;
+    return root;
+}
+
+} // namespace kernel

@@ -1,0 +1,178 @@
+// Slab caches and kmalloc; see slab.h.
+#include "mm/slab.h"
+
+#include "lib/log.h"
+#include "lib/string.h"
+
+namespace kernel {
+
+constinit ListNode kmem_caches = {};
+constinit bool slab_poison = false;
+
+namespace {
+
+constexpr u32 KmallocSizes[] = {8, 16, 32, 64, 96, 128, 192, 256, 512, 1024, 2048, 4096, 8192};
+constexpr unsigned KmallocCount = array_size(KmallocSizes);
+constinit KmemCache kmalloc_caches[KmallocCount] = {};
+constinit SpinLock cache_list_lock{"kmem_caches"};
+constexpr u64 MinimumPartial = 2; ///< empty slabs beyond this many partial ones go back to the buddy allocator
+constexpr u8 PoisonFree = 0x6b, PoisonEnd = 0xa5;
+
+void*& next_free(const KmemCache& cache, void* object) {
+    return *reinterpret_cast<void**>(static_cast<u8*>(object) + cache.free_offset);
+}
+
+void poison(const KmemCache& cache, void* object) {
+    memset(object, PoisonFree, cache.object_size);
+    static_cast<u8*>(object)[cache.object_size - 1] = PoisonEnd;
+}
+
+void check_poison(const KmemCache& cache, void* object) {
+    auto* bytes = static_cast<u8*>(object);
+    for (u32 i = 0; i < cache.object_size; i++) {
+        u8 expected = i + 1 == cache.object_size ? PoisonEnd : PoisonFree;
+        if (bytes[i] != expected) panic("slab %s: object %p was written after free (byte %u is %02x)", cache.name, object, i, bytes[i]);
+    }
+}
+
+void set_up_cache(KmemCache& cache, const char* name, usize object_size, usize alignment) {
+    copy_string(cache.name, name, sizeof cache.name);
+    cache.object_size = static_cast<u32>(object_size);
+    cache.alignment = static_cast<u32>(max<usize>(alignment, 8));
+    // With poisoning the link lives behind the object, so that every byte of the object can be checked.
+    cache.free_offset = slab_poison ? static_cast<u32>(align_up(object_size, 8)) : 0;
+    cache.size = static_cast<u32>(align_up(max<u64>(cache.free_offset + (slab_poison ? 8 : 0), max<usize>(object_size, 8)), cache.alignment));
+    // The smallest order that wastes at most an eighth, and holds at least four objects when that is cheap.
+    u32 order = 0;
+    while (order < 3) {
+        u64 bytes = PageSize << order;
+        if (bytes / cache.size >= 4 && bytes % cache.size <= bytes / 8) break;
+        order++;
+    }
+    while ((PageSize << order) < cache.size) order++;
+    cache.order = order;
+    cache.objects_per_slab = static_cast<u32>((PageSize << order) / cache.size);
+    cache.partial.initialise();
+    IrqSpinGuard guard(cache_list_lock);
+    kmem_caches.push_back(&cache.caches);
+}
+
+Page* new_slab(KmemCache& cache, u32 flags) {
+    Page* page = allocate_pages(cache.order, flags & ~u32{AllocateZero}, PageType::Slab);
+    if (!page) return nullptr;
+    u64 pages = u64{1} << cache.order;
+    for (u64 i = 0; i < pages; i++) page[i].cache = &cache;
+    auto* base = static_cast<u8*>(address_of(page));
+    page->freelist = nullptr;
+    for (u32 i = cache.objects_per_slab; i-- > 0;) {
+        void* object = base + u64{i} * cache.size;
+        if (slab_poison) poison(cache, object);
+        next_free(cache, object) = page->freelist;
+        page->freelist = object;
+    }
+    page->objects = cache.objects_per_slab;
+    page->in_use = 0;
+    return page;
+}
+
+} // namespace
+
+void initialise_slab() {
+    kmem_caches.initialise();
+    for (unsigned i = 0; i < KmallocCount; i++) {
+        char name[24] = "kmalloc-";
+        u32 size = KmallocSizes[i];
+        usize at = 8;
+        if (size >= 1024) {
+            name[at++] = static_cast<char>('0' + size / 1024);
+            name[at++] = 'k';
+        } else {
+            for (u32 divisor = 100; divisor; divisor /= 10)
+                if (size >= divisor) name[at++] = static_cast<char>('0' + size / divisor % 10);
+        }
+        // Powers of two are aligned to themselves: users rely on it for buffers of one page.
+        set_up_cache(kmalloc_caches[i], name, size, (size & (size - 1)) ? 8 : min<u32>(size, PageSize));
+    }
+}
+
+KmemCache* create_cache(const char* name, usize object_size, usize alignment) {
+    auto* cache = make<KmemCache>();
+    if (!cache) panic("out of memory for slab cache %s", name);
+    set_up_cache(*cache, name, object_size, alignment);
+    return cache;
+}
+
+void* cache_allocate(KmemCache* cache, u32 flags) {
+    void* object;
+    {
+        IrqSpinGuard guard(cache->lock);
+        Page*& slab = cache->cpu_slab[current_cpu()];
+        if (!slab || !slab->freelist) {
+            // The full CPU slab is simply let go: a full slab is on no list.
+            if (ListNode* node = cache->partial.pop_front()) {
+                slab = CONTAINER_OF(node, Page, links);
+                cache->partial_count--;
+            } else {
+                slab = new_slab(*cache, flags);
+                if (!slab) return nullptr;
+                cache->slab_count++;
+            }
+        }
+        object = slab->freelist;
+        slab->freelist = next_free(*cache, object);
+        slab->in_use++;
+        cache->active_objects++;
+        cache->allocations++;
+    }
+    if (slab_poison) check_poison(*cache, object);
+    if (flags & AllocateZero) memset(object, 0, cache->object_size);
+    return object;
+}
+
+void cache_free(KmemCache* cache, void* object) {
+    if (!object) return;
+    Page* slab = head_of(page_of(object));
+    if (slab->tag != PageType::Slab || slab->cache != cache)
+        panic("slab %s: freeing %p, which is not its object", cache->name, object);
+    u64 offset = static_cast<u64>(static_cast<u8*>(object) - static_cast<u8*>(address_of(slab)));
+    if (offset % cache->size) panic("slab %s: freeing %p, which is not the start of an object", cache->name, object);
+    IrqSpinGuard guard(cache->lock);
+    if (slab->freelist == object || !slab->in_use) panic("slab %s: double free of %p", cache->name, object);
+    bool was_full = !slab->freelist;
+    if (slab_poison) poison(*cache, object);
+    next_free(*cache, object) = slab->freelist;
+    slab->freelist = object;
+    slab->in_use--;
+    cache->active_objects--;
+    for (Page* active : cache->cpu_slab)
+        if (active == slab) return;
+    if (was_full) {
+        cache->partial.push_front(&slab->links);
+        cache->partial_count++;
+    }
+    if (!slab->in_use && cache->partial_count > MinimumPartial) {
+        slab->links.remove();
+        cache->partial_count--;
+        cache->slab_count--;
+        free_pages(slab, cache->order);
+    }
+}
+
+void* kmalloc(usize size, u32 flags) {
+    for (unsigned i = 0; i < KmallocCount; i++)
+        if (size <= KmallocSizes[i]) return cache_allocate(&kmalloc_caches[i], flags);
+    Page* page = allocate_pages(order_for_pages(divide_up(size, PageSize)), flags, PageType::Kernel);
+    return page ? address_of(page) : nullptr;
+}
+
+void kfree(void* object) {
+    if (!object) return;
+    Page* page = head_of(page_of(object));
+    if (page->tag == PageType::Slab) cache_free(page->cache, object);
+    else free_pages(page, page->order);
+}
+
+} // namespace kernel
+
+/// Virtual destructors refer to it; objects end with destroy(), which calls kfree itself.
+void operator delete(void* object, size_t) noexcept { kernel::kfree(object); }

@@ -1,0 +1,194 @@
+// System calls on the machine: time, uname, sysinfo, random numbers, log, reboot.
+#include "arch/x86_64/acpi.h"
+#include "arch/x86_64/user_access.h"
+#include "fs/vfs.h"
+#include "lib/log.h"
+#include "lib/random.h"
+#include "mm/slab.h"
+#include "mm/zone.h"
+#include "sched/scheduler.h"
+#include "syscall/syscall.h"
+#include "task/task.h"
+#include "time/tick.h"
+#include "time/timekeeping.h"
+
+namespace kernel {
+namespace {
+
+struct TimeSpec {
+    i64 seconds, nanoseconds;
+};
+
+Result<u64> read_time(u64 address) {
+    TimeSpec time = TRY(get_user<TimeSpec>(address));
+    if (time.seconds < 0 || time.nanoseconds < 0 || time.nanoseconds >= 1'000'000'000) return Errno::EINVAL;
+    return static_cast<u64>(min<i64>(time.seconds, 1'000'000'000)) * 1'000'000'000 + static_cast<u64>(time.nanoseconds);
+}
+TimeSpec to_time(u64 nanoseconds) { return {static_cast<i64>(nanoseconds / 1'000'000'000), static_cast<i64>(nanoseconds % 1'000'000'000)}; }
+
+Result<u64> clock_now(u32 clock) {
+    switch (clock) {
+    case 0: // REALTIME
+    case 5: return wall_clock_nanoseconds();
+    case 1: // MONOTONIC, MONOTONIC_RAW, MONOTONIC_COARSE, BOOTTIME
+    case 4:
+    case 6:
+    case 7: return clock_nanoseconds();
+    case 2: // PROCESS_CPUTIME_ID, THREAD_CPUTIME_ID
+    case 3: return current_task()->se.sum_exec_runtime + (clock_nanoseconds() - current_task()->se.exec_start);
+    default: return Errno::EINVAL;
+    }
+}
+
+Result<i64> sys_nanosleep(u64 wanted, u64 remaining) {
+    u64 time = TRY(read_time(wanted)), left = 0;
+    Result<void> slept = sleep_nanoseconds(time, &left);
+    if (!slept.ok() && remaining) TRY(put_user(remaining, to_time(left)));
+    TRY(slept);
+    return i64{0};
+}
+
+Result<i64> sys_clock_nanosleep(u32 clock, u32 flags, u64 wanted, u64 remaining) {
+    u64 time = TRY(read_time(wanted));
+    if (flags & 1) { // TIMER_ABSTIME
+        Result<u64> now = clock_now(clock);
+        if (!now.ok()) return now.error();
+        if (time <= now.value()) return i64{0};
+        TRY(sleep_nanoseconds(time - now.value(), nullptr));
+        return i64{0};
+    }
+    return sys_nanosleep(wanted, remaining);
+}
+
+Result<i64> sys_clock_gettime(u32 clock, u64 target) {
+    TRY(put_user(target, to_time(TRY(clock_now(clock)))));
+    return i64{0};
+}
+Result<i64> sys_clock_getres(u32 clock, u64 target) {
+    TRY(clock_now(clock));
+    if (target) TRY(put_user(target, TimeSpec{0, clock == 5 || clock == 6 ? static_cast<i64>(NanosecondsPerTick) : 1}));
+    return i64{0};
+}
+Result<i64> sys_clock_settime(u32 clock, u64 source) {
+    if (clock != 0) return Errno::EINVAL;
+    set_wall_clock(TRY(read_time(source)));
+    return i64{0};
+}
+
+Result<i64> sys_gettimeofday(u64 target, u64 zone) {
+    u64 now = wall_clock_nanoseconds();
+    if (target) TRY(put_user(target, TimeSpec{static_cast<i64>(now / 1'000'000'000), static_cast<i64>(now / 1000 % 1'000'000)}));
+    if (zone) TRY(put_user<u64>(zone, 0));
+    return i64{0};
+}
+Result<i64> sys_time(u64 target) {
+    i64 now = static_cast<i64>(wall_clock_nanoseconds() / 1'000'000'000);
+    if (target) TRY(put_user(target, now));
+    return now;
+}
+
+Result<i64> sys_uname(u64 target) {
+    struct {
+        char fields[6][65];
+    } names = {};
+    const char* texts[6] = {"Linux", "vitrine", "6.1.0-vitrine", "#1 SMP PREEMPT", "x86_64", "(none)"};
+    for (unsigned i = 0; i < 6; i++) copy_string(names.fields[i], texts[i], 65);
+    TRY(copy_to_user(target, &names, sizeof names));
+    return i64{0};
+}
+
+Result<i64> sys_sysinfo(u64 target) {
+    struct {
+        i64 uptime;
+        u64 loads[3], total_ram, free_ram, shared_ram, buffer_ram, total_swap, free_swap;
+        u16 processes, pad;
+        u32 pad2;
+        u64 total_high, free_high;
+        u32 unit;
+        u32 pad3;
+    } info = {};
+    static_assert(sizeof info == 112);
+    info.uptime = static_cast<i64>(clock_nanoseconds() / 1'000'000'000);
+    for (unsigned i = 0; i < 3; i++) info.loads[i] = load_averages[i] << 5;
+    info.total_ram = total_managed_pages() * PageSize;
+    info.free_ram = total_free_pages() * PageSize;
+    info.unit = 1;
+    {
+        IrqSpinGuard guard(task_list_lock);
+        for (LIST_EACH(node, task_list)) info.processes++;
+    }
+    TRY(copy_to_user(target, &info, sizeof info));
+    return i64{0};
+}
+
+Result<i64> sys_getrandom(u64 target, usize size, u32) {
+    u8 chunk[256];
+    size = min<usize>(size, 1 << 20);
+    for (usize done = 0; done < size;) {
+        usize count = min<usize>(sizeof chunk, size - done);
+        random_bytes(chunk, count);
+        TRY(copy_to_user(target + done, chunk, count));
+        done += count;
+    }
+    return static_cast<i64>(size);
+}
+
+/// READ_ALL (3) and SIZE_BUFFER (10); console levels (6, 7, 8).
+Result<i64> sys_syslog(u32 action, u64 target, i32 size) {
+    if (action == 10) return i64{128 * 1024};
+    if (action == 6) console_loglevel = 1;
+    else if (action == 7) console_loglevel = 7;
+    else if (action == 8) console_loglevel = static_cast<unsigned>(clamp(size, 1, 8));
+    if (action >= 6 && action <= 8) return i64{0};
+    if (action != 3 || size < 0) return Errno::EINVAL;
+    auto* chunk = static_cast<char*>(kmalloc(PageSize));
+    if (!chunk) return Errno::ENOMEM;
+    u64 cursor = 0;
+    usize done = 0;
+    Result<void> copied;
+    while (done < static_cast<usize>(size) && copied.ok()) {
+        usize count = read_log(&cursor, chunk, min<usize>(PageSize, static_cast<usize>(size) - done));
+        if (!count) break;
+        copied = copy_to_user(target + done, chunk, count);
+        done += count;
+    }
+    kfree(chunk);
+    TRY(copied);
+    return static_cast<i64>(done);
+}
+
+Result<i64> sys_reboot(u32 magic1, u32 magic2, u32 command) {
+    if (magic1 != 0xfee1dead || (magic2 != 672274793 && magic2 != 85072278 && magic2 != 369367448 && magic2 != 537993216)) return Errno::EINVAL;
+    if (command == 0 || command == 0x89abcdef) return i64{0}; // CAD off and on: there is no Ctrl-Alt-Del
+    if (command != 0x4321fedc && command != 0x1234567 && command != 0xcdef0123) return Errno::EINVAL;
+    for (MountRecord* mount = mounts; mount; mount = mount->next)
+        if (!mount->super->sync().ok()) pr_err("reboot: %s could not be synced\n", mount->target);
+    if (command == 0x1234567) machine_restart();
+    if (command == 0xcdef0123) {
+        pr_emerg("reboot: System halted\n");
+        machine_halt();
+    }
+    machine_power_off();
+}
+
+using enum ArgumentKind;
+constexpr SyscallRow rows[] = {
+    row<sys_nanosleep>(35, "nanosleep", Pointer, Pointer),
+    row<sys_uname>(63, "uname", Pointer),
+    row<sys_gettimeofday>(96, "gettimeofday", Pointer, Pointer),
+    row<sys_sysinfo>(99, "sysinfo", Pointer),
+    row<sys_syslog>(103, "syslog", Int, Buffer, Int),
+    row<sys_reboot>(169, "reboot", Hex, Hex, Hex),
+    row<sys_time>(201, "time", Pointer),
+    row<sys_clock_settime>(227, "clock_settime", Int, Pointer),
+    row<sys_clock_gettime>(228, "clock_gettime", Int, Pointer),
+    row<sys_clock_getres>(229, "clock_getres", Int, Pointer),
+    row<sys_clock_nanosleep>(230, "clock_nanosleep", Int, Flags, Pointer, Pointer),
+    row<sys_getrandom>(318, "getrandom", Buffer, Unsigned, Flags),
+};
+
+} // namespace
+
+SyscallSpan system_syscalls() { return {rows, array_size(rows)}; }
+
+} // namespace kernel

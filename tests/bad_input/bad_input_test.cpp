@@ -1,0 +1,191 @@
+// Runs the program as a person would, with input that is missing, truncated, corrupt, of the wrong kind or impossible.
+#include <algorithm>
+#include <fcntl.h>
+#include <sys/wait.h>
+#include "emu/recorder/format.h"
+#include "tests/emu/support.h"
+
+using namespace vitrine;
+using namespace vitrine::test;
+
+namespace {
+
+struct Result {
+    int status = -1; ///< exit status, or −signal
+    std::string out, err;
+};
+
+Result run_vitrine(const TemporaryFolder& folder, std::vector<std::string> arguments) {
+    arguments.insert(arguments.begin(), VITRINE);
+    std::vector<char*> raw;
+    for (auto& argument : arguments) raw.push_back(argument.data());
+    raw.push_back(nullptr);
+    const std::string out = folder.file("stdout"), err = folder.file("stderr");
+    const pid_t child = fork();
+    if (child == 0) {
+        alarm(60);
+        dup2(open("/dev/null", O_RDONLY), 0);
+        dup2(open(out.c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0644), 1);
+        dup2(open(err.c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0644), 2);
+        execv(VITRINE, raw.data());
+        _exit(126);
+    }
+    int status = 0;
+    waitpid(child, &status, 0);
+    Result result;
+    result.status = WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
+    const auto text = [](const std::vector<u8>& bytes) { return std::string(bytes.begin(), bytes.end()); };
+    result.out = text(read_bytes(out)), result.err = text(read_bytes(err));
+    return result;
+}
+
+void expect_one_line(const Result& result, int status, const std::string& contains) {
+    EXPECT_EQ(result.status, status) << result.err;
+    EXPECT_EQ(std::ranges::count(result.err, '\n'), 1) << result.err;
+    EXPECT_TRUE(result.err.starts_with("vitrine: ")) << result.err;
+    EXPECT_NE(result.err.find(contains), std::string::npos) << result.err;
+}
+
+std::vector<std::string> headless(std::vector<std::string> rest) {
+    std::vector<std::string> out = {"--headless", "--serial", "null", "--limit-seconds", "50"};
+    out.insert(out.end(), rest.begin(), rest.end());
+    return out;
+}
+
+} // namespace
+
+TEST(BadInput, Disks) {
+    TemporaryFolder folder;
+    expect_one_line(run_vitrine(folder, headless({"--disk", folder.file("none.img")})), 66, "No such file");
+    expect_one_line(run_vitrine(folder, headless({"--disk", folder.write("empty.img", {})})), 66, "empty");
+    expect_one_line(run_vitrine(folder, headless({"--disk", folder.write("odd.img", std::vector<u8>(1000))})), 66, "truncated");
+    expect_one_line(run_vitrine(folder, headless({"--disk", folder.write("blank.img", std::vector<u8>(65536))})), 66, "no boot sector");
+    expect_one_line(run_vitrine(folder, headless({"--disk", "/tmp"})), 66, "not a regular file");
+    const std::string good = folder.write("good.img", pattern_disk(64)), overlay = folder.write("bad.overlay", std::vector<u8>(100, 'x'));
+    expect_one_line(run_vitrine(folder, headless({"--disk", good + ",overlay=" + overlay})), 66, "not a Vitrine overlay");
+    std::vector<std::string> many;
+    for (int i = 0; i < 7; ++i) many.insert(many.end(), {"--disk", good});
+    expect_one_line(run_vitrine(folder, headless(many)), 64, "6 ports");
+}
+
+TEST(BadInput, Firmware) {
+    TemporaryFolder folder;
+    const std::string disk = folder.write("good.img", pattern_disk(64));
+    expect_one_line(run_vitrine(folder, headless({"--disk", disk, "--bios", folder.file("none.bin")})), 66, "No such file");
+    expect_one_line(run_vitrine(folder, headless({"--disk", disk, "--bios", folder.write("empty.bin", {})})), 66, "empty");
+    auto bios = read_bytes(TEST_BIOS);
+    bios.resize(bios.size() - 100);
+    expect_one_line(run_vitrine(folder, headless({"--disk", disk, "--bios", folder.write("cut.bin", bios)})), 66, "truncated");
+    expect_one_line(run_vitrine(folder, headless({"--disk", disk, "--bios", folder.write("huge.bin", std::vector<u8>(512 << 10))})), 66, "too large");
+}
+
+TEST(BadInput, Kernels) {
+    TemporaryFolder folder;
+    const auto kernel = [&](const std::string& path) { return run_vitrine(folder, headless({"--kernel", path})); };
+    expect_one_line(kernel(folder.file("none")), 66, "No such file");
+    expect_one_line(kernel(folder.write("empty", {})), 66, "empty");
+    expect_one_line(kernel(folder.write("text", std::vector<u8>(100'000, 'x'))), 66, "not a Linux bzImage");
+    expect_one_line(kernel(VITRINE), 66, "ELF");
+    auto good = read_bytes(TEST_KERNEL);
+    for (std::size_t size : {std::size_t{10}, std::size_t{600}, std::size_t{1100}, good.size() / 2, good.size() - 600}) {
+        auto cut = good;
+        cut.resize(size);
+        expect_one_line(kernel(folder.write("cut", cut)), 66, "truncated");
+    }
+    std::vector<u8> multiboot(8192, 0);
+    const u8 magic[] = {0x02, 0xB0, 0xAD, 0x1B};
+    std::ranges::copy(magic, multiboot.begin() + 64);
+    expect_one_line(kernel(folder.write("multiboot", multiboot)), 66, "Multiboot");
+    expect_one_line(run_vitrine(folder, headless({"--kernel", TEST_KERNEL, "--initrd", folder.file("none")})), 66, "initrd");
+    expect_one_line(run_vitrine(folder, headless({"--kernel", TEST_KERNEL, "--append", std::string(70'000, 'a')})), 64, "--append");
+    expect_one_line(run_vitrine(folder, headless({"--initrd", TEST_KERNEL})), 64, "--kernel");
+    expect_one_line(run_vitrine(folder, headless({"--kernel", TEST_KERNEL, "--symbols", TEST_KERNEL})), 66, "not an x86-64 ELF");
+}
+
+TEST(BadInput, Usage) {
+    TemporaryFolder folder;
+    for (std::vector<std::string> line : std::vector<std::vector<std::string>>{
+             {"--frobnicate"}, {"-m", "1M"}, {"-m", "128G"}, {"-m", "lots"}, {"-m"}, {"--cpus", "99"}, {"--until", "x"}, {"--inspect", "everything"},
+             {"--type", "\\q"}, {"--gdb", "1"}, {"stray"}}) {
+        line.insert(line.begin(), {"--headless", "--disk", TEST_DISK});
+        const Result result = run_vitrine(folder, line);
+        expect_one_line(result, 64, "");
+    }
+}
+
+TEST(BadInput, Recordings) {
+    TemporaryFolder folder;
+    const std::string recording = folder.file("run.vrec");
+    ASSERT_EQ(run_vitrine(folder, headless({"--disk", TEST_DISK, "--record", recording})).status, 1) << "the tiny kernel leaves with status 1";
+    EXPECT_EQ(run_vitrine(folder, {"--headless", "--serial", "null", "--replay", recording}).status, 0);
+    const auto replay = [&](const std::string& path) { return run_vitrine(folder, {"--headless", "--serial", "null", "--replay", path}); };
+    expect_one_line(replay(folder.file("none")), 66, "No such file");
+    expect_one_line(replay(folder.write("empty", {})), 66, "empty");
+    expect_one_line(replay(folder.write("text", std::vector<u8>(500, 'x'))), 66, "corrupt at offset 0");
+    const auto good = read_bytes(recording);
+    for (std::size_t at : {std::size_t{0}, std::size_t{5}, std::size_t{30}, good.size() - 1}) {
+        auto damaged = good;
+        damaged[at] ^= 4;
+        expect_one_line(replay(folder.write("damaged", damaged)), 66, "corrupt at offset");
+    }
+    auto cut = good;
+    cut.resize(20);
+    expect_one_line(replay(folder.write("cut", cut)), 66, "truncated");
+    // Torn behind the configuration: opens, says so, and replays what there is.
+    cut = good;
+    cut.resize(good.size() - 3);
+    const Result torn = replay(folder.write("torn", cut));
+    EXPECT_EQ(torn.status, 0) << torn.err;
+    EXPECT_NE(torn.err.find("torn at offset"), std::string::npos) << torn.err;
+    // A final hash that is not what the replay computes.
+    auto contents = emu::recording::parse(good, "good");
+    ASSERT_TRUE(contents && contents->end);
+    auto file = emu::recording::encode(emu::recording::ChunkType::Configuration, 0, emu::recording::encode_configuration(contents->config, contents->images));
+    contents->end->state_hash ^= 1;
+    const auto end = emu::recording::encode(emu::recording::ChunkType::End, contents->end->step, emu::recording::encode_end(*contents->end));
+    file.insert(file.end(), end.begin(), end.end());
+    expect_one_line(replay(folder.write("diverged", file)), 76, "replay diverged in steps [0, ");
+}
+
+TEST(BadInput, SavedStates) {
+    TemporaryFolder folder;
+    const std::string state = folder.file("state");
+    ASSERT_EQ(run_vitrine(folder, headless({"--disk", TEST_DISK, "--until", "step:100000", "--save-state", state})).status, 0);
+    EXPECT_EQ(run_vitrine(folder, headless({"--disk", TEST_DISK, "--load-state", state})).status, 1);
+    const auto load = [&](const std::string& path) { return run_vitrine(folder, headless({"--disk", TEST_DISK, "--load-state", path})); };
+    expect_one_line(load(folder.file("none")), 66, "No such file");
+    expect_one_line(load(folder.write("text", std::vector<u8>(500, 'x'))), 66, "not a Vitrine state");
+    const auto good = read_bytes(state);
+    for (std::size_t size : {std::size_t{8}, std::size_t{9}, good.size() / 2, good.size() - 1}) {
+        auto cut = good;
+        cut.resize(size);
+        expect_one_line(load(folder.write("cut", cut)), 66, "saved state");
+    }
+    auto damaged = good;
+    damaged[good.size() / 2] ^= 0x40;
+    expect_one_line(load(folder.write("damaged", damaged)), 66, "saved state");
+    expect_one_line(run_vitrine(folder, headless({"-m", "64M", "--disk", TEST_DISK, "--load-state", state})), 66, "another amount of memory");
+}
+
+TEST(BadInput, ATripleFaultIsExplained) {
+    TemporaryFolder folder;
+    // A boot sector that loads an empty IDT in protected mode and divides by zero.
+    std::vector<u8> sector = pattern_disk(64);
+    const u8 code[] = {0xFA,                                           // cli
+                       0x31, 0xC0, 0x8E, 0xD8,                         // xor ax,ax; mov ds,ax
+                       0x0F, 0x01, 0x1E, 0x40, 0x7C,                   // lidt [7C40]
+                       0x0F, 0x01, 0x16, 0x48, 0x7C,                   // lgdt [7C48]
+                       0x66, 0xB8, 0x01, 0x00, 0x00, 0x00, 0x0F, 0x22, 0xC0, // mov eax,1; mov cr0,eax
+                       0xEA, 0x20, 0x7C, 0x08, 0x00};                  // jmp 08:7C20
+    std::ranges::fill(std::span(sector).first(446), u8{0x90});
+    std::ranges::copy(code, sector.begin());
+    const u8 divide[] = {0x31, 0xC9, 0xF7, 0xF1};                      // xor ecx,ecx; div ecx
+    std::ranges::copy(divide, sector.begin() + 0x20);
+    const u8 tables[] = {0, 0, 0, 0, 0, 0, 0, 0, /* IDTR: limit 0 */ 0x0F, 0x00, 0x50, 0x7C, 0, 0, 0, 0, /* GDTR at 7C50 */
+                         0, 0, 0, 0, 0, 0, 0, 0, 0xFF, 0xFF, 0, 0, 0, 0x9B, 0xCF, 0};
+    std::ranges::copy(tables, sector.begin() + 0x40);
+    const Result result = run_vitrine(folder, headless({"--disk", folder.write("fault.img", sector), "--no-reboot"}));
+    EXPECT_EQ(result.status, 77) << result.err;
+    for (const char* part : {"triple fault at step", "first fault: #DE divide error", "0008:0000000000007c22", "code: f7 f1", "IDT entry 00"})
+        EXPECT_NE(result.err.find(part), std::string::npos) << part << " is missing in:\n" << result.err;
+}

@@ -1,0 +1,157 @@
+// Record → replay: equal hashes, also with inputs while the guest runs or sleeps; a changed byte is found and located.
+#include "emu/recorder/format.h"
+#include "emu/recorder/recorder.h"
+#include "emu/recorder/replayer.h"
+#include "tests/emu/machine_support.h"
+
+using namespace vitrine;
+using namespace vitrine::emu;
+using namespace vitrine::test;
+
+namespace {
+
+/// Boots with inputs at random moments, cut by steps and by time, and records it. Returns the final state's hash.
+u64 record(const MachineConfig& config, const std::string& path, u64 end, u64 seed) {
+    auto machine = boot_machine(config);
+    auto recorder = Recorder::start(*machine, path);
+    EXPECT_TRUE(recorder) << recorder.error().message;
+    std::mt19937_64 random(seed);
+    RunReport report;
+    while (machine->steps() < end && !machine->ended()) {
+        RunLimits limits;
+        limits.step_limit = std::min(end, machine->steps() + 1 + random() % (end / 20));
+        limits.time_limit = machine->time() + 1 + random() % 3'000'000; // may fall into a halt
+        report = machine->run(limits);
+        switch (random() % 4) {
+        case 0: machine->input(KeyInput{{0x1E, 0x9E}}); break;
+        case 1: machine->input(SerialInput{"x"}); break;
+        case 2: machine->input(MouseInput{3, -1, 0, 1}); break;
+        default: break;
+        }
+    }
+    auto done = (*recorder)->finish(report);
+    EXPECT_TRUE(done) << done.error().message;
+    return machine->state_hash();
+}
+
+Expected<u64> replay(const std::string& path) {
+    auto replayer = Replayer::open(path);
+    if (!replayer) return std::unexpected(replayer.error());
+    auto machine = (*replayer)->make_machine();
+    if (!machine) return std::unexpected(machine.error());
+    if (auto ok = (*replayer)->prepare(**machine); !ok) return std::unexpected(ok.error());
+    if (auto ok = (*replayer)->finish(**machine); !ok) return std::unexpected(ok.error());
+    return (*machine)->state_hash();
+}
+
+} // namespace
+
+TEST(Replay, TwentyRecordingsOfTwentyReplayBitExactly) {
+    TemporaryFolder folder;
+    const u64 end = boot_length();
+    for (u64 seed = 0; seed < 20; ++seed) {
+        const std::string path = folder.file("run" + std::to_string(seed));
+        const u64 recorded = record(boot_config(), path, end, seed);
+        auto replayed = replay(path);
+        ASSERT_TRUE(replayed) << "run " << seed << ": " << replayed.error().message;
+        EXPECT_EQ(recorded, *replayed) << "run " << seed;
+    }
+}
+
+#ifdef TEST_REAL_GUEST
+TEST(Replay, AShellSessionWithDiskWritesReplays) {
+    TemporaryFolder folder;
+    auto machine = boot_machine();
+    auto recorder = Recorder::start(*machine, folder.file("run"));
+    ASSERT_TRUE(recorder);
+    RunReport report;
+    u64 from = 0;
+    for (const char* command : {"cat /etc/motd\r", "ps\r", "hello\r", "echo one two > /tmp/note\r", "poweroff\r"}) {
+        RunLimits limits;
+        limits.conditions.push_back({StopCondition::Kind::Prompt, 0, {}, from});
+        limits.host_seconds = 60;
+        report = machine->run(limits);
+        ASSERT_EQ(report.reason, StopReason::SerialText) << "no prompt before " << command;
+        from = machine->serial_total();
+        machine->input(SerialInput{command});
+    }
+    RunLimits last;
+    last.host_seconds = 60;
+    last.time_limit = machine->time() + 20'000'000'000;
+    report = machine->run(last);
+    EXPECT_EQ(report.reason, StopReason::PoweredOff) << machine->serial_output().substr(machine->serial_output().size() / 2);
+    EXPECT_NE(machine->serial_output().find("glass case"), std::string::npos);
+    ASSERT_TRUE((*recorder)->finish(report));
+    auto replayed = replay(folder.file("run"));
+    ASSERT_TRUE(replayed) << replayed.error().message;
+    EXPECT_EQ(*replayed, machine->state_hash());
+}
+#endif
+
+TEST(Replay, AnOperatorsResetIsPartOfTheLog) {
+    TemporaryFolder folder;
+    auto machine = boot_machine();
+    auto recorder = Recorder::start(*machine, folder.file("run"));
+    ASSERT_TRUE(recorder);
+    run_to(*machine, 100'000);
+    machine->input(ResetInput{});
+    run_to(*machine, 250'000);
+    ASSERT_TRUE((*recorder)->finish({}));
+    auto replayed = replay(folder.file("run"));
+    ASSERT_TRUE(replayed) << replayed.error().message;
+    EXPECT_EQ(*replayed, machine->state_hash());
+}
+
+TEST(Replay, AChangedInputIsADivergenceWithItsInterval) {
+    TemporaryFolder folder;
+    const std::string path = folder.file("run");
+    auto machine = boot_machine();
+    auto recorder = Recorder::start(*machine, path);
+    ASSERT_TRUE(recorder);
+    run_to(*machine, 100'000);
+    machine->input(SerialInput{"a"});
+    run_to(*machine, 150'000);
+    ASSERT_TRUE((*recorder)->finish({}));
+    // Rewrite the log with another letter: every checksum is right, the input is not.
+    auto contents = recording::parse(read_bytes(path), path);
+    ASSERT_TRUE(contents);
+    auto file = recording::encode(recording::ChunkType::Configuration, 0, recording::encode_configuration(contents->config, contents->images));
+    LoggedInput changed = contents->inputs[0];
+    changed.event = SerialInput{"b"};
+    for (const auto& chunk : {recording::encode(recording::ChunkType::Input, changed.step, recording::encode_input(changed)),
+                              recording::encode(recording::ChunkType::End, contents->end->step, recording::encode_end(*contents->end))})
+        file.insert(file.end(), chunk.begin(), chunk.end());
+    auto replayed = replay(folder.write("changed", file));
+    ASSERT_FALSE(replayed);
+    EXPECT_EQ(replayed.error().status, Exit::ReplayDiverged);
+    EXPECT_NE(replayed.error().message.find("[0, 150000)"), std::string::npos) << replayed.error().message;
+}
+
+TEST(Replay, AChangedDiskIsADivergence) {
+    TemporaryFolder folder;
+    auto image = read_bytes(TEST_DISK);
+    const std::string disk = folder.write("disk.img", image);
+    MachineConfig config = boot_config();
+    config.disks[0].path = disk;
+    auto machine = boot_machine(config);
+    auto recorder = Recorder::start(*machine, folder.file("run"));
+    ASSERT_TRUE(recorder);
+    run_to(*machine, boot_length());
+    ASSERT_TRUE((*recorder)->finish({}));
+    image[440] ^= 1; // in the boot sector, which every boot reads
+    folder.write("disk.img", image);
+    auto replayed = replay(folder.file("run"));
+    ASSERT_FALSE(replayed);
+    EXPECT_EQ(replayed.error().status, Exit::ReplayDiverged);
+    EXPECT_NE(replayed.error().message.find("has changed since"), std::string::npos) << replayed.error().message;
+}
+
+TEST(Replay, ATornRecordingReplaysItsPrefix) {
+    TemporaryFolder folder;
+    const std::string path = folder.file("run");
+    record(boot_config(), path, boot_length(), 1);
+    auto bytes = read_bytes(path);
+    bytes.resize(bytes.size() - 5); // inside the end chunk
+    auto replayed = replay(folder.write("torn", bytes));
+    EXPECT_TRUE(replayed) << replayed.error().message;
+}

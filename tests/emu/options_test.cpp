@@ -1,0 +1,101 @@
+// The command line: sizes, conditions, typing and disks parse as documented; what is wrong is refused with status 64.
+#include "emu/cli/options.h"
+#include "tests/emu/support.h"
+
+using namespace vitrine;
+using namespace vitrine::emu;
+using namespace vitrine::emu::cli;
+
+namespace {
+Expected<Parsed> parse_line(std::vector<const char*> arguments) {
+    arguments.insert(arguments.begin(), "vitrine");
+    return parse(static_cast<int>(arguments.size()), arguments.data());
+}
+} // namespace
+
+TEST(Options, Sizes) {
+    EXPECT_EQ(*parse_size("512M"), 512u << 20);
+    EXPECT_EQ(*parse_size("2G"), 2ull << 30);
+    EXPECT_EQ(*parse_size("65536K"), 64u << 20);
+    EXPECT_EQ(*parse_size("512"), 512u << 20) << "a plain number counts MiB";
+    for (const char* bad : {"", "M", "-1", "12Q", "1.5G", "99999999999999999999", "18446744073709551615G", " 5M", "5 M"})
+        EXPECT_FALSE(parse_size(bad)) << bad;
+}
+
+TEST(Options, Conditions) {
+    auto step = parse_until("step:0x10");
+    ASSERT_TRUE(step);
+    EXPECT_EQ(step->value, 16u);
+    EXPECT_EQ(parse_until("phase:kernel:mm_init")->text, "kernel:mm_init");
+    EXPECT_EQ(parse_until("rip:0xffffffff81000000")->value, 0xffffffff81000000u);
+    EXPECT_EQ(parse_until("rip:start_kernel")->text, "start_kernel");
+    EXPECT_EQ(parse_until("serial:a\\n\\x41")->text, "a\rA");
+    for (const char* bad : {"", "step", "step:", "step:12x", "rip:0xZZ", "phases:init", "serial:\\q", "serial:\\x4"})
+        EXPECT_FALSE(parse_until(bad)) << bad;
+}
+
+TEST(Options, Typing) {
+    auto plain = parse_typing("cat /etc/motd\\n");
+    ASSERT_TRUE(plain);
+    EXPECT_EQ(plain->text, "cat /etc/motd\r");
+    EXPECT_EQ(plain->when.kind, StopCondition::Kind::Prompt);
+    auto mail = parse_typing("a@b.c");
+    ASSERT_TRUE(mail);
+    EXPECT_EQ(mail->text, "a@b.c");
+    auto timed = parse_typing("x@y\\n@step:500");
+    ASSERT_TRUE(timed);
+    EXPECT_EQ(timed->text, "x@y\r");
+    EXPECT_EQ(timed->when.value, 500u);
+    EXPECT_FALSE(parse_typing(""));
+    EXPECT_FALSE(parse_typing("x@step:y"));
+}
+
+TEST(Options, DisksAndTimes) {
+    auto disk = parse_disk("a.img,overlay=b.ovl");
+    ASSERT_TRUE(disk);
+    EXPECT_EQ(disk->path, "a.img");
+    EXPECT_EQ(disk->overlay, "b.ovl");
+    EXPECT_TRUE(parse_disk("a.img,readonly")->read_only);
+    for (const char* bad : {"", ",readonly", "a,overlay=", "a,fast", "a,readonly,overlay=b"}) EXPECT_FALSE(parse_disk(bad)) << bad;
+    EXPECT_EQ(*parse_wall_clock("1970-01-01T00:00:00Z"), 0);
+    EXPECT_EQ(*parse_wall_clock("2026-01-01T00:00:00Z"), 1'767'225'600);
+    EXPECT_EQ(*parse_wall_clock("2024-02-29T23:59:59"), 1'709'251'199);
+    for (const char* bad : {"", "2023-02-29T00:00:00Z", "2026-13-01T00:00:00Z", "2026-01-01", "2026-01-01T24:00:00Z", "1969-12-31T00:00:00Z"})
+        EXPECT_FALSE(parse_wall_clock(bad)) << bad;
+}
+
+TEST(Options, WholeLines) {
+    auto good = parse_line({"-m", "1G", "--disk", "a.img", "--disk", "b.img,readonly", "--headless", "--serial", "file:out.txt", "--type", "ls, then\\n"});
+    ASSERT_TRUE(good) << good.error().message;
+    EXPECT_EQ(good->options.machine.memory_bytes, 1u << 30);
+    ASSERT_EQ(good->options.machine.disks.size(), 2u);
+    EXPECT_TRUE(good->options.machine.disks[1].read_only);
+    EXPECT_EQ(good->options.serial_file, "out.txt");
+    ASSERT_EQ(good->options.typing.size(), 1u);
+    EXPECT_EQ(good->options.typing[0].text, "ls, then\r");
+    EXPECT_FALSE(parse_line({"--help"})->help.empty());
+}
+
+TEST(Options, WhatIsWrongOrNotThereYetIsUsage) {
+    const std::vector<std::vector<const char*>> lines = {
+        {"--no-such-option"}, {"stray"}, {"-m", "31M"}, {"-m", "65G"}, {"-m", "huge"}, {"--cpus", "0"}, {"--cpus", "9"}, {"--cpus", "2"},
+        {"--cpu", "v3"}, {"--cpu", "z80"}, {"--timing", "detailed"}, {"--gdb", "1234"}, {"--cdrom", "x.iso"}, {"--serial", "pty"},
+        {"--serial", "unix:/x"}, {"--serial", "com2"}, {"--until", "soon"}, {"--json"}, {"--record", "a", "--replay", "b"},
+        {"--replay", "a", "-m", "64M"}, {"--log", "loud"}, {"--limit-seconds", "-1"}, {"--limit-steps", "many"}};
+    for (const auto& line : lines) {
+        auto result = parse_line(line);
+        ASSERT_FALSE(result) << line[0];
+        EXPECT_EQ(result.error().status, Exit::Usage) << line[0];
+        EXPECT_EQ(result.error().message.find('\n'), std::string::npos) << result.error().message;
+    }
+    EXPECT_NE(parse_line({"--gdb", "1"}).error().message.find("is not there yet"), std::string::npos);
+}
+
+TEST(Options, PromptsAreRecognised) {
+    EXPECT_TRUE(ends_with_prompt("hello\r\nvitrine# "));
+    EXPECT_TRUE(ends_with_prompt("/ # "));
+    EXPECT_TRUE(ends_with_prompt("# "));
+    EXPECT_FALSE(ends_with_prompt("vitrine# ls"));
+    EXPECT_FALSE(ends_with_prompt("[    0.1] item # "));
+    EXPECT_FALSE(ends_with_prompt("## "));
+}
