@@ -93,6 +93,7 @@ CodeListing Disassembler::list(const emu::inspect::GuestReader& memory, const em
         if (cs_disasm_iter(handle, &at, &left, &where, instruction)) {
             row.bytes.assign(bytes, bytes + instruction->size);
             row.mnemonic = instruction->mnemonic, row.operands = instruction->op_str;
+            if (auto ptr = row.operands.find(" ptr ["); ptr != std::string::npos) row.operands.erase(ptr, 4); // "qword [rsp + 8]"
             row.jump = in_group(*instruction, CS_GRP_JUMP) || instruction->id == X86_INS_LJMP;
             row.always = instruction->id == X86_INS_JMP || instruction->id == X86_INS_LJMP || in_group(*instruction, CS_GRP_RET) || in_group(*instruction, CS_GRP_IRET);
             const u8 prefix = instruction->detail->x86.prefix[0];

@@ -44,7 +44,7 @@ Layout compute_layout(float width, float height, float scale, const Splits& want
     const float screen_default = (shown + px(HeaderHeight + ScreenFooter + ScreenFrame)) / body.height;
     const float least_row = px(LeastRow) / body.height, most_row = (body.height - gap - px(LeastRow)) / body.height;
     out.splits.screen = fraction(wanted.screen, std::min(screen_default, 0.68f), least_row, most_row);
-    out.splits.code = fraction(wanted.code, 0.50f, least_row, most_row);
+    out.splits.code = fraction(wanted.code, 0.47f, least_row, most_row);
 
     const auto column = [&](float x, float column_width, float share, Rect& top, Rect& bottom) {
         const float top_height = std::round(share * body.height);

@@ -61,17 +61,16 @@ void CodePanel::row(Context& context, const CodeRow& row, float width, u64 rip) 
     float x = at.x + gutter;
     ImGui::SetCursorScreenPos({x, at.y});
     // Kernel addresses share their upper half: the lower half tells them apart, and the link has the whole.
-    const bool wide = width > cell * 62;
-    const std::string shown = digits == 16 && !wide && row.address >> 32 == 0xFFFF'FFFF ? "…" + hex_text(row.address & 0xFFFF'FFFF, 8) : hex_text(row.address, digits);
+    const bool wide = width > cell * 70, high = row.address >> 32 == 0xFFFF'FFFF;
+    const std::string shown = digits == 16 && !wide && high ? "…" + hex_text(row.address & 0xFFFF'FFFF, 8) : hex_text(row.address, wide ? digits : row.address >> 32 ? 12 : 8);
     address_link(context, row.address, Leads::Code, shown);
-    x += cell * static_cast<float>(digits == 16 && wide ? 16 : digits == 16 ? 9 : 8) + context.px(10);
-    if (digits == 16 && !wide && row.address >> 32 != 0xFFFF'FFFF) x += cell * 7;
-    if (width > cell * 48) {
+    x += cell * static_cast<float>(shown.starts_with("…") ? 9 : shown.size()) + context.px(10);
+    if (width > cell * 56) {
         std::string bytes;
         for (std::size_t i = 0; i < row.bytes.size() && i < 7; ++i) bytes += fmt::format("{:02x}", row.bytes[i]);
         if (row.bytes.size() > 7) bytes += "…";
         draw->AddText({x, at.y}, colour::Faint, bytes.c_str());
-        x += cell * (width > cell * 54 ? 15 : 13) + context.px(6);
+        x += cell * 15 + context.px(6);
     }
     draw->AddText({x, at.y}, mnemonic_colour(row), row.mnemonic.c_str());
     x += cell * std::max(7.0f, static_cast<float>(row.mnemonic.size() + 1));

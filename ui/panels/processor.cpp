@@ -44,11 +44,11 @@ void draw_processor(Context& context, const Rect& area) {
     begin_panel(context, "Processor", area, fmt::format("{} · CPL {}{}", view.mode, view.cpl, view.halted ? " · halted" : ""));
     ImGui::PushStyleVar(ImGuiStyleVar_ItemSpacing, {context.px(6), context.px(2)});
     const unsigned digits = address_digits(context);
-    const float cell = context.fonts.mono->CalcTextSizeA(context.fonts.mono->FontSize, 1e9f, 0, "0").x, name_width = cell * 4.2f;
-    const auto name = [&](std::string_view what) {
+    const float cell = context.fonts.mono->CalcTextSizeA(context.fonts.mono->FontSize, 1e9f, 0, "0").x;
+    const auto name = [&](std::string_view what, float cells = 4.2f) {
         const float x = ImGui::GetCursorPosX();
         text_in(context.fonts.mono, colour::Dim, what);
-        ImGui::SameLine(x + name_width, 0);
+        ImGui::SameLine(x + cell * cells, 0);
     };
     const auto right_click = [&](u64 value) { // every register may hold an address
         if (ImGui::IsItemHovered() && ImGui::IsMouseClicked(1)) context.menu_address = value, context.menu_physical = false, context.menu_opening = true;
@@ -82,7 +82,7 @@ void draw_processor(Context& context, const Rect& area) {
     section(context, "Segments");
     for (const auto& row : view.segments) {
         if (!row.segment.usable && row.segment.selector == 0 && (row.name == "ldtr" || row.name == "tr")) continue;
-        name(row.name);
+        name(row.name, 5.2f);
         hex_value(context, row.segment.selector, 4, before && [&] {
             for (const auto& old : before->segments)
                 if (old.name == row.name) return old.segment.selector != row.segment.selector;

@@ -15,6 +15,7 @@ namespace vitrine::ui {
 namespace {
 
 constexpr float FooterHeight = 26;
+constexpr u32 LeastWidth = 320, LeastHeight = 200;
 
 struct Hint {
     const char* key;
@@ -56,7 +57,7 @@ void welcome(Context& context, ImVec2 from, ImVec2 to) {
 void ScreenPanel::draw(Context& context, const Rect& area) {
     devices::FrameBuffer frame;
     context.engine.machine().board().vga().render(frame);
-    const bool on = frame.width > 0 && frame.height > 0;
+    const bool on = frame.width >= LeastWidth && frame.height >= LeastHeight;
     const bool captured = context.capture == Capture::Screen;
     const bool fresh = context.engine.machine().steps() == 0 && !context.engine.running();
     std::string right = on ? std::to_string(frame.width) + "×" + std::to_string(frame.height) : "display off";
@@ -69,7 +70,8 @@ void ScreenPanel::draw(Context& context, const Rect& area) {
     ImDrawList* draw = ImGui::GetWindowDrawList();
     draw->AddRectFilled(from, to, colour::rgb(0x05070A), context.px(3));
 
-    if (on) width_ = frame.width, height_ = frame.height;
+    // A mode that is only half set up (a few lines high) does not shape the layout.
+    if (on && frame.width >= LeastWidth && frame.height >= LeastHeight) width_ = frame.width, height_ = frame.height;
     const float room_x = std::max(16.0f, to.x - from.x), room_y = std::max(16.0f, to.y - from.y);
     float factor = std::min(room_x / static_cast<float>(width_), room_y / static_cast<float>(height_));
     if (factor >= 1) factor = std::max(1.0f, std::floor(factor * 4) / 4);

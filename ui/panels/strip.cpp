@@ -87,6 +87,14 @@ void draw_strip(Context& context, const Rect& area) {
     const bool hovered = ImGui::IsWindowHovered() && mouse.x >= left && mouse.x < right && mouse.y >= top && mouse.y <= lane_bottom;
     int pointed = -1;
     float last_tick = left - 1000;
+    struct Label {
+        ImVec2 at;
+        std::string text;
+        bool strong;
+    };
+    std::vector<Label> labels; // drawn after the bands, which they may overlap
+    const float line_height = font->FontSize + context.px(2);
+    std::vector<float> line_ends(static_cast<std::size_t>(std::max(1.0f, (bottom - top - context.px(6)) / line_height)), left);
     for (std::size_t i = 0; i < view.rows.size(); ++i) {
         const auto& row = view.rows[i];
         const float x0 = scale.x_of(row.phase.step), x1 = i + 1 < view.rows.size() ? scale.x_of(view.rows[i + 1].phase.step) : right;
@@ -96,10 +104,14 @@ void draw_strip(Context& context, const Rect& area) {
         const ImU32 c = phase_colour(row.phase.source);
         draw->AddRectFilled({x0 + 0.5f, top}, {x1 - 0.5f, bottom}, colour::mix(colour::Panel, c, here ? 0.60f : i % 2 ? 0.30f : 0.38f), 2);
         draw->AddRectFilled({x0 + 0.5f, top}, {x1 - 0.5f, top + context.px(3)}, c, 2);
-        // The part behind the colon says it; whole words or nothing.
-        const std::string label = row.phase.name.substr(row.phase.name.find(':') + 1);
-        const float width = font->CalcTextSizeA(font->FontSize, 1e9f, 0, label.c_str()).x;
-        if (width + context.px(6) < x1 - x0) draw->AddText(font, font->FontSize, {x0 + context.px(4), std::floor((top + bottom - font->FontSize) / 2) + 1}, colour::Text, label.c_str());
+        // The part behind the colon says it. A label may run over its neighbours on a line where nobody else is.
+        const std::string label = row.phase.name.substr(row.phase.name.rfind(':') + 1);
+        const float width = font->CalcTextSizeA(font->FontSize, 1e9f, 0, label.c_str()).x, begin = std::min(x0 + context.px(4), right - width - context.px(4));
+        const auto line = std::ranges::find_if(line_ends, [&](float end) { return end + context.px(6) < begin || end == left; });
+        if (line != line_ends.end()) {
+            *line = begin + width;
+            labels.push_back({{begin, std::floor(top + context.px(6) + static_cast<float>(line - line_ends.begin()) * line_height)}, label, here});
+        }
         const std::string tick = short_count(row.phase.step);
         const float tick_width = font->CalcTextSizeA(font->FontSize, 1e9f, 0, tick.c_str()).x;
         if (x0 > last_tick + context.px(14) && x0 + tick_width + context.px(70) < right) {
@@ -108,6 +120,7 @@ void draw_strip(Context& context, const Rect& area) {
             last_tick = x0 + tick_width;
         }
     }
+    for (const Label& label : labels) draw->AddText(font, font->FontSize, label.at, label.strong ? colour::rgb(0xFFFFFF) : colour::rgb(0xC9D3DF), label.text.c_str());
     draw_modes(context, scale, lane_top, lane_bottom);
 
     const float at = now == 0 ? left : std::min(scale.x_of(now), right - 1);

@@ -42,7 +42,7 @@ void TerminalPanel::draw(Context& context, const Rect& area) {
     ImGui::BeginChild("lines", {0, -footer}, false, ImGuiWindowFlags_AlwaysUseWindowPadding);
     ImGui::PopStyleVar();
     ImGui::PopStyleColor();
-    if (terminal.changes() == 0) {
+    if (terminal.lines().size() == 1 && terminal.lines().front().empty()) {
         why_empty(context, "COM1 has sent nothing yet");
     } else {
         ImGui::PushFont(font);

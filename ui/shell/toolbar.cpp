@@ -9,7 +9,7 @@ namespace vitrine::ui {
 
 namespace {
 
-enum class Icon : u8 { Run, Pause, Step, StepOver, Phase, Target, Record, Stop, Replay, Restart };
+enum class Icon : u8 { Run, Pause, Step, StepOver, Phase, Target, Record, Stop, Replay, Restart, Clock, Help };
 
 void draw_icon(ImDrawList* draw, Icon icon, ImVec2 c, float s, ImU32 colour) {
     const float r = s * 0.5f, w = std::max(1.5f, s * 0.13f);
@@ -43,6 +43,15 @@ void draw_icon(ImDrawList* draw, Icon icon, ImVec2 c, float s, ImU32 colour) {
     case Icon::Replay:
         draw->AddTriangleFilled({c.x - r, c.y}, {c.x, c.y - r * 0.8f}, {c.x, c.y + r * 0.8f}, colour);
         draw->AddTriangleFilled({c.x, c.y}, {c.x + r, c.y - r * 0.8f}, {c.x + r, c.y + r * 0.8f}, colour);
+        break;
+    case Icon::Clock:
+        draw->AddCircle(c, r, colour, 20, w);
+        draw->AddLine(c, {c.x, c.y - r * 0.65f}, colour, w);
+        draw->AddLine(c, {c.x + r * 0.5f, c.y + r * 0.2f}, colour, w);
+        break;
+    case Icon::Help: // a key
+        draw->AddRect({c.x - r, c.y - r}, {c.x + r, c.y + r}, colour, 2, 0, w);
+        draw->AddLine({c.x - r * 0.5f, c.y + r * 0.4f}, {c.x + r * 0.5f, c.y + r * 0.4f}, colour, w);
         break;
     case Icon::Restart:
         draw->PathArcTo(c, r * 0.9f, -0.9f, 4.2f, 20);
@@ -111,14 +120,14 @@ void draw_toolbar(Context& context) {
     ImGui::PopStyleColor();
     Engine& engine = context.engine;
     const bool running = engine.running(), alive = engine.state() != Engine::State::Ended;
-    ImGui::SetCursorPos({context.px(14), context.px(9)});
+    ImGui::SetCursorPos({context.px(14), context.px(8)});
     const ImVec2 brand = ImGui::GetCursorScreenPos();
     // The mark: a glass case with something alive in it.
     ImDrawList* draw = ImGui::GetWindowDrawList();
     draw->AddRect({brand.x, brand.y + context.px(4)}, {brand.x + context.px(20), brand.y + context.px(23)}, colour::Accent, context.px(4), 0, context.px(1.6f));
     draw->AddRectFilled({brand.x + context.px(6), brand.y + context.px(10)}, {brand.x + context.px(14), brand.y + context.px(17)}, running ? colour::Good : colour::Changed, context.px(2));
     draw->AddText(context.fonts.bold, context.fonts.bold->FontSize, {brand.x + context.px(28), brand.y + context.px(6)}, colour::Text, "Vitrine");
-    ImGui::SetCursorPos({context.px(108), context.px(9)});
+    ImGui::SetCursorPos({context.px(108), context.px(8)});
     if (running ? button(context, Icon::Pause, "Pause", "Stops at the next instruction boundary (F5, Space)", true) : button(context, Icon::Run, "Run", "Runs until something stops it (F5, Space)", true, alive)) toggle_run(context);
     if (button(context, Icon::Step, "Step", "One instruction, or one delivery of an interrupt (F11)", false, alive)) engine.step();
     if (button(context, Icon::StepOver, "Over", "Step over: runs a call, REP or INT to the instruction after it (F10)", false, alive)) step_over(context);
@@ -129,13 +138,13 @@ void draw_toolbar(Context& context) {
     if (button(context, Icon::Replay, "Replay…", "Runs a recording again, bit by bit the same")) context.open_dialog(Dialog::Replay);
     if (button(context, Icon::Restart, "Restart", "Back to power-on, with the same configuration")) report(context, engine.restart());
 
-    const float right = area.width - context.px(14);
-    ImGui::SetCursorPos({right - context.px(124), context.px(13)});
-    if (toggle(context, engine.real_time ? "real time" : "flat out", engine.real_time,
+    const auto width_of = [&](const char* label) { return context.fonts.text->CalcTextSizeA(context.fonts.text->FontSize, 1e9f, 0, label).x + context.px(36); };
+    const char* pace = engine.real_time ? "Real time" : "Flat out";
+    ImGui::SetCursorPos({area.width - context.px(14) - width_of("Keys") - width_of(pace), context.px(8)});
+    if (button(context, engine.real_time ? Icon::Clock : Icon::Replay, pace,
                engine.real_time ? "Once booted, virtual time keeps to real time. Click: as fast as possible" : "As fast as possible: an idle guest races ahead. Click: real time"))
         engine.real_time = !engine.real_time;
-    ImGui::SetCursorPos({right - context.px(44), context.px(13)});
-    if (toggle(context, "? keys", false, "All keys (?)")) context.open_dialog(Dialog::Keys);
+    if (button(context, Icon::Help, "Keys", "All keys (?)")) context.open_dialog(Dialog::Keys);
     end_frame();
 }
 
