@@ -143,6 +143,10 @@ Expected<Parsed> parse(int argc, const char* const* argv) {
     app.add_flag("--json", o.json, "--inspect as JSON")->group(results);
     app.add_option("--save-state", o.save_state, "write the whole state")->group(results);
 
+    app.add_option("--ui-screenshot", o.ui_screenshot, "run the app to --until, write its window as PNG, exit")->group(testing);
+    app.add_option("--ui-tab", o.ui_tab, "the app's first tab: phases, page-tables, descriptors, run-queues, memory, bytes, devices")->group(testing);
+    app.add_option("--ui-show", o.ui_show, "a dialog on the app's screenshot: keys")->group(testing);
+
     app.add_option("--shape", raw.shapes, "engine shape that must not change results: no-block-cache, no-fusion, precise")
         ->group(testing)->take_all()->delimiter(',');
 

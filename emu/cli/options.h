@@ -38,7 +38,10 @@ struct Options {
     bool machine_given = false; ///< an option that a recording already decides was given
     // For the app.
     double ui_scale = 0;        ///< 0: from the display
-    std::string window;         ///< "1280x800"; empty: the last one, or the default
+    std::string window;         ///< "1280x800"; empty: by the display
+    std::string ui_screenshot;  ///< write the app's window as PNG at the stop, then exit
+    std::string ui_tab;         ///< the tab that is open at first
+    std::string ui_show;        ///< a dialog for the screenshot: "keys"
 };
 
 struct Parsed {

@@ -182,7 +182,9 @@ std::optional<RunReport> Machine::Impl::service_request() {
 }
 
 std::optional<RunReport> Machine::Impl::hook_reached(u64 start_step, bool fresh) {
-    const u64 rip = cpu().rip(), step = cpu().steps();
+    // Hooks and breakpoints are linear addresses; outside 64-bit code rip is an offset into CS.
+    const u64 base = cpu().mode() == cpu::Mode::Long64 ? 0 : cpu().registers().seg[static_cast<unsigned>(cpu::Seg::CS)].base;
+    const u64 rip = cpu().rip() + base, step = cpu().steps();
     if (phase_hook_step != step) {
         // The host's own hook records a phase and goes on; the phase may be what the run waits for.
         if (boot_phase_address && rip == boot_phase_address) phase_hook_step = step, kernel_phase_hook();

@@ -1,0 +1,216 @@
+// The verbs: see engine.h. The run itself is in engine_run.cpp.
+#include "ui/model/engine.h"
+#include <cerrno>
+#include <cstring>
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <spdlog/spdlog.h>
+#include <unistd.h>
+#include "emu/cli/outputs.h"
+#include "emu/inspect/inspect.h"
+#include "emu/symbols/guest_symbols.h"
+
+namespace vitrine::ui {
+
+Expected<std::unique_ptr<Engine>> Engine::create(const AppOptions& options) {
+    std::unique_ptr<Engine> engine(new Engine(options));
+    if (options.serial == emu::cli::SerialTarget::File) {
+        engine->serial_file_ = ::open(options.serial_file.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+        if (engine->serial_file_ < 0) return bad_input(fmt::format("--serial file:{}: {}", options.serial_file, std::strerror(errno)));
+    }
+    for (const std::string& view : options.inspect)
+        if (auto ok = emu::inspect::check_view(view); !ok) return std::unexpected(ok.error());
+    if (!options.replay.empty()) {
+        if (auto ok = engine->replay(options.replay); !ok) return std::unexpected(ok.error());
+    } else {
+        if (auto ok = engine->make_machine(); !ok) return std::unexpected(ok.error());
+        if (!options.load_state.empty())
+            if (auto ok = emu::cli::read_state(*engine->machine_, options.load_state); !ok) return std::unexpected(ok.error());
+        if (!options.record.empty())
+            if (auto ok = engine->record(options.record); !ok) return std::unexpected(ok.error());
+    }
+    if (options.until) {
+        const auto& until = *options.until;
+        const auto* symbols = engine->machine_->symbols();
+        if (until.kind == emu::StopCondition::Kind::Address && !until.text.empty() && (!symbols || !symbols->link_address(until.text)))
+            return bad_input(fmt::format("--until {}: no such symbol", options.until_text));
+        engine->run_to(until, options.until_text);
+    }
+    return engine;
+}
+
+Engine::~Engine() {
+    recorder_.reset(); // it refers to the machine
+    if (serial_file_ >= 0) ::close(serial_file_);
+}
+
+Expected<void> Engine::make_machine() {
+    auto machine = emu::Machine::create(options_.machine);
+    if (!machine) return std::unexpected(machine.error());
+    if (auto ok = drop_machine(); !ok) return ok;
+    machine_ = std::move(*machine);
+    adopt();
+    return {};
+}
+
+Expected<void> Engine::drop_machine() {
+    auto ended = stop_recording();
+    replayer_.reset();
+    machine_.reset();
+    return ended;
+}
+
+void Engine::adopt() {
+    state_ = State::Paused;
+    goal_.reset(), temporary_.reset(), last_report_.reset();
+    any_phase_ = resting_ = anchored_ = false;
+    typed_ = 0, typed_from_ = machine_->serial_total();
+    ++generation_, ++stops_;
+    if (serial_file_ >= 0)
+        machine_->on_serial([this](std::string_view bytes) {
+            if (::write(serial_file_, bytes.data(), bytes.size()) != static_cast<ssize_t>(bytes.size()))
+                spdlog::error("--serial file: the output could not be written");
+        });
+}
+
+bool Engine::booted() const {
+    for (const auto& phase : machine_->phases())
+        if (phase.name == "init") return true;
+    return false;
+}
+
+// ---- verbs --------------------------------------------------------------------------------------------------------
+
+void Engine::start(std::string what) {
+    if (state_ == State::Ended) return say("the machine has ended: Restart begins again", true);
+    goal_.reset(), temporary_.reset(), any_phase_ = false, resting_ = false, anchored_ = false;
+    goal_text_ = std::move(what);
+    state_ = State::Running;
+    say(goal_text_);
+}
+
+void Engine::run() { start("running"); }
+
+void Engine::pause() {
+    if (state_ != State::Running) return;
+    state_ = State::Paused;
+    resting_ = false;
+    ++stops_;
+    say("paused");
+}
+
+void Engine::step() {
+    if (state_ == State::Running) return pause();
+    if (state_ == State::Ended) return say("the machine has ended: Restart begins again", true);
+    if (replayer_ && machine_->steps() >= replayer_->end_step()) return say("the recording ends here", true);
+    const emu::RunReport report = machine_->step();
+    ++stops_;
+    if (machine_->ended()) return stopped(report);
+    if (report.reason == emu::StopReason::IdleForever) return say(report.detail, true);
+    say("one step");
+}
+
+void Engine::step_over(u64 next_instruction, bool is_call) {
+    if (!is_call || state_ == State::Running) return step();
+    start("stepping over");
+    if (state_ == State::Running) temporary_ = next_instruction;
+}
+
+void Engine::next_phase() {
+    start("running to the next boot phase");
+    any_phase_ = state_ == State::Running;
+}
+
+void Engine::run_to(emu::StopCondition condition, std::string what) {
+    start(fmt::format("running to {}", what));
+    if (state_ != State::Running) return;
+    condition.from = machine_->serial_total();
+    goal_ = std::move(condition);
+}
+
+Expected<void> Engine::restart() {
+    const bool again = replaying();
+    const std::string path = recording_path_;
+    auto ok = again ? replay(path) : make_machine();
+    if (ok) say(again ? "the replay is back at power-on" : "power-on: the reset vector");
+    return ok;
+}
+
+Expected<void> Engine::record(const std::string& path) {
+    if (!machine_ || machine_->steps() != 0 || replaying())
+        if (auto ok = make_machine(); !ok) return ok;
+    if (auto ok = stop_recording(); !ok) return ok;
+    auto recorder = emu::Recorder::start(*machine_, path);
+    if (!recorder) return std::unexpected(recorder.error());
+    recorder_ = std::move(*recorder);
+    recording_path_ = path;
+    say(fmt::format("recording to {}", path));
+    return {};
+}
+
+Expected<void> Engine::stop_recording() {
+    if (!recorder_) return {};
+    emu::RunReport report;
+    report.reason = emu::StopReason::HostRequest;
+    report.steps = machine_->steps(), report.time = machine_->time();
+    if (machine_->ended()) report = *machine_->ended();
+    auto done = recorder_->finish(report);
+    recorder_.reset();
+    if (done) say(fmt::format("recorded {} steps to {}", machine_->steps(), recording_path_));
+    return done;
+}
+
+Expected<void> Engine::replay(const std::string& path) {
+    auto replayer = emu::Replayer::open(path);
+    if (!replayer) return std::unexpected(replayer.error());
+    auto machine = (*replayer)->make_machine();
+    if (!machine) return std::unexpected(machine.error());
+    if (auto ok = (*replayer)->prepare(**machine); !ok) return ok;
+    if (machine_)
+        if (auto ok = drop_machine(); !ok) return ok;
+    machine_ = std::move(*machine);
+    replayer_ = std::move(*replayer);
+    recording_path_ = path;
+    adopt();
+    const std::string note = replayer_->note();
+    say(fmt::format("replay of {}, {} steps{}{}", path, replayer_->end_step(), note.empty() ? "" : ": ", note));
+    return {};
+}
+
+void Engine::input(const emu::InputEvent& event) {
+    if (replaying()) return say("a replay takes its input from the recording", true);
+    if (state_ == State::Ended) return say("the machine has ended: Restart begins again", true);
+    machine_->input(event);
+    resting_ = false;
+}
+
+bool Engine::toggle_breakpoint(u64 linear) {
+    if (breakpoints_.erase(linear)) return false;
+    breakpoints_.insert(linear);
+    return true;
+}
+
+Expected<void> Engine::finish() {
+    if (auto ok = stop_recording(); !ok) return ok;
+    if (auto ok = machine_->save_overlays(); !ok) return ok;
+    if (!options_.save_state.empty())
+        if (auto ok = emu::cli::write_state(*machine_, options_.save_state); !ok) return ok;
+    if (!options_.screenshot.empty())
+        if (auto ok = emu::cli::write_screenshot(*machine_, options_.screenshot); !ok) return ok;
+    for (const std::string& view : options_.inspect) {
+        auto text = emu::inspect::inspect(*machine_, view, options_.json);
+        if (!text) return std::unexpected(text.error());
+        std::fwrite(text->data(), 1, text->size(), stdout);
+    }
+    if (options_.state_hash)
+        std::printf("state-hash %016llx at step %llu, time %llu ns\n", static_cast<unsigned long long>(machine_->state_hash()),
+                    static_cast<unsigned long long>(machine_->steps()), static_cast<unsigned long long>(machine_->time()));
+    if (!options_.stats.empty()) {
+        emu::RunReport report = last_report_.value_or(emu::RunReport{});
+        if (!last_report_) report.reason = emu::StopReason::HostRequest;
+        if (auto ok = emu::cli::write_stats(*machine_, report, options_.stats); !ok) return ok;
+    }
+    return {};
+}
+
+} // namespace vitrine::ui

@@ -1,0 +1,109 @@
+// Engine — drives one machine for the app: run, pause, step, run to, record, replay, restart.
+//
+// Interface: the app calls the verbs when a key or button says so, and frame() once per drawn frame; frame() lets the
+// machine run for a bounded host time. Everything that reaches the guest goes through Machine::input().
+//
+// Pacing: while the guest boots it runs as fast as it can. From init on, virtual time keeps to real time by not running
+// ahead (design.md §4), because a halted processor would otherwise jump hours ahead in a second. The machine never knows.
+// Invariants: stops are exact (the machine's own run limits); nothing here changes what the guest computes.
+#pragma once
+#include <chrono>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include "emu/cli/app.h"
+#include "emu/machine.h"
+#include "emu/recorder/recorder.h"
+#include "emu/recorder/replayer.h"
+
+namespace vitrine::ui {
+
+class Engine {
+  public:
+    static Expected<std::unique_ptr<Engine>> create(const AppOptions& options);
+    ~Engine();
+
+    emu::Machine& machine() { return *machine_; }
+    const emu::Machine& machine() const { return *machine_; }
+
+    enum class State : u8 { Paused, Running, Ended };
+    State state() const { return state_; }
+    bool running() const { return state_ == State::Running; }
+    /// True while a running machine has nothing to do until a key arrives or real time passes.
+    bool resting() const { return resting_; }
+    /// One line: why the machine stands where it stands.
+    const std::string& message() const { return message_; }
+    bool message_is_error() const { return message_is_error_; }
+    void say(std::string text, bool error = false) { message_ = std::move(text), message_is_error_ = error; }
+    /// Counts stops, steps and restarts: what is shown must be read again when it changes.
+    u64 stops() const { return stops_; }
+    /// Counts machines: a restart or replay makes a new one.
+    u64 generation() const { return generation_; }
+    double mips() const { return mips_; }
+
+    void run();
+    void pause();
+    void step();
+    void step_over(u64 next_instruction, bool is_call);
+    void next_phase();
+    void run_to(emu::StopCondition condition, std::string what);
+    Expected<void> restart();
+    /// Recording starts at power-on: a machine that has run is restarted.
+    Expected<void> record(const std::string& path);
+    Expected<void> stop_recording();
+    Expected<void> replay(const std::string& path);
+    bool recording() const { return recorder_ != nullptr; }
+    bool replaying() const { return replayer_ != nullptr; }
+    const std::string& recording_path() const { return recording_path_; }
+    u64 replay_end() const { return replayer_ ? replayer_->end_step() : 0; }
+
+    /// Guest input; refused with a message while a recording is replayed.
+    void input(const emu::InputEvent& event);
+    bool toggle_breakpoint(u64 linear); ///< true: set now
+    const std::set<u64>& breakpoints() const { return breakpoints_; }
+    bool real_time = true; ///< keep to real time after the boot
+    bool booted() const;
+
+    /// Runs for at most about `seconds` of host time.
+    void frame(double seconds);
+    /// When the app closes: end of the recording, disk overlays, and the files that the command line asked for.
+    Expected<void> finish();
+
+  private:
+    explicit Engine(const AppOptions& options) : options_(options) {}
+    Expected<void> make_machine();
+    Expected<void> drop_machine();
+    void adopt();
+    void start(std::string what);
+    void stopped(const emu::RunReport& report);
+    emu::RunLimits limits(double seconds, int& goal_index, int& typing_index);
+    std::optional<u64> paced_limit();
+    void measure(double seconds, u64 steps);
+    static double now();
+
+    AppOptions options_;
+    std::unique_ptr<emu::Replayer> replayer_;
+    std::unique_ptr<emu::Machine> machine_;
+    std::unique_ptr<emu::Recorder> recorder_;
+    std::string recording_path_;
+    State state_ = State::Paused;
+    std::optional<emu::RunReport> last_report_;
+    std::optional<emu::StopCondition> goal_;
+    std::optional<u64> temporary_; ///< step over: stop here once
+    bool any_phase_ = false;
+    std::size_t typed_ = 0;
+    u64 typed_from_ = 0;
+    std::set<u64> breakpoints_;
+    std::string message_, goal_text_;
+    bool message_is_error_ = false, resting_ = false;
+    u64 stops_ = 1, generation_ = 1;
+    double mips_ = 0, measured_seconds_ = 0;
+    u64 measured_steps_ = 0;
+    bool anchored_ = false;
+    double anchor_real_ = 0;
+    u64 anchor_virtual_ = 0;
+    int serial_file_ = -1;
+};
+
+} // namespace vitrine::ui

@@ -1,0 +1,127 @@
+// One frame of running: limits, pacing, why it stopped. See engine.h.
+#include <algorithm>
+#include <fmt/format.h>
+#include "ui/model/engine.h"
+
+namespace vitrine::ui {
+
+namespace {
+constexpr u64 LateVirtual = 100'000'000; ///< a machine this far behind real time is not asked to catch up
+constexpr double MeasureSeconds = 0.4;
+} // namespace
+
+double Engine::now() { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
+
+/// The virtual time that real time allows; nothing when the machine is not paced.
+std::optional<u64> Engine::paced_limit() {
+    if (!real_time || replaying() || !booted()) {
+        anchored_ = false;
+        return std::nullopt;
+    }
+    const u64 time = machine_->time();
+    const double real = now();
+    if (!anchored_) anchored_ = true, anchor_real_ = real, anchor_virtual_ = time;
+    u64 allowed = anchor_virtual_ + static_cast<u64>((real - anchor_real_) * 1e9);
+    if (allowed > time + LateVirtual) anchor_real_ = real, anchor_virtual_ = time, allowed = time + LateVirtual / 5;
+    return allowed;
+}
+
+emu::RunLimits Engine::limits(double seconds, int& goal_index, int& typing_index) {
+    emu::RunLimits out;
+    out.host_seconds = seconds;
+    out.step_limit = options_.limit_steps;
+    // The machine looks at the host's clock only between slices: a slice is what fits into the budget at today's speed.
+    const double speed = std::clamp(mips_ > 0 ? mips_ : 50.0, 5.0, 1000.0) * 1e6;
+    out.step_limit = std::min(out.step_limit, machine_->steps() + static_cast<u64>(speed * seconds) + 1);
+    if (replayer_) out.step_limit = std::min(out.step_limit, replayer_->end_step());
+    if (any_phase_) out.until_phase = "*";
+    out.breakpoints.assign(breakpoints_.begin(), breakpoints_.end());
+    if (temporary_) out.breakpoints.push_back(*temporary_);
+    goal_index = typing_index = -1;
+    if (goal_) goal_index = static_cast<int>(out.conditions.size()), out.conditions.push_back(*goal_);
+    if (typed_ < options_.typing.size() && !replaying()) {
+        typing_index = static_cast<int>(out.conditions.size());
+        out.conditions.push_back(options_.typing[typed_].when);
+        out.conditions.back().from = typed_from_;
+    }
+    return out;
+}
+
+void Engine::measure(double seconds, u64 steps) {
+    measured_seconds_ += seconds, measured_steps_ += steps;
+    if (measured_seconds_ < MeasureSeconds && !(mips_ == 0 && measured_seconds_ > 0.005)) return;
+    mips_ = static_cast<double>(measured_steps_) / measured_seconds_ / 1e6;
+    measured_seconds_ = 0, measured_steps_ = 0;
+}
+
+void Engine::frame(double seconds) {
+    if (state_ != State::Running) return;
+    const double began = now();
+    resting_ = false;
+    while (state_ == State::Running && now() - began < seconds) {
+        int goal_index = -1, typing_index = -1;
+        emu::RunLimits wanted = limits(std::max(0.001, seconds - (now() - began)), goal_index, typing_index);
+        if (auto allowed = paced_limit()) {
+            if (*allowed <= machine_->time()) {
+                resting_ = true;
+                return;
+            }
+            wanted.time_limit = *allowed;
+        }
+        const u64 first = machine_->steps();
+        const double before = now();
+        const emu::RunReport report = machine_->run(wanted);
+        measure(now() - before, machine_->steps() - first);
+        if (replayer_ && replayer_->divergence()) {
+            state_ = State::Paused, ++stops_;
+            return say(replayer_->divergence()->message, true);
+        }
+        if (typing_index >= 0 && report.condition == typing_index) {
+            typed_from_ = machine_->serial_total();
+            machine_->input(emu::SerialInput{options_.typing[typed_++].text});
+            continue;
+        }
+        const bool at_replay_end = replayer_ && machine_->steps() >= replayer_->end_step();
+        switch (report.reason) {
+        case emu::StopReason::HostTimeLimit: return;
+        case emu::StopReason::TimeLimit: resting_ = machine_->processor().halted(); continue;
+        case emu::StopReason::StepLimit:
+            if (report.condition >= 0 || at_replay_end || machine_->steps() >= options_.limit_steps) return stopped(report);
+            continue;
+        case emu::StopReason::IdleForever:
+            // It waits for a key, and says so; the app's loop sleeps until one comes.
+            if (at_replay_end) return stopped(report);
+            resting_ = true;
+            return say(fmt::format("idle: {}", report.detail));
+        default: return stopped(report);
+        }
+    }
+}
+
+void Engine::stopped(const emu::RunReport& report) {
+    last_report_ = report;
+    state_ = machine_->ended() ? State::Ended : State::Paused;
+    resting_ = false;
+    ++stops_;
+    const bool one_shot = temporary_ && report.reason == emu::StopReason::Breakpoint;
+    temporary_.reset(), goal_.reset(), any_phase_ = false;
+    switch (report.reason) {
+    case emu::StopReason::Phase: return say(fmt::format("phase {}", report.detail));
+    case emu::StopReason::Breakpoint:
+        return say(one_shot ? "stepped over" : report.detail.empty() ? "breakpoint" : fmt::format("breakpoint at {}", report.detail));
+    case emu::StopReason::SerialText: return say("the console printed the awaited text");
+    case emu::StopReason::StepLimit:
+        if (replayer_ && machine_->steps() >= replayer_->end_step()) {
+            if (auto ok = replayer_->finish(*machine_); !ok) return say(ok.error().message, true);
+            return say("the replay is complete: every hash is equal");
+        }
+        return say(fmt::format("step {}", report.steps));
+    case emu::StopReason::PoweredOff: return say("the guest powered off");
+    case emu::StopReason::DebugExit: return say(fmt::format("the guest ended the run through isa-debug-exit, value {}", report.debug_exit_value));
+    case emu::StopReason::ResetRequested: return say("the guest reset the machine");
+    case emu::StopReason::TripleFault: return say(fmt::format("triple fault\n{}", report.detail), true);
+    default: return say(emu::stop_reason_name(report.reason));
+    }
+}
+
+} // namespace vitrine::ui

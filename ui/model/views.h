@@ -1,0 +1,100 @@
+// Views — what the panels show, read through emu/inspect at most once per refresh and only when a panel asks.
+//
+// refresh() says whether the machine stands still or runs; while it runs, a view is read again after a while, not at every
+// frame. Invariant: reading changes nothing in the guest (law 4).
+#pragma once
+#include <chrono>
+#include <expected>
+#include <optional>
+#include <string>
+#include <vector>
+#include "emu/inspect/descriptors.h"
+#include "emu/inspect/interrupts.h"
+#include "emu/inspect/kernel.h"
+#include "emu/inspect/lists.h"
+#include "emu/inspect/memory.h"
+#include "emu/inspect/registers.h"
+#include "emu/inspect/tasks.h"
+#include "emu/inspect/walk.h"
+#include "ui/model/disassembly.h"
+
+namespace vitrine::ui {
+
+class Engine;
+
+class Views {
+  public:
+    explicit Views(Engine& engine) : engine_(engine) {}
+    /// Once per frame.
+    void refresh();
+
+    const emu::inspect::RegistersView& registers();
+    /// As they were at the stop before this one; nothing before the second stop.
+    const std::optional<emu::inspect::RegistersView>& registers_before() const { return before_; }
+    const emu::inspect::PhasesView& phases();
+    const emu::inspect::DescriptorTableView& gdt();
+    const emu::inspect::DescriptorTableView& ldt();
+    const emu::inspect::TaskStateView& tss();
+    const emu::inspect::IdtView& idt();
+    const emu::inspect::WalkView& walk(u64 linear);
+    const emu::inspect::AddressSpaceView& maps();
+    const emu::inspect::TasksView& tasks();
+    const emu::inspect::RunQueuesView& run_queues();
+    const emu::inspect::BuddyView& buddy();
+    const emu::inspect::MemoryMapView& memory_map();
+    u64 memory_map_version() const { return memory_map_.stamp; }
+    const emu::inspect::DevicesView& devices();
+    const emu::inspect::EventsView& events();
+    const CodeListing& code(u64 address, unsigned rows);
+    /// Where a jump of the last code() leads, for the rows that are left.
+    const CodeListing& code_at_target(u64 address, unsigned rows);
+    /// One instruction up from an address.
+    u64 code_before(u64 address) const;
+    /// Where to begin a listing that shows `address` with what leads to it.
+    u64 code_start(u64 address, unsigned rows_before) const;
+    /// Bytes and how many of them are readable.
+    struct Bytes {
+        std::vector<u8> data;
+        std::vector<bool> readable;
+    };
+    const Bytes& bytes(u64 address, std::size_t count, bool physical);
+    u64 rip_linear() const;
+    u64 code_base() const;
+    std::string symbol_name(u64 address) const;
+    u64 version() const { return fast_; }
+
+  private:
+    template <class T> struct Cached {
+        T value{};
+        u64 stamp = 0, key = 0;
+    };
+    template <class T, class Make> const T& get(Cached<T>& slot, u64 stamp, Make make, u64 key = 0);
+    std::expected<emu::inspect::GuestKernel, std::string> kernel();
+    const cpu::Registers& raw() const;
+    emu::inspect::MachineReader reader() const;
+
+    Engine& engine_;
+    Disassembler disassembler_;
+    std::optional<emu::inspect::MachineReader> kernel_reader_; ///< a GuestKernel refers to its reader
+    u64 fast_ = 1, slow_ = 1; ///< versions: of cheap views and of ones that read much memory
+    u64 stops_ = 0, generation_ = 0;
+    std::chrono::steady_clock::time_point fast_at_{}, slow_at_{};
+    std::optional<emu::inspect::RegistersView> before_, at_stop_;
+    Cached<emu::inspect::RegistersView> registers_;
+    Cached<emu::inspect::PhasesView> phases_;
+    Cached<emu::inspect::DescriptorTableView> gdt_, ldt_;
+    Cached<emu::inspect::TaskStateView> tss_;
+    Cached<emu::inspect::IdtView> idt_;
+    Cached<emu::inspect::WalkView> walk_;
+    Cached<emu::inspect::AddressSpaceView> maps_;
+    Cached<emu::inspect::TasksView> tasks_;
+    Cached<emu::inspect::RunQueuesView> run_queues_;
+    Cached<emu::inspect::BuddyView> buddy_;
+    Cached<emu::inspect::MemoryMapView> memory_map_;
+    Cached<emu::inspect::DevicesView> devices_;
+    Cached<emu::inspect::EventsView> events_;
+    Cached<CodeListing> code_, target_code_;
+    Cached<Bytes> bytes_;
+};
+
+} // namespace vitrine::ui

@@ -1,0 +1,155 @@
+// Code — disassembly around rip or around an address that was clicked, with symbols, source lines and breakpoints.
+//
+// A click in the gutter sets a breakpoint. The wheel leaves rip; the next stop or "Follow" returns to it. When the listing
+// ends early behind a jump (as at the reset vector), the rest of the panel shows where the jump leads.
+#include <algorithm>
+#include <cmath>
+#include <fmt/format.h>
+#include "ui/model/format.h"
+#include "ui/panels/panels.h"
+#include "ui/shell/widgets.h"
+
+namespace vitrine::ui {
+
+namespace {
+constexpr unsigned RowsBefore = 5;
+
+ImU32 mnemonic_colour(const CodeRow& row) {
+    if (row.mnemonic == "(bad)") return colour::Bad;
+    if (row.call) return colour::rgb(0xD7B3FF);
+    if (row.jump || row.always) return colour::rgb(0x8FD6C0);
+    return colour::Text;
+}
+} // namespace
+
+void CodePanel::place(Context& context, unsigned rows) {
+    const u64 rip = context.views.rip_linear();
+    if (context.engine.stops() != stops_) stops_ = context.engine.stops(), context.navigation.follow = true;
+    if (context.navigation.follow) {
+        // As long as rip is in sight nothing moves, so that the eye keeps its place.
+        if (placed_) {
+            const CodeListing& now = context.views.code(top_, rows);
+            const auto at = std::ranges::find(now.rows, rip, &CodeRow::address);
+            if (at != now.rows.end() && static_cast<unsigned>(at - now.rows.begin()) + 2 < rows) return;
+        }
+        top_ = context.views.code_start(rip, RowsBefore);
+        placed_ = true;
+    } else if (context.navigation.code != last_code_) {
+        top_ = context.views.code_start(context.navigation.code, RowsBefore / 2);
+    }
+    last_code_ = context.navigation.follow ? ~u64{0} : context.navigation.code;
+}
+
+void CodePanel::row(Context& context, const CodeRow& row, float width, u64 rip) {
+    ImDrawList* draw = ImGui::GetWindowDrawList();
+    const ImVec2 at = ImGui::GetCursorScreenPos();
+    const float height = ImGui::GetTextLineHeight() + context.px(3), gutter = context.px(16);
+    const bool current = row.address == rip, stop = context.engine.breakpoints().contains(row.address);
+    if (current) {
+        draw->AddRectFilled({at.x - context.px(4), at.y - 1}, {at.x + width, at.y + height - 1}, colour::CurrentLine, 3);
+        draw->AddRectFilled({at.x - context.px(4), at.y - 1}, {at.x - context.px(2), at.y + height - 1}, colour::Accent);
+    }
+    ImGui::PushID(static_cast<int>(row.address ^ row.address >> 32));
+    if (ImGui::InvisibleButton("gutter", {gutter, height})) context.engine.toggle_breakpoint(row.address);
+    const ImVec2 dot{at.x + context.px(6), at.y + height / 2 - 1};
+    if (stop) draw->AddCircleFilled(dot, context.px(4.5f), colour::Record, 16);
+    else if (ImGui::IsItemHovered()) draw->AddCircle(dot, context.px(4.5f), colour::Faint, 16), tooltip(context, "Click: a breakpoint here");
+    ImGui::PopID();
+
+    const unsigned digits = address_digits(context);
+    const float cell = ImGui::CalcTextSize("0").x;
+    float x = at.x + gutter;
+    ImGui::SetCursorScreenPos({x, at.y});
+    // Kernel addresses share their upper half: the lower half tells them apart, and the link has the whole.
+    const bool wide = width > cell * 70, high = row.address >> 32 == 0xFFFF'FFFF;
+    const std::string shown = digits == 16 && !wide && high ? "…" + hex_text(row.address & 0xFFFF'FFFF, 8) : hex_text(row.address, wide ? digits : row.address >> 32 ? 12 : 8);
+    address_link(context, row.address, Leads::Code, shown);
+    x += cell * static_cast<float>(shown.starts_with("…") ? 9 : shown.size()) + context.px(10);
+    if (width > cell * 56) {
+        std::string bytes;
+        for (std::size_t i = 0; i < row.bytes.size() && i < 7; ++i) bytes += fmt::format("{:02x}", row.bytes[i]);
+        if (row.bytes.size() > 7) bytes += "…";
+        draw->AddText({x, at.y}, colour::Faint, bytes.c_str());
+        x += cell * 15 + context.px(6);
+    }
+    draw->AddText({x, at.y}, mnemonic_colour(row), row.mnemonic.c_str());
+    x += cell * std::max(7.0f, static_cast<float>(row.mnemonic.size() + 1));
+    if (row.target) {
+        ImGui::SetCursorScreenPos({x, at.y});
+        const bool flow = row.jump || row.call || row.always;
+        if (flow && !row.target_name.empty()) {
+            address_link(context, *row.target, Leads::Code, row.target_name);
+        } else {
+            address_link(context, *row.target, flow ? Leads::Code : Leads::Data, row.operands);
+            if (!row.target_name.empty()) draw->AddText({x + ImGui::CalcTextSize(row.operands.c_str()).x + cell, at.y}, colour::Faint, row.target_name.c_str());
+        }
+    } else {
+        draw->AddText({x, at.y}, colour::rgb(0xC4CEDB), row.operands.c_str());
+    }
+    ImGui::SetCursorScreenPos({at.x, at.y + height});
+}
+
+void CodePanel::draw(Context& context, const Rect& area) {
+    const auto& registers = context.views.registers();
+    const u64 rip = context.views.rip_linear();
+    std::string right = registers.rip_symbol;
+    if (!registers.rip_line.empty()) right += (right.empty() ? "" : " · ") + base_name(registers.rip_line);
+    if (right.empty()) right = context.views.code_base() || address_digits(context) != 16
+                                   ? fmt::format("{} · {:04x}:{:04x}", registers.mode, registers.segments[1].segment.selector, registers.rip)
+                                   : registers.mode;
+    begin_panel(context, "Code", area, right, colour::Border, false);
+    ImGui::PushFont(context.fonts.mono);
+    const float width = ImGui::GetContentRegionAvail().x, line = ImGui::GetTextLineHeight() + context.px(3);
+    const unsigned rows = static_cast<unsigned>(std::max(2.0f, ImGui::GetContentRegionAvail().y / line));
+    ImDrawList* draw = ImGui::GetWindowDrawList();
+    place(context, rows);
+    if (ImGui::IsWindowHovered() && ImGui::GetIO().MouseWheel != 0) {
+        context.navigation.follow = false;
+        context.navigation.code = last_code_ = top_;
+        for (int i = 0; i < 3; ++i) {
+            const CodeListing& listing = context.views.code(top_, rows);
+            top_ = ImGui::GetIO().MouseWheel > 0 ? context.views.code_before(top_) : listing.rows.size() > 1 ? listing.rows[1].address : top_;
+        }
+    }
+    const CodeListing listing = context.views.code(top_, rows);
+    ImGui::PushStyleVar(ImGuiStyleVar_ItemSpacing, {0, 0});
+    unsigned used = 0;
+    const auto mark = [&](const std::string& what, ImU32 c) {
+        const ImVec2 at = ImGui::GetCursorScreenPos();
+        draw->AddText(context.fonts.small, context.fonts.small->FontSize, {at.x + context.px(16), at.y + 1}, c, what.c_str());
+        ImGui::SetCursorScreenPos({at.x, at.y + line});
+        ++used;
+    };
+    const CodeRow* last_jump = nullptr;
+    for (const CodeRow& r : listing.rows) {
+        if (used + (r.symbol.empty() ? 0u : 1u) + (r.source.empty() ? 0u : 1u) >= rows) break;
+        if (!r.symbol.empty()) mark(r.symbol + ":", colour::Accent);
+        if (!r.source.empty()) mark(base_name(r.source), colour::Faint);
+        row(context, r, width, rip);
+        ++used;
+        if (r.always && r.target && !last_jump) last_jump = &r;
+    }
+    if (!listing.why_short.empty() && used + 2 < rows) {
+        mark("— " + listing.why_short + " —", colour::Faint);
+        if (last_jump && used + 3 < rows) {
+            ++used, ImGui::Dummy({0, line});
+            mark(fmt::format("where the jump at {:08x} leads:", last_jump->address), colour::Accent);
+            const CodeListing& target = context.views.code_at_target(*last_jump->target, rows);
+            for (const CodeRow& r : target.rows) {
+                if (used + 1 >= rows) break;
+                row(context, r, width, rip);
+                ++used;
+            }
+            if (target.rows.empty()) mark(target.why_short, colour::Dim);
+        }
+    }
+    ImGui::PopStyleVar();
+    ImGui::PopFont();
+    if (!context.navigation.follow) {
+        ImGui::SetCursorPos({ImGui::GetWindowWidth() - context.px(86), context.px(6)});
+        if (toggle(context, "Back to rip", true, "Shows the instruction that comes next")) context.navigation.follow = true, placed_ = false;
+    }
+    end_panel();
+}
+
+} // namespace vitrine::ui

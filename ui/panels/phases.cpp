@@ -1,0 +1,88 @@
+// Boot phases — what the host saw the boot do: name, step, virtual time, duration. Newest at the end.
+#include <fmt/format.h>
+#include "roms/post_codes.h"
+#include "ui/model/format.h"
+#include "ui/panels/panels.h"
+#include "ui/shell/widgets.h"
+
+namespace vitrine::ui {
+
+namespace {
+
+/// "kernel:" fades, what follows it counts. The colour at the left says who reported it.
+void phase_name(Context& context, std::string_view name, ImU32 source, ImU32 colour) {
+    ImDrawList* draw = ImGui::GetWindowDrawList();
+    const ImVec2 at = ImGui::GetCursorScreenPos();
+    draw->AddRectFilled({at.x, at.y + 2}, {at.x + context.px(4), at.y + ImGui::GetTextLineHeight() - 1}, source, 2);
+    ImGui::SetCursorPosX(ImGui::GetCursorPosX() + context.px(11));
+    const auto colon = name.find(':');
+    if (colon != std::string_view::npos) {
+        text(colour::Faint, name.substr(0, colon + 1));
+        ImGui::SameLine(0, 0);
+        name.remove_prefix(colon + 1);
+    }
+    text(colour, name);
+}
+
+/// At power-on: what firmware, loader and kernel set-up are able to report, in boot order.
+void draw_ahead(Context& context) {
+    section(context, "Ahead");
+    ImGui::PushTextWrapPos(0);
+    text(colour::Dim, "No phase has begun. These are the ones that the bundled firmware and loader can report; the kernel adds its own. F12 runs to the next one.");
+    ImGui::PopTextWrapPos();
+    ImGui::Dummy({0, context.px(4)});
+    if (!begin_table("ahead", 2)) return;
+    for (const roms::PostCode& code : roms::PostCodes) {
+        if (code.code >= roms::post::FatalFirmware) continue;
+        ImGui::TableNextRow();
+        ImGui::TableNextColumn();
+        phase_name(context, code.name, colour::mix(colour::Panel, phase_colour("firmware"), 0.55f), colour::Text);
+        ImGui::TableNextColumn();
+        text(colour::Dim, code.description);
+    }
+    ImGui::EndTable();
+}
+
+} // namespace
+
+void draw_phases(Context& context) {
+    const auto& view = context.views.phases();
+    if (view.rows.empty()) return draw_ahead(context);
+    if (!begin_table("phases", 4)) return;
+    ImGui::TableSetupScrollFreeze(0, 1);
+    ImGui::TableSetupColumn("Phase", ImGuiTableColumnFlags_WidthStretch);
+    ImGui::TableSetupColumn("Step");
+    ImGui::TableSetupColumn("Time");
+    ImGui::TableSetupColumn("Took");
+    ImGui::TableHeadersRow();
+    for (std::size_t i = 0; i < view.rows.size(); ++i) {
+        const auto& row = view.rows[i];
+        ImGui::TableNextRow();
+        ImGui::TableNextColumn();
+        if (static_cast<int>(i) == context.navigation.phase || i + 1 == view.rows.size()) ImGui::TableSetBgColor(ImGuiTableBgTarget_RowBg1, colour::CurrentLine);
+        const ImVec2 at = ImGui::GetCursorPos();
+        ImGui::PushID(static_cast<int>(i));
+        if (ImGui::Selectable("##row", false, ImGuiSelectableFlags_SpanAllColumns | ImGuiSelectableFlags_AllowItemOverlap)) context.show_code(row.phase.rip);
+        ImGui::PopID();
+        if (ImGui::IsItemHovered())
+            tooltip(context, fmt::format("{}{}{}\nstep {}, {} of host time\nat {:x} {}\nClick: the code there", row.phase.source, row.phase.description.empty() ? "" : " — ",
+                                         row.phase.description, grouped(row.phase.step), duration_text(static_cast<u64>(row.host_seconds * 1e9)), row.phase.rip, row.symbol));
+        ImGui::SetCursorPos(at);
+        phase_name(context, row.phase.name, phase_colour(row.phase.source), colour::Text);
+        ImGui::TableNextColumn();
+        text_in(context.fonts.mono, colour::Text, grouped(row.phase.step));
+        ImGui::TableNextColumn();
+        text_in(context.fonts.mono, colour::Dim, duration_text(row.phase.time));
+        ImGui::TableNextColumn();
+        text_in(context.fonts.mono, colour::Dim, (i + 1 < view.rows.size() ? duration_text(row.duration_time) : "now") + std::string("  "));
+    }
+    if (context.navigation.phase >= 0) {
+        ImGui::SetScrollY(static_cast<float>(context.navigation.phase) * ImGui::GetTextLineHeightWithSpacing() - context.px(60));
+        context.navigation.phase = -1;
+    } else if (context.engine.running() || context.redraw > 0) {
+        ImGui::SetScrollHereY(1.0f);
+    }
+    ImGui::EndTable();
+}
+
+} // namespace vitrine::ui

@@ -1,0 +1,188 @@
+// Window and loop: see app.h. Keys are in app_keys.cpp, what a frame draws in app_draw.cpp.
+#include "ui/shell/app.h"
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <cstdio>
+#include <cstdlib>
+#include <fmt/format.h>
+#include <imgui_impl_sdl.h>
+#include <spdlog/spdlog.h>
+#include "emu/cli/headless.h"
+#include "ui/model/format.h"
+
+namespace vitrine::ui {
+
+namespace {
+constexpr double MachineShare = 0.012; ///< seconds of each frame for the machine, at least
+constexpr double SoftwareFrame = 1.0 / 30, AcceleratedFrame = 1.0 / 60;
+
+double seconds_now() { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
+} // namespace
+
+// ---- opening --------------------------------------------------------------------------------------------------------
+
+Expected<std::unique_ptr<App>> App::open(const AppOptions& options) {
+    std::unique_ptr<App> app(new App(options));
+    auto engine = Engine::create(options);
+    if (!engine) return std::unexpected(engine.error());
+    app->engine_ = std::move(*engine);
+    app->views_ = std::make_unique<Views>(*app->engine_);
+    if (auto ok = app->open_window(); !ok) return std::unexpected(ok.error());
+    return app;
+}
+
+float App::scale_of_display() const {
+    if (options_.ui_scale > 0) return static_cast<float>(std::clamp(options_.ui_scale, 0.5, 4.0));
+    float dpi = 96;
+    const int display = std::max(0, SDL_GetWindowDisplayIndex(window_));
+    if (SDL_GetDisplayDPI(display, nullptr, &dpi, nullptr) != 0 || dpi < 48 || dpi > 600) dpi = 96;
+    // Quarter steps: text stays crisp, and a monitor of 100 dpi is not a special case.
+    return std::clamp(std::round(dpi / 96 * 4 - 0.3f) / 4, 1.0f, 3.0f);
+}
+
+Expected<void> App::open_window() {
+    const auto failed = [](const char* what) { return std::unexpected(Error{Exit::Internal, fmt::format("{}: {}", what, SDL_GetError())}); };
+    SDL_SetHint(SDL_HINT_VIDEO_X11_NET_WM_BYPASS_COMPOSITOR, "0");
+    int width = 1280, height = 800;
+    SDL_Rect usable{};
+    if (SDL_GetDisplayUsableBounds(0, &usable) == 0 && usable.w > 1400) width = std::min(usable.w * 88 / 100, 1920), height = std::min(usable.h * 88 / 100, 1200);
+    if (!options_.window.empty() && (std::sscanf(options_.window.c_str(), "%dx%d", &width, &height) != 2 || width < 640 || height < 480 || width > 16384 || height > 16384))
+        return usage_error(fmt::format("--window {}: a size like 1280x800, at least 640x480", options_.window));
+    window_ = SDL_CreateWindow("Vitrine", SDL_WINDOWPOS_CENTERED, SDL_WINDOWPOS_CENTERED, width, height, SDL_WINDOW_RESIZABLE | SDL_WINDOW_ALLOW_HIGHDPI);
+    if (!window_) return failed("the window cannot be opened");
+    sdl_renderer_ = SDL_CreateRenderer(window_, -1, SDL_RENDERER_PRESENTVSYNC);
+    if (!sdl_renderer_) sdl_renderer_ = SDL_CreateRenderer(window_, -1, SDL_RENDERER_SOFTWARE);
+    if (!sdl_renderer_) return failed("no renderer");
+    SDL_RendererInfo info{};
+    SDL_GetRendererInfo(sdl_renderer_, &info);
+    software_ = (info.flags & SDL_RENDERER_SOFTWARE) != 0;
+    spdlog::info("window {}×{}, renderer {}", width, height, info.name ? info.name : "?");
+
+    IMGUI_CHECKVERSION();
+    ImGui::CreateContext();
+    imgui_ = true;
+    ImGuiIO& io = ImGui::GetIO();
+    io.IniFilename = nullptr; // the app remembers nothing between runs
+    ImGui_ImplSDL2_InitForSDLRenderer(window_);
+    renderer_ = std::make_unique<Renderer>(sdl_renderer_);
+    context_.reset(new Context{*engine_, *views_, *renderer_, {}, 1, {}, {}, Capture::None, {}, Dialog::None, false, 0, false, false, false, 3});
+    screen_ = std::make_unique<ScreenPanel>();
+    memory_ = std::make_unique<MemoryPanel>();
+    for (unsigned i = 0; i < TabCount; ++i) {
+        static constexpr const char* Names[TabCount] = {"phases", "page-tables", "descriptors", "run-queues", "memory", "bytes", "devices"};
+        if (options_.ui_tab == Names[i]) context_->show_tab(static_cast<Tab>(i));
+        else if (i + 1 == TabCount && !options_.ui_tab.empty() && std::ranges::find(Names, options_.ui_tab) == std::end(Names))
+            return usage_error(fmt::format("--ui-tab {}: phases, page-tables, descriptors, run-queues, memory, bytes or devices", options_.ui_tab));
+    }
+    int output_width = 0, window_width = 0;
+    SDL_GetRendererOutputSize(sdl_renderer_, &output_width, nullptr);
+    SDL_GetWindowSize(window_, &window_width, nullptr);
+    pixels_per_point_ = window_width > 0 ? static_cast<float>(output_width) / static_cast<float>(window_width) : 1;
+    first_scale_ = wanted_scale_ = scale_of_display() * pixels_per_point_;
+    set_scale(wanted_scale_);
+    context_->navigation.bytes = views_->rip_linear() & ~u64{15};
+    SDL_StartTextInput();
+    return {};
+}
+
+void App::set_scale(float scale) {
+    context_->scale = wanted_scale_ = scale;
+    context_->fonts = load_fonts(scale);
+    apply_style(scale);
+    renderer_->upload_fonts();
+    if (context_->fonts.fallback) engine_->say("the DejaVu fonts are missing (package fonts-dejavu-core): a built-in font is used");
+    context_->redraw = 3;
+}
+
+App::~App() {
+    memory_.reset(), screen_.reset(), context_.reset(), renderer_.reset();
+    if (imgui_) {
+        ImGui_ImplSDL2_Shutdown();
+        ImGui::DestroyContext();
+    }
+    if (sdl_renderer_) SDL_DestroyRenderer(sdl_renderer_);
+    if (window_) SDL_DestroyWindow(window_);
+    SDL_Quit();
+}
+
+// ---- the loop -------------------------------------------------------------------------------------------------------
+
+void App::wait_for_something() {
+    SDL_Event event;
+    // A resting guest needs a look now and then, a paused one only when something happens.
+    const int timeout = context_->redraw > 0 || (engine_->running() && !engine_->resting()) ? 0 : engine_->running() ? 15 : 1000;
+    if (timeout && SDL_WaitEventTimeout(&event, timeout)) handle(event);
+    while (SDL_PollEvent(&event)) handle(event);
+}
+
+void App::feed_terminal() {
+    auto& machine = engine_->machine();
+    if (fed_generation_ != engine_->generation()) fed_generation_ = engine_->generation(), fed_ = 0, context_->terminal.clear();
+    const u64 total = machine.serial_total();
+    if (total == fed_) return;
+    const std::string& kept = machine.serial_output();
+    const u64 fresh = std::min<u64>(total - std::min(fed_, total), kept.size());
+    context_->terminal.feed(std::string_view(kept).substr(kept.size() - static_cast<std::size_t>(fresh)));
+    fed_ = total;
+}
+
+int App::run() {
+    const double started = seconds_now();
+    if (!options_.ui_screenshot.empty()) return screenshot();
+    while (!context_->quit) {
+        wait_for_something();
+        const double before = seconds_now();
+        if (options_.limit_seconds < 1e17 && before - started > options_.limit_seconds) {
+            std::fprintf(stderr, "vitrine: --limit-seconds %g is over\n", options_.limit_seconds);
+            return static_cast<int>(Exit::LimitReached);
+        }
+        const bool was_running = engine_->running();
+        // A slow renderer must not starve the machine: it gets at least as much as drawing takes.
+        engine_->frame(std::max(MachineShare, std::min(frame_seconds_, 0.05)));
+        const double drawn_from = seconds_now();
+        draw();
+        frame_seconds_ = seconds_now() - drawn_from;
+        if (was_running != engine_->running()) context_->redraw = 3;
+        const double spent = seconds_now() - before, wanted = software_ ? SoftwareFrame : AcceleratedFrame;
+        const bool busy = engine_->running() && !engine_->resting();
+        if (!busy && spent < wanted) SDL_Delay(static_cast<Uint32>((wanted - spent) * 1000));
+    }
+    if (auto ok = engine_->finish(); !ok) {
+        emu::cli::report_error(ok.error());
+        return static_cast<int>(ok.error().status);
+    }
+    return 0;
+}
+
+/// For tests and for the docs: run to where --until says, draw until the layout has settled, write the picture.
+int App::screenshot() {
+    const double started = seconds_now();
+    SDL_Event event;
+    while (engine_->running()) {
+        while (SDL_PollEvent(&event)) handle(event);
+        engine_->frame(0.1);
+        if (engine_->running() && engine_->resting() && !engine_->booted()) break; // it waits for ever
+        if (seconds_now() - started > std::min(options_.limit_seconds, 600.0)) break;
+    }
+    const bool met = !options_.until || engine_->state() == Engine::State::Paused;
+    for (int i = 0; i < 6; ++i) {
+        while (SDL_PollEvent(&event)) handle(event);
+        if (options_.ui_show == "keys" && i == 1) context_->open_dialog(Dialog::Keys);
+        draw();
+    }
+    if (auto ok = write_window_png(sdl_renderer_, options_.ui_screenshot); !ok) {
+        emu::cli::report_error(ok.error());
+        return static_cast<int>(ok.error().status);
+    }
+    if (auto ok = engine_->finish(); !ok) {
+        emu::cli::report_error(ok.error());
+        return static_cast<int>(ok.error().status);
+    }
+    if (met) return 0;
+    std::fprintf(stderr, "vitrine: %s at step %llu, before --until %s was reached\n", engine_->message().c_str(),
+                 static_cast<unsigned long long>(engine_->machine().steps()), options_.until_text.c_str());
+    return static_cast<int>(Exit::LimitReached);
+}
+
+} // namespace vitrine::ui

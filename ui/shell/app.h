@@ -1,0 +1,66 @@
+// App — the window, its loop and its keys.
+//
+// Each turn: host events, then the machine for a bounded time, then one drawn frame. While nothing runs and nothing
+// happens the loop sleeps in SDL's event queue.
+#pragma once
+#include <memory>
+#include <set>
+#include "emu/cli/app.h"
+#include "ui/panels/panels.h"
+#include "ui/shell/context.h"
+#include "ui/shell/dialogs.h"
+
+namespace vitrine::ui {
+
+class App {
+  public:
+    /// Opens the window; an error says why it cannot.
+    static Expected<std::unique_ptr<App>> open(const AppOptions& options);
+    ~App();
+    /// Until it is closed; the exit status.
+    int run();
+
+  private:
+    explicit App(const AppOptions& options) : options_(options) {}
+    Expected<void> open_window();
+    void set_scale(float scale);
+    float scale_of_display() const;
+    // events
+    void handle(const SDL_Event& event);
+    void key(const SDL_KeyboardEvent& event);
+    bool guest_key(const SDL_KeyboardEvent& event);
+    bool shortcut(SDL_Keycode key, bool control);
+    void release_guest_keys();
+    // frame
+    void wait_for_something();
+    void feed_terminal();
+    void draw();
+    void draw_parts();
+    void draw_splitters();
+    void draw_structures();
+    int screenshot();
+
+    AppOptions options_;
+    std::unique_ptr<Engine> engine_;
+    std::unique_ptr<Views> views_;
+    SDL_Window* window_ = nullptr;
+    SDL_Renderer* sdl_renderer_ = nullptr;
+    bool imgui_ = false, software_ = false;
+    std::unique_ptr<Renderer> renderer_;
+    std::unique_ptr<Context> context_;
+    std::unique_ptr<ScreenPanel> screen_;
+    std::unique_ptr<MemoryPanel> memory_;
+    TerminalPanel terminal_;
+    CodePanel code_;
+    Dialogs dialogs_;
+    Splits splits_;
+    float wanted_scale_ = 1, first_scale_ = 1, pixels_per_point_ = 1;
+    u64 fed_ = 0, fed_generation_ = 0;
+    std::set<unsigned> keys_down_; ///< usages that the guest believes are down
+    double frame_seconds_ = 0;
+};
+
+/// PNG from the window's pixels, as they were drawn last.
+Expected<void> write_window_png(SDL_Renderer* renderer, const std::string& path);
+
+} // namespace vitrine::ui

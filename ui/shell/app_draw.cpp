@@ -1,0 +1,145 @@
+// One frame: layout, panels, splitters, dialogs. See app.h.
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <imgui_impl_sdl.h>
+#include "ui/shell/app.h"
+#include "ui/shell/toolbar.h"
+#include "ui/shell/widgets.h"
+
+namespace vitrine::ui {
+
+void App::draw() {
+    if (context_->redraw > 0) --context_->redraw;
+    if (wanted_scale_ != context_->scale) set_scale(wanted_scale_);
+    feed_terminal();
+    views_->refresh();
+    ImGui_ImplSDL2_NewFrame();
+    // Everything is laid out in pixels of the output, whatever the window system calls a point.
+    ImGuiIO& io = ImGui::GetIO();
+    int width = 0, height = 0;
+    SDL_GetRendererOutputSize(sdl_renderer_, &width, &height);
+    io.DisplaySize = {static_cast<float>(width), static_cast<float>(height)};
+    io.DisplayFramebufferScale = {1, 1};
+    if (pixels_per_point_ != 1 && io.MousePos.x > -1e6f) io.MousePos = {io.MousePos.x * pixels_per_point_, io.MousePos.y * pixels_per_point_};
+    ImGui::NewFrame();
+    context_->layout = compute_layout(io.DisplaySize.x, io.DisplaySize.y, context_->scale, splits_, static_cast<float>(screen_->guest_width()), static_cast<float>(screen_->guest_height()));
+    draw_parts();
+    ImGui::Render();
+    const ImVec4 back = ImGui::ColorConvertU32ToFloat4(colour::Window);
+    SDL_SetRenderDrawColor(sdl_renderer_, static_cast<Uint8>(back.x * 255), static_cast<Uint8>(back.y * 255), static_cast<Uint8>(back.z * 255), 255);
+    SDL_RenderClear(sdl_renderer_);
+    renderer_->draw(*ImGui::GetDrawData());
+    if (options_.ui_screenshot.empty()) SDL_RenderPresent(sdl_renderer_);
+}
+
+void App::draw_parts() {
+    Context& context = *context_;
+    draw_splitters();
+    draw_toolbar(context);
+    screen_->draw(context, context.layout.screen);
+    terminal_.draw(context, context.layout.terminal);
+    code_.draw(context, context.layout.code);
+    draw_processor(context, context.layout.processor);
+    draw_structures();
+    draw_strip(context, context.layout.strip);
+    draw_status(context);
+    address_menu(context);
+    dialogs_.draw(context);
+}
+
+void App::draw_splitters() {
+    const ImVec2 all = ImGui::GetIO().DisplaySize;
+    ImGui::PushStyleColor(ImGuiCol_WindowBg, 0);
+    begin_frame(*context_, "splitters", {0, 0, all.x, all.y}, 0);
+    ImGui::PopStyleColor();
+    int id = 0;
+    for (const Splitter& splitter : context_->layout.splitters) {
+        ImGui::SetCursorScreenPos({splitter.area.x, splitter.area.y});
+        ImGui::PushID(id++);
+        ImGui::InvisibleButton("splitter", {splitter.area.width, splitter.area.height});
+        ImGui::PopID();
+        const bool active = ImGui::IsItemActive();
+        if (active || ImGui::IsItemHovered()) {
+            ImGui::SetMouseCursor(splitter.vertical ? ImGuiMouseCursor_ResizeEW : ImGuiMouseCursor_ResizeNS);
+            const float inset = std::floor((splitter.vertical ? splitter.area.width : splitter.area.height) / 3);
+            const ImVec2 a{splitter.area.x + (splitter.vertical ? inset : 0), splitter.area.y + (splitter.vertical ? 0 : inset)};
+            const ImVec2 b{splitter.area.right() - (splitter.vertical ? inset : 0), splitter.area.bottom() - (splitter.vertical ? 0 : inset)};
+            ImGui::GetWindowDrawList()->AddRectFilled(a, b, active ? colour::Accent : colour::Faint, 2);
+        }
+        if (active) {
+            const ImVec2 moved = ImGui::GetIO().MouseDelta;
+            const float by = (splitter.vertical ? moved.x : moved.y) / splitter.extent;
+            if (by != 0) splits_.*splitter.value = context_->layout.splits.*splitter.value + by;
+        }
+    }
+    end_frame();
+}
+
+/// The right column: tabs in one row when they fit, in two when they do not.
+void App::draw_structures() {
+    struct Entry {
+        Tab tab;
+        const char *label, *hint;
+    };
+    static constexpr std::array<Entry, TabCount> Entries = {{
+        {Tab::Phases, "Phases", "What the boot did, step by step"},
+        {Tab::PageTables, "Page tables", "The walk of an address and the map of the address space"},
+        {Tab::Descriptors, "Descriptors", "GDT, LDT, TSS and IDT"},
+        {Tab::RunQueues, "Run queues", "Who runs and who waits, by vruntime"},
+        {Tab::Memory, "Memory", "Buddy lists, and all of RAM by page type"},
+        {Tab::Bytes, "Memory bytes", "Memory as bytes"},
+        {Tab::Devices, "Devices", "Chips' registers and pending events"},
+    }};
+    Context& context = *context_;
+    const Rect& area = context.layout.structures;
+    begin_frame(context, "structures", area);
+    const ImFont* font = context.fonts.text;
+    float needed = context.px(8);
+    for (const Entry& entry : Entries) needed += font->CalcTextSizeA(font->FontSize, 1e9f, 0, entry.label).x + context.px(20);
+    const unsigned per_row = needed <= area.width ? TabCount : 4;
+    const unsigned rows = (TabCount + per_row - 1) / per_row;
+    const float height = context.px(27), inner = area.width - context.px(8);
+    ImDrawList* draw = ImGui::GetWindowDrawList();
+    draw->AddRectFilled({area.x + 1, area.y + 1}, {area.right() - 1, area.y + height * static_cast<float>(rows) + context.px(6)}, colour::Header, ImGui::GetStyle().WindowRounding, ImDrawFlags_RoundCornersTop);
+    for (unsigned row = 0; row < rows; ++row) {
+        const unsigned first = row * per_row, last = std::min(first + per_row, TabCount);
+        float labels = 0;
+        for (unsigned i = first; i < last; ++i) labels += font->CalcTextSizeA(font->FontSize, 1e9f, 0, Entries[i].label).x;
+        const float spare = std::min((inner - labels) / static_cast<float>(last - first), context.px(34));
+        float x = area.x + context.px(4);
+        const float y = area.y + context.px(3) + static_cast<float>(row) * height;
+        for (unsigned i = first; i < last; ++i) {
+            const Entry& entry = Entries[i];
+            const float label = font->CalcTextSizeA(font->FontSize, 1e9f, 0, entry.label).x, width = label + spare;
+            ImGui::SetCursorScreenPos({x, y});
+            if (ImGui::InvisibleButton(entry.label, {width, height})) context.show_tab(entry.tab);
+            const bool on = context.navigation.tab == entry.tab, hovered = ImGui::IsItemHovered();
+            if (on || hovered) draw->AddRectFilled({x + 1, y + 1}, {x + width - 1, y + height - 1}, on ? colour::rgb(0x2B3747) : colour::Hover, context.px(4));
+            draw->AddText({x + spare / 2, std::floor(y + (height - font->FontSize) / 2)}, on ? colour::Accent : hovered ? colour::Text : colour::Dim, entry.label);
+            if (hovered) tooltip(context, entry.hint);
+            x += width;
+        }
+    }
+    const float head = height * static_cast<float>(rows) + context.px(6);
+    draw->AddLine({area.x + 1, area.y + head}, {area.right() - 1, area.y + head}, colour::Border);
+    ImGui::SetCursorPos({0, head + 1});
+    ImGui::PushStyleVar(ImGuiStyleVar_WindowPadding, {context.px(10), context.px(8)});
+    ImGui::PushID(static_cast<int>(context.navigation.tab));
+    ImGui::BeginChild("tab", {0, -1}, false, ImGuiWindowFlags_AlwaysUseWindowPadding);
+    ImGui::PopStyleVar();
+    switch (context.navigation.tab) {
+    case Tab::Phases: draw_phases(context); break;
+    case Tab::PageTables: draw_page_tables(context); break;
+    case Tab::Descriptors: draw_descriptors(context); break;
+    case Tab::RunQueues: draw_run_queues(context); break;
+    case Tab::Memory: memory_->draw(context); break;
+    case Tab::Bytes: draw_bytes(context); break;
+    case Tab::Devices: draw_devices(context); break;
+    }
+    ImGui::EndChild();
+    ImGui::PopID();
+    end_frame();
+}
+
+} // namespace vitrine::ui

@@ -1,0 +1,110 @@
+// Host events: who gets a key — the guest's keyboard, COM1, a text field, or the app's shortcuts. See app.h.
+#include <imgui_impl_sdl.h>
+#include "ui/model/keys.h"
+#include "ui/shell/app.h"
+#include "ui/shell/toolbar.h"
+
+namespace vitrine::ui {
+
+namespace {
+constexpr Uint16 Control = KMOD_CTRL, Alt = KMOD_ALT;
+bool inside(const Rect& r, float x, float y) { return x >= r.x && x < r.right() && y >= r.y && y < r.bottom(); }
+} // namespace
+
+void App::handle(const SDL_Event& event) {
+    context_->redraw = std::max(context_->redraw, 3);
+    switch (event.type) {
+    case SDL_QUIT: context_->quit = true; return;
+    case SDL_WINDOWEVENT:
+        if (event.window.event == SDL_WINDOWEVENT_CLOSE) context_->quit = true;
+        if (event.window.event == SDL_WINDOWEVENT_FOCUS_LOST) release_guest_keys();
+        break;
+    case SDL_MOUSEBUTTONDOWN:
+        if (context_->capture != Capture::None) {
+            const Rect& keeps = context_->capture == Capture::Screen ? context_->layout.screen : context_->layout.terminal;
+            const float x = static_cast<float>(event.button.x) * pixels_per_point_, y = static_cast<float>(event.button.y) * pixels_per_point_;
+            if (!inside(keeps, x, y)) release_guest_keys(), context_->capture = Capture::None;
+        }
+        break;
+    case SDL_KEYDOWN:
+    case SDL_KEYUP:
+        if (guest_key(event.key)) return;
+        break;
+    case SDL_TEXTINPUT:
+        if (context_->capture == Capture::Screen) return; // the scan codes say it all
+        if (context_->capture == Capture::Terminal) return engine_->input(emu::SerialInput{event.text.text});
+        if (!ImGui::GetIO().WantTextInput && context_->dialog == Dialog::None && event.text.text[0] == '?') return context_->open_dialog(Dialog::Keys);
+        break;
+    default: break;
+    }
+    ImGui_ImplSDL2_ProcessEvent(&event);
+    if (event.type == SDL_KEYDOWN) key(event.key);
+}
+
+/// True when the key was the guest's (or took the keys back from it).
+bool App::guest_key(const SDL_KeyboardEvent& event) {
+    if (context_->capture == Capture::None) return false;
+    const bool down = event.type == SDL_KEYDOWN;
+    if (down && (event.keysym.mod & Control) && (event.keysym.mod & Alt)) {
+        release_guest_keys();
+        context_->capture = Capture::None;
+        return true;
+    }
+    const unsigned usage = static_cast<unsigned>(event.keysym.scancode);
+    if (context_->capture == Capture::Screen) {
+        const auto codes = set1_scancodes(usage, down);
+        if (codes.empty()) return true;
+        if (down) keys_down_.insert(usage);
+        else if (!keys_down_.erase(usage)) return true; // it went down before the guest had the keys
+        engine_->input(emu::KeyInput{codes});
+        return true;
+    }
+    // The terminal leaves the app its function keys.
+    if (event.keysym.sym >= SDLK_F1 && event.keysym.sym <= SDLK_F12) return false;
+    if (!down) return true;
+    const std::string bytes = terminal_bytes(usage, (event.keysym.mod & Control) != 0);
+    if (!bytes.empty()) engine_->input(emu::SerialInput{bytes});
+    return true;
+}
+
+void App::release_guest_keys() {
+    for (unsigned usage : keys_down_)
+        if (engine_->state() != Engine::State::Ended && !engine_->replaying()) engine_->input(emu::KeyInput{set1_scancodes(usage, false)});
+    keys_down_.clear();
+}
+
+void App::key(const SDL_KeyboardEvent& event) {
+    const bool control = (event.keysym.mod & Control) != 0;
+    if (event.keysym.sym == SDLK_ESCAPE && context_->dialog != Dialog::None) {
+        context_->dialog = Dialog::None;
+        return;
+    }
+    const bool function = event.keysym.sym >= SDLK_F1 && event.keysym.sym <= SDLK_F12;
+    if (context_->dialog != Dialog::None && !(control || function)) return;
+    if (ImGui::GetIO().WantTextInput && !control && !function) return;
+    shortcut(event.keysym.sym, control);
+}
+
+bool App::shortcut(SDL_Keycode key, bool control) {
+    if (control) {
+        switch (key) {
+        case SDLK_g: context_->open_dialog(Dialog::GoTo); return true;
+        case SDLK_r: report(*context_, engine_->restart()); return true;
+        case SDLK_q: context_->quit = true; return true;
+        case SDLK_PLUS: case SDLK_EQUALS: case SDLK_KP_PLUS: wanted_scale_ = std::min(wanted_scale_ + 0.125f * first_scale_, 4.0f); return true;
+        case SDLK_MINUS: case SDLK_KP_MINUS: wanted_scale_ = std::max(wanted_scale_ - 0.125f * first_scale_, 0.5f); return true;
+        case SDLK_0: case SDLK_KP_0: wanted_scale_ = first_scale_; return true;
+        default: return false;
+        }
+    }
+    switch (key) {
+    case SDLK_F1: context_->open_dialog(Dialog::Keys); return true;
+    case SDLK_F5: case SDLK_SPACE: toggle_run(*context_); return true;
+    case SDLK_F10: step_over(*context_); return true;
+    case SDLK_F11: engine_->step(); return true;
+    case SDLK_F12: engine_->next_phase(); return true;
+    default: return false;
+    }
+}
+
+} // namespace vitrine::ui

@@ -1,0 +1,64 @@
+// Context — what every panel gets: the engine, the views, fonts, and where the person is looking.
+//
+// Panels draw and ask; they compute nothing about the machine. All navigation goes through the functions here, so that an
+// address behaves the same wherever it is shown.
+#pragma once
+#include <string>
+#include "ui/model/engine.h"
+#include "ui/model/layout.h"
+#include "ui/model/terminal.h"
+#include "ui/model/views.h"
+#include "ui/shell/renderer.h"
+#include "ui/shell/theme.h"
+
+namespace vitrine::ui {
+
+enum class Tab : u8 { Phases, PageTables, Descriptors, RunQueues, Memory, Bytes, Devices };
+inline constexpr unsigned TabCount = 7;
+enum class Capture : u8 { None, Screen, Terminal }; ///< who gets the keys
+enum class Dialog : u8 { None, GoTo, RunTo, Record, Replay, Keys, Message };
+
+struct Navigation {
+    u64 code = 0;
+    bool follow = true;       ///< the code panel stays with rip
+    u64 bytes = 0;
+    bool bytes_physical = false;
+    u64 walk = 0;
+    bool walk_follow = true;  ///< the page walk shows rip
+    Tab tab = Tab::Phases;
+    bool tab_wanted = true;   ///< select `tab` at the next frame
+    int phase = -1;           ///< row pointed at in the strip
+};
+
+struct Context {
+    Engine& engine;
+    Views& views;
+    Renderer& renderer;
+    Fonts fonts;
+    float scale = 1;
+    Layout layout;
+    Navigation navigation;
+    Capture capture = Capture::None;
+    Terminal terminal;
+    Dialog dialog = Dialog::None;
+    bool dialog_opening = false;
+    u64 menu_address = 0;
+    bool menu_physical = false, menu_opening = false;
+    bool quit = false;
+    int redraw = 3; ///< frames to draw although nothing happens
+
+    float px(float units) const { return units * scale; }
+    void show_code(u64 address) { navigation.code = address, navigation.follow = false; }
+    void show_bytes(u64 address, bool physical = false) {
+        navigation.bytes = address, navigation.bytes_physical = physical;
+        show_tab(Tab::Bytes);
+    }
+    void show_walk(u64 address) {
+        navigation.walk = address, navigation.walk_follow = false;
+        show_tab(Tab::PageTables);
+    }
+    void show_tab(Tab tab) { navigation.tab = tab, navigation.tab_wanted = true; }
+    void open_dialog(Dialog which) { dialog = which, dialog_opening = true; }
+};
+
+} // namespace vitrine::ui

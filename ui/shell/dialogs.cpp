@@ -1,0 +1,206 @@
+// Dialogs: see dialogs.h.
+#include "ui/shell/dialogs.h"
+#include <algorithm>
+#include <cstring>
+#include <fmt/format.h>
+#include "emu/cli/options.h"
+#include "emu/symbols/guest_symbols.h"
+#include "ui/model/format.h"
+#include "ui/shell/toolbar.h"
+#include "ui/shell/widgets.h"
+
+namespace vitrine::ui {
+
+namespace {
+
+constexpr std::size_t MostMatches = 9;
+
+/// "0x1000", "ffffffff81000000", "start_kernel", "start_kernel+0x10".
+std::optional<u64> parse_address(Context& context, std::string_view what) {
+    std::string_view name = what.substr(0, what.find('+'));
+    u64 offset = 0;
+    if (name.size() < what.size()) {
+        auto number = emu::cli::parse_number(what.substr(name.size() + 1));
+        if (!number) return std::nullopt;
+        offset = *number;
+    }
+    if (const auto* symbols = context.engine.machine().symbols())
+        if (auto found = symbols->find(name)) return *found + offset;
+    // Addresses are hexadecimal, with or without 0x.
+    const std::string hexadecimal = name.starts_with("0x") ? std::string(name) : "0x" + std::string(name);
+    if (auto number = emu::cli::parse_number(hexadecimal)) return *number + offset;
+    return std::nullopt;
+}
+
+} // namespace
+
+void Dialogs::close(Context& context) {
+    context.dialog = Dialog::None;
+    ImGui::CloseCurrentPopup();
+}
+
+void Dialogs::draw(Context& context) {
+    // A long message opens by itself, once.
+    if (const std::string& now = context.engine.message(); now != shown_message_) {
+        shown_message_ = now;
+        if (context.engine.message_is_error() && (now.contains('\n') || now.size() > 90)) context.open_dialog(Dialog::Message);
+    }
+    if (context.dialog_opening && context.dialog != Dialog::None) {
+        ImGui::OpenPopup("dialog");
+        if (context.dialog == Dialog::Record) std::snprintf(text_, sizeof text_, "%s", "boot.vitrine");
+        else if (context.dialog == Dialog::Replay) std::snprintf(text_, sizeof text_, "%s", context.engine.recording_path().empty() ? "boot.vitrine" : context.engine.recording_path().c_str());
+        else text_[0] = 0;
+        error_.clear(), completed_for_ = "\n";
+    }
+    const ImVec2 middle{ImGui::GetIO().DisplaySize.x / 2, ImGui::GetIO().DisplaySize.y * 0.40f};
+    ImGui::SetNextWindowPos(middle, ImGuiCond_Always, {0.5f, 0.5f});
+    ImGui::SetNextWindowSize({context.px(context.dialog == Dialog::Message ? 720.0f : 480.0f), 0});
+    ImGui::PushStyleVar(ImGuiStyleVar_WindowPadding, {context.px(18), context.px(16)});
+    if (ImGui::BeginPopupModal("dialog", nullptr, ImGuiWindowFlags_NoTitleBar | ImGuiWindowFlags_NoMove | ImGuiWindowFlags_NoResize | ImGuiWindowFlags_NoSavedSettings | ImGuiWindowFlags_AlwaysAutoResize)) {
+        switch (context.dialog) {
+        case Dialog::GoTo: go_to(context, false); break;
+        case Dialog::RunTo: go_to(context, true); break;
+        case Dialog::Record: file(context, true); break;
+        case Dialog::Replay: file(context, false); break;
+        case Dialog::Keys: keys(context); break;
+        case Dialog::Message: message(context); break;
+        case Dialog::None: ImGui::CloseCurrentPopup(); break;
+        }
+        ImGui::EndPopup();
+    } else if (!context.dialog_opening) {
+        context.dialog = Dialog::None;
+    }
+    ImGui::PopStyleVar();
+    context.dialog_opening = false;
+}
+
+void Dialogs::complete(Context& context) {
+    if (completed_for_ == text_) return;
+    completed_for_ = text_;
+    matches_.clear();
+    const auto* symbols = context.engine.machine().symbols();
+    if (!symbols || !text_[0]) return;
+    // Names that begin with the text come first, then names that hold it.
+    for (const bool begins : {true, false})
+        for (const auto& symbol : symbols->elf().symbols()) {
+            if (matches_.size() >= MostMatches) return;
+            const auto at = symbol.name.find(text_);
+            if (at == std::string::npos || (at == 0) != begins || std::ranges::find(matches_, symbol.name) != matches_.end()) continue;
+            matches_.push_back(symbol.name);
+        }
+}
+
+void Dialogs::go_to(Context& context, bool run) {
+    text_in(context.fonts.bold, colour::Text, run ? "Run to" : "Go to");
+    ImGui::SameLine();
+    text(colour::Dim, run ? "address · symbol · phase:NAME · step:N · serial:TEXT" : "address or symbol");
+    if (context.dialog_opening) ImGui::SetKeyboardFocusHere();
+    ImGui::PushItemWidth(-1);
+    const bool entered = ImGui::InputText("##where", text_, sizeof text_, ImGuiInputTextFlags_EnterReturnsTrue);
+    ImGui::PopItemWidth();
+    complete(context);
+    for (const std::string& match : matches_)
+        if (ImGui::Selectable(match.c_str(), false, ImGuiSelectableFlags_DontClosePopups)) std::snprintf(text_, sizeof text_, "%s", match.c_str());
+    if (matches_.empty() && text_[0] && !context.engine.machine().symbols()) text(colour::Dim, "there are no kernel symbols: addresses only");
+    if (!error_.empty()) text(colour::Bad, error_);
+
+    enum class Act : u8 { None, Code, Bytes, Walk, Run } act = entered ? run ? Act::Run : Act::Code : Act::None;
+    ImGui::Dummy({0, context.px(4)});
+    if (ImGui::Button("Disassembly")) act = Act::Code;
+    ImGui::SameLine();
+    if (ImGui::Button("Bytes")) act = Act::Bytes;
+    ImGui::SameLine();
+    if (ImGui::Button("Walk")) act = Act::Walk;
+    ImGui::SameLine();
+    if (ImGui::Button("Run to")) act = Act::Run;
+    ImGui::SameLine();
+    if (ImGui::Button("Cancel")) return close(context);
+    if (act == Act::None) return;
+    if (act == Act::Run && std::strchr(text_, ':')) {
+        auto condition = emu::cli::parse_until(text_);
+        if (!condition) {
+            error_ = condition.error().message;
+            return;
+        }
+        context.engine.run_to(*condition, text_);
+        return close(context);
+    }
+    const auto address = parse_address(context, text_);
+    // A symbol of a kernel that does not run yet can still be run to.
+    const auto* symbols = context.engine.machine().symbols();
+    if (!address && act == Act::Run && symbols && symbols->link_address(text_)) {
+        context.engine.run_to({emu::StopCondition::Kind::Address, 0, text_, 0}, text_);
+        return close(context);
+    }
+    if (!address) {
+        error_ = fmt::format("'{}' is neither an address nor a symbol of the running kernel", text_);
+        return;
+    }
+    if (act == Act::Code) context.show_code(*address);
+    if (act == Act::Bytes) context.show_bytes(*address);
+    if (act == Act::Walk) context.show_walk(*address);
+    if (act == Act::Run) context.engine.run_to({emu::StopCondition::Kind::Address, *address, {}, 0}, text_);
+    close(context);
+}
+
+void Dialogs::file(Context& context, bool record) {
+    text_in(context.fonts.bold, colour::Text, record ? "Record to" : "Replay");
+    ImGui::PushTextWrapPos(0);
+    text(colour::Dim, record ? (context.engine.machine().steps() ? "A recording begins at power-on: the machine restarts." : "The recording holds the configuration and every input; the rest follows.")
+                             : "The machine is made anew from the recording; its keys come from there, and every million steps its state is compared.");
+    ImGui::PopTextWrapPos();
+    if (context.dialog_opening) ImGui::SetKeyboardFocusHere();
+    ImGui::PushItemWidth(-1);
+    const bool entered = ImGui::InputText("##file", text_, sizeof text_, ImGuiInputTextFlags_EnterReturnsTrue);
+    ImGui::PopItemWidth();
+    if (!error_.empty()) {
+        ImGui::PushTextWrapPos(0);
+        text(colour::Bad, error_);
+        ImGui::PopTextWrapPos();
+    }
+    ImGui::Dummy({0, context.px(4)});
+    const bool pressed = ImGui::Button(record ? "Record" : "Replay") || entered;
+    ImGui::SameLine();
+    if (ImGui::Button("Cancel")) return close(context);
+    if (!pressed || !text_[0]) return;
+    auto done = record ? context.engine.record(text_) : context.engine.replay(text_);
+    if (!done) error_ = done.error().message;
+    else close(context);
+}
+
+void Dialogs::keys(Context& context) {
+    static constexpr struct { const char *key, *meaning; } Table[] = {
+        {"F5", "run or pause"}, {"Space", "run or pause, when nothing takes text"}, {"F10", "step over a call, REP or INT"}, {"F11", "one step"},
+        {"F12", "run to the next boot phase"}, {"Ctrl+G", "go to an address or symbol, or run to it"}, {"Ctrl+R", "restart at power-on"},
+        {"Ctrl+Alt", "take the keys back from the guest"}, {"Ctrl +", "larger text (Ctrl − smaller, Ctrl 0 as it was)"}, {"?", "this table"}, {"Ctrl+Q", "quit"},
+    };
+    text_in(context.fonts.bold, colour::Text, "Keys");
+    ImGui::Dummy({0, context.px(4)});
+    for (const auto& row : Table) {
+        const float x = ImGui::GetCursorPosX();
+        key_cap(context, row.key);
+        ImGui::SameLine(x + context.px(96), 0);
+        text(colour::Text, row.meaning);
+    }
+    ImGui::Dummy({0, context.px(4)});
+    ImGui::PushTextWrapPos(0);
+    text(colour::Dim, "Every address is a link: click it to go there, right click for its disassembly, its bytes or its page walk. A click left of an instruction sets a breakpoint. "
+                      "Click the screen or the terminal to type. Bars between panels can be dragged.");
+    ImGui::PopTextWrapPos();
+    ImGui::Dummy({0, context.px(4)});
+    if (ImGui::Button("Close")) close(context);
+}
+
+void Dialogs::message(Context& context) {
+    text_in(context.fonts.bold, colour::Bad, "The machine says");
+    ImGui::BeginChild("text", {0, context.px(320)});
+    ImGui::PushFont(context.fonts.mono);
+    ImGui::PushTextWrapPos(0);
+    text(colour::Text, shown_message_);
+    ImGui::PopTextWrapPos();
+    ImGui::PopFont();
+    ImGui::EndChild();
+    if (ImGui::Button("Close")) close(context);
+}
+
+} // namespace vitrine::ui

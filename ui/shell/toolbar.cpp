@@ -1,0 +1,192 @@
+// Toolbar and status line: see toolbar.h. Icons are drawn, not glyphs: no font has them all.
+#include "ui/shell/toolbar.h"
+#include <cmath>
+#include <fmt/format.h>
+#include "ui/model/format.h"
+#include "ui/shell/widgets.h"
+
+namespace vitrine::ui {
+
+namespace {
+
+enum class Icon : u8 { Run, Pause, Step, StepOver, Phase, Target, Record, Stop, Replay, Restart, Clock, Help };
+
+void draw_icon(ImDrawList* draw, Icon icon, ImVec2 c, float s, ImU32 colour) {
+    const float r = s * 0.5f, w = std::max(1.5f, s * 0.13f);
+    switch (icon) {
+    case Icon::Run: draw->AddTriangleFilled({c.x - r * 0.7f, c.y - r}, {c.x - r * 0.7f, c.y + r}, {c.x + r, c.y}, colour); break;
+    case Icon::Pause:
+        draw->AddRectFilled({c.x - r * 0.8f, c.y - r}, {c.x - r * 0.2f, c.y + r}, colour, 1);
+        draw->AddRectFilled({c.x + r * 0.2f, c.y - r}, {c.x + r * 0.8f, c.y + r}, colour, 1);
+        break;
+    case Icon::Step: // an arrow down to a line
+        draw->AddLine({c.x, c.y - r}, {c.x, c.y + r * 0.3f}, colour, w);
+        draw->AddTriangleFilled({c.x - r * 0.6f, c.y - r * 0.1f}, {c.x + r * 0.6f, c.y - r * 0.1f}, {c.x, c.y + r * 0.6f}, colour);
+        draw->AddLine({c.x - r * 0.8f, c.y + r}, {c.x + r * 0.8f, c.y + r}, colour, w);
+        break;
+    case Icon::StepOver: // an arrow over a dot
+        draw->PathArcTo({c.x, c.y + r * 0.4f}, r, 3.3f, 6.0f, 14);
+        draw->PathStroke(colour, 0, w);
+        draw->AddTriangleFilled({c.x + r * 0.45f, c.y + r * 0.15f}, {c.x + r * 1.35f, c.y - r * 0.15f}, {c.x + r * 1.0f, c.y + r * 0.75f}, colour);
+        draw->AddCircleFilled({c.x, c.y + r * 0.7f}, r * 0.3f, colour, 10);
+        break;
+    case Icon::Phase:
+        draw->AddTriangleFilled({c.x - r, c.y - r}, {c.x - r, c.y + r}, {c.x + r * 0.3f, c.y}, colour);
+        draw->AddRectFilled({c.x + r * 0.5f, c.y - r}, {c.x + r * 0.9f, c.y + r}, colour, 1);
+        break;
+    case Icon::Target:
+        draw->AddCircle(c, r, colour, 20, w);
+        draw->AddCircleFilled(c, r * 0.4f, colour, 12);
+        break;
+    case Icon::Record: draw->AddCircleFilled(c, r * 0.85f, colour::Record, 20); break;
+    case Icon::Stop: draw->AddRectFilled({c.x - r * 0.75f, c.y - r * 0.75f}, {c.x + r * 0.75f, c.y + r * 0.75f}, colour::Record, 1); break;
+    case Icon::Replay:
+        draw->AddTriangleFilled({c.x - r, c.y}, {c.x, c.y - r * 0.8f}, {c.x, c.y + r * 0.8f}, colour);
+        draw->AddTriangleFilled({c.x, c.y}, {c.x + r, c.y - r * 0.8f}, {c.x + r, c.y + r * 0.8f}, colour);
+        break;
+    case Icon::Clock:
+        draw->AddCircle(c, r, colour, 20, w);
+        draw->AddLine(c, {c.x, c.y - r * 0.65f}, colour, w);
+        draw->AddLine(c, {c.x + r * 0.5f, c.y + r * 0.2f}, colour, w);
+        break;
+    case Icon::Help: // a key
+        draw->AddRect({c.x - r, c.y - r}, {c.x + r, c.y + r}, colour, 2, 0, w);
+        draw->AddLine({c.x - r * 0.5f, c.y + r * 0.4f}, {c.x + r * 0.5f, c.y + r * 0.4f}, colour, w);
+        break;
+    case Icon::Restart:
+        draw->PathArcTo(c, r * 0.9f, -0.9f, 4.2f, 20);
+        draw->PathStroke(colour, 0, w);
+        draw->AddTriangleFilled({c.x + r * 0.1f, c.y - r * 1.0f}, {c.x + r * 1.1f, c.y - r * 1.1f}, {c.x + r * 0.9f, c.y - r * 0.1f}, colour);
+        break;
+    }
+}
+
+bool button(Context& context, Icon icon, const char* label, const char* hint, bool primary = false, bool enabled = true) {
+    const ImVec2 at = ImGui::GetCursorScreenPos();
+    const ImVec2 size = context.fonts.text->CalcTextSizeA(context.fonts.text->FontSize, 1e9f, 0, label);
+    const float height = context.px(28), icon_size = context.px(11), pad = context.px(9);
+    const float width = pad * 2 + icon_size + (label[0] ? context.px(7) + size.x : 0);
+    ImGui::PushID(label[0] ? label : hint);
+    const bool clicked = ImGui::InvisibleButton("button", {width, height}) && enabled;
+    ImGui::PopID();
+    const bool hovered = ImGui::IsItemHovered(), held = ImGui::IsItemActive();
+    ImDrawList* draw = ImGui::GetWindowDrawList();
+    ImU32 back = primary ? colour::rgb(0x2C6CB0) : colour::rgb(0x232B36);
+    if (hovered && enabled) back = colour::mix(back, colour::rgb(0xFFFFFF), held ? 0.18f : 0.10f);
+    draw->AddRectFilled(at, {at.x + width, at.y + height}, back, context.px(5));
+    const ImU32 ink = enabled ? primary ? colour::rgb(0xFFFFFF) : colour::Text : colour::Faint;
+    draw_icon(draw, icon, {at.x + pad + icon_size / 2, at.y + height / 2}, icon_size, ink);
+    if (label[0]) draw->AddText({at.x + pad + icon_size + context.px(7), std::floor(at.y + (height - size.y) / 2)}, ink, label);
+    if (hovered) tooltip(context, hint);
+    ImGui::SameLine(0, context.px(6));
+    return clicked;
+}
+
+void gap(Context& context) {
+    const ImVec2 at = ImGui::GetCursorScreenPos();
+    ImGui::GetWindowDrawList()->AddLine({at.x + context.px(4), at.y + context.px(5)}, {at.x + context.px(4), at.y + context.px(23)}, colour::Border);
+    ImGui::Dummy({context.px(9), context.px(28)});
+    ImGui::SameLine(0, context.px(6));
+}
+
+} // namespace
+
+void report(Context& context, const Expected<void>& result) {
+    if (result) return;
+    context.engine.say(result.error().message, true);
+}
+
+void toggle_run(Context& context) {
+    if (context.engine.running()) context.engine.pause();
+    else context.engine.run();
+}
+
+void step_over(Context& context) {
+    const CodeListing listing = context.views.code(context.views.rip_linear(), 1);
+    if (listing.rows.empty()) return context.engine.step();
+    const CodeRow& row = listing.rows.front();
+    context.engine.step_over(row.address + row.bytes.size(), row.call);
+}
+
+void toggle_recording(Context& context) {
+    if (context.engine.recording()) report(context, context.engine.stop_recording());
+    else context.open_dialog(Dialog::Record);
+}
+
+void draw_toolbar(Context& context) {
+    const Rect& area = context.layout.toolbar;
+    ImGui::PushStyleColor(ImGuiCol_WindowBg, ImGui::ColorConvertU32ToFloat4(colour::Window));
+    begin_frame(context, "toolbar", area, 0);
+    ImGui::PopStyleColor();
+    Engine& engine = context.engine;
+    const bool running = engine.running(), alive = engine.state() != Engine::State::Ended;
+    ImGui::SetCursorPos({context.px(14), context.px(8)});
+    const ImVec2 brand = ImGui::GetCursorScreenPos();
+    // The mark: a glass case with something alive in it.
+    ImDrawList* draw = ImGui::GetWindowDrawList();
+    draw->AddRect({brand.x, brand.y + context.px(4)}, {brand.x + context.px(20), brand.y + context.px(23)}, colour::Accent, context.px(4), 0, context.px(1.6f));
+    draw->AddRectFilled({brand.x + context.px(6), brand.y + context.px(10)}, {brand.x + context.px(14), brand.y + context.px(17)}, running ? colour::Good : colour::Changed, context.px(2));
+    draw->AddText(context.fonts.bold, context.fonts.bold->FontSize, {brand.x + context.px(28), brand.y + context.px(6)}, colour::Text, "Vitrine");
+    ImGui::SetCursorPos({context.px(108), context.px(8)});
+    if (running ? button(context, Icon::Pause, "Pause", "Stops at the next instruction boundary (F5, Space)", true) : button(context, Icon::Run, "Run", "Runs until something stops it (F5, Space)", true, alive)) toggle_run(context);
+    if (button(context, Icon::Step, "Step", "One instruction, or one delivery of an interrupt (F11)", false, alive)) engine.step();
+    if (button(context, Icon::StepOver, "Over", "Step over: runs a call, REP or INT to the instruction after it (F10)", false, alive)) step_over(context);
+    if (button(context, Icon::Phase, "Next phase", "Runs to the next boot phase (F12)", false, alive)) engine.next_phase();
+    if (button(context, Icon::Target, "Run to…", "Runs to an address, symbol, phase or step (Ctrl+G)", false, alive)) context.open_dialog(Dialog::RunTo);
+    gap(context);
+    if (engine.recording() ? button(context, Icon::Stop, "Stop", "Ends the recording") : button(context, Icon::Record, "Record", "Records the run from power-on: its input is all it takes")) toggle_recording(context);
+    if (button(context, Icon::Replay, "Replay…", "Runs a recording again, bit by bit the same")) context.open_dialog(Dialog::Replay);
+    if (button(context, Icon::Restart, "Restart", "Back to power-on, with the same configuration")) report(context, engine.restart());
+
+    const auto width_of = [&](const char* label) { return context.fonts.text->CalcTextSizeA(context.fonts.text->FontSize, 1e9f, 0, label).x + context.px(36); };
+    const char* pace = engine.real_time ? "Real time" : "Flat out";
+    ImGui::SetCursorPos({area.width - context.px(14) - width_of("Keys") - width_of(pace), context.px(8)});
+    if (button(context, engine.real_time ? Icon::Clock : Icon::Replay, pace,
+               engine.real_time ? "Once booted, virtual time keeps to real time. Click: as fast as possible" : "As fast as possible: an idle guest races ahead. Click: real time"))
+        engine.real_time = !engine.real_time;
+    if (button(context, Icon::Help, "Keys", "All keys (?)")) context.open_dialog(Dialog::Keys);
+    end_frame();
+}
+
+void draw_status(Context& context) {
+    const Rect& area = context.layout.status;
+    begin_frame(context, "status", area, 0);
+    Engine& engine = context.engine;
+    ImDrawList* draw = ImGui::GetWindowDrawList();
+    draw->AddRectFilled({area.x, area.y}, {area.right(), area.bottom()}, colour::Header);
+    const float y = std::floor(area.y + (area.height - context.fonts.text->FontSize) / 2);
+    float x = area.x + context.px(14);
+    const bool running = engine.running();
+    const char* state = engine.state() == Engine::State::Ended ? "ended" : running ? engine.resting() ? "idle" : "running" : "paused";
+    const ImU32 lamp = engine.message_is_error() ? colour::Bad : running ? colour::Good : engine.state() == Engine::State::Ended ? colour::Faint : colour::Changed;
+    draw->AddCircleFilled({x + context.px(4), area.y + area.height / 2}, context.px(4.5f), lamp, 16);
+    x += context.px(16);
+    const auto put = [&](ImFont* font, ImU32 c, const std::string& what, float least = 0) {
+        draw->AddText(font, font->FontSize, {x, y}, c, what.c_str());
+        x += std::max(font->CalcTextSizeA(font->FontSize, 1e9f, 0, what.c_str()).x + context.px(18), least);
+    };
+    put(context.fonts.bold, colour::Text, state, context.px(74));
+    const std::string& message = engine.message();
+    const std::string first_line = message.substr(0, message.find('\n'));
+    draw->PushClipRect({x, area.y}, {area.right() - context.px(540), area.bottom()}, true);
+    put(context.fonts.text, engine.message_is_error() ? colour::Bad : colour::Dim, first_line == state ? "" : first_line);
+    draw->PopClipRect();
+
+    const auto& view = context.views.registers();
+    x = area.right() - context.px(14);
+    const auto put_right = [&](ImFont* font, ImU32 c, const std::string& what, float least = 0) {
+        const float width = font->CalcTextSizeA(font->FontSize, 1e9f, 0, what.c_str()).x;
+        draw->AddText(font, font->FontSize, {x - width, y}, c, what.c_str());
+        x -= std::max(width + context.px(18), least);
+    };
+    if (engine.recording()) put_right(context.fonts.bold, colour::Record, "● recording");
+    else if (engine.replaying()) put_right(context.fonts.bold, colour::Accent, fmt::format("replay of {} steps", short_count(engine.replay_end())));
+    put_right(context.fonts.text, colour::Dim, fmt::format("CPL {}", view.cpl));
+    put_right(context.fonts.text, mode_colour(engine.machine().processor().mode()) == 0 ? colour::Dim : colour::Text, view.mode);
+    put_right(context.fonts.text, colour::Dim, running || engine.mips() > 0 ? fmt::format("{:.0f} MIPS", engine.mips()) : "– MIPS", context.px(86));
+    put_right(context.fonts.text, colour::Dim, duration_text(view.time), context.px(96));
+    put_right(context.fonts.text, colour::Text, "step " + grouped(view.step));
+    end_frame();
+}
+
+} // namespace vitrine::ui
