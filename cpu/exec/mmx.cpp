@@ -206,7 +206,7 @@ bool masked_store(Core& core, const Op& op) {
     const unsigned size = (op.address >> SizeShift) & 3;
     const u64 offset = core.r.gpr[RDI] & (size == 0 ? 0xFFFF : size == 1 ? 0xFFFFFFFF : ~u64{0});
     u64 linear = 0;
-    if (!segment_linear(core, operand_segment(op), offset, 8, true, linear) || !core.probe_write(linear, 8, core.cpl == 3)) return false;
+    if (!segment_linear(core, operand_segment(op), offset, 8, true, linear) || !core.writable(linear, 8)) return false;
     const u64 data = mm_get(core, op.reg), mask = mm_get(core, op.rm);
     for (unsigned i = 0; i < 8; ++i)
         if ((mask >> (8 * i) & 0x80) && !core.store<u8>(linear + i, static_cast<u8>(data >> (8 * i)))) return false;

@@ -101,7 +101,7 @@ template <bool Wide> bool xsave(Core& core, const Op& op) {
     core.sync_fp();
     Legacy area{};
     XsaveHeader header{};
-    if (!core.probe_write(linear, 576, core.cpl == 3) || !core.read(linear, sizeof area, &area, core.cpl == 3) ||
+    if (!core.writable(linear, 576) || !core.read(linear, sizeof area, &area, core.cpl == 3) ||
         !core.read(linear + 512, sizeof header, &header, core.cpl == 3))
         return false;
     const u64 components = requested(core);

@@ -49,7 +49,7 @@ template <StringOp O, class T> bool iterate(Core& core, const Op& op) {
         if (!core.load(destination, other)) return false;
         alu<AluCmp, T>(&core, O == Cmps ? value : get<T>(&core, slot_of(RAX)), other);
     } else if constexpr (O == Ins) {
-        if (!core.probe_write(destination, sizeof(T), core.cpl == 3)) return false;
+        if (!core.writable(destination, sizeof(T))) return false;
         value = static_cast<T>(port_in(core, get<u16>(&core, slot_of(RDX)), sizeof(T)));
         if (!core.store(destination, value)) return false;
     } else {

@@ -87,7 +87,7 @@ bool to_memory(Core& core, const Op& op) {
         x87::run_memory(opcode, reg, other, again);
         stored = std::memcmp(operand, again, size) == 0;
     }
-    if (stored ? !core.write(linear, size, operand, core.cpl == 3) : !core.probe_write(linear, size, core.cpl == 3)) return false;
+    if (stored ? !core.write(linear, size, operand, core.cpl == 3) : !core.writable(linear, size)) return false;
     x87::from_image(core.r.x87, image);
     note_instruction(core, op);
     note_operand(core, op, offset);
