@@ -72,6 +72,7 @@ struct alignas(64) Core {
     bool interrupt_line = false, nmi_pending = false, nmi_blocked = false;
     Shadow shadow = Shadow::None;
     bool debug_trap = false; ///< a single-step #DB is due at this boundary
+    bool mid_repeat = false; ///< rip is at a REP instruction that has iterated: the image of an interrupt gets RF
     bool trap_suppressed = false; ///< the last instruction was a software interrupt: no single-step trap after it
     ArchitecturalTlb<DataTlbEntries> data_tlb;
     ArchitecturalTlb<CodeTlbEntries> code_tlb;
