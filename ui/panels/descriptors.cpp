@@ -55,7 +55,7 @@ void draw_tss(Context& context) {
         ImGui::TableNextColumn();
         address_link(context, row.value, Leads::Data, {}, view.wide ? 16 : 8);
         ImGui::TableNextColumn();
-        text(colour::Dim, row.meaning);
+        text(colour::Dim, readable_symbol(row.meaning));
     }
     ImGui::EndTable();
 }
@@ -84,7 +84,7 @@ void draw_idt(Context& context) {
             ImGui::TableNextColumn();
             if (!gate.present) text(colour::Faint, "not present");
             else if (view.entry_size == 4) address_link(context, u64{gate.selector} * 16 + gate.offset, Leads::Code, fmt::format("{:04x}:{:04x}", gate.selector, gate.offset));
-            else address_link(context, gate.offset, Leads::Code, gate.symbol);
+            else address_link(context, gate.offset, Leads::Code, readable_symbol(gate.symbol));
             ImGui::TableNextColumn();
             text(colour::Text, gate.name);
             ImGui::TableNextColumn();
