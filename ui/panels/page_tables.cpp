@@ -47,9 +47,6 @@ void draw_walk(Context& context) {
         text(colour::Dim, "physical");
         ImGui::SameLine();
         address_link(context, walk.physical, Leads::Physical);
-        ImGui::SameLine();
-        text(colour::Dim, fmt::format("{} page", bytes_text(walk.page_size)));
-        if (!walk.rights.empty()) text(colour::Dim, walk.rights);
     }
 }
 

@@ -40,8 +40,9 @@ void draw_ahead(Context& context) {
         ImGui::TableNextColumn();
         phase_name(context, code.name, colour::mix(colour::Panel, phase_colour("firmware"), 0.55f), colour::Text);
         ImGui::TableNextColumn();
+        ImGui::PushTextWrapPos(0);
         text(colour::Dim, code.description);
-        if (ImGui::IsItemHovered()) tooltip(context, code.description);
+        ImGui::PopTextWrapPos();
     }
     ImGui::EndTable();
 }

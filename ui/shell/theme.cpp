@@ -76,12 +76,12 @@ Fonts load_fonts(float scale) {
         config.PixelSnapH = true;
         return io.Fonts->AddFontFromFileTTF(path.c_str(), std::round(size * scale), &config, Ranges);
     };
-    out.text = load("DejaVuSans.ttf", 13);
-    out.bold = load("DejaVuSans-Bold.ttf", 13);
-    out.mono = load("DejaVuSansMono.ttf", 12);
-    out.mono_small = load("DejaVuSansMono.ttf", 11);
-    out.small = load("DejaVuSans.ttf", 11);
-    out.title = load("DejaVuSans-Bold.ttf", 19);
+    out.text = load("DejaVuSans.ttf", 14);
+    out.bold = load("DejaVuSans-Bold.ttf", 14);
+    out.mono = load("DejaVuSansMono.ttf", 13);
+    out.mono_small = load("DejaVuSansMono.ttf", 12);
+    out.small = load("DejaVuSans.ttf", 12);
+    out.title = load("DejaVuSans-Bold.ttf", 20);
     return out;
 }
 
