@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 #include <stdexcept>
 #include "emu/symbols/guest_symbols.h"
+#include "ui/model/format.h"
 
 namespace vitrine::ui {
 
@@ -104,8 +105,8 @@ CodeListing Disassembler::list(const emu::inspect::GuestReader& memory, const em
             row.mnemonic = "(bad)";
         }
         if (symbols) {
-            if (auto hit = symbols->at(address); hit && hit->offset == 0) row.symbol = hit->symbol->name;
-            if (row.target) row.target_name = symbols->name(*row.target);
+            if (auto hit = symbols->at(address); hit && hit->offset == 0) row.symbol = readable_symbol(hit->symbol->name);
+            if (row.target) row.target_name = readable_symbol(symbols->name(*row.target));
             if (auto line = symbols->line(address)) {
                 std::string source = fmt::format("{}:{}", line->file, line->line);
                 if (source != last_source) row.source = last_source = std::move(source);

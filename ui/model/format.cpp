@@ -1,5 +1,7 @@
 // Number formats: see format.h.
 #include "ui/model/format.h"
+#include <cstdlib>
+#include <cxxabi.h>
 #include <fmt/format.h>
 
 namespace vitrine::ui {
@@ -38,6 +40,30 @@ std::string bytes_text(u64 bytes) {
     double v = static_cast<double>(bytes);
     while (v >= 1024 && unit < 4) v /= 1024, ++unit;
     return v == static_cast<double>(static_cast<u64>(v)) ? fmt::format("{} {}", static_cast<u64>(v), Units[unit]) : fmt::format("{:.1f} {}", v, Units[unit]);
+}
+
+std::string readable_symbol(const std::string& name) {
+    if (!name.starts_with("_Z")) return name;
+    const std::size_t plus = name.rfind("+0x");
+    const std::string symbol = name.substr(0, plus), offset = plus == std::string::npos ? "" : name.substr(plus);
+    int status = 0;
+    char* demangled = abi::__cxa_demangle(symbol.c_str(), nullptr, nullptr, &status);
+    if (!demangled) return name;
+    std::string out(demangled);
+    std::free(demangled);
+    for (const char* part : {"(anonymous namespace)::", "kernel::"})
+        for (std::size_t at = 0; (at = out.find(part, at)) != std::string::npos;) out.erase(at, std::string(part).size());
+    // Arguments and template arguments say more than there is room for.
+    int depth = 0;
+    std::string plain;
+    for (char c : out) {
+        if (c == '<') ++depth;
+        if (c == '(' && depth == 0) break;
+        if (depth == 0) plain += c;
+        if (c == '>') --depth;
+    }
+    if (const std::size_t space = plain.rfind(' '); space != std::string::npos) plain = plain.substr(space + 1); // a template's return type
+    return (plain.empty() ? out : plain) + offset;
 }
 
 std::string base_name(const std::string& path) { return path.substr(path.find_last_of('/') + 1); }

@@ -2,6 +2,7 @@
 #include "ui/model/views.h"
 #include "emu/symbols/guest_symbols.h"
 #include "ui/model/engine.h"
+#include "ui/model/format.h"
 
 namespace vitrine::ui {
 
@@ -100,7 +101,7 @@ u64 Views::rip_linear() const {
 }
 std::string Views::symbol_name(u64 address) const {
     const auto* symbols = engine_.machine().symbols();
-    return symbols ? symbols->name(address) : std::string();
+    return symbols ? readable_symbol(symbols->name(address)) : std::string();
 }
 
 const CodeListing& Views::code(u64 address, unsigned rows) {

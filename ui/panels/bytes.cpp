@@ -9,11 +9,12 @@ namespace vitrine::ui {
 
 void draw_bytes(Context& context) {
     auto& navigation = context.navigation;
+    if (navigation.bytes_follow) navigation.bytes = context.views.rip_linear(), navigation.bytes_physical = false;
     if (toggle(context, "linear", !navigation.bytes_physical, "Through the page tables, as the processor sees it")) navigation.bytes_physical = false;
     ImGui::SameLine();
-    if (toggle(context, "physical", navigation.bytes_physical, "RAM, ROM and devices as the bus sees them; devices are not read")) navigation.bytes_physical = true;
+    if (toggle(context, "physical", navigation.bytes_physical, "RAM, ROM and devices as the bus sees them; devices are not read")) navigation.bytes_physical = true, navigation.bytes_follow = false;
     ImGui::SameLine();
-    if (toggle(context, "rip", false, "The bytes of the next instruction")) context.show_bytes(context.views.rip_linear());
+    if (toggle(context, "rip", navigation.bytes_follow, "The bytes of the next instruction")) navigation.bytes_follow = true;
     ImGui::SameLine();
     if (toggle(context, "rsp", false, "The stack")) {
         const auto& registers = context.engine.machine().processor().registers();
@@ -33,6 +34,7 @@ void draw_bytes(Context& context) {
     const unsigned rows = static_cast<unsigned>(std::max(1.0f, (ImGui::GetContentRegionAvail().y - 2) / line));
     if (ImGui::IsWindowHovered() && ImGui::GetIO().MouseWheel != 0) {
         const u64 move = u64{columns} * 4;
+        navigation.bytes_follow = false;
         navigation.bytes = ImGui::GetIO().MouseWheel > 0 ? navigation.bytes - std::min(navigation.bytes, move) : navigation.bytes + move;
     }
     const u64 begin = navigation.bytes - navigation.bytes % columns;

@@ -92,7 +92,7 @@ void CodePanel::row(Context& context, const CodeRow& row, float width, u64 rip) 
 void CodePanel::draw(Context& context, const Rect& area) {
     const auto& registers = context.views.registers();
     const u64 rip = context.views.rip_linear();
-    std::string right = registers.rip_symbol;
+    std::string right = readable_symbol(registers.rip_symbol);
     if (!registers.rip_line.empty()) right += (right.empty() ? "" : " · ") + base_name(registers.rip_line);
     if (right.empty()) right = context.views.code_base() || address_digits(context) != 16
                                    ? fmt::format("{} · {:04x}:{:04x}", registers.mode, registers.segments[1].segment.selector, registers.rip)
@@ -122,7 +122,7 @@ void CodePanel::draw(Context& context, const Rect& area) {
     };
     const CodeRow* last_jump = nullptr;
     for (const CodeRow& r : listing.rows) {
-        if (used + (r.symbol.empty() ? 0u : 1u) + (r.source.empty() ? 0u : 1u) >= rows) break;
+        if (used + (r.symbol.empty() ? 0u : 1u) + (r.source.empty() ? 0u : 1u) >= rows) break; // its head and itself
         if (!r.symbol.empty()) mark(r.symbol + ":", colour::Accent);
         if (!r.source.empty()) mark(base_name(r.source), colour::Faint);
         row(context, r, width, rip);
@@ -136,7 +136,7 @@ void CodePanel::draw(Context& context, const Rect& area) {
             mark(fmt::format("where the jump at {:08x} leads:", last_jump->address), colour::Accent);
             const CodeListing& target = context.views.code_at_target(*last_jump->target, rows);
             for (const CodeRow& r : target.rows) {
-                if (used + 1 >= rows) break;
+                if (used >= rows) break;
                 row(context, r, width, rip);
                 ++used;
             }

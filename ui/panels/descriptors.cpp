@@ -18,7 +18,7 @@ void draw_table(Context& context, const emu::inspect::DescriptorTableView& view)
     if (view.rows.empty()) return why_empty(context, fmt::format("{} holds no descriptors. In real mode segments are 16 × selector and no table is used.", view.name));
     if (!begin_table("descriptors", 5)) return;
     ImGui::TableSetupScrollFreeze(0, 1);
-    for (const char* column : {"Sel", "Kind", "Base", "Limit", "Used by"}) ImGui::TableSetupColumn(column);
+    for (const char* column : {"Sel", "In", "Kind", "Base", "Limit"}) ImGui::TableSetupColumn(column);
     ImGui::TableHeadersRow();
     for (const auto& row : view.rows) {
         ImGui::TableNextRow();
@@ -26,13 +26,13 @@ void draw_table(Context& context, const emu::inspect::DescriptorTableView& view)
         text_in(context.fonts.mono, row.used_by.empty() ? colour::Dim : colour::Accent, fmt::format("{:04x}", row.selector));
         if (ImGui::IsItemHovered()) tooltip(context, row.wide ? fmt::format("{:016x} {:016x}", row.raw_high, row.raw) : fmt::format("{:016x}", row.raw));
         ImGui::TableNextColumn();
+        text(colour::Accent, row.used_by);
+        ImGui::TableNextColumn();
         text(row.null || !row.present ? colour::Faint : colour::Text, row.null ? "null" : row.kind);
         ImGui::TableNextColumn();
         if (!row.null) address_link(context, row.base, Leads::Data);
         ImGui::TableNextColumn();
         if (!row.null) text_in(context.fonts.mono, colour::Dim, fmt::format("{:08x}", row.limit));
-        ImGui::TableNextColumn();
-        text(colour::Accent, row.used_by);
     }
     ImGui::EndTable();
 }
@@ -55,7 +55,7 @@ void draw_tss(Context& context) {
         ImGui::TableNextColumn();
         address_link(context, row.value, Leads::Data, {}, view.wide ? 16 : 8);
         ImGui::TableNextColumn();
-        text(colour::Dim, row.meaning);
+        text(colour::Dim, readable_symbol(row.meaning));
     }
     ImGui::EndTable();
 }
@@ -84,7 +84,7 @@ void draw_idt(Context& context) {
             ImGui::TableNextColumn();
             if (!gate.present) text(colour::Faint, "not present");
             else if (view.entry_size == 4) address_link(context, u64{gate.selector} * 16 + gate.offset, Leads::Code, fmt::format("{:04x}:{:04x}", gate.selector, gate.offset));
-            else address_link(context, gate.offset, Leads::Code, gate.symbol);
+            else address_link(context, gate.offset, Leads::Code, readable_symbol(gate.symbol));
             ImGui::TableNextColumn();
             text(colour::Text, gate.name);
             ImGui::TableNextColumn();

@@ -66,10 +66,14 @@ void draw_legend(Context& context, const MemoryMapView& map) {
 
 /// One cell is a block of frames; it has the colour of the type that most of its frames have, free last on a tie.
 void MemoryPanel::paint(Context& context, const MemoryMapView& map, float width, float height) {
-    const int cell = std::max(3, static_cast<int>(context.px(4)));
-    const int columns = std::max(8, static_cast<int>(width) / cell), rows = std::max(4, static_cast<int>(height) / cell);
+    // Cells are blocks of 2^n frames: as fine as fits, then as large as the space allows.
+    const auto cells = [&](int size) { return static_cast<u64>(std::max(1, static_cast<int>(width) / size)) * static_cast<u64>(std::max(1, static_cast<int>(height) / size)); };
+    int cell = std::max(3, static_cast<int>(context.px(4)));
     u64 frames_per_cell = 1;
-    while (map.frames > frames_per_cell * static_cast<u64>(columns) * static_cast<u64>(rows)) frames_per_cell *= 2;
+    while (map.frames > frames_per_cell * cells(cell)) frames_per_cell *= 2;
+    while (cell < static_cast<int>(context.px(14)) && map.frames <= frames_per_cell * cells(cell + 1)) ++cell;
+    const int columns = std::max(1, static_cast<int>(width) / cell), needed = static_cast<int>((map.frames / frames_per_cell + static_cast<u64>(columns)) / static_cast<u64>(columns));
+    const int rows = std::min(std::max(1, static_cast<int>(height) / cell), needed);
     if (picture_.id() && painted_ == context.views.memory_map_version() && columns == columns_ && rows == rows_ && cell == cell_) return;
     painted_ = context.views.memory_map_version(), columns_ = columns, rows_ = rows, cell_ = cell, frames_per_cell_ = frames_per_cell;
     const int picture_width = columns * cell, picture_height = rows * cell;

@@ -22,7 +22,7 @@ void draw_walk(Context& context) {
     else if (toggle(context, "rip", false, "Walk the address of the next instruction")) navigation.walk_follow = true;
     ImGui::SameLine();
     if (toggle(context, "other…", false, "Walk another address: Ctrl+G, then \"Walk\"")) context.open_dialog(Dialog::GoTo);
-    if (!walk.symbol.empty()) text(colour::Dim, walk.symbol);
+    if (!walk.symbol.empty()) text(colour::Dim, readable_symbol(walk.symbol));
     if (!walk.rows.empty() && begin_table("walk", 4, false)) {
         for (const char* column : {"Level", "Index", "Entry at", "Entry"}) ImGui::TableSetupColumn(column);
         ImGui::TableHeadersRow();
@@ -47,9 +47,6 @@ void draw_walk(Context& context) {
         text(colour::Dim, "physical");
         ImGui::SameLine();
         address_link(context, walk.physical, Leads::Physical);
-        ImGui::SameLine();
-        text(colour::Dim, fmt::format("{} page", bytes_text(walk.page_size)));
-        if (!walk.rights.empty()) text(colour::Dim, walk.rights);
     }
 }
 

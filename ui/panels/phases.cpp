@@ -31,14 +31,18 @@ void draw_ahead(Context& context) {
     text(colour::Dim, "No phase has begun. These are the ones that the bundled firmware and loader can report; the kernel adds its own. F12 runs to the next one.");
     ImGui::PopTextWrapPos();
     ImGui::Dummy({0, context.px(4)});
-    if (!begin_table("ahead", 2)) return;
+    if (!begin_table("ahead", 2, true, false)) return;
+    ImGui::TableSetupColumn("phase");
+    ImGui::TableSetupColumn("what", ImGuiTableColumnFlags_WidthStretch);
     for (const roms::PostCode& code : roms::PostCodes) {
         if (code.code >= roms::post::FatalFirmware) continue;
         ImGui::TableNextRow();
         ImGui::TableNextColumn();
         phase_name(context, code.name, colour::mix(colour::Panel, phase_colour("firmware"), 0.55f), colour::Text);
         ImGui::TableNextColumn();
+        ImGui::PushTextWrapPos(0);
         text(colour::Dim, code.description);
+        ImGui::PopTextWrapPos();
     }
     ImGui::EndTable();
 }
@@ -48,7 +52,7 @@ void draw_ahead(Context& context) {
 void draw_phases(Context& context) {
     const auto& view = context.views.phases();
     if (view.rows.empty()) return draw_ahead(context);
-    if (!begin_table("phases", 4)) return;
+    if (!begin_table("phases", 4, true, false)) return;
     ImGui::TableSetupScrollFreeze(0, 1);
     ImGui::TableSetupColumn("Phase", ImGuiTableColumnFlags_WidthStretch);
     ImGui::TableSetupColumn("Step");

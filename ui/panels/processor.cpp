@@ -73,12 +73,30 @@ void draw_processor(Context& context, const Rect& area) {
     ImGui::PopFont();
     if (!view.rip_symbol.empty()) {
         ImGui::SameLine();
-        text(colour::Dim, view.rip_symbol);
+        text(colour::Dim, readable_symbol(view.rip_symbol));
     }
     name("flags");
     ImGui::SameLine(left + cell * 6, 0);
     draw_flags(context, view.rflags, before ? std::optional(before->rflags) : std::nullopt);
 
+    section(context, "Control");
+    const auto controls = [&](const auto& list, const auto* old, std::string_view which) {
+        for (std::size_t i = 0; i < list.size(); ++i) {
+            const auto& c = list[i];
+            if (!c.name.starts_with(which)) continue;
+            const float x = ImGui::GetCursorPosX();
+            text_in(context.fonts.mono, colour::Dim, c.name);
+            ImGui::SameLine(x + cell * (c.name.size() > 5 ? static_cast<float>(c.name.size()) + 1 : 6), 0);
+            hex_value(context, c.value, 16, old && i < old->size() && (*old)[i].value != c.value);
+            right_click(c.value);
+            if (!c.bits.empty()) {
+                ImGui::SameLine();
+                text(colour::Dim, c.bits);
+                if (ImGui::IsItemHovered()) tooltip(context, c.bits);
+            }
+        }
+    };
+    controls(view.control, before ? &before->control : nullptr, "cr");
     section(context, "Segments");
     for (const auto& row : view.segments) {
         if (!row.segment.usable && row.segment.selector == 0 && (row.name == "ldtr" || row.name == "tr")) continue;
@@ -94,23 +112,6 @@ void draw_processor(Context& context, const Rect& area) {
         text(colour::Dim, row.meaning);
         if (ImGui::IsItemHovered()) tooltip(context, fmt::format("{}: base {:x}, limit {:x}, {}", row.name, row.segment.base, row.segment.limit, row.meaning));
     }
-    section(context, "Control");
-    const auto controls = [&](const auto& list, const auto* old) {
-        for (std::size_t i = 0; i < list.size(); ++i) {
-            const auto& c = list[i];
-            const float x = ImGui::GetCursorPosX();
-            text_in(context.fonts.mono, colour::Dim, c.name);
-            ImGui::SameLine(x + cell * (c.name.size() > 5 ? static_cast<float>(c.name.size()) + 1 : 6), 0);
-            hex_value(context, c.value, 16, old && i < old->size() && (*old)[i].value != c.value);
-            right_click(c.value);
-            if (!c.bits.empty()) {
-                ImGui::SameLine();
-                text(colour::Dim, c.bits);
-                if (ImGui::IsItemHovered()) tooltip(context, c.bits);
-            }
-        }
-    };
-    controls(view.control, before ? &before->control : nullptr);
     const auto table = [&](const char* label, const cpu::DescriptorTable& t) {
         const float x = ImGui::GetCursorPosX();
         text_in(context.fonts.mono, colour::Dim, label);
@@ -120,7 +121,8 @@ void draw_processor(Context& context, const Rect& area) {
         text(colour::Dim, fmt::format("limit {:04x}", t.limit));
     };
     table("gdtr", view.gdtr), table("idtr", view.idtr);
-    if (ImGui::CollapsingHeader("Model-specific registers")) controls(view.msrs, before ? &before->msrs : nullptr);
+    if (ImGui::CollapsingHeader("Debug registers")) controls(view.control, before ? &before->control : nullptr, "dr");
+    if (ImGui::CollapsingHeader("Model-specific registers")) controls(view.msrs, before ? &before->msrs : nullptr, "");
     if (ImGui::CollapsingHeader("XMM"))
         for (const auto& [label, value] : view.vectors) {
             name(label);

@@ -81,7 +81,6 @@ Expected<void> App::open_window() {
     pixels_per_point_ = window_width > 0 ? static_cast<float>(output_width) / static_cast<float>(window_width) : 1;
     first_scale_ = wanted_scale_ = scale_of_display() * pixels_per_point_;
     set_scale(wanted_scale_);
-    context_->navigation.bytes = views_->rip_linear() & ~u64{15};
     SDL_StartTextInput();
     return {};
 }

@@ -23,6 +23,7 @@ struct Navigation {
     bool follow = true;       ///< the code panel stays with rip
     u64 bytes = 0;
     bool bytes_physical = false;
+    bool bytes_follow = true; ///< the bytes at rip
     u64 walk = 0;
     bool walk_follow = true;  ///< the page walk shows rip
     Tab tab = Tab::Phases;
@@ -50,7 +51,7 @@ struct Context {
     float px(float units) const { return units * scale; }
     void show_code(u64 address) { navigation.code = address, navigation.follow = false; }
     void show_bytes(u64 address, bool physical = false) {
-        navigation.bytes = address, navigation.bytes_physical = physical;
+        navigation.bytes = address, navigation.bytes_physical = physical, navigation.bytes_follow = false;
         show_tab(Tab::Bytes);
     }
     void show_walk(u64 address) {

@@ -172,7 +172,7 @@ void Dialogs::keys(Context& context) {
     static constexpr struct { const char *key, *meaning; } Table[] = {
         {"F5", "run or pause"}, {"Space", "run or pause, when nothing takes text"}, {"F10", "step over a call, REP or INT"}, {"F11", "one step"},
         {"F12", "run to the next boot phase"}, {"Ctrl+G", "go to an address or symbol, or run to it"}, {"Ctrl+R", "restart at power-on"},
-        {"Ctrl+Alt", "take the keys back from the guest"}, {"Ctrl +", "larger text (Ctrl − smaller, Ctrl 0 as it was)"}, {"?", "this table"}, {"Ctrl+Q", "quit"},
+        {"Ctrl+Alt", "take the keys back from the guest"}, {"Ctrl +", "larger text (Ctrl - smaller, Ctrl 0 as it was)"}, {"?", "this table"}, {"Ctrl+Q", "quit"},
     };
     text_in(context.fonts.bold, colour::Text, "Keys");
     ImGui::Dummy({0, context.px(4)});

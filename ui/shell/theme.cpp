@@ -43,7 +43,7 @@ ImU32 mode_colour(cpu::Mode mode) {
 ImU32 page_type_colour(std::size_t type) {
     // free, reserved, kernel text, kernel data, slab, page table, anonymous, page cache, kernel stack, vmalloc, page array,
     // kernel, init memory, unknown
-    static constexpr std::array<ImU32, 14> Types = {rgb(0x232B36), rgb(0x4A5363), rgb(0xD55E00), rgb(0xE69F00), rgb(0xCC79A7), rgb(0xF0E442), rgb(0x2BB58A),
+    static constexpr std::array<ImU32, 14> Types = {rgb(0x2A3441), rgb(0x4A5363), rgb(0xD55E00), rgb(0xE69F00), rgb(0xCC79A7), rgb(0xF0E442), rgb(0x2BB58A),
                                                     rgb(0x56B4E9), rgb(0x8C7AE6), rgb(0x9FD8C4), rgb(0x3D6FA5), rgb(0xB5835A), rgb(0x8A9A5B), rgb(0xFF7B72)};
     return Types[type < Types.size() ? type : Types.size() - 1];
 }
@@ -59,7 +59,7 @@ ImU32 terminal_colour(unsigned index) {
 Fonts load_fonts(float scale) {
     static constexpr const char* Folder = "/usr/share/fonts/truetype/dejavu/";
     // Latin, Greek, punctuation, arrows, box drawing, geometric shapes, and the replacement character.
-    static constexpr ImWchar Ranges[] = {0x20, 0xFF, 0x370, 0x3FF, 0x2000, 0x206F, 0x2190, 0x21FF, 0x2500, 0x25FF, 0xFFFD, 0xFFFD, 0};
+    static constexpr ImWchar Ranges[] = {0x20, 0xFF, 0x370, 0x3FF, 0x2000, 0x209F, 0x2190, 0x21FF, 0x2500, 0x25FF, 0xFFFD, 0xFFFD, 0};
     ImGuiIO& io = ImGui::GetIO();
     io.Fonts->Clear();
     Fonts out;
@@ -76,12 +76,12 @@ Fonts load_fonts(float scale) {
         config.PixelSnapH = true;
         return io.Fonts->AddFontFromFileTTF(path.c_str(), std::round(size * scale), &config, Ranges);
     };
-    out.text = load("DejaVuSans.ttf", 13);
-    out.bold = load("DejaVuSans-Bold.ttf", 13);
-    out.mono = load("DejaVuSansMono.ttf", 12);
-    out.mono_small = load("DejaVuSansMono.ttf", 11);
-    out.small = load("DejaVuSans.ttf", 11);
-    out.title = load("DejaVuSans-Bold.ttf", 19);
+    out.text = load("DejaVuSans.ttf", 14);
+    out.bold = load("DejaVuSans-Bold.ttf", 14);
+    out.mono = load("DejaVuSansMono.ttf", 13);
+    out.mono_small = load("DejaVuSansMono.ttf", 12);
+    out.small = load("DejaVuSans.ttf", 12);
+    out.title = load("DejaVuSans-Bold.ttf", 20);
     return out;
 }
 

@@ -169,9 +169,9 @@ void hex_value(Context& context, u64 value, unsigned digits, bool changed) {
 
 // ---- small things ---------------------------------------------------------------------------------------------------
 
-bool begin_table(const char* name, int columns, bool scrolls) {
+bool begin_table(const char* name, int columns, bool scrolls, bool sideways) {
     return ImGui::BeginTable(name, columns, ImGuiTableFlags_RowBg | ImGuiTableFlags_SizingFixedFit | ImGuiTableFlags_NoSavedSettings | ImGuiTableFlags_NoPadOuterX |
-                                                (scrolls ? ImGuiTableFlags_ScrollY | ImGuiTableFlags_ScrollX : 0));
+                                                (scrolls ? ImGuiTableFlags_ScrollY : 0) | (scrolls && sideways ? ImGuiTableFlags_ScrollX : 0));
 }
 
 void tooltip(Context& context, std::string_view what) {

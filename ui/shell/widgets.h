@@ -32,7 +32,8 @@ void hex_value(Context& context, u64 value, unsigned digits = 16, bool changed =
 /// As many digits as the current mode's addresses need.
 unsigned address_digits(Context& context);
 
-bool begin_table(const char* name, int columns, bool scrolls = true);
+/// `sideways`: columns keep their width and the table scrolls; otherwise a stretched column takes what is left.
+bool begin_table(const char* name, int columns, bool scrolls = true, bool sideways = true);
 void tooltip(Context& context, std::string_view what);
 /// A small key cap, as on a keyboard.
 void key_cap(Context& context, const char* key);
