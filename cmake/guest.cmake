@@ -13,11 +13,14 @@ find_program(VITRINE_PYTHON NAMES python3 REQUIRED)
 set(VITRINE_GUEST_OUTPUT ${CMAKE_BINARY_DIR}/guest CACHE INTERNAL "")
 file(MAKE_DIRECTORY ${VITRINE_GUEST_OUTPUT})
 
+file(RELATIVE_PATH VITRINE_SOURCE_FROM_BUILD ${CMAKE_BINARY_DIR} ${CMAKE_SOURCE_DIR})
+string(REGEX REPLACE "/$" "" VITRINE_SOURCE_FROM_BUILD "${VITRINE_SOURCE_FROM_BUILD}")
 add_library(vitrine_freestanding INTERFACE)
 target_compile_options(vitrine_freestanding INTERFACE
   -ffreestanding -nostdlibinc -fno-common -fno-strict-aliasing -fno-ident
   -ffile-prefix-map=${CMAKE_SOURCE_DIR}/=
   -ffile-prefix-map=${CMAKE_BINARY_DIR}=build
+  -ffile-prefix-map=${VITRINE_SOURCE_FROM_BUILD}/= # a compiler cache may hand on relative paths
   -fdebug-compilation-dir=.
   -Wall -Wextra -Werror -Wshadow
   $<$<COMPILE_LANGUAGE:CXX>:-fno-exceptions -fno-rtti -fno-threadsafe-statics -Wno-c99-designator>)

@@ -66,7 +66,8 @@ class CpuObserver {
     /// CR0.PE/PG, EFER.LMA, CS.L/D or RFLAGS.VM changed what kind of code runs next.
     virtual void mode_changed(Mode from, Mode to) = 0;
     virtual void delivered(const Delivery& delivery) = 0;
-    /// An instruction-TLB entry was filled: code on this page runs, perhaps for the first time.
+    /// An instruction-TLB entry is about to be filled: code on this page runs next, perhaps for the first time.
+    /// Cpu::request_stop() from here stops at this boundary, before the fetch has any effect.
     virtual void code_page_mapped(u64 linear, u64 physical) = 0;
     /// An opcode that this build does not implement raised #UD. `bytes` holds `count` instruction bytes.
     virtual void unimplemented(u64 rip, const u8* bytes, unsigned count) = 0;

@@ -40,7 +40,7 @@ template <BitOp O, class T, bool Immediate> bool bit_operation(Core& core, const
     T value{};
     if (!segment_linear(core, operand_segment(op), offset, sizeof(T), O != Bt, linear)) return false;
     if constexpr (O != Bt)
-        if (!core.probe_write(linear, sizeof(T), core.cpl == 3)) return false;
+        if (!core.writable(linear, sizeof(T))) return false;
     if (!core.load(linear, value)) return false;
     if constexpr (O != Bt)
         if (!core.store(linear, bit_change<O, T>(value, bit))) return false;
@@ -105,7 +105,7 @@ template <class T> bool compare_exchange_pair(Core& core, const Op& op) { // T: 
     Pair seen{};
     if (!operand_linear(core, op, sizeof(Pair), true, linear)) return false;
     if (sizeof(T) == 8 && (linear & 15)) return core.raise(13, 0);
-    if (!core.probe_write(linear, sizeof(Pair), core.cpl == 3) || !core.read(linear, sizeof(Pair), &seen, core.cpl == 3)) return false;
+    if (!core.writable(linear, sizeof(Pair)) || !core.read(linear, sizeof(Pair), &seen, core.cpl == 3)) return false;
     const bool equal = seen.low == get<T>(&core, slot_of(RAX)) && seen.high == get<T>(&core, slot_of(RDX));
     Pair next = equal ? Pair{get<T>(&core, slot_of(RBX)), get<T>(&core, slot_of(RCX))} : seen;
     if (!core.write(linear, sizeof(Pair), &next, core.cpl == 3)) return false;

@@ -33,8 +33,8 @@ void far_indirect(Emitter& e, bool call);
 void mov_sreg(Emitter&), load_far_pointer(Emitter&), group6(Emitter&), group7(Emitter&), lar_lsl(Emitter&), arpl(Emitter&);
 // system.cpp
 void mov_control(Emitter&), mov_debug(Emitter&), msr(Emitter&), cpuid(Emitter&), rdtsc(Emitter&), hlt(Emitter&), port_io(Emitter&);
-void clts(Emitter&), invd(Emitter&), wait(Emitter&), ud(Emitter&), group15(Emitter&), fs_gs_base(Emitter&), cli_sti(Emitter&);
-// fp: x87.cpp, sse.cpp
-void x87(Emitter&), emms(Emitter&), sse(Emitter&), mmx(Emitter&);
+void clts(Emitter&), invd(Emitter&), ud(Emitter&), group15(Emitter&), fs_gs_base(Emitter&), cli_sti(Emitter&);
+// fp: x87.cpp, x87_control.cpp, sse.cpp, mmx.cpp
+void x87(Emitter&), wait(Emitter&), sse(Emitter&), emms(Emitter&);
 
 } // namespace vitrine::cpu::emit

@@ -153,9 +153,11 @@ bool deliver_protected(Core& core, u8 vector, Core::Source source, bool has_erro
 
     Saved saved(core);
     const u64 old_rip = core.r.rip, old_rsp = core.r.gpr[RSP];
-    // RF in the image: set for faults, not for traps, interrupts between instructions, or INT n.
+    // RF in the image: set for faults and in the middle of a REP, not for traps, interrupts between instructions, or INT n
+    // (SDM 3A 17.3.1.1).
     u64 flags_image = core.flags();
     if (source == Core::Source::Fault && vector != 1 && vector != 3 && vector != 4) flags_image |= RF;
+    if (core.mid_repeat) flags_image |= RF;
 
     Frame frame;
     if (long64) {
@@ -262,6 +264,7 @@ void Core::deliver(u8 vector, Source source, bool has_error, u32 error) {
         }
         source = Source::Fault;
     }
+    mid_repeat = false;
     ++step_count;
     cycle_count += cost::Deliver + std::exchange(extra_cycles, 0);
     event = stop_after = false;

@@ -101,7 +101,7 @@ template <class T, class F> bool modify_rm(Core& core, const Op& op, F&& change)
     u64 linear = 0;
     T value{};
     if (!operand_linear(core, op, sizeof(T), true, linear)) return false;
-    if (!core.probe_write(linear, sizeof(T), core.cpl == 3) || !core.load(linear, value)) return false;
+    if (!core.writable(linear, sizeof(T)) || !core.load(linear, value)) return false;
     return core.store(linear, change(value));
 }
 

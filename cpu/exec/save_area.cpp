@@ -101,7 +101,7 @@ template <bool Wide> bool xsave(Core& core, const Op& op) {
     core.sync_fp();
     Legacy area{};
     XsaveHeader header{};
-    if (!core.probe_write(linear, 576, core.cpl == 3) || !core.read(linear, sizeof area, &area, core.cpl == 3) ||
+    if (!core.writable(linear, 576) || !core.read(linear, sizeof area, &area, core.cpl == 3) ||
         !core.read(linear + 512, sizeof header, &header, core.cpl == 3))
         return false;
     const u64 components = requested(core);
@@ -154,12 +154,6 @@ bool flush_line(Core& core, const Op& op) { // CLFLUSH faults like a byte read
     u8 byte = 0;
     return read_memory<u8>(core, op, byte);
 }
-bool leave_mmx(Core& core, const Op&) {
-    if (core.r.cr0 & EM) return core.raise(6);
-    if (core.r.cr0 & TS) return core.raise(7);
-    core.r.x87.tag_valid = 0;
-    return true;
-}
 
 } // namespace
 
@@ -199,7 +193,6 @@ void group15(Emitter& e) {
     default: e.undefined = true; // XSAVEOPT
     }
 }
-void emms(Emitter& e) { e.handler = cold<leave_mmx>; }
 
 } // namespace emit
 } // namespace vitrine::cpu

@@ -264,6 +264,10 @@ void sse(Emitter& e) {
         return;
     }
     if ((e.handler = sse_arithmetic(prefix, opcode))) return;
+    if ((e.handler = mmx(e, prefix, opcode))) {
+        e.cost = cost::Simple;
+        return;
+    }
     e.handler = other(e, prefix, opcode);
 }
 

@@ -79,7 +79,7 @@ bool masked_store(Core& core, const Op& op) {
     u64 linear = 0;
     const unsigned size = (op.address >> SizeShift) & 3;
     const u64 offset = core.r.gpr[RDI] & (size == 0 ? 0xFFFF : size == 1 ? 0xFFFFFFFF : ~u64{0});
-    if (!segment_linear(core, operand_segment(op), offset, 16, true, linear) || !core.probe_write(linear, 16, core.cpl == 3)) return false;
+    if (!segment_linear(core, operand_segment(op), offset, 16, true, linear) || !core.writable(linear, 16)) return false;
     u8 data[16], mask[16];
     std::memcpy(data, &core.r.xmm[op.reg], 16);
     std::memcpy(mask, &core.r.xmm[op.rm], 16);

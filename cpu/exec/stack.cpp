@@ -119,7 +119,7 @@ template <class T> bool enter_frame(Core& core, const Op& op) {
     // 2: the manual asks for a write probe of the final stack top.
     u64 linear = 0;
     const u64 top = core.r.gpr[RSP] - depth - allocation;
-    if (!segment_linear(core, Seg::SS, top & stack_mask(core), size, true, linear) || !core.probe_write(linear, size, core.cpl == 3)) return false;
+    if (!segment_linear(core, Seg::SS, top & stack_mask(core), size, true, linear) || !core.writable(linear, size)) return false;
     put<T>(&core, slot_of(RBP), static_cast<T>(frame));
     set_stack_pointer(core, top);
     return true;

@@ -49,7 +49,7 @@ template <StringOp O, class T> bool iterate(Core& core, const Op& op) {
         if (!core.load(destination, other)) return false;
         alu<AluCmp, T>(&core, O == Cmps ? value : get<T>(&core, slot_of(RAX)), other);
     } else if constexpr (O == Ins) {
-        if (!core.probe_write(destination, sizeof(T), core.cpl == 3)) return false;
+        if (!core.writable(destination, sizeof(T))) return false;
         value = static_cast<T>(port_in(core, get<u16>(&core, slot_of(RDX)), sizeof(T)));
         if (!core.store(destination, value)) return false;
     } else {
@@ -105,6 +105,7 @@ template <StringOp O, class T> HANDLER repeat(HANDLER_ARGS) {
         VITRINE_TAIL leave_settled(HANDLER_PASS);
     }
     if (count() == 0) {
+        core->mid_repeat = false;
         steps += 1, budget -= 1;
         SETTLE_TERMINATOR(block->target[0]);
         GO_EDGE(0);
@@ -114,6 +115,7 @@ template <StringOp O, class T> HANDLER repeat(HANDLER_ARGS) {
             if (const u64 n = bulk<O, T>(*core, *op, std::min(count(), static_cast<u64>(budget)))) {
                 consume(n);
                 steps += n, budget -= static_cast<i64>(n);
+                core->mid_repeat = count() != 0;
                 if (count() == 0) GO_EDGE(0);
                 if (budget > 0) continue;
                 core->r.rip = block->rip + op->offset;
@@ -129,6 +131,7 @@ template <StringOp O, class T> HANDLER repeat(HANDLER_ARGS) {
         core->extra_cycles = 0;
         bool done = count() == 0;
         if constexpr (O == Cmps || O == Scas) done = done || core->condition(4) != static_cast<bool>(op->extra & 1);
+        core->mid_repeat = !done;
         if (done) {
             SETTLE_TERMINATOR(block->target[0]);
             GO_EDGE(0);

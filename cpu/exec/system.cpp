@@ -172,11 +172,6 @@ bool halt(Core& core, const Op&) {
     core.halted = true;
     return true;
 }
-bool wait_fpu(Core& core, const Op&) {
-    if ((core.r.cr0 & (MP | TS)) == (MP | TS)) return core.raise(7);
-    if (core.r.x87.status & 0x80) return core.raise(16);
-    return true;
-}
 bool undefined_opcode(Core& core, const Op&) { return core.raise(6); }
 bool read_tsc(Core& core, const Op&) {
     if ((core.r.cr4 & TSD) && core.cpl != 0) return core.raise(13, 0);
@@ -264,7 +259,6 @@ void rdtsc(Emitter& e) { e.cost = 20, e.handler = cold<read_tsc>; }
 void hlt(Emitter& e) { e.ends_block = true, e.handler = cold_end<halt>; }
 void clts(Emitter& e) { e.ends_block = true, e.handler = cold_end<clear_task_switched>; }
 void invd(Emitter& e) { e.cost = cost::Serializing, e.handler = cold<invalidate_caches>; }
-void wait(Emitter& e) { e.handler = cold<wait_fpu>; }
 void ud(Emitter& e) { e.handler = cold<undefined_opcode>; }
 void cli_sti(Emitter& e) {
     e.ends_block = true;

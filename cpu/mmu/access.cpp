@@ -76,17 +76,19 @@ void Core::code_written(u64 pa, unsigned size) {
 
 namespace {
 
+/// Page-table entries come from memory; where nothing answers they are all ones, which fails the reserved-bit check.
+bool read_entry(Core& core, u64 pa, unsigned size, u64& out) {
+    out = 0;
+    const PhysicalPage page = core.bus.page(pa);
+    if (page.host) std::memcpy(&out, page.host + (pa & 0xFFF), size);
+    else out = ~u64{0} >> (64 - 8 * size);
+    return true;
+}
+
 /// Walks for one access, checks, sets A and D, and fills `e`. False: #PF is pending.
 bool fill(Core& core, TlbEntry& e, u64 linear, Access access, bool user, bool implicit) {
     ++core.counters.page_walks;
-    const auto read_entry = [&](u64 pa, unsigned size, u64& out) {
-        out = 0;
-        const PhysicalPage page = core.bus.page(pa);
-        if (page.host) std::memcpy(&out, page.host + (pa & 0xFFF), size);
-        else out = ~u64{0} >> (64 - 8 * size); // nothing answers: all ones, which fails the reserved-bit check
-        return true;
-    };
-    const Walk w = walk(read_entry, paging_state(core.r), linear);
+    const Walk w = walk([&](u64 pa, unsigned size, u64& out) { return read_entry(core, pa, size, out); }, paging_state(core.r), linear);
     core.extra_cycles += w.count * core.tlb_miss_cost;
     if (w.count) core.event = true;
     const bool fetch_bit = access == Access::Execute && ((core.r.msr.efer & NXE) || (core.r.cr4 & SMEP));
@@ -135,6 +137,14 @@ TlbEntry* Core::code_entry(u64 linear) {
     const u64 page = linear >> 12;
     TlbEntry& slot = code_tlb.slot(page);
     if (slot.page == page && code_tlb.valid(slot) && allowed(*this, slot, Access::Execute, cpl == 3, false)) return &slot;
+    if (observer) {
+        // Told before anything changes, so that a stop asked for here is a stop at this very boundary.
+        const Walk w = walk([&](u64 pa, unsigned size, u64& out) { return read_entry(*this, pa, size, out); }, paging_state(r), linear);
+        TlbEntry seen;
+        seen.user = w.user, seen.writable = w.writable, seen.no_execute = w.no_execute;
+        if (w.present && (!w.count || allowed(*this, seen, Access::Execute, cpl == 3, false))) observer->code_page_mapped(linear, w.physical);
+        if (stop_requested) return nullptr;
+    }
     slot.generation = 0;
     flush_jumps(); // a jump-cache hit implies a code TLB hit
     ++counters.tlb_fills;
@@ -142,7 +152,6 @@ TlbEntry* Core::code_entry(u64 linear) {
     if (!fill(*this, fresh, linear, Access::Execute, cpl == 3, false)) return nullptr;
     fresh.generation = fresh.global ? code_tlb.global_generation : code_tlb.generation;
     slot = fresh;
-    if (observer) observer->code_page_mapped(linear, fresh.frame << 12 | (linear & 0xFFF));
     return &slot;
 }
 

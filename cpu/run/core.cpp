@@ -42,7 +42,7 @@ void Core::reset() {
     r.x87.control = 0x40, r.x87.tag_valid = 0xFF;
     lazy = {};
     cpl = 0;
-    halted = shut_down = nmi_pending = nmi_blocked = debug_trap = false;
+    halted = shut_down = nmi_pending = nmi_blocked = debug_trap = mid_repeat = false;
     shadow = Shadow::None;
     data_tlb.flush_all(), code_tlb.flush_all();
     predictor = {};
@@ -126,10 +126,10 @@ void serialize_registers(Archive& a, Registers& r) {
 
 void Core::serialize(Archive& archive) {
     sync_fp();
-    archive.section("cpu", 1);
+    archive.section("cpu", 2);
     if (!archive.loading()) set_flags(flags()); // the lazy form is a shape, not state
     serialize_registers(archive, r);
-    archive(step_count, cycle_count, cpl, mode, halted, shut_down, interrupt_line, nmi_pending, nmi_blocked, shadow, debug_trap);
+    archive(step_count, cycle_count, cpl, mode, halted, shut_down, interrupt_line, nmi_pending, nmi_blocked, shadow, debug_trap, mid_repeat);
     archive(predictor, data_tlb, code_tlb);
     if (!archive.loading() || !archive.ok()) return;
     if (cpl > 3 || mode > Mode::Long64 || shadow > Shadow::MovSs || r.gpr[ZeroSlot] != 0 || (r.mxcsr & ~0xFFFFu))

@@ -72,6 +72,7 @@ struct alignas(64) Core {
     bool interrupt_line = false, nmi_pending = false, nmi_blocked = false;
     Shadow shadow = Shadow::None;
     bool debug_trap = false; ///< a single-step #DB is due at this boundary
+    bool mid_repeat = false; ///< rip is at a REP instruction that has iterated: the image of an interrupt gets RF
     bool trap_suppressed = false; ///< the last instruction was a software interrupt: no single-step trap after it
     ArchitecturalTlb<DataTlbEntries> data_tlb;
     ArchitecturalTlb<CodeTlbEntries> code_tlb;
@@ -129,8 +130,20 @@ struct alignas(64) Core {
     bool write(u64 linear, unsigned size, const void* data, bool user);
     /// Checks that a write of `size` bytes would succeed (setting A and D), before a read-modify-write reads.
     bool probe_write(u64 linear, unsigned size, bool user);
-    template <class T> bool load(u64 linear, T& out) { return read(linear, sizeof(T), &out, cpl == 3); }
-    template <class T> bool store(u64 linear, T value) { return write(linear, sizeof(T), &value, cpl == 3); }
+    /// The soft TLB first, then the long way. Null on a miss.
+    u8* fast(const FastEntry* table, u64 linear, unsigned size) const {
+        const FastEntry& e = table[(linear >> 12) & (FastEntries - 1)];
+        return ((linear + size - 1) & ~u64{0xFFF}) == e.tag ? reinterpret_cast<u8*>(linear + e.addend) : nullptr;
+    }
+    template <class T> bool load(u64 linear, T& out) {
+        if (const u8* p = fast(read_fast, linear, sizeof(T))) return std::memcpy(&out, p, sizeof(T)), true;
+        return read(linear, sizeof(T), &out, cpl == 3);
+    }
+    template <class T> bool store(u64 linear, T value) {
+        if (u8* p = fast(write_fast, linear, sizeof(T))) return std::memcpy(p, &value, sizeof(T)), true;
+        return write(linear, sizeof(T), &value, cpl == 3);
+    }
+    bool writable(u64 linear, unsigned size) { return fast(write_fast, linear, size) || probe_write(linear, size, cpl == 3); }
     /// Supervisor accesses that an instruction implies: descriptor tables, TSS, IDT. SMAP ignores AC for them.
     template <class T> bool load_system(u64 linear, T& out) {
         implicit = true;

@@ -143,6 +143,7 @@ Stop Core::run_loop(u64 deadline, u64 step_limit) {
             cycle_count += std::exchange(extra_cycles, 0);
             event = false;
         }
+        if (!block && stop_requested) continue; // an observer stopped before the fetch: nothing has happened yet
         if (!block) {
             link_from = nullptr;
             if (shadowed != Shadow::None) shadow = Shadow::None;

@@ -21,7 +21,7 @@ CpuidResult features(const Core& core) {
     c.eax = 0x000506E3; // family 6, model 5Eh, stepping 3
     c.ebx = core.interrupts.apic_id() << 24 | 1u << 16 | 8u << 8; // one logical processor, CLFLUSH line 64 bytes
     c.edx = 1u << 0 | 1u << 2 | 1u << 3 | 1u << 4 | 1u << 5 | 1u << 6 | 1u << 7 | 1u << 8 | 1u << 11 | 1u << 12 | 1u << 13 |
-            1u << 15 | 1u << 16 | 1u << 19 | 1u << 24 | 1u << 25 | 1u << 26; // FPU DE PSE TSC MSR PAE MCE CX8 SEP MTRR PGE CMOV PAT CLFSH FXSR SSE SSE2
+            1u << 15 | 1u << 16 | 1u << 19 | 1u << 23 | 1u << 24 | 1u << 25 | 1u << 26; // FPU DE PSE TSC MSR PAE MCE CX8 SEP MTRR PGE CMOV PAT CLFSH MMX FXSR SSE SSE2
     if (core.interrupts.apic_enabled()) c.edx |= 1u << 9;
     c.ecx = 1u << 13 | 1u << 21 | 1u << 24 | 1u << 26; // CX16 x2APIC TSC-deadline XSAVE
     if (core.r.cr4 & OSXSAVE) c.ecx |= 1u << 27;

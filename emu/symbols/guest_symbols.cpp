@@ -1,5 +1,7 @@
 // GuestSymbols: see guest_symbols.h. Source lines: DWARF 5 §6.2, decoded by libdw into one sorted table.
 #include "emu/symbols/guest_symbols.h"
+#include "emu/symbols/demangle.h"
+#include <filesystem>
 #include <algorithm>
 #include <elfutils/libdw.h>
 #include <fcntl.h>
@@ -57,7 +59,7 @@ struct GuestSymbols::Lines {
         dwarf_lineendsequence(raw, &end);
         const char* source = dwarf_linesrc(raw, nullptr, nullptr);
         const auto [entry, fresh] = known.try_emplace(source ? source : "", static_cast<u32>(files.size()));
-        if (fresh) files.push_back(entry->first);
+        if (fresh) files.push_back(std::filesystem::path(entry->first).lexically_normal().string());
         rows.push_back({address, entry->second, end || number < 0 ? 0 : static_cast<u32>(number)});
     }
 };
@@ -69,7 +71,13 @@ Expected<std::unique_ptr<GuestSymbols>> GuestSymbols::load(const std::string& pa
 }
 
 GuestSymbols::GuestSymbols(ElfFile file, std::string path) : elf_(std::move(file)), path_(std::move(path)) {
-    for (const Symbol& symbol : elf_.symbols()) by_name_.try_emplace(symbol.name, symbol.address);
+    for (const Symbol& symbol : elf_.symbols()) {
+        by_name_.try_emplace(symbol.name, symbol.address);
+        readable_.push_back(readable_symbol(symbol.name));
+    }
+    // Shorter spellings come after every full one, so that they never hide one.
+    for (std::size_t i = 0; i < readable_.size(); ++i) by_name_.try_emplace(readable_[i], elf_.symbols()[i].address);
+    for (std::size_t i = 0; i < readable_.size(); ++i) by_name_.try_emplace(std::string(last_component(readable_[i])), elf_.symbols()[i].address);
 }
 
 GuestSymbols::~GuestSymbols() = default;
@@ -125,7 +133,8 @@ std::optional<GuestSymbols::Hit> GuestSymbols::at(u64 address) const {
 std::string GuestSymbols::name(u64 address) const {
     const auto hit = at(address);
     if (!hit) return {};
-    return hit->offset ? fmt::format("{}+{:#x}", hit->symbol->name, hit->offset) : hit->symbol->name;
+    const std::string& readable = readable_[static_cast<std::size_t>(hit->symbol - elf_.symbols().data())];
+    return hit->offset ? fmt::format("{}+{:#x}", readable, hit->offset) : readable;
 }
 
 std::optional<SourceLine> GuestSymbols::line(u64 address) const {

@@ -13,17 +13,16 @@ bool excluded(unsigned map, unsigned op) {
         switch (op) {
         case 0x0F: case 0x26: case 0x2E: case 0x36: case 0x3E: case 0x64: case 0x65: case 0x66: case 0x67: case 0xF0: case 0xF2: case 0xF3:
         case 0x6C: case 0x6D: case 0x6E: case 0x6F: // ins outs
-        case 0x8C: case 0x8E: case 0x9B: case 0x9C: case 0x9D: // segments, fwait, flags with IF/TF
+        case 0x8C: case 0x8E: case 0x9C: case 0x9D: // segments, flags with IF/TF
         case 0xA0: case 0xA1: case 0xA2: case 0xA3:
         case 0xC4: case 0xC5: case 0xC8: case 0xCA: case 0xCB: case 0xCC: case 0xCD: case 0xCE: case 0xCF: case 0xF1:
-        case 0xE4: case 0xE5: case 0xE6: case 0xE7: case 0xEC: case 0xED: case 0xEE: case 0xEF: case 0xF4: case 0xFA: case 0xFB:
-        case 0xD8: case 0xD9: case 0xDA: case 0xDB: case 0xDC: case 0xDD: case 0xDE: case 0xDF: return true;
+        case 0xE4: case 0xE5: case 0xE6: case 0xE7: case 0xEC: case 0xED: case 0xEE: case 0xEF: case 0xF4: case 0xFA: case 0xFB: return true;
         default: return op >= 0x40 && op < 0x50;
         }
     }
     switch (op) {
     case 0x00: case 0x01: case 0x02: case 0x03: case 0x05: case 0x07: case 0x0B: case 0x0D: case 0x31: case 0x34: case 0x35: case 0xA0: case 0xA1:
-    case 0xA2: case 0xA8: case 0xA9: case 0xAE: case 0xB2: case 0xB4: case 0xB5: case 0xB9: case 0xC7: case 0xFF: case 0x77: return true;
+    case 0xA2: case 0xA8: case 0xA9: case 0xAE: case 0xB2: case 0xB4: case 0xB5: case 0xB9: case 0xC7: case 0xFF: return true;
     case 0x52: case 0x53: return true; // RCP, RSQRT: processors differ; pinned by definition
     case 0xBC: case 0xBD: return false;
     default: return op >= 0x18 && op <= 0x1F;
@@ -36,6 +35,8 @@ u64 undefined_after(const cpu::Decoded& d, const State& s) {
     if (d.map == 0) {
         if (op < 0x40 && ((op >> 3) == 1 || (op >> 3) == 4 || (op >> 3) == 6)) return AF;
         if ((op >= 0x80 && op <= 0x83) && (reg == 1 || reg == 4 || reg == 6)) return AF;
+        // FCOMI with unmasked invalid: Intel leaves the flags (SDM vol. 2, and so does Vitrine), AMD sets them.
+        if ((op == 0xDB || op == 0xDF) && d.modrm >= 0xE8 && d.modrm < 0xF8 && !(s.fcw & 1)) return ArithmeticFlags;
         if (op == 0x84 || op == 0x85 || op == 0xA8 || op == 0xA9) return AF;
         if (op == 0x69 || op == 0x6B) return SF | ZF | AF | PF;
         if (op == 0xF6 || op == 0xF7) return reg < 2 ? u64{AF} : reg == 4 || reg == 5 ? SF | ZF | AF | PF : reg >= 6 ? ArithmeticFlags : 0;
@@ -79,7 +80,54 @@ u64 interesting_double(std::mt19937_64& random) {
     return random() % 2 ? random() : edge[random() % std::size(edge)];
 }
 
+/// An 80-bit value of any kind: zero, denormal, pseudo-denormal, unnormal, normal, infinity, pseudo-infinity, NaN.
+void extended(std::mt19937_64& random, u8* out) {
+    static constexpr u16 exponents[] = {0, 1, 0x3FFF, 0x3FFE, 0x4000, 0x403E, 0x403D, 0x401E, 0x7FFE, 0x7FFF, 0x3C01, 0x3F81, 0x43FE, 0x407E, 0x3BCD};
+    static constexpr u64 mantissas[] = {0, 1, 1ull << 63, 3ull << 62, 1ull << 62, ~0ull, ~0ull >> 1, 0xC90FDAA22168C235, 0xFFFFFFFFFFFFF800, 0x8000000000000001};
+    u16 exponent = exponents[random() % std::size(exponents)];
+    if (random() % 3 == 0) exponent = static_cast<u16>(0x3FFF - 70 + random() % 140);
+    if (random() % 16 == 0) exponent = static_cast<u16>(random());
+    u64 mantissa = random() % 2 ? random() : mantissas[random() % std::size(mantissas)];
+    if (exponent && random() % 8) mantissa |= 1ull << 63;
+    if (random() % 4 == 0) mantissa &= ~0ull << (random() % 64); // short ones: exact results
+    exponent = static_cast<u16>((exponent & 0x7FFF) | (random() % 2 ? 0x8000 : 0));
+    std::memcpy(out, &mantissa, 8);
+    std::memcpy(out + 8, &exponent, 2);
+}
+/// The stack, the control and status words; `mmx`: more full registers.
+void random_x87(std::mt19937_64& random, State& s) {
+    for (auto& st : s.st) {
+        st.fill(0);
+        extended(random, st.data());
+    }
+    s.ftw = static_cast<u8>(random() % 3 ? 0xFF : random());
+    s.fcw = static_cast<u16>(0x340 | 0x3F | (random() % 4) << 10);
+    if (random() % 4 == 0) s.fcw = static_cast<u16>((s.fcw & ~0x300) | (random() % 4) << 8);
+    if (random() % 4 == 0) s.fcw = static_cast<u16>(s.fcw & ~(random() & 0x3F));
+    s.fsw = static_cast<u16>(random() & 0x7F00);
+    if (random() % 2) s.fsw = static_cast<u16>(s.fsw | (random() & 0x7F));
+    if (random() % 16) s.fsw = static_cast<u16>(s.fsw & ~(~s.fcw & 0x3F)); // mostly nothing pending
+    if (s.fsw & ~s.fcw & 0x3F) s.fsw |= 0x8080;
+}
+/// What an x87 memory operand may hold.
+void x87_operand(std::mt19937_64& random, std::array<u8, 16>& out) {
+    for (u8& b : out) b = static_cast<u8>(random());
+    const u32 f = interesting_float(random);
+    const u64 d = interesting_double(random), i = interesting(random);
+    switch (random() % 5) {
+    case 0: std::memcpy(out.data(), &f, 4); break;
+    case 1: std::memcpy(out.data(), &d, 8); break;
+    case 2: std::memcpy(out.data(), &i, 8); break;
+    case 3: extended(random, out.data()); break;
+    default:
+        for (unsigned n = 0; n < 9; ++n) out[n] = static_cast<u8>(random() % 10 << 4 | random() % 10); // packed decimal
+        out[9] &= 0x80;
+    }
+}
+
 } // namespace
+
+bool is_x87(unsigned map, unsigned opcode) { return map == 0 && (opcode == 0x9B || (opcode >= 0xD8 && opcode <= 0xDF)); }
 
 std::vector<std::pair<unsigned, unsigned>> comparable_opcodes() {
     std::vector<std::pair<unsigned, unsigned>> out;
@@ -105,7 +153,7 @@ Case generate(std::mt19937_64& random, unsigned map, unsigned opcode) {
                          : cpu::Xmm{interesting_float(random) | u64{interesting_float(random)} << 32, interesting_float(random) | u64{interesting_float(random)} << 32};
     static constexpr u32 modes[] = {0x1F80, 0x3F80, 0x5F80, 0x7F80, 0x9F80, 0x1FC0, 0xFFC0};
     s.mxcsr = random() % 2 ? 0x1F80 : modes[random() % std::size(modes)];
-    s.ftw = 0;
+    random_x87(random, s);
 
     std::vector<u8>& code = c.code;
     const bool string = map == 0 && opcode >= 0xA4 && opcode <= 0xAF && opcode != 0xA8 && opcode != 0xA9;
@@ -123,6 +171,8 @@ Case generate(std::mt19937_64& random, unsigned map, unsigned opcode) {
     code.push_back(static_cast<u8>(opcode));
     const std::size_t modrm_at = code.size();
     for (unsigned i = 0; i < 12; ++i) code.push_back(static_cast<u8>(random()));
+    const bool x87 = is_x87(map, opcode);
+    if (x87 && random() % 2) code[modrm_at] |= 0xC0;
     if (row.imm == cpu::Imm::Jb) code[modrm_at] = static_cast<u8>(0x20 + random() % 0xC0); // never back into itself
     auto decode = [&] { return cpu::decode(code, 8, c.decoded); };
     if (decode() != cpu::DecodeResult::Ok) {
@@ -133,7 +183,8 @@ Case generate(std::mt19937_64& random, unsigned map, unsigned opcode) {
         // Aim the operand at the data area: fix a base register, or a displacement where there is none.
         const auto& d = c.decoded;
         const u64 offsets[] = {0x100 + (random() & 0x7F0), 0x100 + random() % 0x1E00, 0xFF8 + random() % 16, DataSize - 4 + random() % 8, 0x40000000};
-        const u64 target = DataBase + offsets[random() % 16 ? random() % 3 : random() % 5];
+        x87_operand(random, c.operand);
+        const u64 target = c.operand_at = DataBase + offsets[random() % 16 ? random() % 3 : random() % 5];
         if (d.base != cpu::ZeroSlot && d.base != 4 && d.base != d.index) {
             const u64 index = d.index == cpu::ZeroSlot ? 0 : s.gpr[d.index] << d.scale;
             s.gpr[d.base] = target - index - static_cast<u64>(static_cast<i64>(d.disp));
