@@ -44,6 +44,8 @@ emu::RunLimits Engine::limits(double seconds, int& goal_index, int& typing_index
         out.conditions.push_back(options_.typing[typed_].when);
         out.conditions.back().from = typed_from_;
     }
+    // An idle guest leaps: the run must end where pacing begins. The last condition, so that a wish for the same stop wins.
+    if (real_time && !replaying() && !booted()) out.conditions.push_back({emu::StopCondition::Kind::Phase, 0, "init", 0});
     return out;
 }
 
@@ -81,10 +83,11 @@ void Engine::frame(double seconds) {
             machine_->input(emu::SerialInput{options_.typing[typed_++].text});
             continue;
         }
+        if (report.reason == emu::StopReason::Phase && report.condition > std::max(goal_index, typing_index)) continue; // pacing begins
         const bool at_replay_end = replayer_ && machine_->steps() >= replayer_->end_step();
         switch (report.reason) {
         case emu::StopReason::HostTimeLimit: return;
-        case emu::StopReason::TimeLimit: resting_ = machine_->processor().halted(); continue;
+        case emu::StopReason::TimeLimit: resting_ = machine_->processor().halted(); return; // as far as real time allows
         case emu::StopReason::StepLimit:
             if (report.condition >= 0 || at_replay_end || machine_->steps() >= options_.limit_steps) return stopped(report);
             continue;

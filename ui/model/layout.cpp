@@ -6,7 +6,7 @@
 namespace vitrine::ui {
 
 namespace {
-constexpr float ToolbarHeight = 44, StatusHeight = 26, StripHeight = 104, Gap = 6, Margin = 8;
+constexpr float ToolbarHeight = 44, StatusHeight = 26, StripHeight = 114, Gap = 6, Margin = 8;
 constexpr float HeaderHeight = 30, ScreenFrame = 8, ScreenFooter = 26; // around the guest's picture, inside its panel
 constexpr float LeastColumn = 200, LeastRow = 90, LeastStrip = 76;
 

@@ -52,11 +52,12 @@ void draw_ahead(Context& context) {
 void draw_phases(Context& context) {
     const auto& view = context.views.phases();
     if (view.rows.empty()) return draw_ahead(context);
-    if (!begin_table("phases", 4, true, false)) return;
+    const bool wide = ImGui::GetContentRegionAvail().x > context.px(430); // a narrow panel shows times as tooltips
+    if (!begin_table("phases", wide ? 4 : 3, true, false)) return;
     ImGui::TableSetupScrollFreeze(0, 1);
     ImGui::TableSetupColumn("Phase", ImGuiTableColumnFlags_WidthStretch);
     ImGui::TableSetupColumn("Step");
-    ImGui::TableSetupColumn("Time");
+    if (wide) ImGui::TableSetupColumn("Time");
     ImGui::TableSetupColumn("Took");
     ImGui::TableHeadersRow();
     for (std::size_t i = 0; i < view.rows.size(); ++i) {
@@ -69,14 +70,16 @@ void draw_phases(Context& context) {
         if (ImGui::Selectable("##row", false, ImGuiSelectableFlags_SpanAllColumns | ImGuiSelectableFlags_AllowItemOverlap)) context.show_code(row.phase.rip);
         ImGui::PopID();
         if (ImGui::IsItemHovered())
-            tooltip(context, fmt::format("{}{}{}\nstep {}, {} of host time\nat {:x} {}\nClick: the code there", row.phase.source, row.phase.description.empty() ? "" : " — ",
-                                         row.phase.description, grouped(row.phase.step), duration_text(static_cast<u64>(row.host_seconds * 1e9)), row.phase.rip, row.symbol));
+            tooltip(context, fmt::format("{}{}{}\nstep {} at {}, {} of host time\nat {:x} {}\nClick: the code there", row.phase.source, row.phase.description.empty() ? "" : " — ",
+                                         row.phase.description, grouped(row.phase.step), duration_text(row.phase.time), duration_text(static_cast<u64>(row.host_seconds * 1e9)), row.phase.rip, row.symbol));
         ImGui::SetCursorPos(at);
         phase_name(context, row.phase.name, phase_colour(row.phase.source), colour::Text);
         ImGui::TableNextColumn();
         text_in(context.fonts.mono, colour::Text, grouped(row.phase.step));
-        ImGui::TableNextColumn();
-        text_in(context.fonts.mono, colour::Dim, duration_text(row.phase.time));
+        if (wide) {
+            ImGui::TableNextColumn();
+            text_in(context.fonts.mono, colour::Dim, duration_text(row.phase.time));
+        }
         ImGui::TableNextColumn();
         text_in(context.fonts.mono, colour::Dim, (i + 1 < view.rows.size() ? duration_text(row.duration_time) : "now") + std::string("  "));
     }

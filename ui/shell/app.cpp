@@ -15,7 +15,7 @@ namespace vitrine::ui {
 
 namespace {
 constexpr double MachineShare = 0.012; ///< seconds of each frame for the machine, at least
-constexpr double SoftwareFrame = 1.0 / 30, AcceleratedFrame = 1.0 / 60;
+constexpr double SoftwareFrame = 1.0 / 30, AcceleratedFrame = 1.0 / 60, QuietFrame = 0.1;
 
 double seconds_now() { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
 } // namespace
@@ -139,9 +139,13 @@ int App::run() {
         const bool was_running = engine_->running();
         // A slow renderer must not starve the machine: it gets at least as much as drawing takes.
         engine_->frame(std::max(MachineShare, std::min(frame_seconds_, 0.05)));
+        // A guest that waits for a key is looked at often and drawn seldom.
         const double drawn_from = seconds_now();
+        const bool quiet = engine_->running() && engine_->resting() && context_->redraw == 0 && engine_->machine().serial_total() == fed_;
+        if (quiet && drawn_from - drawn_at_ < QuietFrame) continue;
         draw();
-        frame_seconds_ = seconds_now() - drawn_from;
+        drawn_at_ = seconds_now();
+        frame_seconds_ = drawn_at_ - drawn_from;
         if (was_running != engine_->running()) context_->redraw = 3;
         const double spent = seconds_now() - before, wanted = software_ ? SoftwareFrame : AcceleratedFrame;
         const bool busy = engine_->running() && !engine_->resting();

@@ -57,7 +57,7 @@ class App {
     float wanted_scale_ = 1, first_scale_ = 1, pixels_per_point_ = 1;
     u64 fed_ = 0, fed_generation_ = 0;
     std::set<unsigned> keys_down_; ///< usages that the guest believes are down
-    double frame_seconds_ = 0;
+    double frame_seconds_ = 0, drawn_at_ = 0;
 };
 
 /// PNG from the window's pixels, as they were drawn last.

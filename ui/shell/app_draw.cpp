@@ -35,7 +35,6 @@ void App::draw() {
 
 void App::draw_parts() {
     Context& context = *context_;
-    draw_splitters();
     draw_toolbar(context);
     screen_->draw(context, context.layout.screen);
     terminal_.draw(context, context.layout.terminal);
@@ -44,6 +43,7 @@ void App::draw_parts() {
     draw_structures();
     draw_strip(context, context.layout.strip);
     draw_status(context);
+    draw_splitters(); // last: ImGui puts a window that never comes to the front behind those made before it
     address_menu(context);
     dialogs_.draw(context);
 }

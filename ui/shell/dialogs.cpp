@@ -15,23 +15,6 @@ namespace {
 
 constexpr std::size_t MostMatches = 9;
 
-/// "0x1000", "ffffffff81000000", "start_kernel", "start_kernel+0x10".
-std::optional<u64> parse_address(Context& context, std::string_view what) {
-    std::string_view name = what.substr(0, what.find('+'));
-    u64 offset = 0;
-    if (name.size() < what.size()) {
-        auto number = emu::cli::parse_number(what.substr(name.size() + 1));
-        if (!number) return std::nullopt;
-        offset = *number;
-    }
-    if (const auto* symbols = context.engine.machine().symbols())
-        if (auto found = symbols->find(name)) return *found + offset;
-    // Addresses are hexadecimal, with or without 0x.
-    const std::string hexadecimal = name.starts_with("0x") ? std::string(name) : "0x" + std::string(name);
-    if (auto number = emu::cli::parse_number(hexadecimal)) return *number + offset;
-    return std::nullopt;
-}
-
 } // namespace
 
 void Dialogs::close(Context& context) {
@@ -74,19 +57,58 @@ void Dialogs::draw(Context& context) {
     context.dialog_opening = false;
 }
 
+void Dialogs::read_names(Context& context) {
+    const auto* symbols = context.engine.machine().symbols();
+    if (symbols == names_of_) return;
+    names_of_ = symbols;
+    names_.clear(), matches_.clear();
+    if (symbols)
+        for (const auto& symbol : symbols->elf().symbols()) names_.push_back({readable_symbol(symbol.name), &symbol});
+}
+
+/// By its name in the file, or by the name as a person writes it.
+const emu::Symbol* Dialogs::symbol(Context& context, std::string_view name) {
+    read_names(context);
+    for (const Name& entry : names_)
+        if (entry.symbol->name == name) return entry.symbol;
+    for (const Name& entry : names_)
+        if (entry.readable == name) return entry.symbol;
+    return nullptr;
+}
+
+/// "0x1000", "ffffffff81000000", "start_kernel", "schedule+0x10".
+std::optional<u64> Dialogs::address(Context& context, std::string_view what) {
+    const std::string_view name = what.substr(0, what.find('+'));
+    u64 offset = 0;
+    if (name.size() < what.size()) {
+        auto number = emu::cli::parse_number(what.substr(name.size() + 1));
+        if (!number) return std::nullopt;
+        offset = *number;
+    }
+    if (const auto* found = symbol(context, name)) {
+        const auto place = context.engine.machine().symbols()->find(found->name);
+        if (!place) return std::nullopt;
+        return *place + offset;
+    }
+    // Addresses are hexadecimal, with or without 0x.
+    const std::string hexadecimal = name.starts_with("0x") ? std::string(name) : "0x" + std::string(name);
+    if (auto number = emu::cli::parse_number(hexadecimal)) return *number + offset;
+    return std::nullopt;
+}
+
 void Dialogs::complete(Context& context) {
+    read_names(context);
     if (completed_for_ == text_) return;
     completed_for_ = text_;
     matches_.clear();
-    const auto* symbols = context.engine.machine().symbols();
-    if (!symbols || !text_[0]) return;
+    if (!text_[0]) return;
     // Names that begin with the text come first, then names that hold it.
     for (const bool begins : {true, false})
-        for (const auto& symbol : symbols->elf().symbols()) {
+        for (const Name& name : names_) {
             if (matches_.size() >= MostMatches) return;
-            const auto at = symbol.name.find(text_);
-            if (at == std::string::npos || (at == 0) != begins || std::ranges::find(matches_, symbol.name) != matches_.end()) continue;
-            matches_.push_back(symbol.name);
+            const auto at = name.readable.find(text_);
+            if (at == std::string::npos || (at == 0) != begins) continue;
+            if (std::ranges::find(matches_, name.readable, [](const Name* n) { return n->readable; }) == matches_.end()) matches_.push_back(&name);
         }
 }
 
@@ -99,8 +121,8 @@ void Dialogs::go_to(Context& context, bool run) {
     const bool entered = ImGui::InputText("##where", text_, sizeof text_, ImGuiInputTextFlags_EnterReturnsTrue);
     ImGui::PopItemWidth();
     complete(context);
-    for (const std::string& match : matches_)
-        if (ImGui::Selectable(match.c_str(), false, ImGuiSelectableFlags_DontClosePopups)) std::snprintf(text_, sizeof text_, "%s", match.c_str());
+    for (const Name* match : matches_)
+        if (ImGui::Selectable(match->readable.c_str(), false, ImGuiSelectableFlags_DontClosePopups)) std::snprintf(text_, sizeof text_, "%s", match->readable.c_str());
     if (matches_.empty() && text_[0] && !context.engine.machine().symbols()) text(colour::Dim, "there are no kernel symbols: addresses only");
     if (!error_.empty()) text(colour::Bad, error_);
 
@@ -125,21 +147,24 @@ void Dialogs::go_to(Context& context, bool run) {
         context.engine.run_to(*condition, text_);
         return close(context);
     }
-    const auto address = parse_address(context, text_);
+    const auto place = address(context, text_);
     // A symbol of a kernel that does not run yet can still be run to.
-    const auto* symbols = context.engine.machine().symbols();
-    if (!address && act == Act::Run && symbols && symbols->link_address(text_)) {
-        context.engine.run_to({emu::StopCondition::Kind::Address, 0, text_, 0}, text_);
-        return close(context);
-    }
-    if (!address) {
-        error_ = fmt::format("'{}' is neither an address nor a symbol of the running kernel", text_);
+    if (const auto* known = place ? nullptr : symbol(context, text_)) {
+        if (act == Act::Run) {
+            context.engine.run_to({emu::StopCondition::Kind::Address, 0, known->name, 0}, text_);
+            return close(context);
+        }
+        error_ = fmt::format("'{}' has no address yet: the kernel does not run. \"Run to\" waits for it.", text_);
         return;
     }
-    if (act == Act::Code) context.show_code(*address);
-    if (act == Act::Bytes) context.show_bytes(*address);
-    if (act == Act::Walk) context.show_walk(*address);
-    if (act == Act::Run) context.engine.run_to({emu::StopCondition::Kind::Address, *address, {}, 0}, text_);
+    if (!place) {
+        error_ = fmt::format("'{}' is neither an address nor a symbol of the kernel", text_);
+        return;
+    }
+    if (act == Act::Code) context.show_code(*place);
+    if (act == Act::Bytes) context.show_bytes(*place);
+    if (act == Act::Walk) context.show_walk(*place);
+    if (act == Act::Run) context.engine.run_to({emu::StopCondition::Kind::Address, *place, {}, 0}, text_);
     close(context);
 }
 

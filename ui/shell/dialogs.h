@@ -1,5 +1,7 @@
 // Dialogs: go to and run to with symbol completion, files for record and replay, the key table, long messages.
 #pragma once
+#include <optional>
+#include "emu/symbols/guest_symbols.h"
 #include "ui/shell/context.h"
 
 namespace vitrine::ui {
@@ -14,12 +16,21 @@ class Dialogs {
     void keys(Context& context);
     void message(Context& context);
     void complete(Context& context);
+    const emu::Symbol* symbol(Context& context, std::string_view name);
+    std::optional<u64> address(Context& context, std::string_view what);
+    void read_names(Context& context);
     void close(Context& context);
 
     char text_[256] = {};
     std::string error_;
     std::string completed_for_;
-    std::vector<std::string> matches_;
+    struct Name {
+        std::string readable;
+        const emu::Symbol* symbol;
+    };
+    std::vector<Name> names_; ///< of the symbol file that they were read from
+    const emu::GuestSymbols* names_of_ = nullptr;
+    std::vector<const Name*> matches_;
     std::string shown_message_;
 };
 
