@@ -105,11 +105,11 @@ template <class T, class F> bool modify_rm(Core& core, const Op& op, F&& change)
     return core.store(linear, change(value));
 }
 
-/// rip of the next instruction, wrapped to the code size.
+/// rip of the next instruction. Behind FFFFh 16-bit code goes on at 10000h, where the limit faults.
 inline u64 next_rip(const Op* op) {
     const Block* b = block_of(op);
     const u64 rip = b->rip + op->offset + op->length;
-    return b->key.code_size == 8 ? rip : b->key.code_size == 4 ? rip & 0xFFFFFFFF : rip & 0xFFFF;
+    return b->key.code_size == 8 ? rip : rip & 0xFFFFFFFF;
 }
 
 /// Adapters: plain functions `bool f(Core&, const Op&)` (false: fault pending) as handlers.

@@ -38,7 +38,8 @@ struct Pending {
     u8 written, read, fuse_with, condition, size;
 };
 
-u64 wrap(u64 rip, unsigned code_size) { return code_size == 8 ? rip : code_size == 4 ? rip & 0xFFFFFFFF : rip & 0xFFFF; }
+/// Outside 64-bit mode EIP has 32 bits, in 16-bit code too: only branches with a 16-bit operand wrap at 64 KiB.
+u64 wrap(u64 rip, unsigned code_size) { return code_size == 8 ? rip : rip & 0xFFFFFFFF; }
 
 /// Fills the operand fields that most emitters leave as they are.
 void fill_operands(Op& op, const Decoded& d) {
@@ -132,7 +133,8 @@ bool Builder::add(std::span<const u8> bytes, u64 rip) {
     if (imm == Imm::Jb || imm == Imm::Jz) {
         taken_ = wrap(rip + d.length + d.imm, key_.code_size);
         if (key_.code_size != 8 && d.size == 2) taken_ &= 0xFFFF;
-        const bool doubtful = key_.code_size == 8 ? static_cast<u64>(static_cast<i64>(taken_ << 16) >> 16) != taken_ : !(key_.flags & FullLimit);
+        const bool doubtful = key_.code_size == 8 ? static_cast<u64>(static_cast<i64>(taken_ << 16) >> 16) != taken_
+                                                  : !(key_.flags & FullLimit) || (key_.code_size == 2 && taken_ > 0xFFFF);
         if (e.condition != 0xFF || d.opcode == 0xE8 || d.opcode == 0xE9 || d.opcode == 0xEB) p.op.extra = doubtful;
         p.op.disp = static_cast<i32>(Predictor::slot(rip));
     }
@@ -145,6 +147,7 @@ Block* Builder::build(std::span<const u8> page_bytes, bool precise) {
     while (count_ < limit && !ended_) {
         const u64 rip = wrap(key_.rip + length_, key_.code_size);
         if (count_ && rip < key_.rip) break; // wrapped around the code segment
+        if (count_ && key_.code_size == 2 && rip > 0xFFFF && key_.rip <= 0xFFFF) break; // FullLimit means 64 KiB here
         if (count_ && core_.hooks.contains(core_.code64() ? rip : rip + core_.seg(Seg::CS).base)) break;
         if (length_ >= page_bytes.size()) break;
         if (!add(page_bytes.subspan(length_, std::min<std::size_t>(16, page_bytes.size() - length_)), rip)) break;
@@ -234,7 +237,7 @@ Block* find_block(Core& core, bool precise) {
     };
     if (Block* found = core.blocks->find(key)) {
         if (found->second_page == ~u64{0}) {
-            if (long64 || (key.flags & FullLimit) || found->rip + found->length - 1 <= cs.limit) return found;
+            if (long64 || found->rip + found->length - 1 <= cs.limit) return found;
         } else {
             u64 frame = 0;
             if (!second_frame(frame)) return nullptr;

@@ -24,7 +24,7 @@ HANDLER leave_fault(HANDLER_ARGS) {
     core->budget = budget + b->cycles - op->cycles - static_cast<i64>(std::exchange(core->extra_cycles, 0));
     core->step_count = steps - b->count + op->index_in_block;
     const u64 rip = b->rip + op->offset;
-    core->r.rip = b->key.code_size == 8 ? rip : b->key.code_size == 4 ? rip & 0xFFFFFFFF : rip & 0xFFFF;
+    core->r.rip = b->key.code_size == 8 ? rip : rip & 0xFFFFFFFF;
     core->event = core->stop_after = false;
     return static_cast<u32>(Leave::Fault);
 }
@@ -34,7 +34,7 @@ HANDLER leave_after(HANDLER_ARGS) { // the instruction of `op` has retired; op[1
     core->budget = budget + b->cycles - next->cycles;
     core->step_count = steps - b->count + next->index_in_block;
     const u64 rip = b->rip + next->offset;
-    core->r.rip = b->key.code_size == 8 ? rip : b->key.code_size == 4 ? rip & 0xFFFFFFFF : rip & 0xFFFF;
+    core->r.rip = b->key.code_size == 8 ? rip : rip & 0xFFFFFFFF;
     core->event = core->stop_after = false;
     return static_cast<u32>(Leave::Stop);
 }
@@ -161,7 +161,7 @@ Stop Core::run_loop(u64 deadline, u64 step_limit) {
         // A precise block gets exactly its own cost, so that it leaves after its one instruction; it may overrun the
         // deadline, which is then the boundary where the event is delivered. A REP iteration costs one by itself.
         if (precise) allowance = block->cycles + (block->count == 0 ? 1 : 0);
-        else if (link_from && !link_from->dead && (block->key.flags & FullLimit) && block->second_page == ~u64{0} &&
+        else if (link_from && !link_from->dead && (block->key.flags & FullLimit) && (block->rip <= 0xFFFF || block->key.code_size != 2) && block->second_page == ~u64{0} &&
                  (block->key.physical ^ link_from->key.physical) >> 12 == 0 && link_from->target[link_edge] == block->rip)
             link_from->link[link_edge] = block;
         link_from = nullptr;
