@@ -76,7 +76,6 @@ struct Block {
     u8 count = 0;       ///< instructions retired by the whole block (0 for self-counting ones: REP)
     u8 op_count = 0;
     bool dead = false;  ///< dropped: must not be entered again
-    bool hooked = false;///< a host hook sits on its first instruction
 
     Op* ops() { return reinterpret_cast<Op*>(this + 1); }
     const Op* ops() const { return reinterpret_cast<const Op*>(this + 1); }
