@@ -1,5 +1,5 @@
-// Shape independence (design.md law 3): block cache, fusion, precise mode, host cache flushes, how run() is cut, and
-// save/restore at any step change nothing that the guest can see — registers, TLBs, predictors, memory, steps, cycles.
+// Shape independence (design.md laws 3 and 4): block cache, fusion, precise mode, host cache flushes, how run() is cut,
+// hooks, and save/restore at any step change nothing that the guest can see — registers, TLBs, predictors, memory, steps, cycles.
 //
 // Each random program runs once as the reference (every instruction by itself, nothing cached) and once per variant; all
 // record a digest at the same steps. VITRINE_SEED and VITRINE_COUNT (programs of each kind) widen it.
@@ -37,14 +37,14 @@ class ShapeMachine final : public BareMachine {
 
 struct Variant {
     const char* name;
-    bool cache, fusion, precise, flush, cut, restore;
+    bool cache, fusion, precise, flush, cut, restore, hooks = false;
 };
 constexpr Variant Reference{"reference", false, false, true, false, false, false};
 constexpr Variant Variants[] = {
     {"fast", true, true, false, false, false, false},       {"fast, cut at random", true, true, false, false, true, false},
     {"no fusion", true, false, false, false, false, false}, {"no block cache", false, true, false, false, true, false},
     {"always precise", true, true, true, false, true, false}, {"random flushes", true, true, false, true, true, false},
-    {"restored", true, true, false, false, true, true},
+    {"restored", true, true, false, false, true, true},     {"hooked", true, true, false, false, false, false, true},
 };
 
 struct Record {
@@ -88,9 +88,12 @@ std::vector<Record> run_program(ProgramKind kind, u64 seed, const Variant& v) {
     const std::vector<u64> patches = load_program(*m, kind, seed);
     std::mt19937_64 world(seed ^ 0x5EED), cuts(seed * 31 + static_cast<u64>(v.name[0]));
     u64 next_write = 4000 + world() % 3000, next_nmi = 9000;
+    if (v.hooks)
+        for (unsigned i = 0; i < 200; ++i) m->processor.add_hook((kind == ProgramKind::ChaosReal ? 0x10000 : BareMachine::Code) + cuts() % 0x4000);
     std::vector<Record> out;
+    u64 hook_stops = 0;
     u64 next_small = Small, next_whole = Whole;
-    for (u64 guard = 0; guard < 40 * Steps; ++guard) {
+    for (u64 guard = 0; guard < 80 * Steps; ++guard) {
         auto& p = m->processor;
         // What is due, in a fixed order.
         if (p.cycles() >= m->timer) {
@@ -130,6 +133,11 @@ std::vector<Record> run_program(ProgramKind kind, u64 seed, const Variant& v) {
         const cpu::Stop stop = p.run(deadline, limit);
         if (stop == cpu::Stop::Halted) p.skip_to(event);
         if (stop == cpu::Stop::TripleFault) break;
+        hook_stops += stop == cpu::Stop::Hook;
+        if (v.hooks && hook_stops % 97 == 96) p.remove_hook(p.rip()), p.add_hook(p.rip()); // hooks come and go
+    }
+    if (v.hooks && kind == ProgramKind::Structured) {
+        EXPECT_GT(hook_stops, 0u);
     }
     out.push_back(record(*m, true));
     if (std::getenv("VITRINE_VERBOSE") && v.name == Reference.name) {
