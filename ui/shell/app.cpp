@@ -129,12 +129,14 @@ void App::feed_terminal() {
 int App::run() {
     const double started = seconds_now();
     if (!options_.ui_screenshot.empty()) return screenshot();
+    int status = 0;
     while (!context_->quit) {
         wait_for_something();
         const double before = seconds_now();
         if (options_.limit_seconds < 1e17 && before - started > options_.limit_seconds) {
             std::fprintf(stderr, "vitrine: --limit-seconds %g is over\n", options_.limit_seconds);
-            return static_cast<int>(Exit::LimitReached);
+            status = static_cast<int>(Exit::LimitReached);
+            break;
         }
         const bool was_running = engine_->running();
         // A slow renderer must not starve the machine: it gets at least as much as drawing takes.
@@ -155,7 +157,7 @@ int App::run() {
         emu::cli::report_error(ok.error());
         return static_cast<int>(ok.error().status);
     }
-    return 0;
+    return status;
 }
 
 /// For tests and for the docs: run to where --until says, draw until the layout has settled, write the picture.
