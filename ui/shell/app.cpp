@@ -111,8 +111,15 @@ void App::wait_for_something() {
     SDL_Event event;
     // A resting guest needs a look now and then, a paused one only when something happens.
     const int timeout = context_->redraw > 0 || (engine_->running() && !engine_->resting()) ? 0 : engine_->running() ? 15 : 1000;
-    if (timeout && SDL_WaitEventTimeout(&event, timeout)) handle(event);
-    while (SDL_PollEvent(&event)) handle(event);
+    bool pressed = false;
+    if (timeout && SDL_WaitEventTimeout(&event, timeout)) pressed = event.type == SDL_KEYDOWN, handle(event);
+    // ImGui sees keys once a frame: a tap that is over within one would be lost, so its release waits for the next.
+    SDL_PumpEvents();
+    while (SDL_PeepEvents(&event, 1, SDL_PEEKEVENT, SDL_FIRSTEVENT, SDL_LASTEVENT) == 1) {
+        if (event.type == SDL_KEYUP && pressed && context_->capture == Capture::None) return;
+        pressed |= event.type == SDL_KEYDOWN;
+        if (SDL_PollEvent(&event)) handle(event);
+    }
 }
 
 void App::feed_terminal() {
