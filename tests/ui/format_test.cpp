@@ -20,6 +20,7 @@ TEST(Format, NumbersAndTimes) {
 TEST(Format, Symbols) {
     EXPECT_EQ(readable_symbol("start_kernel+0x10"), "start_kernel+0x10");
     EXPECT_EQ(readable_symbol("_ZN6kernel12_GLOBAL__N_15writeEPKcm+0x54"), "write+0x54");
+    EXPECT_EQ(readable_symbol("kernel::(anonymous namespace)::write+0x54"), "write+0x54");
     EXPECT_EQ(readable_symbol("_Znot_a_symbol"), "_Znot_a_symbol");
 }
 

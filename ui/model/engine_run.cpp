@@ -118,7 +118,7 @@ void Engine::stopped(const emu::RunReport& report) {
             if (auto ok = replayer_->finish(*machine_); !ok) return say(ok.error().message, true);
             return say("the replay is complete: every hash is equal");
         }
-        return say(fmt::format("step {}", report.steps));
+        return say("the step that was asked for");
     case emu::StopReason::PoweredOff: return say("the guest powered off");
     case emu::StopReason::DebugExit: return say(fmt::format("the guest ended the run through isa-debug-exit, value {}", report.debug_exit_value));
     case emu::StopReason::ResetRequested: return say("the guest reset the machine");

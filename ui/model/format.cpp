@@ -43,14 +43,18 @@ std::string bytes_text(u64 bytes) {
 }
 
 std::string readable_symbol(const std::string& name) {
-    if (!name.starts_with("_Z")) return name;
     const std::size_t plus = name.rfind("+0x");
     const std::string symbol = name.substr(0, plus), offset = plus == std::string::npos ? "" : name.substr(plus);
-    int status = 0;
-    char* demangled = abi::__cxa_demangle(symbol.c_str(), nullptr, nullptr, &status);
-    if (!demangled) return name;
-    std::string out(demangled);
-    std::free(demangled);
+    std::string out = symbol;
+    if (name.starts_with("_Z")) {
+        int status = 0;
+        char* demangled = abi::__cxa_demangle(symbol.c_str(), nullptr, nullptr, &status);
+        if (!demangled) return name;
+        out = demangled;
+        std::free(demangled);
+    } else if (!name.contains("::")) {
+        return name; // C, assembly, or a sentence
+    }
     for (const char* part : {"(anonymous namespace)::", "kernel::"})
         for (std::size_t at = 0; (at = out.find(part, at)) != std::string::npos;) out.erase(at, std::string(part).size());
     // Arguments and template arguments say more than there is room for.

@@ -81,7 +81,8 @@ void CodePanel::row(Context& context, const CodeRow& row, float width, u64 rip) 
             address_link(context, *row.target, Leads::Code, row.target_name);
         } else {
             address_link(context, *row.target, flow ? Leads::Code : Leads::Data, row.operands);
-            if (!row.target_name.empty()) draw->AddText({x + ImGui::CalcTextSize(row.operands.c_str()).x + cell, at.y}, colour::Faint, row.target_name.c_str());
+            const float end = x + ImGui::CalcTextSize(row.operands.c_str()).x + cell * static_cast<float>(row.target_name.size() + 1);
+            if (!row.target_name.empty() && end < at.x + width) draw->AddText({x + ImGui::CalcTextSize(row.operands.c_str()).x + cell, at.y}, colour::Faint, row.target_name.c_str());
         }
     } else {
         draw->AddText({x, at.y}, colour::rgb(0xC4CEDB), row.operands.c_str());

@@ -57,8 +57,9 @@ void draw_processor(Context& context, const Rect& area) {
     const float width = ImGui::GetContentRegionAvail().x, left = ImGui::GetCursorPosX();
     const bool wide_registers = width > cell * 46;
     const float second = left + (wide_registers || digits == 8 ? std::max(width / 2, cell * 22) : width / 2);
-    for (std::size_t i = 0; i < 8; ++i)
-        for (std::size_t half = 0; half < 2; ++half) {
+    const std::size_t columns = width < cell * 41 ? 1 : 2; // large text in a small window
+    for (std::size_t i = 0; i < 16 / columns; ++i)
+        for (std::size_t half = 0; half < columns; ++half) {
             const std::size_t index = i + half * 8;
             const auto& [label, value] = view.general[index];
             if (half) ImGui::SameLine(second, 0);

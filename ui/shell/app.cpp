@@ -111,8 +111,15 @@ void App::wait_for_something() {
     SDL_Event event;
     // A resting guest needs a look now and then, a paused one only when something happens.
     const int timeout = context_->redraw > 0 || (engine_->running() && !engine_->resting()) ? 0 : engine_->running() ? 15 : 1000;
-    if (timeout && SDL_WaitEventTimeout(&event, timeout)) handle(event);
-    while (SDL_PollEvent(&event)) handle(event);
+    bool pressed = false;
+    if (timeout && SDL_WaitEventTimeout(&event, timeout)) pressed = event.type == SDL_KEYDOWN, handle(event);
+    // ImGui sees keys once a frame: a tap that is over within one would be lost, so its release waits for the next.
+    SDL_PumpEvents();
+    while (SDL_PeepEvents(&event, 1, SDL_PEEKEVENT, SDL_FIRSTEVENT, SDL_LASTEVENT) == 1) {
+        if (event.type == SDL_KEYUP && pressed && context_->capture == Capture::None) return;
+        pressed |= event.type == SDL_KEYDOWN;
+        if (SDL_PollEvent(&event)) handle(event);
+    }
 }
 
 void App::feed_terminal() {
@@ -129,12 +136,14 @@ void App::feed_terminal() {
 int App::run() {
     const double started = seconds_now();
     if (!options_.ui_screenshot.empty()) return screenshot();
+    int status = 0;
     while (!context_->quit) {
         wait_for_something();
         const double before = seconds_now();
         if (options_.limit_seconds < 1e17 && before - started > options_.limit_seconds) {
             std::fprintf(stderr, "vitrine: --limit-seconds %g is over\n", options_.limit_seconds);
-            return static_cast<int>(Exit::LimitReached);
+            status = static_cast<int>(Exit::LimitReached);
+            break;
         }
         const bool was_running = engine_->running();
         // A slow renderer must not starve the machine: it gets at least as much as drawing takes.
@@ -155,7 +164,7 @@ int App::run() {
         emu::cli::report_error(ok.error());
         return static_cast<int>(ok.error().status);
     }
-    return 0;
+    return status;
 }
 
 /// For tests and for the docs: run to where --until says, draw until the layout has settled, write the picture.

@@ -95,9 +95,16 @@ void App::draw_structures() {
     const Rect& area = context.layout.structures;
     begin_frame(context, "structures", area);
     const ImFont* font = context.fonts.text;
-    float needed = context.px(8);
-    for (const Entry& entry : Entries) needed += font->CalcTextSizeA(font->FontSize, 1e9f, 0, entry.label).x + context.px(20);
-    const unsigned per_row = needed <= area.width ? TabCount : 4;
+    unsigned per_row = 2;
+    for (unsigned tried : {4u, 3u, TabCount}) { // the most that fits; rows differ, so each is measured
+        bool fits = true;
+        for (unsigned first = 0; first < TabCount; first += tried) {
+            float needed = context.px(8);
+            for (unsigned i = first; i < std::min(first + tried, TabCount); ++i) needed += font->CalcTextSizeA(font->FontSize, 1e9f, 0, Entries[i].label).x + context.px(12);
+            fits = fits && needed <= area.width;
+        }
+        if (fits) per_row = std::max(per_row, tried);
+    }
     const unsigned rows = (TabCount + per_row - 1) / per_row;
     const float height = context.px(27), inner = area.width - context.px(8);
     ImDrawList* draw = ImGui::GetWindowDrawList();

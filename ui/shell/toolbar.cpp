@@ -61,7 +61,11 @@ void draw_icon(ImDrawList* draw, Icon icon, ImVec2 c, float s, ImU32 colour) {
     }
 }
 
+/// Without room for every label the icons say it alone; the hints still have the words.
+bool compact(Context& context) { return context.layout.toolbar.width < context.px(1060); }
+
 bool button(Context& context, Icon icon, const char* label, const char* hint, bool primary = false, bool enabled = true) {
+    if (compact(context)) label = "";
     const ImVec2 at = ImGui::GetCursorScreenPos();
     const ImVec2 size = context.fonts.text->CalcTextSizeA(context.fonts.text->FontSize, 1e9f, 0, label);
     const float height = context.px(28), icon_size = context.px(11), pad = context.px(9);
@@ -138,7 +142,7 @@ void draw_toolbar(Context& context) {
     if (button(context, Icon::Replay, "Replay…", "Runs a recording again, bit by bit the same")) context.open_dialog(Dialog::Replay);
     if (button(context, Icon::Restart, "Restart", "Back to power-on, with the same configuration")) report(context, engine.restart());
 
-    const auto width_of = [&](const char* label) { return context.fonts.text->CalcTextSizeA(context.fonts.text->FontSize, 1e9f, 0, label).x + context.px(36); };
+    const auto width_of = [&](const char* label) { return compact(context) ? context.px(35) : context.fonts.text->CalcTextSizeA(context.fonts.text->FontSize, 1e9f, 0, label).x + context.px(36); };
     const char* pace = engine.real_time ? "Real time" : "Flat out";
     ImGui::SetCursorPos({area.width - context.px(14) - width_of("Keys") - width_of(pace), context.px(8)});
     if (button(context, engine.real_time ? Icon::Clock : Icon::Replay, pace,
