@@ -1,4 +1,5 @@
 // Record → replay: equal hashes, also with inputs while the guest runs or sleeps; a changed byte is found and located.
+#include "emu/inspect/inspect.h"
 #include "emu/recorder/format.h"
 #include "emu/recorder/recorder.h"
 #include "emu/recorder/replayer.h"
@@ -34,12 +35,28 @@ u64 record(const MachineConfig& config, const std::string& path, u64 end, u64 se
     return machine->state_hash();
 }
 
-Expected<u64> replay(const std::string& path) {
+/// Every view, as text and as JSON. Returns how much they said.
+std::size_t look_at_everything(Machine& machine) {
+    std::size_t bytes = 0;
+    for (const inspect::ViewName& view : inspect::view_list())
+        for (bool json : {false, true})
+            if (auto text = inspect::inspect(machine, std::string(view.name) + (view.argument[0] ? ":0xffffffff81000000" : ""), json)) bytes += text->size();
+    return bytes;
+}
+
+/// Replays and verifies; `watched`: with every inspection view in use at ten moments on the way.
+Expected<u64> replay(const std::string& path, bool watched = false) {
     auto replayer = Replayer::open(path);
     if (!replayer) return std::unexpected(replayer.error());
     auto machine = (*replayer)->make_machine();
     if (!machine) return std::unexpected(machine.error());
     if (auto ok = (*replayer)->prepare(**machine); !ok) return std::unexpected(ok.error());
+    for (u64 tenth = 1; watched && tenth < 10; ++tenth) {
+        RunLimits limits;
+        limits.step_limit = (*replayer)->end_step() * tenth / 10;
+        (*machine)->run(limits);
+        EXPECT_GT(look_at_everything(**machine), 1000u);
+    }
     if (auto ok = (*replayer)->finish(**machine); !ok) return std::unexpected(ok.error());
     return (*machine)->state_hash();
 }
@@ -55,6 +72,9 @@ TEST(Replay, TwentyRecordingsOfTwentyReplayBitExactly) {
         auto replayed = replay(path);
         ASSERT_TRUE(replayed) << "run " << seed << ": " << replayed.error().message;
         EXPECT_EQ(recorded, *replayed) << "run " << seed;
+        auto watched = replay(path, true);
+        ASSERT_TRUE(watched) << "run " << seed << ", watched: " << watched.error().message;
+        EXPECT_EQ(recorded, *watched) << "run " << seed << ", watched";
     }
 }
 
