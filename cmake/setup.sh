@@ -26,12 +26,14 @@ install_packages() {
         { tail -20 "${TMPDIR:-/tmp}/vitrine-apt.log" >&2; echo "setup: apt-get install failed" >&2; exit 69; }
 }
 
-# build PRESET [TARGET...] — configure when needed, then build with progress on stderr.
+# build PRESET [TARGET...] — configure, then build with progress on stderr. Configuring again is quick, and sees packages
+# that came since (./run builds without the test packages, ./test with them).
 build() {
     local preset=$1; shift
     local folder=build/$preset
-    [ -f "$folder/build.ninja" ] || { say "configuring $preset"; cmake --preset "$preset" >"build-$preset.log" 2>&1 && rm -f "build-$preset.log" ||
-        { cat "build-$preset.log" >&2; rm -f "build-$preset.log"; exit 70; }; }
+    [ -f "$folder/build.ninja" ] || say "configuring $preset"
+    mkdir -p "$folder"
+    cmake --preset "$preset" >"$folder/configure.log" 2>&1 || { cat "$folder/configure.log" >&2; exit 70; }
     say "building $preset"
     cmake --build "$folder" ${1:+--target "$@"} >&2 || { echo "setup: the build failed" >&2; exit 70; }
 }
