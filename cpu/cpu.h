@@ -20,6 +20,8 @@
 namespace vitrine::cpu {
 
 enum class Model : u8 { V1, V2 }; ///< CPUID models: x86-64 baseline levels (System V psABI)
+/// SSE instructions run on the host's own unit: can this host run that model?
+bool host_runs(Model model);
 enum class Timing : u8 { Fast, Simple };
 
 struct Options {

@@ -16,6 +16,7 @@ struct Emitter {
     const Decoded& d;
     Op& op;
     u8 key_flags = 0;      ///< KeyFlags of the block
+    bool v2 = false;       ///< the processor model offers x86-64-v2
     // What the emit function decides:
     Handler handler = nullptr;
     Handler no_flags = nullptr; ///< the same without setting flags, when they are dead

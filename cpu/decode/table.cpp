@@ -224,7 +224,25 @@ Map two_byte() {
     return t;
 }
 
-const Map maps[4] = {one_byte(), two_byte(), Map{}, Map{}}; // 0F 38 and 0F 3A: nothing that model v1 offers
+Map three_byte_38() { // SSSE3, SSE4: model v2
+    Map t{};
+    const auto rows = [&](unsigned from, unsigned to) {
+        for (unsigned i = from; i <= to; ++i) t[i] = {"sse4", Imm::None, M | X, emit::sse4};
+    };
+    rows(0x00, 0x0B), rows(0x10, 0x10), rows(0x14, 0x15), rows(0x17, 0x17), rows(0x1C, 0x1E), rows(0x20, 0x25), rows(0x28, 0x2B);
+    rows(0x30, 0x35), rows(0x37, 0x41);
+    t[0xF0] = {"crc32", Imm::None, M | B, emit::crc32};
+    t[0xF1] = {"crc32", Imm::None, M, emit::crc32};
+    return t;
+}
+Map three_byte_3a() {
+    Map t{};
+    for (unsigned i : {0x08, 0x09, 0x0A, 0x0B, 0x0C, 0x0D, 0x0E, 0x0F, 0x14, 0x15, 0x16, 0x17, 0x20, 0x21, 0x22, 0x40, 0x41, 0x42, 0x60, 0x61, 0x62, 0x63})
+        t[i] = {"sse4", Imm::Ub, M | X, emit::sse4};
+    return t;
+}
+
+const Map maps[4] = {one_byte(), two_byte(), three_byte_38(), three_byte_3a()};
 
 } // namespace
 

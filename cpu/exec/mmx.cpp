@@ -125,6 +125,62 @@ bool unpack_low(Core& core, const Op& op) {
     mm_put(core, op.reg, arithmetic(op.opid & 0xFF)(mm_get(core, op.reg), b));
     return true;
 }
+#define VITRINE_MMX_LANES(name)                                                                                          \
+    __m128i host_##name(__m128i a, __m128i b) {                                                                          \
+        asm volatile(#name " %1, %0" : "+x"(a) : "x"(b));                                                                \
+        return a;                                                                                                        \
+    }
+VITRINE_MMX_LANES(pshufb)
+VITRINE_MMX_LANES(phaddw)
+VITRINE_MMX_LANES(phaddd)
+VITRINE_MMX_LANES(phaddsw)
+VITRINE_MMX_LANES(pmaddubsw)
+VITRINE_MMX_LANES(phsubw)
+VITRINE_MMX_LANES(phsubd)
+VITRINE_MMX_LANES(phsubsw)
+VITRINE_MMX_LANES(psignb)
+VITRINE_MMX_LANES(psignw)
+VITRINE_MMX_LANES(psignd)
+VITRINE_MMX_LANES(pmulhrsw)
+VITRINE_MMX_LANES(pabsb)
+VITRINE_MMX_LANES(pabsw)
+VITRINE_MMX_LANES(pabsd)
+
+/// SSSE3 (model v2) by opcode of 0F 38, or null. PSHUFB's index has three bits here.
+Binary supplemental(unsigned opcode) {
+    switch (opcode) {
+    case 0x00: return [](u64 a, u64 b) { return lanes<host_pshufb>(a, b & 0x8787878787878787); };
+    case 0x01: return packed<host_phaddw>;
+    case 0x02: return packed<host_phaddd>;
+    case 0x03: return packed<host_phaddsw>;
+    case 0x04: return lanes<host_pmaddubsw>;
+    case 0x05: return packed<host_phsubw>;
+    case 0x06: return packed<host_phsubd>;
+    case 0x07: return packed<host_phsubsw>;
+    case 0x08: return lanes<host_psignb>;
+    case 0x09: return lanes<host_psignw>;
+    case 0x0A: return lanes<host_psignd>;
+    case 0x0B: return lanes<host_pmulhrsw>;
+    case 0x1C: return lanes<host_pabsb>;
+    case 0x1D: return lanes<host_pabsw>;
+    case 0x1E: return lanes<host_pabsd>;
+    default: return nullptr;
+    }
+}
+bool compute_supplemental(Core& core, const Op& op) {
+    u64 b = 0;
+    if (!mmx_ready(core, op) || !read_mm(core, op, b)) return false;
+    mm_put(core, op.reg, supplemental(op.opid & 0xFF)(mm_get(core, op.reg), b));
+    return true;
+}
+bool align_right(Core& core, const Op& op) { // PALIGNR
+    u64 b = 0;
+    if (!mmx_ready(core, op) || !read_mm(core, op, b)) return false;
+    const u128 pair = static_cast<u128>(mm_get(core, op.reg)) << 64 | b;
+    const unsigned from = op.imm & 0xFF;
+    mm_put(core, op.reg, from < 16 ? static_cast<u64>(pair >> (8 * from)) : 0);
+    return true;
+}
 bool compute(Core& core, const Op& op) {
     u64 b = 0;
     if (!mmx_ready(core, op) || !read_mm(core, op, b)) return false;
@@ -332,6 +388,13 @@ Handler mmx(Emitter& e, unsigned prefix, unsigned opcode) {
     }
     default: return nullptr;
     }
+}
+
+Handler mmx_ssse3(Emitter& e, unsigned opcode) {
+    e.op.reg = e.d.reg & 7;
+    if (!e.memory()) e.op.rm = e.d.rm & 7;
+    if (e.d.map == 3) return opcode == 0x0F ? static_cast<Handler>(cold<align_right>) : nullptr;
+    return supplemental(opcode) ? static_cast<Handler>(cold<compute_supplemental>) : nullptr;
 }
 
 namespace emit {

@@ -268,6 +268,7 @@ void sse(Emitter& e) {
         e.cost = cost::Simple;
         return;
     }
+    if (e.v2 && (e.handler = sse3(e, prefix, opcode))) return;
     e.handler = other(e, prefix, opcode);
 }
 

@@ -9,4 +9,9 @@ Handler sse_arithmetic(unsigned prefix, unsigned opcode);
 Handler sse_move(Emitter& e, unsigned prefix, unsigned opcode);
 /// MMX forms and those between MMX and XMM registers, or null (exec/mmx.cpp). Sets the register fields of the Op.
 Handler mmx(Emitter& e, unsigned prefix, unsigned opcode);
+/// The MMX forms of SSSE3 in 0F 38 and 0F 3A, or null.
+Handler mmx_ssse3(Emitter& e, unsigned opcode);
+/// SSE3 in map 0F, or null; SSSE3's XMM forms by opcode of 0F 38 (30Fh: PALIGNR), or null (exec/sse3.cpp).
+Handler sse3(const Emitter& e, unsigned prefix, unsigned opcode);
+Handler ssse3(unsigned opcode);
 } // namespace vitrine::cpu

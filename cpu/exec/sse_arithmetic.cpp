@@ -2,16 +2,12 @@
 //
 // Operand order, NaN selection, rounding and flags are therefore the host's, which is what the manual defines for all of
 // these. The approximations RCP/RSQRT are elsewhere (sse.cpp): processors differ there. SDM vol. 2.
-#include "cpu/exec/sse.h"
+#include "cpu/exec/sse_forms.h"
 
 namespace vitrine::cpu {
 namespace {
 
 // clang-format off
-#define VITRINE_SSE_OP(name) \
-    struct O_##name { static __m128i apply(__m128i a, __m128i b) { asm volatile(#name " %1, %0" : "+x"(a) : "x"(b)); return a; } };
-#define VITRINE_SSE_UNARY(name) \
-    struct O_##name { static __m128i apply(__m128i b) { __m128i a; asm volatile(#name " %1, %0" : "=x"(a) : "x"(b)); return a; } };
 VITRINE_SSE_OP(addps)
 VITRINE_SSE_OP(addpd)
 VITRINE_SSE_OP(addss)
@@ -120,27 +116,6 @@ VITRINE_SSE_UNARY(cvtdq2pd)
 VITRINE_SSE_UNARY(cvttpd2dq)
 VITRINE_SSE_UNARY(cvtpd2dq)
 // clang-format on
-
-/// xmm ← xmm op (xmm or memory)
-template <class O, unsigned Bytes, bool Aligned, bool Fp> bool binary(Core& core, const Op& op) {
-    __m128i b;
-    if (!sse_ready(core) || !read_xmm<Bytes, Aligned>(core, op, b)) return false;
-    if constexpr (Fp) fp_begin(core);
-    const __m128i result = O::apply(xmm_get(core, op.reg), b);
-    if constexpr (Fp)
-        if (!fp_end(core)) return false;
-    xmm_put(core, op.reg, result);
-    return true;
-}
-template <class O, unsigned Bytes, bool Aligned> bool unary(Core& core, const Op& op) {
-    __m128i b;
-    if (!sse_ready(core) || !read_xmm<Bytes, Aligned>(core, op, b)) return false;
-    fp_begin(core);
-    const __m128i result = O::apply(b);
-    if (!fp_end(core)) return false;
-    xmm_put(core, op.reg, result);
-    return true;
-}
 
 } // namespace
 

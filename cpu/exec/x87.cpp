@@ -95,7 +95,12 @@ bool to_memory(Core& core, const Op& op) {
 }
 
 /// Operand size in bytes of memory form `reg` of `opcode`, with Stores; 0: undefined or not offered.
-u32 memory_form(unsigned opcode, unsigned reg) {
+u32 memory_form(unsigned opcode, unsigned reg, bool fisttp) {
+    if (reg == 1 && fisttp) { // SSE3
+        if (opcode == 0xDB) return 4 | Stores;
+        if (opcode == 0xDD) return 8 | Stores;
+        if (opcode == 0xDF) return 2 | Stores;
+    }
     switch (opcode) {
     case 0xD8: return 4; // single
     case 0xDA: return 4; // 32-bit integer
@@ -113,7 +118,7 @@ u32 memory_form(unsigned opcode, unsigned reg) {
         case 5: return 8;
         case 6: return 10 | Stores; // FBSTP
         case 7: return 8 | Stores;
-        default: return 0; // FISTTP is SSE3
+        default: return 0;
         }
     }
 }
@@ -155,9 +160,9 @@ void x87(Emitter& e) {
     e.cost = form_cost(opcode, modrm, e.memory());
     if ((e.handler = x87_control(e))) return;
     if (e.memory()) {
-        const u32 form = memory_form(opcode, reg);
+        const u32 form = memory_form(opcode, reg, e.v2);
         if (!form) {
-            const bool fisttp = reg == 1 && opcode != 0xD9; // SSE3: exists, but is not offered
+            const bool fisttp = reg == 1 && opcode != 0xD9; // SSE3: exists, but model v1 does not offer it
             e.undefined = true, e.unimplemented = fisttp;
             return;
         }

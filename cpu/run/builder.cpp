@@ -105,6 +105,7 @@ bool Builder::add(std::span<const u8> bytes, u64 rip) {
     p.op.index_in_block = static_cast<u8>(instructions_);
     Emitter e{d, p.op};
     e.key_flags = key_.flags;
+    e.v2 = core_.options.model != Model::V1;
     if (result == DecodeResult::Undefined) {
         e.undefined = true;
         e.unimplemented = d.row && !d.row->emit;

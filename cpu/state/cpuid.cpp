@@ -6,6 +6,10 @@
 
 namespace vitrine::cpu {
 
+bool host_runs(Model model) {
+    return model == Model::V1 || (__builtin_cpu_supports("ssse3") && __builtin_cpu_supports("sse4.1") && __builtin_cpu_supports("sse4.2"));
+}
+
 u64 cpuid_cr4_features(Model) { return UMIP | FSGSBASE | OSXSAVE | SMEP | SMAP; }
 
 namespace {
@@ -24,6 +28,7 @@ CpuidResult features(const Core& core) {
             1u << 15 | 1u << 16 | 1u << 19 | 1u << 23 | 1u << 24 | 1u << 25 | 1u << 26; // FPU DE PSE TSC MSR PAE MCE CX8 SEP MTRR PGE CMOV PAT CLFSH MMX FXSR SSE SSE2
     if (core.interrupts.apic_enabled()) c.edx |= 1u << 9;
     c.ecx = 1u << 13 | 1u << 21 | 1u << 24 | 1u << 26; // CX16 x2APIC TSC-deadline XSAVE
+    if (core.options.model != Model::V1) c.ecx |= 1u << 0 | 1u << 9 | 1u << 19 | 1u << 20 | 1u << 23; // SSE3 SSSE3 SSE4.1 SSE4.2 POPCNT
     if (core.r.cr4 & OSXSAVE) c.ecx |= 1u << 27;
     return c;
 }

@@ -27,7 +27,10 @@ Expected<void> check_machine(const Raw& raw, Options& o) {
     if (raw.cpus == 0 || raw.cpus > 8) return usage_error(fmt::format("--cpus {} is impossible: 1 to 8", raw.cpus));
     if (raw.cpus > 1) return not_there_yet(fmt::format("--cpus {} (more than one processor)", raw.cpus));
     if (raw.cpu == "v1") o.machine.cpu.model = cpu::Model::V1;
-    else if (raw.cpu == "v2" || raw.cpu == "v3" || raw.cpu == "max") return not_there_yet("--cpu " + raw.cpu);
+    else if (raw.cpu == "v2") {
+        if (!cpu::host_runs(cpu::Model::V2)) return usage_error("--cpu v2: this computer's processor lacks SSE4.2");
+        o.machine.cpu.model = cpu::Model::V2;
+    } else if (raw.cpu == "v3" || raw.cpu == "max") return not_there_yet("--cpu " + raw.cpu);
     else if (!raw.cpu.empty()) return usage_error(fmt::format("--cpu {}: v1, v2, v3 or max", raw.cpu));
     if (raw.timing == "fast") o.machine.cpu.timing = cpu::Timing::Fast;
     else if (raw.timing == "simple" || raw.timing.empty()) o.machine.cpu.timing = cpu::Timing::Simple;

@@ -38,6 +38,7 @@ void serialize(Archive& archive, MachineConfig& config, ImageHashes& images) {
     archive.vector(images.disks, 64);
     if (!archive.loading() || !archive.ok()) return;
     if (config.cpu.model > cpu::Model::V2 || config.cpu.timing > cpu::Timing::Simple) archive.fail("an unknown processor model");
+    else if (!cpu::host_runs(config.cpu.model)) archive.fail("a processor model that this computer's processor cannot run");
     if (images.disks.size() != config.disks.size()) archive.fail("disks and disk hashes differ in number");
 }
 

@@ -11,7 +11,7 @@ namespace vitrine::test {
 
 class Guest final : public BareMachine {
   public:
-    explicit Guest(u8 cpl = 0) : BareMachine(8u << 20) { enter_long_mode(cpl); }
+    explicit Guest(u8 cpl = 0, const cpu::Options& options = {}) : BareMachine(8u << 20, options) { enter_long_mode(cpl); }
 
     cpu::Registers& regs() { return processor.mutable_registers(); }
     void commit() { processor.commit_registers(); }

@@ -84,6 +84,7 @@ constexpr u64 Steps = 12000, Small = 23, Whole = 2999;
 std::vector<Record> run_program(ProgramKind kind, u64 seed, const Variant& v) {
     cpu::Options options;
     options.block_cache = v.cache, options.fusion = v.fusion, options.always_precise = v.precise;
+    if (seed % 2 && cpu::host_runs(cpu::Model::V2)) options.model = cpu::Model::V2;
     auto m = std::make_unique<ShapeMachine>(options);
     const std::vector<u64> patches = load_program(*m, kind, seed);
     std::mt19937_64 world(seed ^ 0x5EED), cuts(seed * 31 + static_cast<u64>(v.name[0]));

@@ -22,6 +22,10 @@ GUEST_CODE(conditional_move, "mov rax, -1\n xor ecx, ecx\n cmovnz eax, ecx\n out
 GUEST_CODE(shift_by_zero, "stc\n mov cl, 32\n mov eax, 1\n shl eax, cl\n out 0xF4, al\n")
 GUEST_CODE(scan_zero, "mov rax, 0x1122334455667788\n xor ecx, ecx\n bsf eax, ecx\n out 0xF4, al\n")
 
+GUEST_CODE(identify, "mov eax, 1\n cpuid\n out 0xF4, al\n")
+GUEST_CODE(shuffle, "pshufb xmm0, xmm1\n out 0xF4, al\n")
+GUEST_CODE(checksum, "mov eax, -1\n mov ecx, 0x31\n crc32 eax, cl\n out 0xF4, al\n")
+
 /// Runs one raw instruction; the vector that it raised, or −1 when OUT behind it was reached.
 int outcome(std::vector<u8> bytes, u8 cpl = 0) {
     Guest g(cpl);
@@ -207,4 +211,24 @@ TEST(System, ResultsAndFlagsInCorners) {
     scan.go(scan_zero(), 10);
     EXPECT_TRUE(scan.processor.rflags() & cpu::ZF);
     EXPECT_EQ(scan.gpr(cpu::RAX) & 0xFFFFFFFF, 0x55667788u);
+}
+TEST(System, AModelOffersWhatItRuns) { // CPUID.1:ECX: SSE3 0, SSSE3 9, SSE4.1 19, SSE4.2 20, POPCNT 23
+    constexpr u32 v2 = 1u << 0 | 1u << 9 | 1u << 19 | 1u << 20 | 1u << 23;
+    Guest one;
+    one.go(identify(), 10);
+    EXPECT_EQ(one.gpr(cpu::RCX) & v2, 0u);
+    EXPECT_TRUE(one.gpr(cpu::RDX) & 1u << 23) << "MMX";
+    Guest refused;
+    refused.go(shuffle(), 10);
+    EXPECT_FAULT(refused, 6, 0);
+    EXPECT_NE(refused.unimplemented_rip, 0u);
+    if (!cpu::host_runs(cpu::Model::V2)) GTEST_SKIP() << "this host lacks SSE4.2";
+    cpu::Options options;
+    options.model = cpu::Model::V2;
+    Guest two(0, options);
+    two.go(identify(), 10);
+    EXPECT_EQ(two.gpr(cpu::RCX) & v2, v2);
+    Guest sum(0, options); // CRC-32C of "1", not inverted at the end
+    sum.go(checksum(), 10);
+    EXPECT_EQ(sum.gpr(cpu::RAX), 0xFFFFFFFFu ^ 0x90F599E3u);
 }

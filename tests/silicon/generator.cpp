@@ -20,6 +20,7 @@ bool excluded(unsigned map, unsigned op) {
         default: return op >= 0x40 && op < 0x50;
         }
     }
+    if (map >= 2) return false;
     switch (op) {
     case 0x00: case 0x01: case 0x02: case 0x03: case 0x05: case 0x07: case 0x0B: case 0x0D: case 0x31: case 0x34: case 0x35: case 0xA0: case 0xA1:
     case 0xA2: case 0xA8: case 0xA9: case 0xAE: case 0xB2: case 0xB4: case 0xB5: case 0xB9: case 0xC7: case 0xFF: return true;
@@ -50,6 +51,7 @@ u64 undefined_after(const cpu::Decoded& d, const State& s) {
         }
         return 0;
     }
+    if (d.map >= 2) return 0;
     switch (op) {
     case 0xA4: case 0xA5: case 0xAC: case 0xAD: {
         const unsigned count = (op & 1 ? s.gpr[1] & 0xFF : d.imm) & (d.size == 8 ? 63 : 31);
@@ -131,7 +133,7 @@ bool is_x87(unsigned map, unsigned opcode) { return map == 0 && (opcode == 0x9B 
 
 std::vector<std::pair<unsigned, unsigned>> comparable_opcodes() {
     std::vector<std::pair<unsigned, unsigned>> out;
-    for (unsigned map = 0; map < 2; ++map)
+    for (unsigned map = 0; map < 4; ++map)
         for (unsigned op = 0; op < 256; ++op) {
             const cpu::Row& row = cpu::opcode_row(map, op);
             if (row.emit && !(row.flags & cpu::Invalid64) && !(row.flags & cpu::ModrmIsRegister) && !excluded(map, op)) out.emplace_back(map, op);
@@ -146,6 +148,7 @@ Case generate(std::mt19937_64& random, unsigned map, unsigned opcode) {
     s.rip = CodeBase + 0x800;
     for (u64& g : s.gpr) g = interesting(random);
     s.gpr[1] = random() % 4 ? random() & 0x1F : interesting(random); // counts
+    if (map == 3 && random() % 2) s.gpr[0] = random() % 20, s.gpr[2] = random() % 20; // lengths of strings
     s.gpr[4] = DataBase + 0x2000 + (random() & 0x7F8);
     s.rflags = 0x202 | (random() & cpu::ArithmeticFlags) | (random() % 8 == 0 ? u64{cpu::DF} : 0);
     for (auto& x : s.xmm)
@@ -163,11 +166,12 @@ Case generate(std::mt19937_64& random, unsigned map, unsigned opcode) {
     const bool branch = row.imm == cpu::Imm::Jb || row.imm == cpu::Imm::Jz || (map == 0 && (opcode == 0xC2 || opcode == 0xC3 || opcode == 0xFF || opcode == 0x63)); // MOVSXD r16: vendors read 2 or 4 bytes
     if (!branch && random() % (prefix_selects ? 2 : 4) == 0) code.push_back(0x66);
     if (string && random() % 2) code.push_back(random() % 2 ? 0xF2 : 0xF3);
-    if ((prefix_selects || (map == 1 && opcode == 0xB8)) && random() % 2) code.push_back(random() % 2 ? 0xF2 : 0xF3);
+    if ((prefix_selects || (map == 1 && opcode == 0xB8) || (map == 2 && opcode >= 0xF0)) && random() % 2) code.push_back(random() % 2 ? 0xF2 : 0xF3);
     const bool lock = (row.flags & cpu::Lockable) && random() % 8 == 0;
     if (lock) code.push_back(0xF0);
     if (random() % 2) code.push_back(static_cast<u8>(0x40 | (random() & 15)));
-    if (map == 1) code.push_back(0x0F);
+    if (map) code.push_back(0x0F);
+    if (map >= 2) code.push_back(map == 2 ? 0x38 : 0x3A);
     code.push_back(static_cast<u8>(opcode));
     const std::size_t modrm_at = code.size();
     for (unsigned i = 0; i < 12; ++i) code.push_back(static_cast<u8>(random()));
