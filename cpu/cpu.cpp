@@ -43,6 +43,7 @@ void Cpu::commit_registers() {
     core_->cpl = core_->seg(Seg::CS).selector & 3;
     if (!(core_->r.cr0 & PE)) core_->cpl = 0;
     core_->r.gpr[ZeroSlot] = 0;
+    core_->r.mxcsr &= 0xFFFF;
     core_->mid_repeat = false;
     core_->flush_tlb(true);
     core_->update_mode();

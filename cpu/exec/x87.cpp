@@ -8,7 +8,8 @@
 namespace vitrine::cpu {
 
 bool x87::no_exception_pending(Core& core, const Op& op) {
-    if (!(core.r.x87.status & ErrorSummary)) return true;
+    // From flags and masks, not from ES: whatever state was loaded, the host's unit never runs with one pending.
+    if (!(core.r.x87.status & ~core.r.x87.control & 0x3F)) return true;
     if (!(core.r.cr0 & NE) && core.observer) core.observer->unimplemented(block_of(&op)->rip + op.offset, nullptr, 0);
     return core.raise(16);
 }

@@ -82,6 +82,12 @@ TEST(X87, WithoutNumericErrorTheObserverHearsOfIt) {
     EXPECT_FAULT(g, 16, 0);
     EXPECT_NE(g.unimplemented_rip, 0u);
 }
+TEST(X87, AForgedStatusCannotReachTheHost) { // a snapshot may claim flags without ES
+    Guest g;
+    g.regs().x87.control = 0x340, g.regs().x87.status = 0x3F, g.regs().x87.tag_valid = 0xFF;
+    g.go(load_one());
+    EXPECT_FAULT(g, 16, 0);
+}
 TEST(X87, StackFaults) { // 8.1.3.3: IE, SF, and C1 for the direction
     Guest under;
     under.go(underflow_of_stack());
