@@ -27,13 +27,13 @@ install_packages() {
 }
 
 # build PRESET [TARGET...] — configure, then build with progress on stderr. Configuring again is quick, and sees packages
-# that came since (./run builds without the test packages, ./test with them).
+# that came since. VITRINE_TESTS=ON builds the tests too (./run needs none of their packages).
 build() {
     local preset=$1; shift
     local folder=build/$preset
     [ -f "$folder/build.ninja" ] || say "configuring $preset"
     mkdir -p "$folder"
-    cmake --preset "$preset" >"$folder/configure.log" 2>&1 || { cat "$folder/configure.log" >&2; exit 70; }
+    cmake --preset "$preset" -DVITRINE_TESTS="${VITRINE_TESTS:-OFF}" >"$folder/configure.log" 2>&1 || { cat "$folder/configure.log" >&2; exit 70; }
     say "building $preset"
     cmake --build "$folder" ${1:+--target "$@"} >&2 || { echo "setup: the build failed" >&2; exit 70; }
 }

@@ -42,7 +42,6 @@ def colours(rows, x0, y0, x1, y1):
 
 
 parser = argparse.ArgumentParser()
-parser.add_argument("--xvfb-run", required=True)
 parser.add_argument("--size", required=True)
 parser.add_argument("--output", required=True)
 parser.add_argument("command", nargs="+")
@@ -53,7 +52,7 @@ if os.path.exists(options.output):
 # Leaks: libX11 keeps about a kilobyte until exit; ui_tests and ui_engine_tests look for leaks of our own.
 environment = dict(os.environ, SDL_RENDER_DRIVER="software", SDL_VIDEODRIVER="x11", ASAN_OPTIONS="detect_leaks=0")
 environment.pop("WAYLAND_DISPLAY", None)
-command = [options.xvfb_run, "-a", "-s", f"-screen 0 {width}x{height}x24 -dpi 96", options.command[0], "--window", options.size,
+command = [sys.executable, os.path.join(os.path.dirname(os.path.abspath(__file__)), "with_display.py"), options.size, options.command[0], "--window", options.size,
            "--ui-screenshot", options.output, "--limit-seconds", "120"] + options.command[1:]
 result = subprocess.run(command, env=environment, timeout=170)
 if result.returncode != 0:

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """A person at the app, under Xvfb: keys and mouse through xdotool. Boots with F5, types on the serial terminal and on the
-guest's keyboard, and holds what COM1 printed against it. Run as: xvfb-run interact.py VITRINE FOLDER."""
+guest's keyboard, and holds what COM1 printed against it. Run as: with_display.py 1280x800 interact.py VITRINE FOLDER."""
 import os, subprocess, sys, time
 
 vitrine, folder = sys.argv[1], sys.argv[2]
