@@ -15,10 +15,10 @@ struct PhysicalPage {
 };
 
 class PhysicalBus {
-  public:
+public:
     virtual ~PhysicalBus() = default;
-    /// The memory behind the page that contains `pa`. The answer may change (shadowing, A20, VGA windows): the
-    /// board then calls Cpu::memory_map_changed().
+    /// The memory behind the page that contains `pa`. The answer may change (shadowing, A20, VGA windows):
+    /// the board then calls Cpu::memory_map_changed().
     virtual PhysicalPage page(u64 pa) = 0;
     /// Accesses of 1, 2, 4 or 8 bytes that do not cross a page; unclaimed reads return all ones.
     virtual u64 mmio_read(u64 pa, unsigned size) = 0;
@@ -29,11 +29,12 @@ class PhysicalBus {
 };
 
 class InterruptController {
-  public:
+public:
     virtual ~InterruptController() = default;
     /// INTA cycle: the vector to deliver. Called only while the INTR input is high. -1: nothing after all.
     virtual int acknowledge() = 0;
-    /// MSRs of the local APIC: IA32_APIC_BASE (1Bh), IA32_TSC_DEADLINE (6E0h), x2APIC 800h–8FFh. False → #GP(0).
+    /// MSRs of the local APIC: IA32_APIC_BASE (1Bh), IA32_TSC_DEADLINE (6E0h), x2APIC 800h–8FFh. False →
+    /// #GP(0).
     virtual bool msr_read(u32 index, u64& value) = 0;
     virtual bool msr_write(u32 index, u64 value) = 0;
     /// CR8 = task priority class, 0–15.
@@ -61,13 +62,13 @@ struct Delivery {
 };
 
 class CpuObserver {
-  public:
+public:
     virtual ~CpuObserver() = default;
     /// CR0.PE/PG, EFER.LMA, CS.L/D or RFLAGS.VM changed what kind of code runs next.
     virtual void mode_changed(Mode from, Mode to) = 0;
     virtual void delivered(const Delivery& delivery) = 0;
-    /// An instruction-TLB entry is about to be filled: code on this page runs next, perhaps for the first time.
-    /// Cpu::request_stop() from here stops at this boundary, before the fetch has any effect.
+    /// An instruction-TLB entry is about to be filled: code on this page runs next, perhaps for the first
+    /// time. Cpu::request_stop() from here stops at this boundary, before the fetch has any effect.
     virtual void code_page_mapped(u64 linear, u64 physical) = 0;
     /// An opcode that this build does not implement raised #UD. `bytes` holds `count` instruction bytes.
     virtual void unimplemented(u64 rip, const u8* bytes, unsigned count) = 0;

@@ -70,10 +70,13 @@ void Cpu::memory_written(u64 pa, u64 size) {
 }
 void Cpu::memory_map_changed() {
     core_->flush_fast();
-    // Blocks may be running: drop them from the maps now, their memory stays until the next flush between blocks.
+    // Blocks may be running: drop them from the maps now, their memory stays until the next flush between
+    // blocks.
     core_->map_changed = true;
-    if (core_->running) core_->stop();
-    else core_->apply_map_change();
+    if (core_->running)
+        core_->stop();
+    else
+        core_->apply_map_change();
 }
 void Cpu::flush_host_caches() {
     core_->flush_fast();
@@ -96,7 +99,8 @@ bool read_entry(const Core& core, u64 pa, unsigned size, u64& out) {
 
 bool Cpu::translate(u64 linear, u64& physical) const {
     const Core& core = *core_;
-    const Walk w = walk([&](u64 pa, unsigned size, u64& out) { return read_entry(core, pa, size, out); }, paging_state(core.r), linear);
+    const Walk w = walk([&](u64 pa, unsigned size, u64& out) { return read_entry(core, pa, size, out); },
+                        paging_state(core.r), linear);
     physical = w.physical;
     return w.present;
 }

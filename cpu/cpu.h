@@ -1,13 +1,13 @@
-// Cpu — one x86-64 logical processor: bytes in, state out. The only header of cpu/ that devices/, emu/ and ui/ need
-// besides bus.h, state/registers.h and mmu/walk.h.
+// Cpu — one x86-64 logical processor: bytes in, state out. The only header of cpu/ that devices/, emu/ and
+// ui/ need besides bus.h, state/registers.h and mmu/walk.h.
 //
-// Interface: the machine calls run() with the next event's virtual time and a step limit; the processor executes
-// until one of them is reached, it halts, a hook is met, or it shuts down. Virtual time is in cycles; one cycle is
-// one nanosecond of virtual time (a 1 GHz processor).
+// Interface: the machine calls run() with the next event's virtual time and a step limit; the processor
+// executes until one of them is reached, it halts, a hook is met, or it shuts down. Virtual time is in
+// cycles; one cycle is one nanosecond of virtual time (a 1 GHz processor).
 //
-// Invariants (design.md §1): the state at step N does not depend on how run() calls were cut, on the block cache, on
-// fusion, on hooks or on a save/restore in between. Inside a PhysicalBus callback, steps() and cycles() are those of
-// the instruction that made the access.
+// Invariants (design.md §1): the state at step N does not depend on how run() calls were cut, on the block
+// cache, on fusion, on hooks or on a save/restore in between. Inside a PhysicalBus callback, steps() and
+// cycles() are those of the instruction that made the access.
 #pragma once
 #include <memory>
 #include <span>
@@ -36,12 +36,12 @@ struct Options {
 inline constexpr u64 CyclesPerSecond = 1'000'000'000;
 
 enum class Stop : u8 {
-    Deadline,     ///< cycles() reached the deadline
-    StepLimit,    ///< steps() == step_limit
-    Halted,       ///< HLT with nothing to deliver; the machine moves time to its next event with skip_to()
-    Hook,         ///< about to execute the instruction at a hooked address, which is rip()
-    BusStop,      ///< the bus asked for a stop during the last instruction (Cpu::request_stop)
-    TripleFault,  ///< shutdown: a fault while delivering #DF
+    Deadline,    ///< cycles() reached the deadline
+    StepLimit,   ///< steps() == step_limit
+    Halted,      ///< HLT with nothing to deliver; the machine moves time to its next event with skip_to()
+    Hook,        ///< about to execute the instruction at a hooked address, which is rip()
+    BusStop,     ///< the bus asked for a stop during the last instruction (Cpu::request_stop)
+    TripleFault, ///< shutdown: a fault while delivering #DF
 };
 
 /// What led to a shutdown: the first fault of the chain and the ones after it, oldest first.
@@ -57,7 +57,7 @@ struct Counters {
 };
 
 class Cpu {
-  public:
+public:
     Cpu(const Options& options, PhysicalBus& bus, InterruptController& interrupts);
     ~Cpu();
     Cpu(const Cpu&) = delete;
@@ -67,8 +67,9 @@ class Cpu {
     void reset();
     void set_observer(CpuObserver* observer);
 
-    /// Executes until `deadline` (cycles) or `step_limit` (steps) is reached, or something else of Stop happens.
-    /// Returns at the first instruction boundary with cycles() >= deadline, or exactly at step_limit.
+    /// Executes until `deadline` (cycles) or `step_limit` (steps) is reached, or something else of Stop
+    /// happens. Returns at the first instruction boundary with cycles() >= deadline, or exactly at
+    /// step_limit.
     Stop run(u64 deadline, u64 step_limit);
 
     u64 steps() const;
@@ -83,7 +84,8 @@ class Cpu {
     /// From a bus callback: leave run() after the current instruction.
     void request_stop();
 
-    // State, for inspection and debuggers. Writing through mutable_registers() needs commit_registers() afterwards.
+    // State, for inspection and debuggers. Writing through mutable_registers() needs commit_registers()
+    // afterwards.
     const Registers& registers() const;
     Registers& mutable_registers();
     void commit_registers();
@@ -95,8 +97,8 @@ class Cpu {
     const Counters& counters() const;
     Options& options();
 
-    /// Host hooks on linear addresses of instructions (design.md law 4): run() stops with Stop::Hook before the
-    /// instruction executes; the next run() executes it. A hook is seen in every address space.
+    /// Host hooks on linear addresses of instructions (design.md law 4): run() stops with Stop::Hook before
+    /// the instruction executes; the next run() executes it. A hook is seen in every address space.
     void add_hook(u64 linear);
     void remove_hook(u64 linear);
 
@@ -115,7 +117,7 @@ class Cpu {
     /// Reads guest memory at a linear address without side effects; returns how many bytes were readable.
     std::size_t peek(u64 linear, std::span<u8> out) const;
 
-  private:
+private:
     std::unique_ptr<struct Core> core_;
 };
 

@@ -7,14 +7,15 @@ namespace {
 
 // PM1 status and enable, ACPI 4.8.3.1.
 constexpr u16 TimerEvent = 1, GlobalEvent = 0x20, PowerButton = 0x100, RtcEvent = 0x400, WakeStatus = 0x8000;
-constexpr u16 StatusBits = TimerEvent | 0x10 | GlobalEvent | PowerButton | 0x200 | RtcEvent | 0x4000 | WakeStatus;
+constexpr u16 StatusBits =
+    TimerEvent | 0x10 | GlobalEvent | PowerButton | 0x200 | RtcEvent | 0x4000 | WakeStatus;
 constexpr u16 EnableBits = TimerEvent | GlobalEvent | PowerButton | RtcEvent;
 // PM1 control, ACPI 4.8.3.2.
 using SciEnable = Bits<0>;
 using SleepType = Bits<10, 3>;
 using SleepEnable = Bits<13>;
 constexpr u64 HalfPeriodShift = 23; // bit 23 of the timer toggles every 2^23 ticks
-constexpr u32 ApmcEnable = 0x20;    // SMI_EN: tells firmware that SMM set-up is done, as QEMU does without SMM
+constexpr u32 ApmcEnable = 0x20; // SMI_EN: tells firmware that SMM set-up is done, as QEMU does without SMM
 
 enum Offset : unsigned {
     Status = 0x00,
@@ -65,8 +66,8 @@ void AcpiPm::arm_overflow() {
 }
 
 void AcpiPm::update() {
-    const bool level =
-        SciEnable::test(control_) && ((status_ & enable_ & EnableBits) != 0 || (gpe_status_ & gpe_enable_) != 0);
+    const bool level = SciEnable::test(control_) &&
+                       ((status_ & enable_ & EnableBits) != 0 || (gpe_status_ & gpe_enable_) != 0);
     if (level == line_) return;
     line_ = level;
     drive(links_.sci, level);
@@ -88,7 +89,9 @@ void AcpiPm::apm_command(u8 command) {
 }
 
 u8 AcpiPm::read_byte(unsigned offset) {
-    const auto lane = [offset](u64 word, unsigned base) { return static_cast<u8>(word >> (8 * (offset - base))); };
+    const auto lane = [offset](u64 word, unsigned base) {
+        return static_cast<u8>(word >> (8 * (offset - base)));
+    };
     if (offset < Enable) {
         refresh_overflow();
         return lane(status_, Status);
@@ -147,7 +150,8 @@ void AcpiPm::port_write(u16 port, unsigned size, u32 value) {
 
 void AcpiPm::serialize(Archive& archive) {
     archive.section(name(), 1);
-    archive(status_, enable_, control_, gpe_status_, gpe_enable_, smi_enable_, smi_status_, seen_half_, line_);
+    archive(status_, enable_, control_, gpe_status_, gpe_enable_, smi_enable_, smi_status_, seen_half_,
+            line_);
 }
 
 std::vector<Field> AcpiPm::describe() const {

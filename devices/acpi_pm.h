@@ -10,7 +10,7 @@
 namespace vitrine::devices {
 
 class AcpiPm final : public Chip, public PortDevice {
-  public:
+public:
     static constexpr u64 Frequency = 3'579'545;
     struct Links {
         Wire sci{};
@@ -30,7 +30,7 @@ class AcpiPm final : public Chip, public PortDevice {
     u32 port_read(u16 port, unsigned size) override;
     void port_write(u16 port, unsigned size, u32 value) override;
 
-  private:
+private:
     u64 ticks() const;
     void refresh_overflow();
     void arm_overflow();

@@ -1,7 +1,8 @@
-// BlockBackend — the medium behind a drive: 512-byte sectors. The board implements it over images and overlays.
+// BlockBackend — the medium behind a drive: 512-byte sectors. The board implements it over images and
+// overlays.
 //
-// Invariants: a caller never passes a range beyond sectors(); spans are whole sectors. False means that the medium
-// failed; the drive then reports an uncorrectable error to the guest.
+// Invariants: a caller never passes a range beyond sectors(); spans are whole sectors. False means that the
+// medium failed; the drive then reports an uncorrectable error to the guest.
 #pragma once
 #include <span>
 #include "cpu/base/types.h"
@@ -11,7 +12,7 @@ namespace vitrine::devices {
 inline constexpr u64 SectorSize = 512;
 
 class BlockBackend {
-  public:
+public:
     virtual ~BlockBackend() = default;
     virtual u64 sectors() = 0;
     virtual bool read(u64 lba, std::span<u8> out) = 0;

@@ -1,7 +1,8 @@
-// Chip — what every device is to the board: something with a name that resets, serializes and describes itself.
+// Chip — what every device is to the board: something with a name that resets, serializes and describes
+// itself.
 //
-// A chip sees only its registers, its interrupt wires, guest memory through DmaPort, and the event clock. It never
-// sees the processor, a file, the host's clock or the UI.
+// A chip sees only its registers, its interrupt wires, guest memory through DmaPort, and the event clock. It
+// never sees the processor, a file, the host's clock or the UI.
 #pragma once
 #include <functional>
 #include <span>
@@ -23,7 +24,7 @@ inline void drive(const Wire& wire, bool level) {
 /// Bus-master access to guest physical memory. Writes drop decoded code. Unbacked addresses read as all ones,
 /// swallow writes, and make the call return false; a chip then reports the error its specification asks for.
 class DmaPort {
-  public:
+public:
     virtual ~DmaPort() = default;
     virtual bool read(u64 pa, std::span<u8> out) = 0;
     virtual bool write(u64 pa, std::span<const u8> data) = 0;
@@ -36,10 +37,11 @@ struct Field {
     std::string meaning;
 };
 
-/// Rules for wires: a chip's constructor drives nothing (every output starts inactive); reset() drives its outputs
-/// inactive and keeps the levels of its input pins; loading drives nothing, as the other end loads its own level.
+/// Rules for wires: a chip's constructor drives nothing (every output starts inactive); reset() drives its
+/// outputs inactive and keeps the levels of its input pins; loading drives nothing, as the other end loads
+/// its own level.
 class Chip {
-  public:
+public:
     virtual ~Chip() = default;
     virtual const char* name() const = 0; ///< the chip's part name: "i8259", "ich9_ahci"
     virtual void reset() = 0;             ///< power-on or platform reset
@@ -47,27 +49,28 @@ class Chip {
     virtual void serialize(Archive& archive) = 0;
     virtual std::vector<Field> describe() const = 0;
 
-    /// Where the chip says that the guest asked for something it does not model. Host side only, never serialized.
+    /// Where the chip says that the guest asked for something it does not model. Host side only, never
+    /// serialized.
     void set_log(std::function<void(std::string_view line)> sink) { log_ = std::move(sink); }
 
-  protected:
+protected:
     /// One line, prefixed with the chip's name. At most 64 lines a chip: the guest must not flood the host.
     void log(std::string_view what) const;
 
-  private:
+private:
     std::function<void(std::string_view)> log_;
     mutable u32 lines_logged_ = 0;
 };
 
 class PortDevice {
-  public:
+public:
     virtual ~PortDevice() = default;
     virtual u32 port_read(u16 port, unsigned size) = 0;
     virtual void port_write(u16 port, unsigned size, u32 value) = 0;
 };
 
 class MmioDevice {
-  public:
+public:
     virtual ~MmioDevice() = default;
     virtual u64 mmio_read(u64 offset, unsigned size) = 0;
     virtual void mmio_write(u64 offset, unsigned size, u64 value) = 0;

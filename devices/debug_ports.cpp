@@ -9,7 +9,9 @@ void PostPort::serialize(Archive& archive) {
     archive(code_);
 }
 std::vector<Field> PostPort::describe() const { return {{"code", code_, "last POST code"}}; }
-u32 PostPort::port_read(u16, unsigned size) { return static_cast<u32>((0xFFFFFF00u | code_) & size_mask(size)); }
+u32 PostPort::port_read(u16, unsigned size) {
+    return static_cast<u32>((0xFFFFFF00u | code_) & size_mask(size));
+}
 void PostPort::port_write(u16, unsigned, u32 value) {
     code_ = static_cast<u8>(value);
     if (sink_) sink_(code_);

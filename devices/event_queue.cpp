@@ -1,5 +1,5 @@
-// EventQueue: a scan over a few dozen slots; the board has tens of events, so a scan beats a heap and cannot depend on
-// insertion order.
+// EventQueue: a scan over a few dozen slots; the board has tens of events, so a scan beats a heap and cannot
+// depend on insertion order.
 #include "devices/event_queue.h"
 #include <algorithm>
 

@@ -1,9 +1,10 @@
 // EventQueue — the machine's one list of things that will happen, ordered by (virtual time, sequence number).
 //
-// Interface: a chip registers each kind of event once, at construction (the order is fixed by the board, so it is the
-// same in every run), and then schedules or cancels it. An event has at most one pending occurrence.
-// Invariants: callbacks run at the first instruction boundary with now >= time, in order of (time, sequence).
-// Times are virtual nanoseconds; one processor cycle is one nanosecond. The queue serializes completely.
+// Interface: a chip registers each kind of event once, at construction (the order is fixed by the board, so
+// it is the same in every run), and then schedules or cancels it. An event has at most one pending
+// occurrence. Invariants: callbacks run at the first instruction boundary with now >= time, in order of
+// (time, sequence). Times are virtual nanoseconds; one processor cycle is one nanosecond. The queue
+// serializes completely.
 #pragma once
 #include <functional>
 #include <string>
@@ -15,7 +16,7 @@ namespace vitrine::devices {
 
 /// Where `now` comes from: exact even in the middle of an instruction's device access.
 class Clock {
-  public:
+public:
     virtual ~Clock() = default;
     virtual u64 now() const = 0; ///< virtual nanoseconds since power-on
 };
@@ -24,7 +25,7 @@ using EventId = u32;
 inline constexpr u64 Never = ~u64{0};
 
 class EventQueue final : public Clock {
-  public:
+public:
     /// `time_source` is asked for now(); the board sets it to the processor's cycle count.
     explicit EventQueue(std::function<u64()> time_source) : time_source_(std::move(time_source)) {}
 
@@ -50,7 +51,7 @@ class EventQueue final : public Clock {
     std::vector<Pending> list() const;
     void serialize(Archive& archive);
 
-  private:
+private:
     struct Slot {
         std::string name;
         std::function<void()> callback;

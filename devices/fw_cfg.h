@@ -1,11 +1,13 @@
-// fw_cfg — the firmware configuration device: numbered items and named files from the board to firmware and kernel.
+// fw_cfg — the firmware configuration device: numbered items and named files from the board to firmware and
+// kernel.
 //
-// Ports: 510h selector (16 bit), 511h data, 514h–51Bh DMA address (big-endian, high half first).
-// Implements: QEMU's fw_cfg interface specification (docs/specs/fw_cfg): signature, id 3 (traditional + DMA), file
+// Ports: 510h selector (16 bit), 511h data, 514h–51Bh DMA address (big-endian, high half first). Implements:
+// QEMU's fw_cfg interface specification (docs/specs/fw_cfg): signature, id 3 (traditional + DMA), file
 // directory at selector 19h with files from 20h on, sorted by name.
 //
-// Invariants: items are configuration — the same in every run, kept by reset, not serialized; only the selector, the
-// offset and the DMA address are state. Items are read-only: writes through DMA report an error.
+// Invariants: items are configuration — the same in every run, kept by reset, not serialized; only the
+// selector, the offset and the DMA address are state. Items are read-only: writes through DMA report an
+// error.
 #pragma once
 #include <map>
 #include "devices/chip.h"
@@ -13,7 +15,7 @@
 namespace vitrine::devices {
 
 class FwCfg final : public Chip, public PortDevice {
-  public:
+public:
     explicit FwCfg(DmaPort& memory);
 
     void add_item(u16 selector, std::vector<u8> bytes);
@@ -30,7 +32,7 @@ class FwCfg final : public Chip, public PortDevice {
     u32 port_read(u16 port, unsigned size) override;
     void port_write(u16 port, unsigned size, u32 value) override;
 
-  private:
+private:
     const std::vector<u8>* item(u16 selector) const;
     void rebuild_directory();
     u8 next_byte();

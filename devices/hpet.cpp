@@ -1,4 +1,5 @@
-// hpet — see the header. The counter is arithmetic on virtual time; each comparator's next match is one event.
+// hpet — see the header. The counter is arithmetic on virtual time; each comparator's next match is one
+// event.
 #include "devices/hpet.h"
 #include "devices/register.h"
 
@@ -16,8 +17,8 @@ using TimerPeriodic = Bits<3>;
 using TimerSetValue = Bits<6>;
 using TimerMode32 = Bits<8>;
 using TimerRoute = Bits<9, 5>;
-constexpr u64 TimerWritable = TimerLevel::mask | TimerEnable::mask | TimerPeriodic::mask | TimerSetValue::mask |
-                              TimerMode32::mask | TimerRoute::mask;
+constexpr u64 TimerWritable = TimerLevel::mask | TimerEnable::mask | TimerPeriodic::mask |
+                              TimerSetValue::mask | TimerMode32::mask | TimerRoute::mask;
 // Every timer can be periodic, is 64 bits wide, and may use pins 20–23 (ICH9 20.1.5).
 constexpr u64 RoutablePins = 0x00F00000;
 constexpr u64 TimerCapabilities = 1 << 4 | 1 << 5 | RoutablePins << 32;
@@ -69,7 +70,8 @@ void Hpet::update_level(unsigned index) {
     drive(index, (status_ >> index & 1) != 0 && TimerEnable::test(timer.configuration) && enabled());
 }
 
-/// Schedules the next match. A match at this very tick counts only with `include_now` (a comparator just written).
+/// Schedules the next match. A match at this very tick counts only with `include_now` (a comparator just
+/// written).
 void Hpet::arm(unsigned index, bool include_now) {
     const Timer& timer = timers_[index];
     events_.cancel(expiry_[index]);
@@ -148,7 +150,8 @@ void Hpet::write_timer_configuration(unsigned index, u64 value) {
     Timer& timer = timers_[index];
     const u64 written = (value & TimerWritable) | TimerCapabilities;
     const u64 changed = written ^ timer.configuration;
-    if ((changed & (TimerRoute::mask | TimerLevel::mask)) != 0 || !TimerEnable::test(written)) drive(index, false);
+    if ((changed & (TimerRoute::mask | TimerLevel::mask)) != 0 || !TimerEnable::test(written))
+        drive(index, false);
     timer.configuration = written;
     if ((changed & TimerMode32::mask) != 0 && TimerMode32::test(written)) {
         timer.comparator &= 0xFFFFFFFF;
@@ -200,12 +203,13 @@ void Hpet::mmio_write(u64 offset, unsigned size, u64 value) {
     const u64 base = offset & ~u64{7};
     const unsigned lane = static_cast<unsigned>(offset & 7);
     if (size < 4 || (lane & 3) != 0) return log("a store of less than 32 bits was ignored");
-    // Status bits are write-one-to-clear: the other half must not be written back. A comparator's other half keeps
-    // what the same write would mean for it: in periodic mode that is the period.
+    // Status bits are write-one-to-clear: the other half must not be written back. A comparator's other half
+    // keeps what the same write would mean for it: in periodic mode that is the period.
     u64 old = read_register(base);
     if (base == 0x20) old = 0;
     const u64 index = (base - 0x100) / 0x20;
-    if (base >= 0x100 && index < Timers && (base & 0x1F) == 8 && TimerPeriodic::test(timers_[index].configuration) &&
+    if (base >= 0x100 && index < Timers && (base & 0x1F) == 8 &&
+        TimerPeriodic::test(timers_[index].configuration) &&
         !TimerSetValue::test(timers_[index].configuration))
         old = timers_[index].period;
     write_register(base, put_bytes(old, lane, size, value));
@@ -218,15 +222,16 @@ void Hpet::serialize(Archive& archive) {
     for (const Timer& timer : timers_)
         if ((timer.configuration & ~(TimerWritable | TimerCapabilities)) != 0)
             archive.fail("a timer's configuration holds reserved bits");
-    if (configuration_ > 3 || start_time_ > u64{1} << 62) archive.fail("a register holds an impossible value");
+    if (configuration_ > 3 || start_time_ > u64{1} << 62)
+        archive.fail("a register holds an impossible value");
 }
 
 std::vector<Field> Hpet::describe() const {
-    std::vector<Field> out{
-        {"CAP", Capabilities, "100 MHz, 64 bit, 3 timers"},
-        {"CONF", configuration_, enabled() ? (legacy() ? "running, legacy replacement" : "running") : "halted"},
-        {"STS", status_, ""},
-        {"counter", counter(), ""}};
+    std::vector<Field> out{{"CAP", Capabilities, "100 MHz, 64 bit, 3 timers"},
+                           {"CONF", configuration_,
+                            enabled() ? (legacy() ? "running, legacy replacement" : "running") : "halted"},
+                           {"STS", status_, ""},
+                           {"counter", counter(), ""}};
     for (unsigned i = 0; i < Timers; ++i) {
         const Timer& timer = timers_[i];
         const std::string who = "timer" + std::to_string(i) + ".";

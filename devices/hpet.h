@@ -1,8 +1,8 @@
 // hpet — High Precision Event Timer: a 64-bit counter at 100 MHz and three comparators.
 //
-// Pins: one line a comparator, to IOAPIC pins 20–23; with legacy replacement, comparator 0 drives IRQ 0 (IOAPIC pin 2)
-// and comparator 1 IRQ 8, in place of the i8254 and the RTC.
-// Registers: FED00000h, 1 KiB. Implements: IA-PC HPET specification 1.0a.
+// Pins: one line a comparator, to IOAPIC pins 20–23; with legacy replacement, comparator 0 drives IRQ 0
+// (IOAPIC pin 2) and comparator 1 IRQ 8, in place of the i8254 and the RTC. Registers: FED00000h, 1 KiB.
+// Implements: IA-PC HPET specification 1.0a.
 //
 // Inaccuracies: FSB (MSI) delivery is not offered (capability bit clear).
 #pragma once
@@ -11,15 +11,17 @@
 namespace vitrine::devices {
 
 class Hpet final : public Chip, public MmioDevice {
-  public:
+public:
     static constexpr u64 DefaultBase = 0xFED00000;
     static constexpr u64 Period = 10; ///< nanoseconds
     static constexpr unsigned Timers = 3;
 
     struct Links {
         std::function<void(unsigned pin, bool level)> ioapic_pin{};
-        std::function<void(unsigned irq, bool level)> legacy_irq{}; ///< 0 or 8: 8259 line, and IOAPIC pin 2 or 8
-        std::function<void(bool enabled)> legacy_replacement{};     ///< while enabled, i8254 and RTC lines are cut
+        std::function<void(unsigned irq, bool level)>
+            legacy_irq{}; ///< 0 or 8: 8259 line, and IOAPIC pin 2 or 8
+        std::function<void(bool enabled)>
+            legacy_replacement{}; ///< while enabled, i8254 and RTC lines are cut
     };
     Hpet(EventQueue& events, Links links);
 
@@ -35,13 +37,13 @@ class Hpet final : public Chip, public MmioDevice {
     struct Timer {
         u64 configuration = 0;
         u64 comparator = ~u64{0};
-        u64 period = 0;         ///< last value written in periodic mode
-        bool line = false;      ///< what drives the wire now
+        u64 period = 0;    ///< last value written in periodic mode
+        bool line = false; ///< what drives the wire now
         void serialize(Archive& archive) { archive(configuration, comparator, period, line); }
     };
     const Timer& timer(unsigned index) const { return timers_[index % Timers]; }
 
-  private:
+private:
     bool enabled() const { return (configuration_ & 1) != 0; }
     bool legacy() const { return (configuration_ & 2) != 0; }
     u64 read_register(u64 offset) const;

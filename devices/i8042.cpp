@@ -112,8 +112,8 @@ void I8042::controller_command(u8 command) {
     case 0xAE: command_byte_ &= static_cast<u8>(~KeyboardDisabled); break;
     case 0xC0: return controller_send(0x80); // input port: keyboard not locked
     case 0xD0:
-        return controller_send(
-            static_cast<u8>(0x01 | (a20_ ? 2 : 0) | (keyboard_line_ ? 0x10 : 0) | (mouse_line_ ? 0x20 : 0) | 0xC0));
+        return controller_send(static_cast<u8>(0x01 | (a20_ ? 2 : 0) | (keyboard_line_ ? 0x10 : 0) |
+                                               (mouse_line_ ? 0x20 : 0) | 0xC0));
     case 0xD1:
     case 0xD2:
     case 0xD3:
@@ -183,8 +183,8 @@ void I8042::Keyboard::serialize(Archive& archive) {
 
 void I8042::Mouse::serialize(Archive& archive) {
     std::vector<u8> bytes(queue.begin(), queue.end());
-    archive(reporting, remote, wrap, scale2, sample_rate, resolution, id, buttons, pending_command, rate_history, dx,
-            dy, wheel);
+    archive(reporting, remote, wrap, scale2, sample_rate, resolution, id, buttons, pending_command,
+            rate_history, dx, dy, wheel);
     archive.vector(bytes, 2 * QueueLimit);
     if (archive.loading()) queue.assign(bytes.begin(), bytes.end());
     constexpr i32 Limit = 1 << 20;
@@ -201,15 +201,15 @@ void I8042::serialize(Archive& archive) {
 }
 
 std::vector<Field> I8042::describe() const {
-    return {
-        {"command byte", command_byte_, (command_byte_ & Translate) != 0 ? "translating to set 1" : "not translating"},
-        {"output buffer", output_, output_full_ ? "full" : "empty"},
-        {"A20", a20_ ? 1u : 0u, "gate"},
-        {"keyboard.set", keyboard_.scancode_set, keyboard_.scanning ? "scanning" : "disabled"},
-        {"keyboard.leds", keyboard_.leds, "scroll, num, caps"},
-        {"keyboard.queue", keyboard_.queue.size(), "bytes"},
-        {"mouse.id", mouse_.id, mouse_.reporting ? "reporting" : "silent"},
-        {"mouse.queue", mouse_.queue.size(), "bytes"}};
+    return {{"command byte", command_byte_,
+             (command_byte_ & Translate) != 0 ? "translating to set 1" : "not translating"},
+            {"output buffer", output_, output_full_ ? "full" : "empty"},
+            {"A20", a20_ ? 1u : 0u, "gate"},
+            {"keyboard.set", keyboard_.scancode_set, keyboard_.scanning ? "scanning" : "disabled"},
+            {"keyboard.leds", keyboard_.leds, "scroll, num, caps"},
+            {"keyboard.queue", keyboard_.queue.size(), "bytes"},
+            {"mouse.id", mouse_.id, mouse_.reporting ? "reporting" : "silent"},
+            {"mouse.queue", mouse_.queue.size(), "bytes"}};
 }
 
 } // namespace vitrine::devices

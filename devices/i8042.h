@@ -1,13 +1,13 @@
 // i8042 — keyboard controller with a PS/2 keyboard and a PS/2 mouse behind it.
 //
-// Pins: IRQ 1, IRQ 12, A20 gate (output port bit 1), processor reset (output port bit 0, pulse).
-// Ports: 60h data, 64h status and command.
-// Implements: IBM PS/2 Technical Reference, keyboard and auxiliary device controller; keyboard: IBM Enhanced Keyboard
-// (sets 1 and 2), mouse: PS/2 mouse with the IntelliMouse wheel extension.
+// Pins: IRQ 1, IRQ 12, A20 gate (output port bit 1), processor reset (output port bit 0, pulse). Ports: 60h
+// data, 64h status and command. Implements: IBM PS/2 Technical Reference, keyboard and auxiliary device
+// controller; keyboard: IBM Enhanced Keyboard (sets 1 and 2), mouse: PS/2 mouse with the IntelliMouse wheel
+// extension.
 //
-// Device bytes reach the output buffer one at a time, 10 µs after it became free.
-// Inaccuracies: scan-code set 3 is refused; typematic rate is accepted and the host sends repeats itself; the bytes that
-// a real line would take milliseconds for take microseconds.
+// Device bytes reach the output buffer one at a time, 10 µs after it became free. Inaccuracies: scan-code set
+// 3 is refused; typematic rate is accepted and the host sends repeats itself; the bytes that a real line
+// would take milliseconds for take microseconds.
 #pragma once
 #include <deque>
 #include <span>
@@ -16,16 +16,16 @@
 namespace vitrine::devices {
 
 class I8042 final : public Chip, public PortDevice {
-  public:
+public:
     struct Links {
         Wire keyboard_interrupt{}, mouse_interrupt{};
-        Wire a20{};                          ///< the gate's new level; the last writer (this or port 92h) wins
+        Wire a20{}; ///< the gate's new level; the last writer (this or port 92h) wins
         std::function<void()> reset_pulse{}; ///< command FEh, or output port bit 0 written as 0
     };
     I8042(EventQueue& events, Links links);
 
-    /// Host keys as scan-code set 1 bytes (make, break, E0/E1 prefixes). Bounded: when 256 bytes wait, a whole call
-    /// is dropped, as a real keyboard's buffer overruns.
+    /// Host keys as scan-code set 1 bytes (make, break, E0/E1 prefixes). Bounded: when 256 bytes wait, a
+    /// whole call is dropped, as a real keyboard's buffer overruns.
     void key(std::span<const u8> set1);
     /// Relative movement (y up), buttons bit 0 left, 1 right, 2 middle.
     void mouse(int dx, int dy, int wheel, u8 buttons);
@@ -40,7 +40,7 @@ class I8042 final : public Chip, public PortDevice {
     u32 port_read(u16 port, unsigned size) override;
     void port_write(u16 port, unsigned size, u32 value) override;
 
-  private:
+private:
     static constexpr std::size_t QueueLimit = 256;
     struct Keyboard {
         bool scanning = true;

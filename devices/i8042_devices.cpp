@@ -12,7 +12,7 @@ constexpr std::size_t AnswerRoom = 16; // answers fit even when key codes fill t
 
 } // namespace
 
-// ---- keyboard ----------------------------------------------------------------------------------------------------
+// ---- keyboard ---------------------------------------------------------------------------------------------
 
 void I8042::keyboard_send(u8 byte) {
     if (keyboard_.queue.size() < QueueLimit + AnswerRoom) keyboard_.queue.push_back(byte);
@@ -86,13 +86,14 @@ void I8042::keyboard_byte(u8 value) {
         keyboard_send(Acknowledge);
         return keyboard_send(TestPassed);
     default:
-        if (value >= 0xF7 && value <= 0xFA) return keyboard_send(Acknowledge); // key types of set 3: accepted, unused
+        if (value >= 0xF7 && value <= 0xFA)
+            return keyboard_send(Acknowledge); // key types of set 3: accepted, unused
         log("an unknown keyboard command was answered with FEh");
         return keyboard_send(Resend);
     }
 }
 
-// ---- mouse -------------------------------------------------------------------------------------------------------
+// ---- mouse ------------------------------------------------------------------------------------------------
 
 void I8042::mouse_send(u8 byte) {
     if (mouse_.queue.size() < QueueLimit + AnswerRoom) mouse_.queue.push_back(byte);
@@ -104,7 +105,8 @@ void I8042::mouse_defaults() {
     mouse_.id = id;
 }
 
-/// One movement report: flags, dx, dy and, with id 3, the wheel. What does not fit in 9 bits stays for the next.
+/// One movement report: flags, dx, dy and, with id 3, the wheel. What does not fit in 9 bits stays for the
+/// next.
 void I8042::mouse_packet() {
     const i32 dx = std::clamp(mouse_.dx, -255, 255), dy = std::clamp(mouse_.dy, -255, 255);
     const i32 wheel = std::clamp(mouse_.wheel, -8, 7);
@@ -127,7 +129,8 @@ void I8042::mouse(int dx, int dy, int wheel, u8 buttons) {
     if (!mouse_.reporting || mouse_.remote || mouse_.wrap || mouse_.queue.size() + 4 > QueueLimit) return;
     for (int packets = 0; packets < 8; ++packets) {
         mouse_packet();
-        if ((mouse_.dx == 0 && mouse_.dy == 0 && mouse_.wheel == 0) || mouse_.queue.size() + 4 > QueueLimit) break;
+        if ((mouse_.dx == 0 && mouse_.dy == 0 && mouse_.wheel == 0) || mouse_.queue.size() + 4 > QueueLimit)
+            break;
     }
     arm();
 }
@@ -155,8 +158,8 @@ void I8042::mouse_byte(u8 value) {
     case 0xE9:
         mouse_send(Acknowledge);
         mouse_send(static_cast<u8>((mouse_.remote ? 0x40 : 0) | (mouse_.reporting ? 0x20 : 0) |
-                                   (mouse_.scale2 ? 0x10 : 0) | (mouse_.buttons & 1) << 2 | (mouse_.buttons & 4) >> 1 |
-                                   (mouse_.buttons & 2) >> 1));
+                                   (mouse_.scale2 ? 0x10 : 0) | (mouse_.buttons & 1) << 2 |
+                                   (mouse_.buttons & 4) >> 1 | (mouse_.buttons & 2) >> 1));
         mouse_send(mouse_.resolution);
         return mouse_send(mouse_.sample_rate);
     case 0xEA: mouse_.remote = false; break;

@@ -1,6 +1,8 @@
-// Scan-code translation of the 8042: set 2 (what the keyboard sends) to set 1 (what PC software reads), and back.
+// Scan-code translation of the 8042: set 2 (what the keyboard sends) to set 1 (what PC software reads), and
+// back.
 //
-// The table is the controller's, indexed by the set 2 byte; codes above 7Fh pass, except for F7 (83h) and SysRq (84h).
+// The table is the controller's, indexed by the set 2 byte; codes above 7Fh pass, except for F7 (83h) and
+// SysRq (84h).
 #pragma once
 #include <array>
 #include "cpu/base/types.h"
@@ -27,7 +29,8 @@ constexpr u8 set2_to_set1(u8 code) {
 /// The set 2 make code of a set 1 make code (below 80h).
 constexpr u8 set1_to_set2(u8 code) {
     for (int candidate = 0x84; candidate >= 0; --candidate)
-        if (candidate != 0x80 && set2_to_set1(static_cast<u8>(candidate)) == code) return static_cast<u8>(candidate);
+        if (candidate != 0x80 && set2_to_set1(static_cast<u8>(candidate)) == code)
+            return static_cast<u8>(candidate);
     return 0x00;
 }
 

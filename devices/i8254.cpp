@@ -1,4 +1,5 @@
-// i8254 — see the header. Counting is arithmetic on tick numbers: tick k happens at ceil(k · 10⁹ / 1 193 182) ns.
+// i8254 — see the header. Counting is arithmetic on tick numbers: tick k happens at ceil(k · 10⁹ / 1 193 182)
+// ns.
 #include "devices/i8254.h"
 #include <algorithm>
 #include "devices/register.h"
@@ -137,7 +138,8 @@ void I8254::edge() {
     Counter& counter = counters_[0];
     const u64 tick = next_edge(counter, seen_tick_);
     if (tick == Never) return;
-    if (tick_now() > tick + Frequency) return update(); // a second behind: only a forged snapshot can be; start afresh
+    if (tick_now() > tick + Frequency)
+        return update(); // a second behind: only a forged snapshot can be; start afresh
     seen_tick_ = tick;
     settle(counter, tick);
     drive_interrupt(output_at(counter, tick));
@@ -175,8 +177,9 @@ void I8254::write_control(u8 value) {
                 const u64 tick = tick_now();
                 settle(counter, tick);
                 const bool null = counter.null_count || counter.next_reload != 0 || tick < counter.start_tick;
-                counter.status = static_cast<u8>((output_at(counter, tick) ? 0x80 : 0) | (null ? 0x40 : 0) |
-                                                 counter.access << 4 | counter.mode << 1 | (counter.bcd ? 1 : 0));
+                counter.status =
+                    static_cast<u8>((output_at(counter, tick) ? 0x80 : 0) | (null ? 0x40 : 0) |
+                                    counter.access << 4 | counter.mode << 1 | (counter.bcd ? 1 : 0));
                 counter.status_latched = true;
             }
         }
@@ -334,7 +337,8 @@ std::vector<Field> I8254::describe() const {
         const std::string who = "counter" + std::to_string(i) + ".";
         out.push_back({who + "mode", counter.mode, Modes[counter.mode]});
         out.push_back({who + "reload", counter.reload, counter.bcd ? "BCD" : "binary"});
-        out.push_back({who + "count", count(i), counter.loaded || counter.triggered ? "counting" : "not loaded"});
+        out.push_back(
+            {who + "count", count(i), counter.loaded || counter.triggered ? "counting" : "not loaded"});
         out.push_back({who + "gate", counter.gate ? 1u : 0u, ""});
         out.push_back({who + "OUT", output(i) ? 1u : 0u, ""});
     }

@@ -45,7 +45,8 @@ void I8259::set_line(unsigned line, bool level) {
     update();
 }
 
-/// Edge/level sense: an edge is latched, and forgotten if the line falls before the acknowledge ("default IR7").
+/// Edge/level sense: an edge is latched, and forgotten if the line falls before the acknowledge ("default
+/// IR7").
 void I8259::set_unit_line(unsigned index, unsigned line, bool level) {
     Unit& unit = units_[index];
     const u8 bit = static_cast<u8>(1u << line);
@@ -72,7 +73,8 @@ int I8259::highest_request(const Unit& unit, bool is_master) const {
         const bool in_service = (blocking & bit) != 0;
         // Special fully nested mode: the slave may interrupt its own service.
         const bool nests = is_master && unit.special_nested && line == Cascade;
-        if ((pending & bit) != 0 && (!in_service || nests) && (!unit.special_mask || (unit.service & bit) == 0 || nests))
+        if ((pending & bit) != 0 && (!in_service || nests) &&
+            (!unit.special_mask || (unit.service & bit) == 0 || nests))
             return static_cast<int>(line);
         if (in_service && !unit.special_mask) return -1;
     }
@@ -97,7 +99,8 @@ u8 I8259::begin_service(unsigned index, unsigned line) {
     } else {
         unit.service |= bit;
     }
-    if (index == 1) set_unit_line(0, Cascade, false); // INT falls with INTA; update() raises it for the next one
+    if (index == 1)
+        set_unit_line(0, Cascade, false); // INT falls with INTA; update() raises it for the next one
     return static_cast<u8>(line);
 }
 
@@ -109,7 +112,8 @@ int I8259::acknowledge() {
     if (line == Cascade && !units_[0].single) {
         const int slave_line = highest_request(units_[1], false);
         vector = units_[1].vector_base | 7;
-        if (slave_line >= 0) vector = units_[1].vector_base | begin_service(1, static_cast<unsigned>(slave_line));
+        if (slave_line >= 0)
+            vector = units_[1].vector_base | begin_service(1, static_cast<unsigned>(slave_line));
     }
     update();
     return vector;
@@ -216,7 +220,9 @@ void I8259::port_write(u16 port, unsigned size, u32 value) {
             unit.vector_base = byte & 0xF8;
             unit.expected_word = !unit.single ? 3 : unit.needs_word4 ? 4 : 0;
             break;
-        case 3: unit.expected_word = unit.needs_word4 ? 4 : 0; break; // the cascade is wired; its word says nothing new
+        case 3:
+            unit.expected_word = unit.needs_word4 ? 4 : 0;
+            break; // the cascade is wired; its word says nothing new
         default:
             unit.automatic_end = AutomaticEnd::test(byte);
             unit.special_nested = SpecialNested::test(byte);
@@ -228,9 +234,9 @@ void I8259::port_write(u16 port, unsigned size, u32 value) {
 }
 
 void I8259::Unit::serialize(Archive& archive) {
-    archive(request, service, mask, lines, level_triggered, vector_base, lowest_priority, expected_word, needs_word4,
-            single, level_mode, automatic_end, rotate_on_automatic_end, special_nested, special_mask, poll,
-            read_service);
+    archive(request, service, mask, lines, level_triggered, vector_base, lowest_priority, expected_word,
+            needs_word4, single, level_mode, automatic_end, rotate_on_automatic_end, special_nested,
+            special_mask, poll, read_service);
     if (archive.loading() && (lowest_priority > 7 || expected_word > 4 || (vector_base & 7) != 0))
         archive.fail("an 8259 holds impossible values");
 }

@@ -1,18 +1,19 @@
 // i8259 — the pair of programmable interrupt controllers of a PC, master and cascaded slave.
 //
-// Pins: IR0–IR15 in (IR2 is the cascade and has no input), INT out, INTA in (acknowledge()).
-// Ports: 20h/21h master, A0h/A1h slave, 4D0h/4D1h edge/level control (ELCR).
-// Implements: Intel 8259A datasheet (231468) — ICW1–4, OCW1–3, priorities, rotation, special mask, poll, automatic
-// EOI, special fully nested mode; ELCR as in the 82371SB datasheet 2.6.
+// Pins: IR0–IR15 in (IR2 is the cascade and has no input), INT out, INTA in (acknowledge()). Ports: 20h/21h
+// master, A0h/A1h slave, 4D0h/4D1h edge/level control (ELCR). Implements: Intel 8259A datasheet (231468) —
+// ICW1–4, OCW1–3, priorities, rotation, special mask, poll, automatic EOI, special fully nested mode; ELCR as
+// in the 82371SB datasheet 2.6.
 //
-// Inaccuracies: 8080 mode (ICW4.PM = 0) delivers vectors as 8086 mode does; buffered mode has no meaning here.
+// Inaccuracies: 8080 mode (ICW4.PM = 0) delivers vectors as 8086 mode does; buffered mode has no meaning
+// here.
 #pragma once
 #include "devices/chip.h"
 
 namespace vitrine::devices {
 
 class I8259 final : public Chip, public PortDevice {
-  public:
+public:
     explicit I8259(Wire interrupt);
 
     void set_line(unsigned line, bool level); ///< IR0–IR15
@@ -20,7 +21,8 @@ class I8259 final : public Chip, public PortDevice {
         return [this, line](bool level) { set_line(line, level); };
     }
     bool output() const { return output_; }
-    /// Both INTA cycles: the vector. With nothing pending any more, the spurious vector (IR7 of the chip asked).
+    /// Both INTA cycles: the vector. With nothing pending any more, the spurious vector (IR7 of the chip
+    /// asked).
     int acknowledge();
 
     const char* name() const override { return "i8259"; }
@@ -45,7 +47,7 @@ class I8259 final : public Chip, public PortDevice {
     };
     const Unit& unit(unsigned index) const { return units_[index & 1]; }
 
-  private:
+private:
     int highest_request(const Unit& unit, bool is_master) const;
     void update();
     void initialize(unsigned index, u8 word1);

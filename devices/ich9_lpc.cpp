@@ -185,15 +185,16 @@ void Ich9Lpc::port_write(u16 port, unsigned size, u32 value) {
 void Ich9Lpc::serialize(Archive& archive) {
     archive.section(name(), 1);
     PciDevice::serialize(archive);
-    archive(pirq_levels_, isa_levels_, port92_, reset_control_, apm_control_, apm_status_, a20_, d31ip_, hptc_, gcs_,
-            d31ir_, oic_);
+    archive(pirq_levels_, isa_levels_, port92_, reset_control_, apm_control_, apm_status_, a20_, d31ip_,
+            hptc_, gcs_, d31ir_, oic_);
 }
 
 std::vector<Field> Ich9Lpc::describe() const {
     std::vector<Field> out = PciDevice::describe();
     for (unsigned i = 0; i < 8; ++i) {
         const u32 route = get_config((i < 4 ? PirqA : PirqE) + i % 4, 1);
-        std::string meaning = PirqDisabled::test(route) ? "not routed" : "IRQ " + std::to_string(PirqLine::get(route));
+        std::string meaning =
+            PirqDisabled::test(route) ? "not routed" : "IRQ " + std::to_string(PirqLine::get(route));
         if ((pirq_levels_ >> i & 1) != 0) meaning += ", asserted";
         out.push_back({std::string("PIRQ") + static_cast<char>('A' + i), route, meaning});
     }

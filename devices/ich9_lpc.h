@@ -5,21 +5,23 @@
 // Implements: Intel ICH9 datasheet (316972) 13.1 (configuration), 13.7 (processor interface), 10.1 (chipset
 // configuration at RCBA).
 //
-// Inaccuracies: SMI# does not exist: a write to B2h calls apm_command, and the board lets acpi_pm switch SCI_EN, which
-// is what firmware's SMI handler would do. Chipset configuration holds D31IP, D31IR, OIC, HPTC and GCS only.
+// Inaccuracies: SMI# does not exist: a write to B2h calls apm_command, and the board lets acpi_pm switch
+// SCI_EN, which is what firmware's SMI handler would do. Chipset configuration holds D31IP, D31IR, OIC, HPTC
+// and GCS only.
 #pragma once
 #include "devices/pci_device.h"
 
 namespace vitrine::devices {
 
 class Ich9Lpc final : public PciDevice, public PortDevice {
-  public:
+public:
     struct Outputs {
         std::function<void(unsigned irq, bool level)> isa_irq{};    ///< a PIRQ's contribution to an 8259 line
         std::function<void(unsigned pin, bool level)> ioapic_pin{}; ///< 16–23
         Wire a20{};                                                 ///< port 92h bit 1
-        std::function<void(bool full)> reset{}; ///< port 92h or CF9h; full: the whole platform, else the processor
-        std::function<void(u8 command)> apm_command{};              ///< port B2h
+        std::function<void(bool full)>
+            reset{}; ///< port 92h or CF9h; full: the whole platform, else the processor
+        std::function<void(u8 command)> apm_command{}; ///< port B2h
     };
     explicit Ich9Lpc(Outputs outputs);
 
@@ -44,7 +46,7 @@ class Ich9Lpc final : public PciDevice, public PortDevice {
     u32 port_read(u16 port, unsigned size) override;
     void port_write(u16 port, unsigned size, u32 value) override;
 
-  private:
+private:
     void config_written(unsigned offset, unsigned size) override;
     void update_routes();
     Outputs outputs_;

@@ -1,7 +1,8 @@
-// InterruptMessage — what travels between I/O APIC, MSI sources and local APICs (Intel SDM 3A 11.11, table 11-x;
-// 82093AA datasheet 3.2.4).
+// InterruptMessage — what travels between I/O APIC, MSI sources and local APICs (Intel SDM 3A 11.11, table
+// 11-x; 82093AA datasheet 3.2.4).
 //
-// Invariant: an 8-bit physical destination FFh (broadcast) is normalised to FFFFFFFFh by whoever builds the message.
+// Invariant: an 8-bit physical destination FFh (broadcast) is normalised to FFFFFFFFh by whoever builds the
+// message.
 #pragma once
 #include <functional>
 #include "cpu/base/types.h"

@@ -93,7 +93,8 @@ void Ioapic::write_register(u8 index, u32 value) {
     u64& entry = redirection_[pin];
     const u64 written = put_bytes(entry, (index & 1) * 4, 4, value) & EntryImplemented;
     entry = (written & ~EntryReadOnly) | (entry & EntryReadOnly);
-    if (!EntryLevel::test(entry)) EntryRemote::set(entry, 0); // switching to edge mode forgets an unanswered message
+    if (!EntryLevel::test(entry))
+        EntryRemote::set(entry, 0); // switching to edge mode forgets an unanswered message
     service(pin);
 }
 
@@ -138,9 +139,10 @@ std::vector<Field> Ioapic::describe() const {
     for (unsigned pin = 0; pin < Pins; ++pin) {
         const u64 entry = redirection_[pin];
         std::string meaning = EntryMask::test(entry) ? "masked"
-                                                     : "vector " + std::to_string(EntryVector::get(entry)) + ", " +
-                                                           Modes[EntryMode::get(entry)];
-        if (EntryLevel::test(entry)) meaning += EntryRemote::test(entry) ? ", level, waiting for EOI" : ", level";
+                                                     : "vector " + std::to_string(EntryVector::get(entry)) +
+                                                           ", " + Modes[EntryMode::get(entry)];
+        if (EntryLevel::test(entry))
+            meaning += EntryRemote::test(entry) ? ", level, waiting for EOI" : ", level";
         if (pin_level(pin)) meaning += ", line high";
         out.push_back({"pin " + std::to_string(pin), entry, meaning});
     }

@@ -1,11 +1,11 @@
 // ioapic — I/O APIC with 24 pins, version 20h (with the EOI register).
 //
-// Pins: INTIN0–23 in (active high here; polarity bits are stored and the board passes logical levels), messages out.
-// Registers: FEC00000h IOREGSEL, +10h IOWIN, +40h EOI.
-// Implements: Intel 82093AA datasheet (290566) chapter 3; ICH9 datasheet 13.5 for version 20h.
+// Pins: INTIN0–23 in (active high here; polarity bits are stored and the board passes logical levels),
+// messages out. Registers: FEC00000h IOREGSEL, +10h IOWIN, +40h EOI. Implements: Intel 82093AA datasheet
+// (290566) chapter 3; ICH9 datasheet 13.5 for version 20h.
 //
-// Inaccuracies: the polarity bit does not invert; the delivery status bit always reads idle; the arbitration id
-// mirrors the id.
+// Inaccuracies: the polarity bit does not invert; the delivery status bit always reads idle; the arbitration
+// id mirrors the id.
 #pragma once
 #include "devices/chip.h"
 #include "devices/interrupt_message.h"
@@ -13,7 +13,7 @@
 namespace vitrine::devices {
 
 class Ioapic final : public Chip, public MmioDevice {
-  public:
+public:
     static constexpr unsigned Pins = 24;
     static constexpr u64 DefaultBase = 0xFEC00000;
 
@@ -35,7 +35,7 @@ class Ioapic final : public Chip, public MmioDevice {
     u64 mmio_read(u64 offset, unsigned size) override;
     void mmio_write(u64 offset, unsigned size, u64 value) override;
 
-  private:
+private:
     void service(unsigned pin);
     void send(unsigned pin);
     u32 read_register(u8 index) const;

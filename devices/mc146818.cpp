@@ -108,7 +108,8 @@ u8 Mc146818::encode_hour(unsigned hour) const {
 
 void Mc146818::set_time(i64 seconds) {
     namespace chrono = std::chrono;
-    const chrono::sys_seconds when{chrono::seconds(std::clamp<i64>(seconds, 0, 253'402'300'799))}; // to year 9999
+    const chrono::sys_seconds when{
+        chrono::seconds(std::clamp<i64>(seconds, 0, 253'402'300'799))}; // to year 9999
     const auto day = chrono::floor<chrono::days>(when);
     const chrono::year_month_day date{day};
     const chrono::hh_mm_ss clock{when - day};
@@ -160,8 +161,8 @@ bool Mc146818::divider_runs() const { return Divider::get(memory_[RegA]) == 2; }
 
 void Mc146818::second_elapsed() {
     next_second_ += Second;
-    // A call that comes a little late is followed by the next on time. Far behind — which only a forged snapshot can
-    // be — the clock starts afresh instead of counting for hours.
+    // A call that comes a little late is followed by the next on time. Far behind — which only a forged
+    // snapshot can be — the clock starts afresh instead of counting for hours.
     if (events_.now() > next_second_ + 60 * Second) next_second_ = events_.now() + Second;
     events_.schedule(second_, next_second_);
     if (!divider_runs() || SetTime::test(memory_[RegB])) return;
@@ -218,11 +219,13 @@ u8 Mc146818::read(u8 index) {
     switch (index) {
     case RegA: {
         const u64 now = events_.now();
-        const bool updating = divider_runs() && !SetTime::test(memory_[RegB]) && now + UpdateWarning >= next_second_;
+        const bool updating =
+            divider_runs() && !SetTime::test(memory_[RegB]) && now + UpdateWarning >= next_second_;
         return static_cast<u8>(memory_[RegA] | (updating ? UpdateInProgress::mask : 0));
     }
     case RegC: {
-        if (periods_elapsed() > periodic_seen_ && !PeriodicEnable::test(memory_[RegB])) memory_[RegC] |= FlagPeriodic;
+        if (periods_elapsed() > periodic_seen_ && !PeriodicEnable::test(memory_[RegB]))
+            memory_[RegC] |= FlagPeriodic;
         periodic_seen_ = periods_elapsed();
         const u8 value = memory_[RegC];
         memory_[RegC] = 0;
@@ -275,7 +278,8 @@ void Mc146818::port_write(u16 port, unsigned size, u32 value) {
 void Mc146818::serialize(Archive& archive) {
     archive.section(name(), 1);
     archive(memory_, index_, next_second_, periodic_base_, periodic_seen_, line_);
-    if (archive.loading() && (memory_[RegA] > 0x7F || next_second_ > u64{1} << 62 || periodic_base_ > u64{1} << 62))
+    if (archive.loading() &&
+        (memory_[RegA] > 0x7F || next_second_ > u64{1} << 62 || periodic_base_ > u64{1} << 62))
         archive.fail("an impossible value");
 }
 

@@ -1,23 +1,22 @@
 // mc146818 — real-time clock and 128 bytes of CMOS memory.
 //
-// Pins: IRQ 8. Ports: 70h index (bit 7 masks NMI; kept, has no effect), 71h data.
-// Implements: Motorola MC146818A datasheet; ICH9 datasheet 13.6.2. Time starts at the configured wall clock and runs
-// on virtual time.
+// Pins: IRQ 8. Ports: 70h index (bit 7 masks NMI; kept, has no effect), 71h data. Implements: Motorola
+// MC146818A datasheet; ICH9 datasheet 13.6.2. Time starts at the configured wall clock and runs on virtual
+// time.
 //
-// Invariants: the time registers are the truth and count as the chip's do, once a virtual second; out-of-range values
-// that the guest writes stay harmless numbers.
-// Inaccuracies: daylight saving is not modelled; the square-wave output has no pin; the century byte (32h) is carried by
-// hand at year rollover.
+// Invariants: the time registers are the truth and count as the chip's do, once a virtual second;
+// out-of-range values that the guest writes stay harmless numbers. Inaccuracies: daylight saving is not
+// modelled; the square-wave output has no pin; the century byte (32h) is carried by hand at year rollover.
 #pragma once
 #include "devices/chip.h"
 
 namespace vitrine::devices {
 
 class Mc146818 final : public Chip, public PortDevice {
-  public:
+public:
     struct Setup {
-        i64 wall_clock = 0;        ///< seconds since 1970 at power-on
-        u64 memory_below_4g = 0;   ///< bytes of RAM below 4 GiB
+        i64 wall_clock = 0;      ///< seconds since 1970 at power-on
+        u64 memory_below_4g = 0; ///< bytes of RAM below 4 GiB
         u64 memory_above_4g = 0;
         unsigned processors = 1;
     };
@@ -34,7 +33,7 @@ class Mc146818 final : public Chip, public PortDevice {
     u32 port_read(u16 port, unsigned size) override;
     void port_write(u16 port, unsigned size, u32 value) override;
 
-  private:
+private:
     u8 read(u8 index);
     void write(u8 index, u8 value);
     void set_time(i64 seconds);

@@ -9,7 +9,7 @@
 namespace vitrine::devices {
 
 class Mch final : public PciDevice {
-  public:
+public:
     Mch();
 
     /// What an access to C0000–FFFFF reaches: DRAM, or else the ROM (reads) and nothing (writes).
@@ -26,7 +26,7 @@ class Mch final : public PciDevice {
     void serialize(Archive& archive) override;
     std::vector<Field> describe() const override;
 
-  private:
+private:
     u8 attributes(u64 pa) const;
     void config_written(unsigned offset, unsigned size) override;
 };

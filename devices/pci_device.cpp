@@ -51,7 +51,9 @@ PciDevice::PciDevice(const Identity& identity) : identity_(identity) {
     writable(InterruptLine, 1, 0xFF);
 }
 
-void PciDevice::writable(unsigned offset, unsigned size, u32 mask) { store_little(writable_, offset, size, mask); }
+void PciDevice::writable(unsigned offset, unsigned size, u32 mask) {
+    store_little(writable_, offset, size, mask);
+}
 
 /// Power-on value. REQUIRES: called from a constructor only.
 void PciDevice::set_config(unsigned offset, unsigned size, u32 value) {
@@ -106,9 +108,11 @@ void PciDevice::set_interrupt(bool level) {
     update_intx();
 }
 
-/// INTA# follows the function's interrupt unless MSI or the command register's interrupt disable stand in the way.
+/// INTA# follows the function's interrupt unless MSI or the command register's interrupt disable stand in the
+/// way.
 void PciDevice::update_intx() {
-    config_[Status] = static_cast<u8>((config_[Status] & ~StatusInterrupt) | (interrupt_level_ ? StatusInterrupt : 0));
+    config_[Status] =
+        static_cast<u8>((config_[Status] & ~StatusInterrupt) | (interrupt_level_ ? StatusInterrupt : 0));
     const bool level = interrupt_level_ && !msi_enabled() && !InterruptDisable::test(command());
     if (level == intx_level_) return;
     intx_level_ = level;
@@ -119,7 +123,8 @@ std::optional<u64> PciDevice::bar_address(unsigned index) const {
     const Bar& bar = bars_[index % BarCount];
     if (bar.kind == BarKind::None || bar.value == 0) return std::nullopt;
     if (bar.kind == BarKind::Io ? !io_enabled() : !memory_enabled()) return std::nullopt;
-    // All 32 bits of an I/O BAR can be written, as firmware that sizes with 32 bits expects; ports end at FFFFh.
+    // All 32 bits of an I/O BAR can be written, as firmware that sizes with 32 bits expects; ports end at
+    // FFFFh.
     if (bar.kind == BarKind::Io && bar.value > 0xFFFF) return std::nullopt;
     return bar.value;
 }
@@ -129,7 +134,8 @@ void PciDevice::bar_write(unsigned, u64, unsigned, u64) {}
 
 void PciDevice::rebuild_bar_bytes(unsigned index) {
     const Bar& bar = bars_[index];
-    if (bar.kind != BarKind::None) store_little(config_, FirstBar + 4 * index, 4, bar.value | bar_flags(bar.kind));
+    if (bar.kind != BarKind::None)
+        store_little(config_, FirstBar + 4 * index, 4, bar.value | bar_flags(bar.kind));
 }
 
 u32 PciDevice::config_read(unsigned offset, unsigned size) {

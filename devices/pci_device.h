@@ -1,10 +1,11 @@
-// PciDevice — one PCI function: typed configuration space, BAR sizing, command gating, capabilities, INTx and MSI.
+// PciDevice — one PCI function: typed configuration space, BAR sizing, command gating, capabilities, INTx and
+// MSI.
 //
-// Implements: PCI Local Bus Specification 3.0 chapter 6 (configuration space), 6.8.1 (MSI). Conventional 256 bytes plus
-// the PCI Express extended space up to 4 KiB, which reads as zero.
+// Implements: PCI Local Bus Specification 3.0 chapter 6 (configuration space), 6.8.1 (MSI). Conventional 256
+// bytes plus the PCI Express extended space up to 4 KiB, which reads as zero.
 //
-// Invariants: only bits that are named writable change; BARs decode only while the command register enables them; every
-// change of what is decoded where calls mapping_changed.
+// Invariants: only bits that are named writable change; BARs decode only while the command register enables
+// them; every change of what is decoded where calls mapping_changed.
 #pragma once
 #include <optional>
 #include "devices/chip.h"
@@ -12,7 +13,7 @@
 namespace vitrine::devices {
 
 class PciDevice : public Chip {
-  public:
+public:
     struct Identity {
         u16 vendor = 0, device = 0;
         u32 class_code = 0; ///< base class << 16 | sub-class << 8 | programming interface
@@ -22,9 +23,9 @@ class PciDevice : public Chip {
         bool multifunction = false;
     };
     struct Links {
-        Wire intx{};                                         ///< level of INTA#
-        std::function<void(u64 address, u32 data)> msi{};    ///< memory write of a message
-        std::function<void()> mapping_changed{};             ///< BARs, or a device-specific window
+        Wire intx{};                                      ///< level of INTA#
+        std::function<void(u64 address, u32 data)> msi{}; ///< memory write of a message
+        std::function<void()> mapping_changed{};          ///< BARs, or a device-specific window
     };
     enum class BarKind : u8 { None, Memory, Prefetchable, Io };
     struct Bar {
@@ -51,11 +52,11 @@ class PciDevice : public Chip {
     bool memory_enabled() const { return (command() & 2) != 0; }
     bool bus_master() const { return (command() & 4) != 0; }
 
-    void reset() override; ///< derived classes call it first
+    void reset() override;                     ///< derived classes call it first
     void serialize(Archive& archive) override; ///< derived classes open their section, then call it
     std::vector<Field> describe() const override;
 
-  protected:
+protected:
     void add_bar(unsigned index, BarKind kind, u32 size);
     /// Returns the capability's offset. Capabilities appear in order of calls.
     u8 add_capability(u8 id, u8 at, std::span<const u8> body);
@@ -77,7 +78,7 @@ class PciDevice : public Chip {
     bool msi_enabled() const;
     void send_msi();
 
-  private:
+private:
     u16 command() const { return static_cast<u16>(config_[4] | config_[5] << 8); }
     void update_intx();
     void rebuild_bar_bytes(unsigned index);

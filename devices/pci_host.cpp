@@ -41,7 +41,8 @@ std::optional<PciHost::Claim> PciHost::claim(u64 address, bool io) const {
             const PciDevice::Bar& bar = device->bar(i);
             if (bar.kind == PciDevice::BarKind::None || (bar.kind == PciDevice::BarKind::Io) != io) continue;
             const std::optional<u64> base = device->bar_address(i);
-            if (base && address >= *base && address - *base < bar.size) return Claim{device, i, address - *base};
+            if (base && address >= *base && address - *base < bar.size)
+                return Claim{device, i, address - *base};
         }
     }
     return std::nullopt;
@@ -52,7 +53,8 @@ std::optional<PciHost::Claim> PciHost::claim_port(u16 port) const { return claim
 
 u32 PciHost::port_read(u16 port, unsigned size) {
     if (port == 0xCF8 && size == 4) return address_;
-    if (port < 0xCFC || port > 0xCFF || !AddressEnable::test(address_)) return static_cast<u32>(size_mask(size));
+    if (port < 0xCFC || port > 0xCFF || !AddressEnable::test(address_))
+        return static_cast<u32>(size_mask(size));
     const u64 offset = u64{AddressBus::get(address_)} << 20 | u64{AddressFunction::get(address_)} << 12 |
                        (address_ & 0xFC) | (port & 3u);
     return ecam_read(offset, size);
@@ -75,10 +77,12 @@ void PciHost::serialize(Archive& archive) {
 }
 
 std::vector<Field> PciHost::describe() const {
-    std::vector<Field> out{{"CONFIG_ADDRESS", address_, AddressEnable::test(address_) ? "enabled" : "disabled"}};
+    std::vector<Field> out{
+        {"CONFIG_ADDRESS", address_, AddressEnable::test(address_) ? "enabled" : "disabled"}};
     for (unsigned i = 0; i < functions_.size(); ++i)
         if (functions_[i])
-            out.push_back({"00:" + std::to_string(i >> 3) + "." + std::to_string(i & 7), i, functions_[i]->name()});
+            out.push_back(
+                {"00:" + std::to_string(i >> 3) + "." + std::to_string(i & 7), i, functions_[i]->name()});
     return out;
 }
 

@@ -40,7 +40,8 @@ constexpr u64 put_bytes(u64 word, unsigned offset, unsigned size, u64 value) {
 /// Little-endian access to a byte array; bytes outside read as zero and swallow writes.
 constexpr u64 load_little(std::span<const u8> bytes, u64 offset, unsigned size) {
     u64 value = 0;
-    for (unsigned i = 0; i < size && offset + i < bytes.size(); ++i) value |= u64{bytes[offset + i]} << (8 * i);
+    for (unsigned i = 0; i < size && offset + i < bytes.size(); ++i)
+        value |= u64{bytes[offset + i]} << (8 * i);
     return value;
 }
 constexpr void store_little(std::span<u8> bytes, u64 offset, unsigned size, u64 value) {
@@ -55,7 +56,8 @@ template <class Read> u32 read_bytewise(u16 port, unsigned size, Read&& read) {
     return value;
 }
 template <class Write> void write_bytewise(u16 port, unsigned size, u32 value, Write&& write) {
-    for (unsigned i = 0; i < size && i < 4; ++i) write(static_cast<u16>(port + i), static_cast<u8>(value >> (8 * i)));
+    for (unsigned i = 0; i < size && i < 4; ++i)
+        write(static_cast<u16>(port + i), static_cast<u8>(value >> (8 * i)));
 }
 
 /// value * numerator / denominator without overflow on the way; the result must fit.

@@ -37,7 +37,8 @@ constexpr u64 ReferenceClock = 1'843'200;
 
 Uart16550::Uart16550(EventQueue& events, u16 base, Wire interrupt, std::function<void(std::string_view)> sink,
                      Transmit transmit)
-    : events_(events), base_(base), pacing_(transmit), interrupt_(std::move(interrupt)), sink_(std::move(sink)) {
+    : events_(events), base_(base), pacing_(transmit), interrupt_(std::move(interrupt)),
+      sink_(std::move(sink)) {
     char label[32];
     std::snprintf(label, sizeof label, "uart16550 %03x", base);
     transmit_event_ = events_.add(std::string(label) + " transmit", [this] { transmit_next(); });
@@ -78,8 +79,8 @@ unsigned Uart16550::trigger_level() const {
 
 /// Start bit, 5–8 data bits, parity, 1 or 2 stop bits; sixteen reference clocks × divisor each.
 u64 Uart16550::character_time() const {
-    const u64 bits =
-        1 + 5 + WordLength::get(line_control_) + Parity::get(line_control_) + 1 + TwoStops::get(line_control_);
+    const u64 bits = 1 + 5 + WordLength::get(line_control_) + Parity::get(line_control_) + 1 +
+                     TwoStops::get(line_control_);
     const u64 divisor = divisor_ == 0 ? 0x10000 : divisor_;
     return scale_up(bits * divisor * 16, 1'000'000'000, ReferenceClock);
 }
@@ -87,7 +88,8 @@ u64 Uart16550::character_time() const {
 /// Highest pending source, in the order of table V.
 u8 Uart16550::identification() const {
     if ((interrupt_enable_ & EnableLine) != 0 && overrun_) return LineError;
-    if ((interrupt_enable_ & EnableReceive) != 0 && receive_fifo_.size() >= trigger_level()) return ReceiveData;
+    if ((interrupt_enable_ & EnableReceive) != 0 && receive_fifo_.size() >= trigger_level())
+        return ReceiveData;
     if ((interrupt_enable_ & EnableReceive) != 0 && timeout_) return Timeout;
     if ((interrupt_enable_ & EnableTransmit) != 0 && transmit_empty_interrupt_) return TransmitEmpty;
     if ((interrupt_enable_ & EnableModem) != 0 && modem_delta_ != 0) return ModemChange;
@@ -133,7 +135,8 @@ void Uart16550::refill() {
 void Uart16550::accept(u8 byte) {
     if (receive_fifo_.size() >= fifo_size()) {
         overrun_ = true;
-        if (!fifo_enabled()) receive_fifo_.back() = byte; // without FIFOs the old byte is lost, with them the new one
+        if (!fifo_enabled())
+            receive_fifo_.back() = byte; // without FIFOs the old byte is lost, with them the new one
     } else {
         receive_fifo_.push_back(byte);
     }
@@ -304,8 +307,8 @@ void Uart16550::serialize(Archive& archive) {
     archive.vector(waiting, QueueLimit);
     archive.vector(receive_fifo_, 16);
     archive.vector(transmit_fifo_, 16);
-    archive(shifting_, shift_byte_, divisor_, interrupt_enable_, fifo_control_, line_control_, modem_control_, scratch_,
-            modem_delta_, overrun_, transmit_empty_interrupt_, timeout_, line_);
+    archive(shifting_, shift_byte_, divisor_, interrupt_enable_, fifo_control_, line_control_, modem_control_,
+            scratch_, modem_delta_, overrun_, transmit_empty_interrupt_, timeout_, line_);
     if (archive.loading()) {
         waiting_.assign(waiting.begin(), waiting.end());
         if (receive_fifo_.size() > fifo_size() || transmit_fifo_.size() > fifo_size())

@@ -3,11 +3,11 @@
 // Pins: IRQ, serial out (sink), serial in (receive()). Ports: base … base+7.
 // Implements: National Semiconductor PC16550D datasheet.
 //
-// Transmit pacing: `Instant` (default) hands a byte to the sink at once, so that the transmitter always reads empty;
-// `Paced` keeps it for its time at the programmed speed. Received bytes wait in a queue of at most 64 KiB and
-// enter the FIFO as room appears, so that overrun happens only when the queue is full (the host is told).
-// Inaccuracies: parity and framing errors and received breaks do not occur; modem inputs read as a connected, ready
-// peer (CTS, DSR, DCD) except in loop-back.
+// Transmit pacing: `Instant` (default) hands a byte to the sink at once, so that the transmitter always reads
+// empty; `Paced` keeps it for its time at the programmed speed. Received bytes wait in a queue of at most 64
+// KiB and enter the FIFO as room appears, so that overrun happens only when the queue is full (the host is
+// told). Inaccuracies: parity and framing errors and received breaks do not occur; modem inputs read as a
+// connected, ready peer (CTS, DSR, DCD) except in loop-back.
 #pragma once
 #include <deque>
 #include <string>
@@ -17,7 +17,7 @@
 namespace vitrine::devices {
 
 class Uart16550 final : public Chip, public PortDevice {
-  public:
+public:
     enum class Transmit : u8 { Instant, Paced };
     static constexpr std::size_t QueueLimit = 64 << 10;
 
@@ -35,7 +35,7 @@ class Uart16550 final : public Chip, public PortDevice {
     u32 port_read(u16 port, unsigned size) override;
     void port_write(u16 port, unsigned size, u32 value) override;
 
-  private:
+private:
     bool fifo_enabled() const { return (fifo_control_ & 1) != 0; }
     std::size_t fifo_size() const { return fifo_enabled() ? 16 : 1; }
     unsigned trigger_level() const;
@@ -62,7 +62,7 @@ class Uart16550 final : public Chip, public PortDevice {
     std::deque<u8> waiting_;       ///< from the peer, not in the FIFO yet
     std::vector<u8> receive_fifo_; ///< at most 16
     std::vector<u8> transmit_fifo_;
-    bool shifting_ = false;        ///< Paced: a byte is in the shift register
+    bool shifting_ = false; ///< Paced: a byte is in the shift register
     u8 shift_byte_ = 0;
     u16 divisor_ = 12;
     u8 interrupt_enable_ = 0, fifo_control_ = 0, line_control_ = 0, modem_control_ = 0, scratch_ = 0;

@@ -1,13 +1,14 @@
 // Machine — one whole computer: processor, board, images, input log, phases. Several can live in one process.
 //
-// Interface: create() from a MachineConfig, run() until a limit, input() through the one door, save()/restore() of the
-// complete state, state_hash(). The command line, the app and the tests use only this and emu/inspect.
+// Interface: create() from a MachineConfig, run() until a limit, input() through the one door,
+// save()/restore() of the complete state, state_hash(). The command line, the app and the tests use only this
+// and emu/inspect.
 //
-// Invariants (design.md §1): state at step N is a function of the configuration, the images and the input log. "At step N"
-// means: at the first moment when N steps are done, with every event run that is due then. Inputs are stamped with step
-// and virtual time, because time passes without steps while the processor is halted. Reading through const methods or
-// inspect changes nothing.
-// Thread safety: none; one thread at a time may touch a Machine. request_stop() alone may come from anywhere.
+// Invariants (design.md §1): state at step N is a function of the configuration, the images and the input
+// log. "At step N" means: at the first moment when N steps are done, with every event run that is due then.
+// Inputs are stamped with step and virtual time, because time passes without steps while the processor is
+// halted. Reading through const methods or inspect changes nothing. Thread safety: none; one thread at a time
+// may touch a Machine. request_stop() alone may come from anywhere.
 #pragma once
 #include <functional>
 #include <memory>
@@ -28,13 +29,13 @@ class GuestSymbols;
 struct MachineConfig {
     u64 memory_bytes = 512ull << 20;
     cpu::Options cpu{};
-    std::string bios_path;              ///< empty: the bundled firmware
-    std::vector<DiskConfig> disks;      ///< empty and no kernel: the bundled disk
+    std::string bios_path;                        ///< empty: the bundled firmware
+    std::vector<DiskConfig> disks;                ///< empty and no kernel: the bundled disk
     std::string kernel_path, initrd_path, append; ///< direct kernel boot, through fw_cfg and the firmware
-    std::string symbols_path;           ///< vmlinux ELF with symbols; empty: the bundled one
-    i64 wall_clock = 1'767'225'600;     ///< power-on time, seconds since 1970 (2026-01-01T00:00:00Z)
+    std::string symbols_path;                     ///< vmlinux ELF with symbols; empty: the bundled one
+    i64 wall_clock = 1'767'225'600; ///< power-on time, seconds since 1970 (2026-01-01T00:00:00Z)
     u64 entropy_seed = 0;
-    bool no_reboot = false;             ///< a triple fault or a guest's reset ends the run instead of rebooting
+    bool no_reboot = false; ///< a triple fault or a guest's reset ends the run instead of rebooting
 };
 
 /// XXH3-64 of every image that the guest can see; 0 where there is none.
@@ -44,11 +45,18 @@ struct ImageHashes {
     bool operator==(const ImageHashes&) const = default;
 };
 
-// ---- the input log ---------------------------------------------------------------------------------------------
-struct KeyInput { std::vector<u8> scancodes; };  ///< set 1 bytes: make, break, E0 prefixes
-struct SerialInput { std::string bytes; };       ///< arrives on COM1
-struct ResetInput {};                            ///< the operator pressed reset
-struct MouseInput { i32 dx = 0, dy = 0, wheel = 0; u8 buttons = 0; };
+// ---- the input log ----------------------------------------------------------------------------------------
+struct KeyInput {
+    std::vector<u8> scancodes;
+}; ///< set 1 bytes: make, break, E0 prefixes
+struct SerialInput {
+    std::string bytes;
+}; ///< arrives on COM1
+struct ResetInput {}; ///< the operator pressed reset
+struct MouseInput {
+    i32 dx = 0, dy = 0, wheel = 0;
+    u8 buttons = 0;
+};
 struct PowerButtonInput {};
 using InputEvent = std::variant<KeyInput, SerialInput, ResetInput, MouseInput, PowerButtonInput>;
 struct LoggedInput {
@@ -57,14 +65,15 @@ struct LoggedInput {
     InputEvent event;
 };
 
-// ---- boot phases -----------------------------------------------------------------------------------------------
+// ---- boot phases ------------------------------------------------------------------------------------------
 struct Phase {
     std::string name;   ///< "post:memory", "mode:long64", "kernel:mm_init", "init"
     std::string source; ///< "firmware", "processor", "kernel"
     u64 step = 0;
-    u64 time = 0;       ///< virtual nanoseconds
+    u64 time = 0; ///< virtual nanoseconds
     u64 rip = 0;
-    double host_seconds = 0; ///< since the machine was made, without time spent outside run(); never guest-visible
+    double host_seconds =
+        0; ///< since the machine was made, without time spent outside run(); never guest-visible
     std::string description; ///< one line for people; may be empty
 };
 /// Every change of processor mode, for the strip under the app. Bounded: the oldest 65536.
@@ -75,9 +84,18 @@ struct ModeChange {
 /// True when `wanted` names the phase: its full name, or the part after the colon.
 bool phase_matches(const Phase& phase, std::string_view wanted);
 
-// ---- running ---------------------------------------------------------------------------------------------------
+// ---- running ----------------------------------------------------------------------------------------------
 enum class StopReason : u8 {
-    StepLimit, TimeLimit, Phase, Breakpoint, SerialText, PoweredOff, DebugExit, TripleFault, IdleForever, HostRequest,
+    StepLimit,
+    TimeLimit,
+    Phase,
+    Breakpoint,
+    SerialText,
+    PoweredOff,
+    DebugExit,
+    TripleFault,
+    IdleForever,
+    HostRequest,
     ResetRequested, ///< the guest asked for a reset and the configuration says no_reboot
     HostTimeLimit,  ///< RunLimits::host_seconds are over
     ReplayMismatch, ///< a hash sink refused to go on
@@ -86,18 +104,19 @@ const char* stop_reason_name(StopReason reason);
 
 struct StopCondition {
     enum class Kind : u8 { Step, Phase, Address, Serial, Prompt } kind = Kind::Step;
-    u64 value = 0;    ///< Step, Address
-    std::string text; ///< Phase, Serial; Address: a kernel symbol, resolved as soon as the kernel's place is known
+    u64 value = 0; ///< Step, Address
+    std::string
+        text; ///< Phase, Serial; Address: a kernel symbol, resolved as soon as the kernel's place is known
     /// Serial, Prompt: only output from this position on counts (Machine::serial_total()).
     u64 from = 0;
 };
 struct RunLimits {
     u64 step_limit = ~u64{0};
-    u64 time_limit = ~u64{0};            ///< virtual nanoseconds
-    double host_seconds = 1e18;          ///< checked between slices; never changes guest state
-    std::string until_phase;             ///< stop when this phase is entered; "*" for any
-    std::vector<u64> breakpoints;        ///< linear addresses; stop before executing there
-    std::string until_serial;            ///< stop when COM1's output contains this text
+    u64 time_limit = ~u64{0};              ///< virtual nanoseconds
+    double host_seconds = 1e18;            ///< checked between slices; never changes guest state
+    std::string until_phase;               ///< stop when this phase is entered; "*" for any
+    std::vector<u64> breakpoints;          ///< linear addresses; stop before executing there
+    std::string until_serial;              ///< stop when COM1's output contains this text
     std::vector<StopCondition> conditions; ///< any number more; RunReport::condition says which
 };
 struct RunReport {
@@ -109,7 +128,7 @@ struct RunReport {
 };
 
 class Machine {
-  public:
+public:
     static Expected<std::unique_ptr<Machine>> create(const MachineConfig& config);
     ~Machine();
 
@@ -143,15 +162,16 @@ class Machine {
     u64 serial_total() const;
     /// Called with COM1's bytes as they are sent; host side only.
     void on_serial(std::function<void(std::string_view)> sink);
-    /// Set once the machine has ended by itself: powered off, debug exit, triple fault or reset with no_reboot.
+    /// Set once the machine has ended by itself: powered off, debug exit, triple fault or reset with
+    /// no_reboot.
     const std::optional<RunReport>& ended() const;
 
     /// Symbols of the guest kernel with the slide at which it runs. Null when there is no symbol file.
     const GuestSymbols* symbols() const;
     Expected<ImageHashes> image_hashes();
 
-    /// Complete state. Restoring into a machine of the same configuration continues bit-exactly. A snapshot that turns
-    /// out corrupt leaves the machine at power-on.
+    /// Complete state. Restoring into a machine of the same configuration continues bit-exactly. A snapshot
+    /// that turns out corrupt leaves the machine at power-on.
     std::vector<u8> save();
     Expected<void> restore(std::span<const u8> snapshot);
     /// XXH3-64 of the whole guest-visible state: processor, chips, events, memory, disk overlays.
@@ -164,10 +184,11 @@ class Machine {
     // For recorder and replayer.
     /// Called with every input as it is applied.
     void on_input(std::function<void(const LoggedInput&)> sink);
-    /// Called at each multiple of `interval` steps with the rolling hash; false stops the run (ReplayMismatch).
+    /// Called at each multiple of `interval` steps with the rolling hash; false stops the run
+    /// (ReplayMismatch).
     void on_hash(u64 interval, std::function<bool(u64 step, u64 hash)> sink);
 
-  private:
+private:
     Machine();
     friend struct SnapshotAccess;
     struct Impl;

@@ -1,8 +1,9 @@
-// Codes that firmware, boot loader and kernel set-up write to port 80h, in boot order. Shared by the freestanding builds,
-// which write them, and by the host, which names boot phases after them (emu/inspect). Keep it plain: no includes.
+// Codes that firmware, boot loader and kernel set-up write to port 80h, in boot order. Shared by the
+// freestanding builds, which write them, and by the host, which names boot phases after them (emu/inspect).
+// Keep it plain: no includes.
 //
-// Bands: 0x firmware start, 1x–3x POST, 4x firmware boot selection, 5x–6x boot loader, 7x kernel set-up (real mode), 8x
-// decompressor, Ex fatal stops. Code 00 is never written.
+// Bands: 0x firmware start, 1x–3x POST, 4x firmware boot selection, 5x–6x boot loader, 7x kernel set-up (real
+// mode), 8x decompressor, Ex fatal stops. Code 00 is never written.
 #pragma once
 
 namespace vitrine::roms {

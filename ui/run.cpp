@@ -11,7 +11,8 @@ bool display_available(std::string& why) {
         const char* value = std::getenv(name);
         return value && *value;
     };
-    // Without a display server SDL would try the bare graphics card, which is not what a person at a terminal wants.
+    // Without a display server SDL would try the bare graphics card, which is not what a person at a terminal
+    // wants.
     if (!set("DISPLAY") && !set("WAYLAND_DISPLAY") && !set("SDL_VIDEODRIVER")) {
         why = "neither DISPLAY nor WAYLAND_DISPLAY is set";
         return false;

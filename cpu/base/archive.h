@@ -20,7 +20,7 @@
 namespace vitrine {
 
 class Archive {
-  public:
+public:
     enum class Mode : u8 { Save, Load, Digest };
 
     static Archive saver() { return Archive(Mode::Save); }
@@ -94,7 +94,7 @@ class Archive {
     /// Load mode: true when every input byte was used.
     bool at_end() const { return position_ == input_.size(); }
 
-  private:
+private:
     explicit Archive(Mode mode) : mode_(mode) {}
     Mode mode_;
     std::vector<u8> output_;

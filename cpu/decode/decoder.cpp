@@ -13,9 +13,12 @@ struct Cursor {
     DecodeResult result = DecodeResult::Ok;
 
     bool need(unsigned n) {
-        if (at + n > 15) result = DecodeResult::TooLong;
-        else if (at + n > bytes.size()) result = DecodeResult::Truncated;
-        else return true;
+        if (at + n > 15)
+            result = DecodeResult::TooLong;
+        else if (at + n > bytes.size())
+            result = DecodeResult::Truncated;
+        else
+            return true;
         return false;
     }
     u64 take(unsigned n) {
@@ -54,8 +57,10 @@ void address32(Decoded& d, Cursor& c, u8 rm) {
         const u8 sib = static_cast<u8>(c.take(1));
         const u8 index = static_cast<u8>(((sib >> 3) & 7) | rex_x);
         if (index != 4) d.index = index, d.scale = sib >> 6;
-        if ((sib & 7) == 5 && d.mod == 0) no_base = true;
-        else d.base = static_cast<u8>((sib & 7) | rex_b);
+        if ((sib & 7) == 5 && d.mod == 0)
+            no_base = true;
+        else
+            d.base = static_cast<u8>((sib & 7) | rex_b);
     } else if (rm == 5 && d.mod == 0) {
         no_base = true;
         d.rip_relative = d.code_size == 8;
@@ -63,8 +68,10 @@ void address32(Decoded& d, Cursor& c, u8 rm) {
         d.base = static_cast<u8>(rm | rex_b);
     }
     if ((d.base == RSP || d.base == RBP) && !d.segment_override) d.seg = Seg::SS;
-    if (d.mod == 1) d.disp = static_cast<i32>(c.take_signed(1));
-    else if (d.mod == 2 || no_base) d.disp = static_cast<i32>(c.take(4));
+    if (d.mod == 1)
+        d.disp = static_cast<i32>(c.take_signed(1));
+    else if (d.mod == 2 || no_base)
+        d.disp = static_cast<i32>(c.take(4));
 }
 
 void immediate(Decoded& d, Cursor& c) {
@@ -152,22 +159,32 @@ DecodeResult decode(std::span<const u8> bytes, unsigned code_size, Decoded& d) {
         return DecodeResult::Undefined;
     }
     const u16 flags = d.row->flags;
-    d.address_size = static_cast<u8>(long64 ? (address_prefix ? 4 : 8) : (code_size == 2) != address_prefix ? 2 : 4);
+    d.address_size = static_cast<u8>(long64                               ? (address_prefix ? 4 : 8)
+                                     : (code_size == 2) != address_prefix ? 2
+                                                                          : 4);
     const bool size_prefix = d.prefix66 && !(flags & Prefix66Selects);
-    if (flags & ByteOperand) d.size = 1;
-    else if (!long64) d.size = (code_size == 2) != size_prefix ? 2 : 4;
-    else if ((d.rex & 8) || (flags & Force64)) d.size = 8;
-    else if (size_prefix) d.size = 2;
-    else d.size = flags & Default64 ? 8 : 4;
+    if (flags & ByteOperand)
+        d.size = 1;
+    else if (!long64)
+        d.size = (code_size == 2) != size_prefix ? 2 : 4;
+    else if ((d.rex & 8) || (flags & Force64))
+        d.size = 8;
+    else if (size_prefix)
+        d.size = 2;
+    else
+        d.size = flags & Default64 ? 8 : 4;
 
     if (flags & HasModrm) {
         d.has_modrm = true;
         d.modrm = static_cast<u8>(c.take(1));
         d.mod = flags & ModrmIsRegister ? 3 : d.modrm >> 6;
         d.reg = static_cast<u8>(((d.modrm >> 3) & 7) | (d.rex & 4 ? 8 : 0));
-        if (d.mod == 3) d.rm = static_cast<u8>((d.modrm & 7) | (d.rex & 1 ? 8 : 0));
-        else if (d.address_size == 2) address16(d, c, d.modrm & 7);
-        else address32(d, c, d.modrm & 7);
+        if (d.mod == 3)
+            d.rm = static_cast<u8>((d.modrm & 7) | (d.rex & 1 ? 8 : 0));
+        else if (d.address_size == 2)
+            address16(d, c, d.modrm & 7);
+        else
+            address32(d, c, d.modrm & 7);
     } else {
         d.rm = static_cast<u8>((byte & 7) | (d.rex & 1 ? 8 : 0)); // register in the opcode's low bits
     }

@@ -1,4 +1,5 @@
-// The decoder: bytes → Decoded, driven by the opcode tables (decode/table.cpp). Intel SDM vol. 2 ch. 2, appendix A.
+// The decoder: bytes → Decoded, driven by the opcode tables (decode/table.cpp). Intel SDM vol. 2 ch. 2,
+// appendix A.
 //
 // Pure: no processor state but the code size. It never reads past `available` and says how it ended.
 #pragma once
@@ -13,19 +14,28 @@ using Emit = void (*)(Emitter&);
 
 /// Which immediate follows.
 enum class Imm : u8 {
-    None, Ib,  ///< 8 bits, sign-extended
-    Ub,        ///< 8 bits, zero-extended
-    Iw, Iz,    ///< 16; 16 or 32 sign-extended
-    Iv,        ///< 16, 32 or 64
-    Offset,    ///< moffs: address-size bytes
-    Jb, Jz,    ///< relative branch
-    Far,       ///< ptr16:16 or ptr16:32
-    Enter,     ///< imm16, imm8
-    Test,      ///< group 3: an immediate only for /0 and /1
+    None,
+    Ib, ///< 8 bits, sign-extended
+    Ub, ///< 8 bits, zero-extended
+    Iw,
+    Iz,     ///< 16; 16 or 32 sign-extended
+    Iv,     ///< 16, 32 or 64
+    Offset, ///< moffs: address-size bytes
+    Jb,
+    Jz,    ///< relative branch
+    Far,   ///< ptr16:16 or ptr16:32
+    Enter, ///< imm16, imm8
+    Test,  ///< group 3: an immediate only for /0 and /1
 };
 
 enum RowFlags : u16 {
-    HasModrm = 1, Lockable = 2, Default64 = 4, Force64 = 8, Invalid64 = 16, ByteOperand = 32, EndsBlock = 64,
+    HasModrm = 1,
+    Lockable = 2,
+    Default64 = 4,
+    Force64 = 8,
+    Invalid64 = 16,
+    ByteOperand = 32,
+    EndsBlock = 64,
     Prefix66Selects = 128, ///< 66/F2/F3 choose among instructions: they are not operand-size or REP prefixes
     ModrmIsRegister = 256, ///< MOV CR/DR: mod is ignored
 };
@@ -52,8 +62,8 @@ enum class DecodeResult : u8 {
 
 struct Decoded {
     const Row* row = nullptr;
-    u64 imm = 0;      ///< sign- or zero-extended as Imm says
-    u16 imm2 = 0;     ///< far selector, ENTER level
+    u64 imm = 0;  ///< sign- or zero-extended as Imm says
+    u16 imm2 = 0; ///< far selector, ENTER level
     i32 disp = 0;
     u16 opid = 0;
     u8 length = 0;
@@ -61,8 +71,9 @@ struct Decoded {
     u8 size = 0;      ///< operand size in bytes: 1, 2, 4, 8
     u8 address_size = 0;
     u8 map = 0, opcode = 0, modrm = 0, rex = 0;
-    bool has_modrm = false, lock = false, rep = false, repne = false, prefix66 = false, segment_override = false;
-    u8 mod = 0, reg = 0, rm = 0; ///< reg and rm with REX bits; rm of a register operand
+    bool has_modrm = false, lock = false, rep = false, repne = false, prefix66 = false,
+         segment_override = false;
+    u8 mod = 0, reg = 0, rm = 0;                     ///< reg and rm with REX bits; rm of a register operand
     u8 base = ZeroSlot, index = ZeroSlot, scale = 0; ///< register numbers of a memory operand
     bool rip_relative = false;
     Seg seg = Seg::DS;

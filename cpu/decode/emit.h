@@ -1,7 +1,8 @@
-// Emitter — turns one Decoded instruction into one Op: picks the handler and says what the block builder must know.
+// Emitter — turns one Decoded instruction into one Op: picks the handler and says what the block builder must
+// know.
 //
-// The table's rows name emit functions; each instruction family (exec/) has its own. Defaults are the careful ones: an
-// instruction reads and keeps all flags alive unless its emitter says otherwise.
+// The table's rows name emit functions; each instruction family (exec/) has its own. Defaults are the careful
+// ones: an instruction reads and keeps all flags alive unless its emitter says otherwise.
 #pragma once
 #include "cpu/decode/decoder.h"
 #include "cpu/decode/op.h"
@@ -15,12 +16,12 @@ enum class Kind : u8 { Base, Index, Rip, General };
 struct Emitter {
     const Decoded& d;
     Op& op;
-    u8 key_flags = 0;      ///< KeyFlags of the block
-    bool v2 = false;       ///< the processor model offers x86-64-v2
+    u8 key_flags = 0; ///< KeyFlags of the block
+    bool v2 = false;  ///< the processor model offers x86-64-v2
     // What the emit function decides:
     Handler handler = nullptr;
     Handler no_flags = nullptr; ///< the same without setting flags, when they are dead
-    u8 flags_written = 0;  ///< liveness form (state/flags.h)
+    u8 flags_written = 0;       ///< liveness form (state/flags.h)
     u8 flags_read = AllFlags;
     bool ends_block = false;
     bool self_counting = false; ///< REP: charges cycles and steps itself
@@ -28,8 +29,8 @@ struct Emitter {
     bool unimplemented = false; ///< this form exists in the manual but not here: #UD and a log line
     u8 cost = 1;
     // For fusion: a compare-like op with register or immediate operands (exec/fused.cpp).
-    u8 fuse_with = 0;      ///< FuseKind, 0: none
-    u8 condition = 0xFF;   ///< of a Jcc
+    u8 fuse_with = 0;    ///< FuseKind, 0: none
+    u8 condition = 0xFF; ///< of a Jcc
 
     bool long64() const { return d.code_size == 8; }
     bool memory() const { return d.memory(); }
@@ -44,7 +45,9 @@ struct Emitter {
 
 /// Byte offset of general register `n`; without REX, byte registers 4–7 are AH CH DH BH.
 constexpr u8 slot_of(unsigned n) { return static_cast<u8>(n * 8); }
-constexpr u8 byte_slot(unsigned n, bool rex) { return static_cast<u8>(!rex && n >= 4 && n < 8 ? (n - 4) * 8 + 1 : n * 8); }
+constexpr u8 byte_slot(unsigned n, bool rex) {
+    return static_cast<u8>(!rex && n >= 4 && n < 8 ? (n - 4) * 8 + 1 : n * 8);
+}
 
 /// Calls f.operator()<T>() with the operand type of `size` bytes.
 template <class F> Handler by_size(unsigned size, F&& f) {

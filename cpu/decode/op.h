@@ -1,12 +1,13 @@
 // Op and Block — what the decoder produces and the dispatcher runs (design.md §3).
 //
 // Invariants
-// - An Op is 32 bytes. At any Op: rip = block.rip + offset, instructions retired before it = index, cycles charged
-//   before it = cycles. Nothing is stored per instruction while running.
-// - A block's Ops follow its header in memory; the last one is a terminator (branch, exit, or `fall_through`). For any
-//   Op that is not the terminator, op[1] therefore describes the state after it.
-// - Handlers are tail-called with preserve_none: (core, op, budget, steps). `budget` is what is left before the next
-//   event once the whole block has been charged; `steps` is the step count once the whole block has retired.
+// - An Op is 32 bytes. At any Op: rip = block.rip + offset, instructions retired before it = index, cycles
+//   charged before it = cycles. Nothing is stored per instruction while running.
+// - A block's Ops follow its header in memory; the last one is a terminator (branch, exit, or
+//   `fall_through`). For any Op that is not the terminator, op[1] therefore describes the state after it.
+// - Handlers are tail-called with preserve_none: (core, op, budget, steps). `budget` is what is left before
+//   the next event once the whole block has been charged; `steps` is the step count once the whole block has
+//   retired.
 #pragma once
 #include "cpu/base/types.h"
 
@@ -43,8 +44,8 @@ struct Op {
 };
 static_assert(sizeof(Op) == 32);
 
-/// Op::address: bits 0–1 scale, 2–4 segment (Seg), 5–6 log2 of address size in bytes minus 1 (0: 16, 1: 32, 2: 64 bit),
-/// bit 7: the r/m operand is a register.
+/// Op::address: bits 0–1 scale, 2–4 segment (Seg), 5–6 log2 of address size in bytes minus 1 (0: 16, 1: 32,
+/// 2: 64 bit), bit 7: the r/m operand is a register.
 enum AddressBits : u8 { ScaleMask = 3, SegShift = 2, SizeShift = 5, RegisterOperand = 0x80 };
 inline constexpr u8 RipSlot = 0xFF; ///< Op::base of a rip-relative operand; disp is relative to block.rip
 
@@ -57,34 +58,32 @@ struct BlockKey {
     bool operator==(const BlockKey&) const = default;
 };
 enum KeyFlags : u8 {
-    PreciseBlock = 1, ///< one instruction, unfused, all flags live
-    Stack32 = 2,      ///< SS.B, outside 64-bit mode
-    FullLimit = 4,    ///< CS limit covers every offset that this code size can reach: blocks may be linked
-    ProtectedCode = 8,///< CR0.PE (and not VM86): segment loads use descriptors
+    PreciseBlock = 1,  ///< one instruction, unfused, all flags live
+    Stack32 = 2,       ///< SS.B, outside 64-bit mode
+    FullLimit = 4,     ///< CS limit covers every offset that this code size can reach: blocks may be linked
+    ProtectedCode = 8, ///< CR0.PE (and not VM86): segment loads use descriptors
 };
 
 struct Block {
     BlockKey key;
     u64 rip = 0;
-    u64 target[2] = {}; ///< rip of fall-through [0] and taken [1] direct successors
-    Block* link[2] = {};///< resolved successors in the same page, or null
+    u64 target[2] = {};  ///< rip of fall-through [0] and taken [1] direct successors
+    Block* link[2] = {}; ///< resolved successors in the same page, or null
     Block* next_in_bucket = nullptr;
     Block* next_in_page = nullptr;
     u64 second_page = ~u64{0}; ///< physical page of the last byte when the only instruction crosses a page
-    u32 cycles = 0;     ///< charged on entry
-    u16 length = 0;     ///< bytes
-    u8 count = 0;       ///< instructions retired by the whole block (0 for self-counting ones: REP)
+    u32 cycles = 0;            ///< charged on entry
+    u16 length = 0;            ///< bytes
+    u8 count = 0;              ///< instructions retired by the whole block (0 for self-counting ones: REP)
     u8 op_count = 0;
-    bool dead = false;  ///< dropped: must not be entered again
+    bool dead = false; ///< dropped: must not be entered again
 
     Op* ops() { return reinterpret_cast<Op*>(this + 1); }
     const Op* ops() const { return reinterpret_cast<const Op*>(this + 1); }
 };
 static_assert(sizeof(Block) % 8 == 0);
 
-inline Block* block_of(const Op* op) {
-    return reinterpret_cast<Block*>(const_cast<Op*>(op - op->slot)) - 1;
-}
+inline Block* block_of(const Op* op) { return reinterpret_cast<Block*>(const_cast<Op*>(op - op->slot)) - 1; }
 
 /// Why the dispatcher was left.
 enum class Leave : u32 { Budget, Lookup, Fault, Stop };

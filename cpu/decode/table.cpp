@@ -1,7 +1,7 @@
 // The opcode tables: SDM vol. 2 appendix A, tables A-2 (one byte), A-3 (0F), A-4 (0F 38), A-5 (0F 3A).
 //
-// One row an opcode; groups are resolved by their emitters. A row without an emitter raises #UD and is reported as not
-// implemented. Costs are in timing/cost.h.
+// One row an opcode; groups are resolved by their emitters. A row without an emitter raises #UD and is
+// reported as not implemented. Costs are in timing/cost.h.
 #include "cpu/decode/decoder.h"
 #include "cpu/exec/emitters.h"
 #include "cpu/timing/cost.h"
@@ -11,7 +11,8 @@ namespace vitrine::cpu {
 namespace {
 
 using Map = std::array<Row, 256>;
-constexpr u16 M = HasModrm, L = Lockable, B = ByteOperand, D64 = Default64, F64 = Force64, I64 = Invalid64, X = Prefix66Selects;
+constexpr u16 M = HasModrm, L = Lockable, B = ByteOperand, D64 = Default64, F64 = Force64, I64 = Invalid64,
+              X = Prefix66Selects;
 
 void alu_rows(Map& t) {
     static constexpr const char* names[8] = {"add", "or", "adc", "sbb", "and", "sub", "xor", "cmp"};
@@ -89,7 +90,10 @@ Map one_byte() {
     t[0xA1] = {"mov", Imm::Offset, 0, emit::mov_moffs, 0};
     t[0xA2] = {"mov", Imm::Offset, B, emit::mov_moffs, 1};
     t[0xA3] = {"mov", Imm::Offset, 0, emit::mov_moffs, 1};
-    static constexpr struct { u8 opcode, op; const char* name; } strings[] = {
+    static constexpr struct {
+        u8 opcode, op;
+        const char* name;
+    } strings[] = {
         {0xA4, 0, "movs"}, {0xA6, 1, "cmps"}, {0xAA, 2, "stos"}, {0xAC, 3, "lods"}, {0xAE, 4, "scas"}};
     for (const auto& s : strings) {
         t[s.opcode] = {s.name, Imm::None, B, emit::string_op, s.op};
@@ -219,7 +223,8 @@ Map two_byte() {
             if (!t[i].emit) t[i] = {"sse", imm, M | X, emit::sse};
     };
     sse(0x10, 0x17), sse(0x28, 0x2F), sse(0x50, 0x6F), sse(0x74, 0x76), sse(0x7C, 0x7F), sse(0xD0, 0xFE);
-    for (unsigned i : {0x70, 0x71, 0x72, 0x73, 0xC2, 0xC4, 0xC5, 0xC6}) t[i] = {"sse", Imm::Ub, M | X, emit::sse};
+    for (unsigned i : {0x70, 0x71, 0x72, 0x73, 0xC2, 0xC4, 0xC5, 0xC6})
+        t[i] = {"sse", Imm::Ub, M | X, emit::sse};
     t[0x77] = {"emms", Imm::None, X, emit::emms};
     return t;
 }
@@ -229,7 +234,8 @@ Map three_byte_38() { // SSSE3, SSE4: model v2
     const auto rows = [&](unsigned from, unsigned to) {
         for (unsigned i = from; i <= to; ++i) t[i] = {"sse4", Imm::None, M | X, emit::sse4};
     };
-    rows(0x00, 0x0B), rows(0x10, 0x10), rows(0x14, 0x15), rows(0x17, 0x17), rows(0x1C, 0x1E), rows(0x20, 0x25), rows(0x28, 0x2B);
+    rows(0x00, 0x0B), rows(0x10, 0x10), rows(0x14, 0x15), rows(0x17, 0x17), rows(0x1C, 0x1E),
+        rows(0x20, 0x25), rows(0x28, 0x2B);
     rows(0x30, 0x35), rows(0x37, 0x41);
     t[0xF0] = {"crc32", Imm::None, M | B, emit::crc32};
     t[0xF1] = {"crc32", Imm::None, M, emit::crc32};
@@ -237,7 +243,8 @@ Map three_byte_38() { // SSSE3, SSE4: model v2
 }
 Map three_byte_3a() {
     Map t{};
-    for (unsigned i : {0x08, 0x09, 0x0A, 0x0B, 0x0C, 0x0D, 0x0E, 0x0F, 0x14, 0x15, 0x16, 0x17, 0x20, 0x21, 0x22, 0x40, 0x41, 0x42, 0x60, 0x61, 0x62, 0x63})
+    for (unsigned i : {0x08, 0x09, 0x0A, 0x0B, 0x0C, 0x0D, 0x0E, 0x0F, 0x14, 0x15, 0x16,
+                       0x17, 0x20, 0x21, 0x22, 0x40, 0x41, 0x42, 0x60, 0x61, 0x62, 0x63})
         t[i] = {"sse4", Imm::Ub, M | X, emit::sse4};
     return t;
 }

@@ -1,7 +1,7 @@
 // Two-operand arithmetic and logic: opcodes 00–3F, 80–83, 84/85, A8/A9. SDM vol. 2.
 //
-// Register forms are pure and have a variant without flags; memory forms keep all flags alive around them, because a
-// fault or a stop may show them.
+// Register forms are pure and have a variant without flags; memory forms keep all flags alive around them,
+// because a fault or a stop may show them.
 #include "cpu/exec/alu_ops.h"
 #include "cpu/exec/emitters.h"
 #include "cpu/exec/fused.h"
@@ -45,7 +45,8 @@ template <AluOp O, class T, bool Immediate, Kind K> HANDLER alu_store(HANDLER_AR
     if constexpr (K == Kind::General) {
         CALLING_OUT;
         if constexpr (alu_writes(O)) {
-            if (!modify_rm<T>(*core, *op, [&](T value) { return alu<O, T>(core, value, operand); })) [[unlikely]]
+            if (!modify_rm<T>(*core, *op, [&](T value) { return alu<O, T>(core, value, operand); }))
+                [[unlikely]]
                 FAULT;
         } else {
             T value{};
@@ -65,10 +66,14 @@ template <AluOp O, class T, bool Immediate, Kind K> HANDLER alu_store(HANDLER_AR
 }
 
 template <bool Flags> Handler rr(unsigned operation, unsigned size) {
-    return by_alu(operation, [&]<AluOp O> { return by_size(size, [&]<class T> { return static_cast<Handler>(alu_rr<O, T, Flags>); }); });
+    return by_alu(operation, [&]<AluOp O> {
+        return by_size(size, [&]<class T> { return static_cast<Handler>(alu_rr<O, T, Flags>); });
+    });
 }
 template <bool Flags> Handler ri(unsigned operation, unsigned size) {
-    return by_alu(operation, [&]<AluOp O> { return by_size(size, [&]<class T> { return static_cast<Handler>(alu_ri<O, T, Flags>); }); });
+    return by_alu(operation, [&]<AluOp O> {
+        return by_size(size, [&]<class T> { return static_cast<Handler>(alu_ri<O, T, Flags>); });
+    });
 }
 
 void register_form(Emitter& e, unsigned operation, bool immediate_form) {
@@ -85,7 +90,8 @@ void memory_form(Emitter& e, unsigned operation, bool immediate_form) {
     e.handler = by_alu(operation, [&]<AluOp O> {
         return by_size(e.d.size, [&]<class T> {
             return by_kind(e.kind(), [&]<Kind K> {
-                return immediate_form ? static_cast<Handler>(alu_store<O, T, true, K>) : static_cast<Handler>(alu_store<O, T, false, K>);
+                return immediate_form ? static_cast<Handler>(alu_store<O, T, true, K>)
+                                      : static_cast<Handler>(alu_store<O, T, false, K>);
             });
         });
     });
@@ -96,8 +102,10 @@ void memory_form(Emitter& e, unsigned operation, bool immediate_form) {
 namespace emit {
 
 void alu_rm_reg(Emitter& e) {
-    if (e.memory()) memory_form(e, e.d.row->arg, false);
-    else register_form(e, e.d.row->arg, false);
+    if (e.memory())
+        memory_form(e, e.d.row->arg, false);
+    else
+        register_form(e, e.d.row->arg, false);
 }
 void test_rm_reg(Emitter& e) { alu_rm_reg(e); }
 
@@ -108,7 +116,9 @@ void alu_reg_rm(Emitter& e) {
     }
     e.cost = cost::Load;
     e.handler = by_alu(e.d.row->arg, [&]<AluOp O> {
-        return by_size(e.d.size, [&]<class T> { return by_kind(e.kind(), [&]<Kind K> { return static_cast<Handler>(alu_load<O, T, K>); }); });
+        return by_size(e.d.size, [&]<class T> {
+            return by_kind(e.kind(), [&]<Kind K> { return static_cast<Handler>(alu_load<O, T, K>); });
+        });
     });
 }
 
@@ -120,8 +130,10 @@ void alu_acc_imm(Emitter& e) {
 void alu_group1(Emitter& e) {
     const unsigned operation = e.d.reg & 7;
     if (operation == AluCmp && e.d.lock) e.undefined = true;
-    if (e.memory()) memory_form(e, operation, true);
-    else register_form(e, operation, true);
+    if (e.memory())
+        memory_form(e, operation, true);
+    else
+        register_form(e, operation, true);
 }
 
 } // namespace emit

@@ -1,4 +1,5 @@
-// The eight ALU operations as pure functions over operand and lazy flags. SDM vol. 2: ADD OR ADC SBB AND SUB XOR CMP.
+// The eight ALU operations as pure functions over operand and lazy flags. SDM vol. 2: ADD OR ADC SBB AND SUB
+// XOR CMP.
 #pragma once
 #include "cpu/exec/operand.h"
 
@@ -38,8 +39,10 @@ template <AluOp O, class T, bool Flags = true> [[gnu::always_inline]] inline T a
     if constexpr (O == AluAdc || O == AluSbb) return alu_carry<O, T>(core, a, b);
     const T result = alu_value<O, T>(a, b);
     if constexpr (Flags) {
-        if constexpr (O == AluAdd) core->lazy.set(FlagKind::Add, sext(result), sext(a), sext(b));
-        else if constexpr (O == AluSub || O == AluCmp) core->lazy.set(FlagKind::Sub, sext(result), sext(a), sext(b));
+        if constexpr (O == AluAdd)
+            core->lazy.set(FlagKind::Add, sext(result), sext(a), sext(b));
+        else if constexpr (O == AluSub || O == AluCmp)
+            core->lazy.set(FlagKind::Sub, sext(result), sext(a), sext(b));
         else {
             core->lazy.result = sext(result);
             core->lazy.kind = FlagKind::Logic;

@@ -1,4 +1,5 @@
-// Bit instructions and compare-exchange: BT BTS BTR BTC, BSF BSR (TZCNT LZCNT POPCNT), CMPXCHG, CMPXCHG8B/16B, XADD.
+// Bit instructions and compare-exchange: BT BTS BTR BTC, BSF BSR (TZCNT LZCNT POPCNT), CMPXCHG,
+// CMPXCHG8B/16B, XADD.
 //
 // BSF/BSR with a zero source leave all of the destination as it was, as AMD documents. SDM vol. 2.
 #include "cpu/exec/alu_ops.h"
@@ -11,10 +12,14 @@ enum BitOp : u8 { Bt = 4, Bts = 5, Btr = 6, Btc = 7 };
 
 template <BitOp O, class T> T bit_change(T value, unsigned bit) {
     const T mask = static_cast<T>(T{1} << bit);
-    if constexpr (O == Bts) return static_cast<T>(value | mask);
-    else if constexpr (O == Btr) return static_cast<T>(value & ~mask);
-    else if constexpr (O == Btc) return static_cast<T>(value ^ mask);
-    else return value;
+    if constexpr (O == Bts)
+        return static_cast<T>(value | mask);
+    else if constexpr (O == Btr)
+        return static_cast<T>(value & ~mask);
+    else if constexpr (O == Btc)
+        return static_cast<T>(value ^ mask);
+    else
+        return value;
 }
 void set_carry(Core& core, bool carry) { core.set_arithmetic((core.flags() & ~u64{CF}) | (carry ? CF : 0)); }
 
@@ -55,7 +60,8 @@ template <class T, bool Reverse> bool bit_scan_value(Core& core, const Op& op) {
         core.set_arithmetic((core.flags() & ~u64{ArithmeticFlags}) | ZF | PF);
         return true;
     }
-    const unsigned n = Reverse ? 63u - static_cast<unsigned>(__builtin_clzll(value)) : static_cast<unsigned>(__builtin_ctzll(value));
+    const unsigned n = Reverse ? 63u - static_cast<unsigned>(__builtin_clzll(value))
+                               : static_cast<unsigned>(__builtin_ctzll(value));
     core.set_arithmetic(parity(n) ? PF : 0);
     put<T>(&core, op.reg, static_cast<T>(n));
     return true;
@@ -75,11 +81,17 @@ template <class T> bool compare_exchange(Core& core, const Op& op) {
     if (op.address & RegisterOperand) { // a failed exchange leaves all 64 bits of the register alone
         seen = get<T>(&core, op.rm);
         alu<AluCmp, T>(&core, expected, seen);
-        if (seen == expected) put<T>(&core, op.rm, replacement);
-        else put<T>(&core, slot_of(RAX), seen);
+        if (seen == expected)
+            put<T>(&core, op.rm, replacement);
+        else
+            put<T>(&core, slot_of(RAX), seen);
         return true;
     }
-    if (!modify_rm<T>(core, op, [&](T v) { seen = v; return v == expected ? replacement : v; })) return false;
+    if (!modify_rm<T>(core, op, [&](T v) {
+            seen = v;
+            return v == expected ? replacement : v;
+        }))
+        return false;
     alu<AluCmp, T>(&core, expected, seen);
     if (seen != expected) put<T>(&core, slot_of(RAX), seen);
     return true;
@@ -94,18 +106,25 @@ template <class T> bool exchange_add(Core& core, const Op& op) {
         put<T>(&core, op.rm, sum);
         return true;
     }
-    if (!modify_rm<T>(core, op, [&](T v) { old = v; return static_cast<T>(v + addend); })) return false;
+    if (!modify_rm<T>(core, op, [&](T v) {
+            old = v;
+            return static_cast<T>(v + addend);
+        }))
+        return false;
     alu<AluAdd, T>(&core, old, addend);
     put<T>(&core, op.reg, old);
     return true;
 }
 template <class T> bool compare_exchange_pair(Core& core, const Op& op) { // T: half of the operand
-    struct Pair { T low, high; };
+    struct Pair {
+        T low, high;
+    };
     u64 linear = 0;
     Pair seen{};
     if (!operand_linear(core, op, sizeof(Pair), true, linear)) return false;
     if (sizeof(T) == 8 && (linear & 15)) return core.raise(13, 0);
-    if (!core.writable(linear, sizeof(Pair)) || !core.read(linear, sizeof(Pair), &seen, core.cpl == 3)) return false;
+    if (!core.writable(linear, sizeof(Pair)) || !core.read(linear, sizeof(Pair), &seen, core.cpl == 3))
+        return false;
     const bool equal = seen.low == get<T>(&core, slot_of(RAX)) && seen.high == get<T>(&core, slot_of(RDX));
     Pair next = equal ? Pair{get<T>(&core, slot_of(RBX)), get<T>(&core, slot_of(RCX))} : seen;
     if (!core.write(linear, sizeof(Pair), &next, core.cpl == 3)) return false;
@@ -138,8 +157,10 @@ namespace emit {
 void bit_test(Emitter& e) { bit_form<false>(e, e.d.row->arg); }
 void bit_group8(Emitter& e) {
     const unsigned which = e.d.reg & 7;
-    if (which < 4) e.undefined = true;
-    else bit_form<true>(e, which);
+    if (which < 4)
+        e.undefined = true;
+    else
+        bit_form<true>(e, which);
 }
 void bit_scan(Emitter& e) { // BC BD: arg 0 BSF, 1 BSR; B8 with F3: POPCNT (arg 2)
     const u8 arg = e.d.row->arg;
@@ -149,12 +170,14 @@ void bit_scan(Emitter& e) { // BC BD: arg 0 BSF, 1 BSR; B8 with F3: POPCNT (arg 
             e.undefined = true;
             return;
         }
-        e.handler = by_wide_size(e.d.size, []<class T> { return static_cast<Handler>(cold<population_count<T>>); });
+        e.handler =
+            by_wide_size(e.d.size, []<class T> { return static_cast<Handler>(cold<population_count<T>>); });
         return;
     }
     // F3 BC/BD are BSF/BSR on processors without BMI1/LZCNT, which is what CPUID says here.
     e.handler = by_wide_size(e.d.size, [&]<class T> {
-        return arg ? static_cast<Handler>(cold<bit_scan_value<T, true>>) : static_cast<Handler>(cold<bit_scan_value<T, false>>);
+        return arg ? static_cast<Handler>(cold<bit_scan_value<T, true>>)
+                   : static_cast<Handler>(cold<bit_scan_value<T, false>>);
     });
 }
 void cmpxchg(Emitter& e) {
@@ -171,7 +194,8 @@ void group9(Emitter& e) {
         return;
     }
     e.cost = e.d.lock ? cost::Locked : 8;
-    e.handler = e.d.size == 8 ? static_cast<Handler>(cold<compare_exchange_pair<u64>>) : static_cast<Handler>(cold<compare_exchange_pair<u32>>);
+    e.handler = e.d.size == 8 ? static_cast<Handler>(cold<compare_exchange_pair<u64>>)
+                              : static_cast<Handler>(cold<compare_exchange_pair<u32>>);
 }
 
 } // namespace emit

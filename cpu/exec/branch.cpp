@@ -1,7 +1,8 @@
-// Near control transfers: Jcc, JMP, CALL, RET, LOOP. SDM vol. 2; targets are checked at the branch (cpu-notes: #GP there).
+// Near control transfers: Jcc, JMP, CALL, RET, LOOP. SDM vol. 2; targets are checked at the branch
+// (cpu-notes: #GP there).
 //
-// Direct targets are resolved when the block is built (Block::target); a target that is not canonical or beyond the
-// CS limit makes the builder use the checked, out-of-line form.
+// Direct targets are resolved when the block is built (Block::target); a target that is not canonical or
+// beyond the CS limit makes the builder use the checked, out-of-line form.
 #include "cpu/exec/stack.h"
 #include "cpu/exec/emitters.h"
 
@@ -17,9 +18,12 @@ bool target_ok(Core& core, u64 rip) {
 template <unsigned CC> HANDLER jump_if(HANDLER_ARGS) {
     const LazyFlags& f = core->lazy;
     bool v;
-    if constexpr ((CC >> 1) == 2) v = lazy_zf(f, core->r.rflags) != static_cast<bool>(CC & 1);
-    else if constexpr ((CC >> 1) == 4) v = lazy_sf(f, core->r.rflags) != static_cast<bool>(CC & 1);
-    else v = lazy_condition(f, core->r.rflags, CC);
+    if constexpr ((CC >> 1) == 2)
+        v = lazy_zf(f, core->r.rflags) != static_cast<bool>(CC & 1);
+    else if constexpr ((CC >> 1) == 4)
+        v = lazy_sf(f, core->r.rflags) != static_cast<bool>(CC & 1);
+    else
+        v = lazy_condition(f, core->r.rflags, CC);
     if (v && op->extra) [[unlikely]] { // the builder found the target doubtful
         if (!target_ok(*core, block_of(op)->target[1])) FAULT;
     }
@@ -87,7 +91,8 @@ template <class T, bool Call> HANDLER indirect_near(HANDLER_ARGS) {
             FAULT;
         core->predictor.call(next_rip(op));
     }
-    if (core->predictor.indirect(block_of(op)->rip + op->offset, value)) budget -= static_cast<i64>(core->mispredict_cost);
+    if (core->predictor.indirect(block_of(op)->rip + op->offset, value))
+        budget -= static_cast<i64>(core->mispredict_cost);
     SETTLE_TERMINATOR(value);
     GO(static_cast<u64>(value));
 }
@@ -98,7 +103,8 @@ HANDLER loop_counter(HANDLER_ARGS) {
     const u64 mask = size == 0 ? 0xFFFF : size == 1 ? 0xFFFFFFFF : ~u64{0};
     u64 count = core->r.gpr[RCX] & mask;
     bool taken;
-    if ((op->extra & 3) == 3) taken = count == 0;
+    if ((op->extra & 3) == 3)
+        taken = count == 0;
     else {
         count = (count - 1) & mask;
         taken = count != 0;
@@ -110,7 +116,8 @@ HANDLER loop_counter(HANDLER_ARGS) {
     BRANCH(taken);
 }
 
-template <unsigned... CC> constexpr std::array<Handler, 16> jump_table(std::integer_sequence<unsigned, CC...>) {
+template <unsigned... CC>
+constexpr std::array<Handler, 16> jump_table(std::integer_sequence<unsigned, CC...>) {
     return {static_cast<Handler>(jump_if<CC>)...};
 }
 constexpr std::array<Handler, 16> jumps = jump_table(std::make_integer_sequence<unsigned, 16>{});
@@ -133,13 +140,17 @@ void call_rel(Emitter& e) {
     e.ends_block = true;
     e.cost = cost::Call;
     const unsigned size = e.long64() ? 8 : e.d.size;
-    e.handler = size == 8 ? static_cast<Handler>(call_direct64) : size == 4 ? static_cast<Handler>(call_direct<u32>) : static_cast<Handler>(call_direct<u16>);
+    e.handler = size == 8   ? static_cast<Handler>(call_direct64)
+                : size == 4 ? static_cast<Handler>(call_direct<u32>)
+                            : static_cast<Handler>(call_direct<u16>);
 }
 void ret_near(Emitter& e) {
     e.ends_block = true;
     e.cost = cost::Call;
     const unsigned size = e.long64() ? 8 : e.d.size;
-    e.handler = size == 8 ? static_cast<Handler>(return_near64) : size == 4 ? static_cast<Handler>(return_near<u32>) : static_cast<Handler>(return_near<u16>);
+    e.handler = size == 8   ? static_cast<Handler>(return_near64)
+                : size == 4 ? static_cast<Handler>(return_near<u32>)
+                            : static_cast<Handler>(return_near<u16>);
 }
 void indirect_branch(Emitter& e, bool call) {
     e.ends_block = true;
@@ -147,7 +158,8 @@ void indirect_branch(Emitter& e, bool call) {
     const unsigned size = e.long64() ? 8 : e.d.size;
     if (!e.memory()) e.op.rm = slot_of(e.d.rm);
     e.handler = by_wide_size(size, [&]<class T> {
-        return call ? static_cast<Handler>(indirect_near<T, true>) : static_cast<Handler>(indirect_near<T, false>);
+        return call ? static_cast<Handler>(indirect_near<T, true>)
+                    : static_cast<Handler>(indirect_near<T, false>);
     });
 }
 void loop_jcxz(Emitter& e) {

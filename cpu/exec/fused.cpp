@@ -1,5 +1,5 @@
-// Fused compare-and-branch handlers. The flags are still set lazily (the successor may read them); only the second
-// dispatch and the flag evaluation are saved.
+// Fused compare-and-branch handlers. The flags are still set lazily (the successor may read them); only the
+// second dispatch and the flag evaluation are saved.
 #include "cpu/exec/fused.h"
 
 namespace vitrine::cpu {
@@ -12,22 +12,36 @@ template <AluOp O, unsigned CC, class T> [[gnu::always_inline]] inline bool hold
     const bool sign = static_cast<S>(result) < 0;
     bool v;
     if constexpr ((CC >> 1) == 0) {
-        if constexpr (difference) v = static_cast<S>((a ^ b) & (a ^ result)) < 0;
-        else if constexpr (sum) v = static_cast<S>((a ^ result) & (b ^ result)) < 0;
-        else v = false;
-    } else if constexpr ((CC >> 1) == 1) v = difference ? a < b : sum ? result < a : false;
-    else if constexpr ((CC >> 1) == 2) v = result == 0;
-    else if constexpr ((CC >> 1) == 3) v = difference ? a <= b : sum ? result < a || result == 0 : result == 0;
-    else if constexpr ((CC >> 1) == 4) v = sign;
-    else if constexpr ((CC >> 1) == 5) v = parity(result);
+        if constexpr (difference)
+            v = static_cast<S>((a ^ b) & (a ^ result)) < 0;
+        else if constexpr (sum)
+            v = static_cast<S>((a ^ result) & (b ^ result)) < 0;
+        else
+            v = false;
+    } else if constexpr ((CC >> 1) == 1)
+        v = difference ? a < b : sum ? result < a : false;
+    else if constexpr ((CC >> 1) == 2)
+        v = result == 0;
+    else if constexpr ((CC >> 1) == 3)
+        v = difference ? a <= b : sum ? result < a || result == 0 : result == 0;
+    else if constexpr ((CC >> 1) == 4)
+        v = sign;
+    else if constexpr ((CC >> 1) == 5)
+        v = parity(result);
     else if constexpr ((CC >> 1) == 6) {
-        if constexpr (difference) v = static_cast<S>(a) < static_cast<S>(b);
-        else if constexpr (sum) v = sign != (static_cast<S>((a ^ result) & (b ^ result)) < 0);
-        else v = sign;
+        if constexpr (difference)
+            v = static_cast<S>(a) < static_cast<S>(b);
+        else if constexpr (sum)
+            v = sign != (static_cast<S>((a ^ result) & (b ^ result)) < 0);
+        else
+            v = sign;
     } else {
-        if constexpr (difference) v = static_cast<S>(a) <= static_cast<S>(b);
-        else if constexpr (sum) v = result == 0 || sign != (static_cast<S>((a ^ result) & (b ^ result)) < 0);
-        else v = result == 0 || sign;
+        if constexpr (difference)
+            v = static_cast<S>(a) <= static_cast<S>(b);
+        else if constexpr (sum)
+            v = result == 0 || sign != (static_cast<S>((a ^ result) & (b ^ result)) < 0);
+        else
+            v = result == 0 || sign;
     }
     return v != static_cast<bool>(CC & 1);
 }
@@ -49,7 +63,8 @@ template <bool Increment, class T, unsigned CC> HANDLER step_jcc(HANDLER_ARGS) {
     BRANCH((holds<Increment ? AluAdd : AluSub, CC, T>(a, T{1}, result)));
 }
 
-template <class F, unsigned... CC> Handler pick_condition(unsigned cc, F&& f, std::integer_sequence<unsigned, CC...>) {
+template <class F, unsigned... CC>
+Handler pick_condition(unsigned cc, F&& f, std::integer_sequence<unsigned, CC...>) {
     Handler h = nullptr;
     ((cc == CC ? void(h = f.template operator()<CC>()) : void()), ...);
     return h;
@@ -67,7 +82,8 @@ template <class F> Handler by_fused_size(unsigned size, F&& f) {
 }
 template <AluOp O, bool Immediate> Handler pair(unsigned size, unsigned cc) {
     return by_condition(cc, [&]<unsigned CC> {
-        return by_fused_size(size, [&]<class T> { return static_cast<Handler>(alu_jcc<O, T, Immediate, CC>); });
+        return by_fused_size(size,
+                             [&]<class T> { return static_cast<Handler>(alu_jcc<O, T, Immediate, CC>); });
     });
 }
 template <bool Increment> Handler step_pair(unsigned size, unsigned cc) {

@@ -5,7 +5,19 @@
 namespace vitrine::cpu {
 
 /// What can start a pair. Register operand forms only: they cannot fault, so the pair is one Op.
-enum FuseKind : u8 { NoFuse, FuseCmpReg, FuseCmpImm, FuseTestReg, FuseTestImm, FuseSubImm, FuseAddImm, FuseDec, FuseInc, FuseAndImm, FuseSubReg };
+enum FuseKind : u8 {
+    NoFuse,
+    FuseCmpReg,
+    FuseCmpImm,
+    FuseTestReg,
+    FuseTestImm,
+    FuseSubImm,
+    FuseAddImm,
+    FuseDec,
+    FuseInc,
+    FuseAndImm,
+    FuseSubReg
+};
 
 constexpr u8 fuse_kind(AluOp o, bool immediate_form) {
     switch (o) {

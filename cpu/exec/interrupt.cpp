@@ -1,7 +1,7 @@
 // Delivery of interrupts and exceptions: real-mode IVT, 32-bit and 64-bit gates, double fault, shutdown.
 //
-// SDM vol. 3A 6.10–6.15. Invariants: a delivery that faults leaves registers as they were before it; the fault is
-// then combined by table 6-5. Left out: task gates (they raise #GP and a log line).
+// SDM vol. 3A 6.10–6.15. Invariants: a delivery that faults leaves registers as they were before it; the
+// fault is then combined by table 6-5. Left out: task gates (they raise #GP and a log line).
 #include "cpu/exec/transfer.h"
 #include "cpu/timing/cost.h"
 
@@ -14,7 +14,8 @@ bool tss_stack(Core& core, u8 cpl, u16& ss, u32& sp) {
     if (offset + (wide ? 5 : 3) > tr.limit) return core.raise(10, tr.selector & 0xFFFC);
     if (wide) return core.load_system(tr.base + offset, sp) && core.load_system(tr.base + offset + 4, ss);
     u16 sp16 = 0;
-    if (!core.load_system(tr.base + offset, sp16) || !core.load_system(tr.base + offset + 2, ss)) return false;
+    if (!core.load_system(tr.base + offset, sp16) || !core.load_system(tr.base + offset + 2, ss))
+        return false;
     sp = sp16;
     return true;
 }
@@ -58,7 +59,8 @@ bool deliver_real(Core& core, u8 vector) {
     u16 ip = 0, cs = 0;
     const u64 entry = core.r.idtr.base + vector * 4u;
     if (!core.load_system(entry, ip) || !core.load_system(entry + 2, cs)) return false;
-    if (!store_below<u16>(core, 2, static_cast<u16>(core.flags())) || !store_below<u16>(core, 4, core.seg(Seg::CS).selector) ||
+    if (!store_below<u16>(core, 2, static_cast<u16>(core.flags())) ||
+        !store_below<u16>(core, 4, core.seg(Seg::CS).selector) ||
         !store_below<u16>(core, 6, static_cast<u16>(core.r.rip)))
         return false;
     set_stack_pointer(core, core.r.gpr[RSP] - 6);
@@ -89,7 +91,9 @@ bool push_frame(Core& core, const Frame& f, unsigned size) {
 
 /// Processor state that a failed delivery must put back.
 struct Saved {
-    explicit Saved(Core& c) : core(c), gpr_sp(c.r.gpr[RSP]), cs(c.seg(Seg::CS)), ss(c.seg(Seg::SS)), cpl(c.cpl), rflags(c.r.rflags) {
+    explicit Saved(Core& c)
+        : core(c), gpr_sp(c.r.gpr[RSP]), cs(c.seg(Seg::CS)), ss(c.seg(Seg::SS)), cpl(c.cpl),
+          rflags(c.r.rflags) {
         for (unsigned i = 0; i < 6; ++i) segments[i] = c.r.seg[i];
     }
     bool restore() {
@@ -153,8 +157,8 @@ bool deliver_protected(Core& core, u8 vector, Core::Source source, bool has_erro
 
     Saved saved(core);
     const u64 old_rip = core.r.rip, old_rsp = core.r.gpr[RSP];
-    // RF in the image: set for faults and in the middle of a REP, not for traps, interrupts between instructions, or INT n
-    // (SDM 3A 17.3.1.1).
+    // RF in the image: set for faults and in the middle of a REP, not for traps, interrupts between
+    // instructions, or INT n (SDM 3A 17.3.1.1).
     u64 flags_image = core.flags();
     if (source == Core::Source::Fault && vector != 1 && vector != 3 && vector != 4) flags_image |= RF;
     if (core.mid_repeat) flags_image |= RF;
@@ -169,7 +173,8 @@ bool deliver_protected(Core& core, u8 vector, Core::Source source, bool has_erro
         }
         const u64 target = gate.offset64();
         if (!canonical(target)) return core.raise(13, ext);
-        frame.add(saved.ss.selector), frame.add(old_rsp), frame.add(flags_image), frame.add(saved.cs.selector), frame.add(old_rip);
+        frame.add(saved.ss.selector), frame.add(old_rsp), frame.add(flags_image),
+            frame.add(saved.cs.selector), frame.add(old_rip);
         if (has_error) frame.add(error);
         set_code_segment(core, code, selector, new_cpl);
         if (inner) set_null_stack(core, new_cpl);
@@ -184,7 +189,8 @@ bool deliver_protected(Core& core, u8 vector, Core::Source source, bool has_erro
             u16 ss = 0;
             u32 sp = 0;
             Descriptor stack;
-            if (!tss_stack(core, new_cpl, ss, sp) || !check_stack_segment(core, ss, new_cpl, stack)) return false;
+            if (!tss_stack(core, new_cpl, ss, sp) || !check_stack_segment(core, ss, new_cpl, stack))
+                return false;
             if (from_vm86)
                 for (Seg s : {Seg::GS, Seg::FS, Seg::DS, Seg::ES}) frame.add(core.seg(s).selector);
             frame.add(saved.ss.selector), frame.add(old_rsp);
@@ -236,7 +242,8 @@ void Core::deliver(u8 vector, Source source, bool has_error, u32 error) {
         Delivery d;
         d.step = step_count, d.vector = v, d.has_error_code = with_error, d.error_code = code;
         d.external = from == Source::External, d.software = from == Source::Software;
-        d.rip = r.rip, d.cr2 = r.cr2, d.rsp = r.gpr[RSP], d.rflags = flags(), d.cs = seg(Seg::CS).selector, d.ss = seg(Seg::SS).selector;
+        d.rip = r.rip, d.cr2 = r.cr2, d.rsp = r.gpr[RSP], d.rflags = flags(), d.cs = seg(Seg::CS).selector,
+        d.ss = seg(Seg::SS).selector;
         if (chain.count < 3) chain.faults[chain.count++] = d;
         return d;
     };
@@ -257,7 +264,8 @@ void Core::deliver(u8 vector, Source source, bool has_error, u32 error) {
             shut_down = true;
             break;
         }
-        if ((first_contributory && contributory(second)) || (first_page_fault && (second == 14 || contributory(second)))) {
+        if ((first_contributory && contributory(second)) ||
+            (first_page_fault && (second == 14 || contributory(second)))) {
             vector = 8, has_error = true, error = 0;
         } else {
             vector = second, has_error = fault.has_error, error = fault.error;

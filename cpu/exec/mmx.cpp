@@ -1,8 +1,9 @@
 // MMX: SDM vol. 1 ch. 9, vol. 3A 12.2 (aliasing with the x87 registers), vol. 2.
 //
-// MMn is the mantissa of physical x87 register n. Every MMX instruction but EMMS sets TOP to 0 and marks all registers
-// as full; a written register's sign and exponent become all ones. An x87 exception that is pending is raised first.
-// The arithmetic runs in the low half of a host XMM register: lane by lane both instruction sets agree.
+// MMn is the mantissa of physical x87 register n. Every MMX instruction but EMMS sets TOP to 0 and marks all
+// registers as full; a written register's sign and exponent become all ones. An x87 exception that is pending
+// is raised first. The arithmetic runs in the low half of a host XMM register: lane by lane both instruction
+// sets agree.
 //
 // Inaccuracy: a faulting instruction never makes the transition; silicon may make it before an SSE exception.
 #include "cpu/exec/emitters.h"
@@ -120,15 +121,17 @@ Binary arithmetic(unsigned opcode) {
 bool unpack_low(Core& core, const Op& op) {
     u32 b = 0;
     if (!mmx_ready(core, op)) return false;
-    if (op.address & RegisterOperand) b = static_cast<u32>(mm_get(core, op.rm));
-    else if (!read_memory<u32>(core, op, b)) return false;
+    if (op.address & RegisterOperand)
+        b = static_cast<u32>(mm_get(core, op.rm));
+    else if (!read_memory<u32>(core, op, b))
+        return false;
     mm_put(core, op.reg, arithmetic(op.opid & 0xFF)(mm_get(core, op.reg), b));
     return true;
 }
-#define VITRINE_MMX_LANES(name)                                                                                          \
-    __m128i host_##name(__m128i a, __m128i b) {                                                                          \
-        asm volatile(#name " %1, %0" : "+x"(a) : "x"(b));                                                                \
-        return a;                                                                                                        \
+#define VITRINE_MMX_LANES(name)                                                                              \
+    __m128i host_##name(__m128i a, __m128i b) {                                                              \
+        asm volatile(#name " %1, %0" : "+x"(a) : "x"(b));                                                    \
+        return a;                                                                                            \
     }
 VITRINE_MMX_LANES(pshufb)
 VITRINE_MMX_LANES(phaddw)
@@ -251,8 +254,10 @@ bool load(Core& core, const Op& op) {
 bool store(Core& core, const Op& op) { // MOVQ, MOVNTQ
     if (!mmx_ready(core, op)) return false;
     const u64 value = mm_get(core, op.reg);
-    if (op.address & RegisterOperand) mm_put(core, op.rm, value);
-    else if (!write_memory<u64>(core, op, value)) return false;
+    if (op.address & RegisterOperand)
+        mm_put(core, op.rm, value);
+    else if (!write_memory<u64>(core, op, value))
+        return false;
     transition(core);
     return true;
 }
@@ -262,10 +267,12 @@ bool masked_store(Core& core, const Op& op) {
     const unsigned size = (op.address >> SizeShift) & 3;
     const u64 offset = core.r.gpr[RDI] & (size == 0 ? 0xFFFF : size == 1 ? 0xFFFFFFFF : ~u64{0});
     u64 linear = 0;
-    if (!segment_linear(core, operand_segment(op), offset, 8, true, linear) || !core.writable(linear, 8)) return false;
+    if (!segment_linear(core, operand_segment(op), offset, 8, true, linear) || !core.writable(linear, 8))
+        return false;
     const u64 data = mm_get(core, op.reg), mask = mm_get(core, op.rm);
     for (unsigned i = 0; i < 8; ++i)
-        if ((mask >> (8 * i) & 0x80) && !core.store<u8>(linear + i, static_cast<u8>(data >> (8 * i)))) return false;
+        if ((mask >> (8 * i) & 0x80) && !core.store<u8>(linear + i, static_cast<u8>(data >> (8 * i))))
+            return false;
     transition(core);
     return true;
 }
@@ -281,18 +288,23 @@ bool from_xmm(Core& core, const Op& op) { // MOVDQ2Q
     return true;
 }
 
-/// CVTPI2PS, CVTPI2PD. From memory neither touches the x87 state (SDM: stated for CVTPI2PD; silicon does so for both).
+/// CVTPI2PS, CVTPI2PD. From memory neither touches the x87 state (SDM: stated for CVTPI2PD; silicon does so
+/// for both).
 template <bool Double> bool from_integers(Core& core, const Op& op) {
     const bool registers = op.address & RegisterOperand;
     u64 source = 0;
     if (!sse_ready(core) || (registers && !mmx_ready(core, op)) || !read_mm(core, op, source)) return false;
     __m128i in = low(source), out = xmm_get(core, op.reg);
     fp_begin(core);
-    if constexpr (Double) asm volatile("cvtdq2pd %1, %0" : "=x"(in) : "x"(in));
-    else asm volatile("cvtdq2ps %1, %0" : "=x"(in) : "x"(in));
+    if constexpr (Double)
+        asm volatile("cvtdq2pd %1, %0" : "=x"(in) : "x"(in));
+    else
+        asm volatile("cvtdq2ps %1, %0" : "=x"(in) : "x"(in));
     if (!fp_end(core)) return false;
-    if constexpr (Double) out = in;
-    else out = _mm_unpacklo_epi64(in, _mm_unpackhi_epi64(out, out)); // the upper half stays
+    if constexpr (Double)
+        out = in;
+    else
+        out = _mm_unpacklo_epi64(in, _mm_unpackhi_epi64(out, out)); // the upper half stays
     xmm_put(core, op.reg, out);
     if (registers) transition(core);
     return true;
@@ -300,13 +312,18 @@ template <bool Double> bool from_integers(Core& core, const Op& op) {
 /// CVT(T)PS2PI, CVT(T)PD2PI
 template <bool Double, bool Truncate> bool to_integers(Core& core, const Op& op) {
     __m128i in;
-    if (!sse_ready(core) || !mmx_ready(core, op) || !read_xmm<Double ? 16 : 8, Double>(core, op, in)) return false;
+    if (!sse_ready(core) || !mmx_ready(core, op) || !read_xmm<Double ? 16 : 8, Double>(core, op, in))
+        return false;
     if constexpr (!Double) in = _mm_move_epi64(in); // zeros convert without flags
     fp_begin(core);
-    if constexpr (Double && Truncate) asm volatile("cvttpd2dq %1, %0" : "=x"(in) : "x"(in));
-    else if constexpr (Double) asm volatile("cvtpd2dq %1, %0" : "=x"(in) : "x"(in));
-    else if constexpr (Truncate) asm volatile("cvttps2dq %1, %0" : "=x"(in) : "x"(in));
-    else asm volatile("cvtps2dq %1, %0" : "=x"(in) : "x"(in));
+    if constexpr (Double && Truncate)
+        asm volatile("cvttpd2dq %1, %0" : "=x"(in) : "x"(in));
+    else if constexpr (Double)
+        asm volatile("cvtpd2dq %1, %0" : "=x"(in) : "x"(in));
+    else if constexpr (Truncate)
+        asm volatile("cvttps2dq %1, %0" : "=x"(in) : "x"(in));
+    else
+        asm volatile("cvtps2dq %1, %0" : "=x"(in) : "x"(in));
     if (!fp_end(core)) return false;
     mm_put(core, op.reg, low_of(in));
     return true;
@@ -321,8 +338,10 @@ bool leave_mmx(Core& core, const Op& op) { // EMMS: TOP is 0 after it too (SDM 3
 
 Handler conversion(Emitter& e, unsigned which, bool memory) {
     const bool from_mm = (which & 0xFF) == 0x2A;
-    if (from_mm) e.op.reg = e.d.reg; // the XMM side keeps its REX bit
-    else e.op.reg = e.d.reg & 7;
+    if (from_mm)
+        e.op.reg = e.d.reg; // the XMM side keeps its REX bit
+    else
+        e.op.reg = e.d.reg & 7;
     if (!memory) e.op.rm = static_cast<u8>(from_mm ? e.d.rm & 7 : e.d.rm);
     switch (which) {
     case 0x02A: return cold<from_integers<false>>;
@@ -344,7 +363,8 @@ Handler mmx(Emitter& e, unsigned prefix, unsigned opcode) {
         e.op.rm = static_cast<u8>(prefix == 2 ? e.d.rm & 7 : e.d.rm);
         return prefix == 2 ? static_cast<Handler>(cold<to_xmm>) : static_cast<Handler>(cold<from_xmm>);
     }
-    if ((opcode == 0x2A || opcode == 0x2C || opcode == 0x2D) && prefix < 2) return conversion(e, prefix << 8 | opcode, memory);
+    if ((opcode == 0x2A || opcode == 0x2C || opcode == 0x2D) && prefix < 2)
+        return conversion(e, prefix << 8 | opcode, memory);
     if (prefix != 0) return nullptr;
     const u8 reg = e.d.reg & 7, rm = static_cast<u8>(e.d.rm & 7);
     const auto registers = [&] {
@@ -360,8 +380,11 @@ Handler mmx(Emitter& e, unsigned prefix, unsigned opcode) {
     case 0x7E:
         e.op.reg = reg;
         if (!memory) e.op.rm = slot_of(e.d.rm);
-        if (opcode == 0x6E) return wide ? static_cast<Handler>(cold<from_general<u64>>) : static_cast<Handler>(cold<from_general<u32>>);
-        return wide ? static_cast<Handler>(cold<to_general<u64>>) : static_cast<Handler>(cold<to_general<u32>>);
+        if (opcode == 0x6E)
+            return wide ? static_cast<Handler>(cold<from_general<u64>>)
+                        : static_cast<Handler>(cold<from_general<u32>>);
+        return wide ? static_cast<Handler>(cold<to_general<u64>>)
+                    : static_cast<Handler>(cold<to_general<u32>>);
     case 0x6F: registers(); return cold<load>;
     case 0x7F: registers(); return cold<store>;
     case 0xE7: registers(); return memory ? static_cast<Handler>(cold<store>) : nullptr;
@@ -375,12 +398,14 @@ Handler mmx(Emitter& e, unsigned prefix, unsigned opcode) {
     case 0xD7:
         if (memory) return nullptr;
         e.op.reg = slot_of(e.d.reg), e.op.rm = rm;
-        return opcode == 0xC5 ? static_cast<Handler>(cold<extract_word>) : static_cast<Handler>(cold<move_mask>);
+        return opcode == 0xC5 ? static_cast<Handler>(cold<extract_word>)
+                              : static_cast<Handler>(cold<move_mask>);
     case 0x71:
     case 0x72:
     case 0x73: {
         const unsigned which = (opcode & 3) << 4 | (e.d.reg & 7);
-        const bool known = which == 0x12 || which == 0x14 || which == 0x16 || which == 0x22 || which == 0x24 || which == 0x26 || which == 0x32 || which == 0x36;
+        const bool known = which == 0x12 || which == 0x14 || which == 0x16 || which == 0x22 ||
+                           which == 0x24 || which == 0x26 || which == 0x32 || which == 0x36;
         if (memory || !known) return nullptr;
         registers();
         e.op.extra = static_cast<u8>(which);

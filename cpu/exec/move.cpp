@@ -53,7 +53,9 @@ template <class T, class D, bool Signed> HANDLER extend_rr(HANDLER_ARGS) { // re
 template <class T> bool mov_offset_load(Core& core, const Op& op) {
     u64 linear = 0;
     T value{};
-    if (!segment_linear(core, operand_segment(op), op.imm64, sizeof(T), false, linear) || !core.load(linear, value)) return false;
+    if (!segment_linear(core, operand_segment(op), op.imm64, sizeof(T), false, linear) ||
+        !core.load(linear, value))
+        return false;
     put<T>(&core, slot_of(RAX), value);
     return true;
 }
@@ -64,8 +66,10 @@ template <class T> bool mov_offset_store(Core& core, const Op& op) {
 }
 
 template <class T, Kind K> HANDLER lea_reg(HANDLER_ARGS) {
-    if constexpr (K == Kind::General) put<T>(core, op->reg, static_cast<T>(operand_offset(*core, *op)));
-    else put<T>(core, op->reg, static_cast<T>(fast_address<K>(core, op)));
+    if constexpr (K == Kind::General)
+        put<T>(core, op->reg, static_cast<T>(operand_offset(*core, *op)));
+    else
+        put<T>(core, op->reg, static_cast<T>(fast_address<K>(core, op)));
     NEXT;
 }
 
@@ -78,14 +82,21 @@ template <class T> HANDLER xchg_rr(HANDLER_ARGS) {
 template <class T> bool xchg_memory(Core& core, const Op& op) {
     T old{};
     const T value = get<T>(&core, op.reg);
-    if (!modify_rm<T>(core, op, [&](T v) { old = v; return value; })) return false;
+    if (!modify_rm<T>(core, op, [&](T v) {
+            old = v;
+            return value;
+        }))
+        return false;
     put<T>(&core, op.reg, old);
     return true;
 }
 template <class T> HANDLER bswap_reg(HANDLER_ARGS) {
-    if constexpr (sizeof(T) == 8) put<u64>(core, op->rm, __builtin_bswap64(get<u64>(core, op->rm)));
-    else if constexpr (sizeof(T) == 4) put<u32>(core, op->rm, __builtin_bswap32(get<u32>(core, op->rm)));
-    else put<u16>(core, op->rm, 0); // undefined by the manual; processors clear it
+    if constexpr (sizeof(T) == 8)
+        put<u64>(core, op->rm, __builtin_bswap64(get<u64>(core, op->rm)));
+    else if constexpr (sizeof(T) == 4)
+        put<u32>(core, op->rm, __builtin_bswap32(get<u32>(core, op->rm)));
+    else
+        put<u16>(core, op->rm, 0); // undefined by the manual; processors clear it
     NEXT;
 }
 
@@ -94,9 +105,12 @@ template <class T, bool IntoDx> HANDLER convert_acc(HANDLER_ARGS) {
     if constexpr (IntoDx) {
         const u64 sign = static_cast<u64>(static_cast<i64>(sext(get<T>(core, slot_of(RAX)))) >> 63);
         put<T>(core, slot_of(RDX), static_cast<T>(sign));
-    } else if constexpr (sizeof(T) == 2) put<u16>(core, slot_of(RAX), static_cast<u16>(sext(get<u8>(core, slot_of(RAX)))));
-    else if constexpr (sizeof(T) == 4) put<u32>(core, slot_of(RAX), static_cast<u32>(sext(get<u16>(core, slot_of(RAX)))));
-    else put<u64>(core, slot_of(RAX), sext(get<u32>(core, slot_of(RAX))));
+    } else if constexpr (sizeof(T) == 2)
+        put<u16>(core, slot_of(RAX), static_cast<u16>(sext(get<u8>(core, slot_of(RAX)))));
+    else if constexpr (sizeof(T) == 4)
+        put<u32>(core, slot_of(RAX), static_cast<u32>(sext(get<u16>(core, slot_of(RAX)))));
+    else
+        put<u64>(core, slot_of(RAX), sext(get<u32>(core, slot_of(RAX))));
     NEXT;
 }
 
@@ -125,7 +139,8 @@ bool translate_byte(Core& core, const Op& op) { // XLAT
     const unsigned size = (op.address >> SizeShift) & 3;
     offset &= size == 0 ? 0xFFFF : size == 1 ? 0xFFFFFFFF : ~u64{0};
     u8 value = 0;
-    if (!segment_linear(core, operand_segment(op), offset, 1, false, linear) || !core.load(linear, value)) return false;
+    if (!segment_linear(core, operand_segment(op), offset, 1, false, linear) || !core.load(linear, value))
+        return false;
     put<u8>(&core, slot_of(RAX), value);
     return true;
 }
@@ -165,8 +180,10 @@ template <class T, class D, bool Signed> Handler extend(Emitter& e) {
 }
 template <class T, bool Signed> void extend_to(Emitter& e) {
     e.handler = by_wide_size(e.d.size, [&]<class D> {
-        if constexpr (sizeof(D) >= sizeof(T)) return extend<T, D, Signed>(e);
-        else return Handler{nullptr};
+        if constexpr (sizeof(D) >= sizeof(T))
+            return extend<T, D, Signed>(e);
+        else
+            return Handler{nullptr};
     });
 }
 
@@ -180,7 +197,9 @@ void mov_rm_reg(Emitter& e) {
         return e.pure();
     }
     e.cost = cost::Store;
-    e.handler = by_size(e.d.size, [&]<class T> { return by_kind(e.kind(), [&]<Kind K> { return static_cast<Handler>(mov_store<T, false, K>); }); });
+    e.handler = by_size(e.d.size, [&]<class T> {
+        return by_kind(e.kind(), [&]<Kind K> { return static_cast<Handler>(mov_store<T, false, K>); });
+    });
 }
 void mov_reg_rm(Emitter& e) {
     if (!e.memory()) {
@@ -188,7 +207,9 @@ void mov_reg_rm(Emitter& e) {
         return mov_rm_reg(e);
     }
     e.cost = cost::Load;
-    e.handler = by_size(e.d.size, [&]<class T> { return by_kind(e.kind(), [&]<Kind K> { return static_cast<Handler>(mov_load<T, T, false, K>); }); });
+    e.handler = by_size(e.d.size, [&]<class T> {
+        return by_kind(e.kind(), [&]<Kind K> { return static_cast<Handler>(mov_load<T, T, false, K>); });
+    });
 }
 void mov_reg_imm(Emitter& e) {
     e.op.imm64 = e.d.imm;
@@ -203,12 +224,15 @@ void mov_rm_imm(Emitter& e) {
     }
     if (!e.memory()) return mov_reg_imm(e);
     e.cost = cost::Store;
-    e.handler = by_size(e.d.size, [&]<class T> { return by_kind(e.kind(), [&]<Kind K> { return static_cast<Handler>(mov_store<T, true, K>); }); });
+    e.handler = by_size(e.d.size, [&]<class T> {
+        return by_kind(e.kind(), [&]<Kind K> { return static_cast<Handler>(mov_store<T, true, K>); });
+    });
 }
 void mov_moffs(Emitter& e) {
     e.op.imm64 = e.d.imm;
     e.handler = by_size(e.d.size, [&]<class T> {
-        return e.d.row->arg ? static_cast<Handler>(cold<mov_offset_store<T>>) : static_cast<Handler>(cold<mov_offset_load<T>>);
+        return e.d.row->arg ? static_cast<Handler>(cold<mov_offset_store<T>>)
+                            : static_cast<Handler>(cold<mov_offset_load<T>>);
     });
 }
 void lea(Emitter& e) {
@@ -217,9 +241,13 @@ void lea(Emitter& e) {
         return;
     }
     // The segment does not matter for LEA.
-    const Kind kind = e.long64() && e.d.address_size == 8 ? (e.d.rip_relative ? Kind::Rip : e.d.index != ZeroSlot ? Kind::Index : Kind::Base)
+    const Kind kind = e.long64() && e.d.address_size == 8 ? (e.d.rip_relative        ? Kind::Rip
+                                                             : e.d.index != ZeroSlot ? Kind::Index
+                                                                                     : Kind::Base)
                                                           : Kind::General;
-    e.handler = by_wide_size(e.d.size, [&]<class T> { return by_kind(kind, [&]<Kind K> { return static_cast<Handler>(lea_reg<T, K>); }); });
+    e.handler = by_wide_size(e.d.size, [&]<class T> {
+        return by_kind(kind, [&]<Kind K> { return static_cast<Handler>(lea_reg<T, K>); });
+    });
     e.pure();
 }
 void movx(Emitter& e) { // 0F B6 B7 BE BF: arg bit 0 word source, bit 1 signed
@@ -234,9 +262,12 @@ void movx(Emitter& e) { // 0F B6 B7 BE BF: arg bit 0 word source, bit 1 signed
 }
 void movsxd(Emitter& e) {
     if (!e.long64()) return arpl(e);
-    if (e.d.size == 8) e.handler = extend<u32, u64, true>(e);
-    else if (e.d.size == 4) e.handler = extend<u32, u32, false>(e);
-    else e.handler = extend<u16, u16, false>(e);
+    if (e.d.size == 8)
+        e.handler = extend<u32, u64, true>(e);
+    else if (e.d.size == 4)
+        e.handler = extend<u32, u32, false>(e);
+    else
+        e.handler = extend<u16, u16, false>(e);
 }
 void xchg_rm_reg(Emitter& e) {
     if (e.memory()) {
@@ -263,14 +294,16 @@ void bswap(Emitter& e) {
 }
 void convert(Emitter& e) {
     e.handler = by_wide_size(e.d.size, [&]<class T> {
-        return e.d.row->arg ? static_cast<Handler>(convert_acc<T, true>) : static_cast<Handler>(convert_acc<T, false>);
+        return e.d.row->arg ? static_cast<Handler>(convert_acc<T, true>)
+                            : static_cast<Handler>(convert_acc<T, false>);
     });
     e.pure();
 }
 void cmov(Emitter& e) {
     e.op.extra = e.d.opcode & 15;
     if (e.memory()) {
-        e.handler = by_wide_size(e.d.size, []<class T> { return static_cast<Handler>(cold<cmov_memory<T>>); });
+        e.handler =
+            by_wide_size(e.d.size, []<class T> { return static_cast<Handler>(cold<cmov_memory<T>>); });
         return;
     }
     e.handler = by_wide_size(e.d.size, []<class T> { return static_cast<Handler>(cmov_rr<T>); });
@@ -286,13 +319,17 @@ void setcc(Emitter& e) {
     e.pure(0, condition_reads(e.d.opcode & 15));
 }
 void movnti(Emitter& e) {
-    if (!e.memory() || e.d.mandatory()) e.undefined = true;
-    else mov_rm_reg(e);
+    if (!e.memory() || e.d.mandatory())
+        e.undefined = true;
+    else
+        mov_rm_reg(e);
 }
 void nop(Emitter& e) { e.handler = nothing, e.pure(); }
 void nop_rm(Emitter& e) { e.handler = nothing, e.pure(); } // the address is not computed: no fault
 void xlat(Emitter& e) { e.handler = cold<translate_byte>; }
-void lahf_sahf(Emitter& e) { e.handler = e.d.row->arg ? static_cast<Handler>(cold<store_ah>) : static_cast<Handler>(cold<load_ah>); }
+void lahf_sahf(Emitter& e) {
+    e.handler = e.d.row->arg ? static_cast<Handler>(cold<store_ah>) : static_cast<Handler>(cold<load_ah>);
+}
 void flag_op(Emitter& e) { e.op.extra = e.d.row->arg, e.handler = cold<change_flag>; }
 void salc(Emitter& e) { e.handler = cold<set_al_on_carry>; }
 

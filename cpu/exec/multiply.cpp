@@ -1,7 +1,8 @@
 // Multiplication, division and BCD adjustment. SDM vol. 2: MUL IMUL DIV IDIV AAA AAS AAM AAD DAA DAS.
 //
-// Undefined flags (SF ZF AF PF after multiplication, all after division) are pinned: multiplication sets them from the
-// low half of the product, AF clear; division leaves them alone. tests/silicon compares with the host's choice.
+// Undefined flags (SF ZF AF PF after multiplication, all after division) are pinned: multiplication sets them
+// from the low half of the product, AF clear; division leaves them alone. tests/silicon compares with the
+// host's choice.
 #include "cpu/exec/multiply.h"
 #include "cpu/exec/emitters.h"
 #include "cpu/exec/operand.h"
@@ -10,20 +11,36 @@ namespace vitrine::cpu {
 namespace {
 
 template <class T> struct Double;
-template <> struct Double<u8> { using U = u16; using S = i16; };
-template <> struct Double<u16> { using U = u32; using S = i32; };
-template <> struct Double<u32> { using U = u64; using S = i64; };
-template <> struct Double<u64> { using U = u128; using S = i128; };
+template <> struct Double<u8> {
+    using U = u16;
+    using S = i16;
+};
+template <> struct Double<u16> {
+    using U = u32;
+    using S = i32;
+};
+template <> struct Double<u32> {
+    using U = u64;
+    using S = i64;
+};
+template <> struct Double<u64> {
+    using U = u128;
+    using S = i128;
+};
 template <class T> using Wide = typename Double<T>::U;
 template <class T> using SignedWide = typename Double<T>::S;
 
 /// rDX:rAX, or AX for bytes.
 template <class T> Wide<T> wide_accumulator(const Core& core) {
-    if constexpr (sizeof(T) == 1) return get<u16>(&core, slot_of(RAX));
-    else return static_cast<Wide<T>>(static_cast<Wide<T>>(get<T>(&core, slot_of(RDX))) << (8 * sizeof(T)) | get<T>(&core, slot_of(RAX)));
+    if constexpr (sizeof(T) == 1)
+        return get<u16>(&core, slot_of(RAX));
+    else
+        return static_cast<Wide<T>>(static_cast<Wide<T>>(get<T>(&core, slot_of(RDX))) << (8 * sizeof(T)) |
+                                    get<T>(&core, slot_of(RAX)));
 }
 template <class T> void put_pair(Core& core, T high, T low) {
-    if constexpr (sizeof(T) == 1) put<u16>(&core, slot_of(RAX), static_cast<u16>(high << 8 | low));
+    if constexpr (sizeof(T) == 1)
+        put<u16>(&core, slot_of(RAX), static_cast<u16>(high << 8 | low));
     else {
         put<T>(&core, slot_of(RDX), high);
         put<T>(&core, slot_of(RAX), low);
@@ -38,7 +55,8 @@ template <class T, bool Signed> bool multiply(Core& core, const Op& op) {
     bool overflow;
     if constexpr (Signed) {
         using S = std::make_signed_t<T>;
-        const SignedWide<T> p = static_cast<SignedWide<T>>(static_cast<SignedWide<T>>(static_cast<S>(a)) * static_cast<S>(b));
+        const SignedWide<T> p =
+            static_cast<SignedWide<T>>(static_cast<SignedWide<T>>(static_cast<S>(a)) * static_cast<S>(b));
         product = static_cast<Wide<T>>(p);
         overflow = p != static_cast<S>(p);
     } else {
@@ -74,7 +92,8 @@ template <class T, bool Signed> bool divide(Core& core, const Op& op) {
 
 template <class T> T signed_product(Core& core, T a, T b) {
     using S = std::make_signed_t<T>;
-    const auto p = static_cast<SignedWide<T>>(static_cast<SignedWide<T>>(static_cast<S>(a)) * static_cast<S>(b));
+    const auto p =
+        static_cast<SignedWide<T>>(static_cast<SignedWide<T>>(static_cast<S>(a)) * static_cast<S>(b));
     const bool overflow = p != static_cast<S>(p);
     core.lazy.set(FlagKind::Parts, sext(static_cast<T>(p)), overflow, overflow);
     return static_cast<T>(p);
@@ -117,11 +136,13 @@ bool bcd_adjust(Core& core, const Op& op) {
             cf = old_cf || (op.extra == Daa ? al > 0xF9 : al < 6);
             al = static_cast<u8>(al + 6 * sign);
             af = true;
-        } else af = false;
+        } else
+            af = false;
         if (old_al > 0x99 || old_cf) {
             al = static_cast<u8>(al + 0x60 * sign);
             cf = true;
-        } else if (op.extra == Daa) cf = false;
+        } else if (op.extra == Daa)
+            cf = false;
         break;
     }
     case Aaa:
@@ -131,7 +152,8 @@ bool bcd_adjust(Core& core, const Op& op) {
             const u16 adjusted = static_cast<u16>(op.extra == Aaa ? ax + 0x106 : ax - 0x106);
             al = static_cast<u8>(adjusted), ah = static_cast<u8>(adjusted >> 8);
             af = cf = true;
-        } else af = cf = false;
+        } else
+            af = cf = false;
         al &= 15;
         break;
     case Aam:
@@ -145,7 +167,8 @@ bool bcd_adjust(Core& core, const Op& op) {
         break;
     }
     put<u16>(&core, slot_of(RAX), static_cast<u16>(ah << 8 | al));
-    core.set_arithmetic((cf ? CF : 0) | (af ? AF : 0) | (parity(al) ? PF : 0) | (al == 0 ? ZF : 0) | (al & 0x80 ? SF : 0));
+    core.set_arithmetic((cf ? CF : 0) | (af ? AF : 0) | (parity(al) ? PF : 0) | (al == 0 ? ZF : 0) |
+                        (al & 0x80 ? SF : 0));
     return true;
 }
 

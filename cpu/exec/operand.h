@@ -1,7 +1,9 @@
-// Operands: registers by byte offset, effective addresses, segment checks, and the fast and general memory paths.
+// Operands: registers by byte offset, effective addresses, segment checks, and the fast and general memory
+// paths.
 //
-// Fast handlers test the soft TLB inline and, on a miss, tail-call their own General instantiation, which computes the
-// address with every check and accesses memory out of line. SDM vol. 1 3.3, 3.7.5; vol. 3A ch. 5.
+// Fast handlers test the soft TLB inline and, on a miss, tail-call their own General instantiation, which
+// computes the address with every check and accesses memory out of line. SDM vol. 1 3.3, 3.7.5; vol. 3A ch.
+// 5.
 #pragma once
 #include <type_traits>
 #include "cpu/decode/emit.h"
@@ -18,8 +20,10 @@ template <class T> [[gnu::always_inline]] inline T get(const Core* core, u8 slot
 }
 /// 32-bit results zero-extend (SDM 1 3.4.1.1).
 template <class T> [[gnu::always_inline]] inline void put(Core* core, u8 slot, T value) {
-    if constexpr (sizeof(T) == 4) reg_ref<u64>(core, slot) = value;
-    else reg_ref<T>(core, slot) = value;
+    if constexpr (sizeof(T) == 4)
+        reg_ref<u64>(core, slot) = value;
+    else
+        reg_ref<T>(core, slot) = value;
 }
 template <class T> [[gnu::always_inline]] inline u64 sext(T value) {
     return static_cast<u64>(static_cast<i64>(static_cast<std::make_signed_t<T>>(value)));
@@ -49,12 +53,16 @@ template <class T> [[gnu::always_inline]] inline T read_host(const u8* p) {
     __builtin_memcpy(&v, p, sizeof v);
     return v;
 }
-template <class T> [[gnu::always_inline]] inline void write_host(u8* p, T v) { __builtin_memcpy(p, &v, sizeof v); }
+template <class T> [[gnu::always_inline]] inline void write_host(u8* p, T v) {
+    __builtin_memcpy(p, &v, sizeof v);
+}
 
 /// Offset part of any memory operand, wrapped to its address size.
 inline u64 operand_offset(const Core& core, const Op& op) {
-    const u64 base = op.base == RipSlot ? block_of(&op)->rip + op.offset + op.length : get<u64>(&core, op.base);
-    const u64 offset = base + (get<u64>(&core, op.index) << (op.address & ScaleMask)) + static_cast<u64>(static_cast<i64>(op.disp));
+    const u64 base =
+        op.base == RipSlot ? block_of(&op)->rip + op.offset + op.length : get<u64>(&core, op.base);
+    const u64 offset = base + (get<u64>(&core, op.index) << (op.address & ScaleMask)) +
+                       static_cast<u64>(static_cast<i64>(op.disp));
     switch ((op.address >> SizeShift) & 3) {
     case 0: return offset & 0xFFFF;
     case 1: return offset & 0xFFFFFFFF;
@@ -68,7 +76,9 @@ bool segment_linear(Core& core, Seg seg, u64 offset, unsigned size, bool write, 
 inline bool operand_linear(Core& core, const Op& op, unsigned size, bool write, u64& linear) {
     return segment_linear(core, operand_segment(op), operand_offset(core, op), size, write, linear);
 }
-inline bool canonical(u64 address) { return static_cast<u64>(static_cast<i64>(address << 16) >> 16) == address; }
+inline bool canonical(u64 address) {
+    return static_cast<u64>(static_cast<i64>(address << 16) >> 16) == address;
+}
 
 template <class T> bool read_memory(Core& core, const Op& op, T& out) {
     u64 linear = 0;

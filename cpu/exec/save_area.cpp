@@ -1,7 +1,9 @@
-// Group 15 (0F AE): FXSAVE, FXRSTOR, XSAVE, XRSTOR, XSAVEOPT's place, LDMXCSR, STMXCSR, fences, CLFLUSH, FS/GS bases.
+// Group 15 (0F AE): FXSAVE, FXRSTOR, XSAVE, XRSTOR, XSAVEOPT's place, LDMXCSR, STMXCSR, fences, CLFLUSH,
+// FS/GS bases.
 //
-// SDM vol. 1 10.5 (FXSAVE format), 13.4–13.8 (XSAVE). Components: x87 (0) and SSE (1). XSAVE writes XSTATE_BV = the
-// requested components (no init optimisation, which the manual allows); XSAVEOPT and XSAVEC are not offered by CPUID.
+// SDM vol. 1 10.5 (FXSAVE format), 13.4–13.8 (XSAVE). Components: x87 (0) and SSE (1). XSAVE writes XSTATE_BV
+// = the requested components (no init optimisation, which the manual allows); XSAVEOPT and XSAVEC are not
+// offered by CPUID.
 #include "cpu/exec/emitters.h"
 #include "cpu/exec/fp.h"
 
@@ -27,9 +29,13 @@ bool fpu_ready(Core& core) { return (core.r.cr0 & (EM | TS)) ? core.raise(7) : t
 
 void save_x87(Core& core, Legacy& area, bool wide) {
     const X87& x = core.r.x87;
-    area.control = x.control, area.status = x.status, area.tag = x.tag_valid, area.reserved0 = 0, area.opcode = x.opcode;
-    area.instruction = wide ? x.instruction_pointer : (x.instruction_pointer & 0xFFFFFFFF) | static_cast<u64>(x.instruction_segment) << 32;
-    area.data = wide ? x.data_pointer : (x.data_pointer & 0xFFFFFFFF) | static_cast<u64>(x.data_segment) << 32;
+    area.control = x.control, area.status = x.status, area.tag = x.tag_valid, area.reserved0 = 0,
+    area.opcode = x.opcode;
+    area.instruction = wide ? x.instruction_pointer
+                            : (x.instruction_pointer & 0xFFFFFFFF) | static_cast<u64>(x.instruction_segment)
+                                                                         << 32;
+    area.data =
+        wide ? x.data_pointer : (x.data_pointer & 0xFFFFFFFF) | static_cast<u64>(x.data_segment) << 32;
     const unsigned top = x.status >> 11 & 7;
     for (unsigned i = 0; i < 8; ++i) {
         area.st[i] = x.physical[(top + i) & 7];
@@ -75,7 +81,9 @@ template <bool Wide> bool fxsave(Core& core, const Op& op) {
 template <bool Wide> bool fxrstor(Core& core, const Op& op) {
     u64 linear = 0;
     Legacy area{};
-    if (!fpu_ready(core) || !area_address(core, op, 512, 16, false, linear) || !core.read(linear, sizeof area, &area, core.cpl == 3)) return false;
+    if (!fpu_ready(core) || !area_address(core, op, 512, 16, false, linear) ||
+        !core.read(linear, sizeof area, &area, core.cpl == 3))
+        return false;
     if ((core.r.cr4 & OSFXSR) && (area.mxcsr & ~MxcsrWritable)) return core.raise(13, 0);
     core.sync_fp();
     load_x87(core, area, Wide);
@@ -93,7 +101,9 @@ bool xsave_ready(Core& core) {
     if (!(core.r.cr4 & OSXSAVE)) return core.raise(6);
     return !(core.r.cr0 & TS) || core.raise(7);
 }
-u64 requested(const Core& core) { return (static_cast<u32>(core.r.gpr[RAX]) | core.r.gpr[RDX] << 32) & core.r.xcr0; }
+u64 requested(const Core& core) {
+    return (static_cast<u32>(core.r.gpr[RAX]) | core.r.gpr[RDX] << 32) & core.r.xcr0;
+}
 
 template <bool Wide> bool xsave(Core& core, const Op& op) {
     u64 linear = 0;
@@ -111,13 +121,15 @@ template <bool Wide> bool xsave(Core& core, const Op& op) {
         for (unsigned i = 0; i < xmm_count(core); ++i) area.xmm[i] = core.r.xmm[i];
     }
     header.state = (header.state & ~components) | components;
-    return core.write(linear, sizeof area, &area, core.cpl == 3) && core.write(linear + 512, 8, &header.state, core.cpl == 3);
+    return core.write(linear, sizeof area, &area, core.cpl == 3) &&
+           core.write(linear + 512, 8, &header.state, core.cpl == 3);
 }
 template <bool Wide> bool xrstor(Core& core, const Op& op) {
     u64 linear = 0;
     Legacy area{};
     XsaveHeader header{};
-    if (!xsave_ready(core) || !area_address(core, op, 576, 64, false, linear) || !core.read(linear, sizeof area, &area, core.cpl == 3) ||
+    if (!xsave_ready(core) || !area_address(core, op, 576, 64, false, linear) ||
+        !core.read(linear, sizeof area, &area, core.cpl == 3) ||
         !core.read(linear + 512, sizeof header, &header, core.cpl == 3))
         return false;
     if ((header.state & ~core.r.xcr0) || header.compaction || header.reserved[0]) return core.raise(13, 0);
@@ -125,7 +137,8 @@ template <bool Wide> bool xrstor(Core& core, const Op& op) {
     if ((components & 2) && (area.mxcsr & ~MxcsrWritable)) return core.raise(13, 0);
     core.sync_fp();
     if (components & 1) {
-        if (header.state & 1) load_x87(core, area, Wide);
+        if (header.state & 1)
+            load_x87(core, area, Wide);
         else {
             core.r.x87 = X87{};
         }
@@ -150,7 +163,7 @@ bool store_mxcsr(Core& core, const Op& op) {
     return write_memory<u32>(core, op, core.r.mxcsr);
 }
 bool fence(Core&, const Op&) { return true; } // accesses are in order anyway
-bool flush_line(Core& core, const Op& op) { // CLFLUSH faults like a byte read
+bool flush_line(Core& core, const Op& op) {   // CLFLUSH faults like a byte read
     u8 byte = 0;
     return read_memory<u8>(core, op, byte);
 }
@@ -174,8 +187,10 @@ void group15(Emitter& e) {
             return;
         }
         e.cost = 8;
-        if (which >= 5 && !e.d.prefix66 && !e.d.repne) e.handler = cold<fence>; // LFENCE MFENCE SFENCE
-        else e.undefined = true;
+        if (which >= 5 && !e.d.prefix66 && !e.d.repne)
+            e.handler = cold<fence>; // LFENCE MFENCE SFENCE
+        else
+            e.undefined = true;
         return;
     }
     if (e.d.mandatory()) {
@@ -183,12 +198,23 @@ void group15(Emitter& e) {
         return;
     }
     switch (which) {
-    case 0: e.handler = wide ? static_cast<Handler>(cold<fxsave<true>>) : static_cast<Handler>(cold<fxsave<false>>); break;
-    case 1: e.handler = wide ? static_cast<Handler>(cold<fxrstor<true>>) : static_cast<Handler>(cold<fxrstor<false>>); break;
+    case 0:
+        e.handler =
+            wide ? static_cast<Handler>(cold<fxsave<true>>) : static_cast<Handler>(cold<fxsave<false>>);
+        break;
+    case 1:
+        e.handler =
+            wide ? static_cast<Handler>(cold<fxrstor<true>>) : static_cast<Handler>(cold<fxrstor<false>>);
+        break;
     case 2: e.cost = 3, e.handler = cold<load_mxcsr>; break;
     case 3: e.cost = 3, e.handler = cold<store_mxcsr>; break;
-    case 4: e.handler = wide ? static_cast<Handler>(cold<xsave<true>>) : static_cast<Handler>(cold<xsave<false>>); break;
-    case 5: e.handler = wide ? static_cast<Handler>(cold<xrstor<true>>) : static_cast<Handler>(cold<xrstor<false>>); break;
+    case 4:
+        e.handler = wide ? static_cast<Handler>(cold<xsave<true>>) : static_cast<Handler>(cold<xsave<false>>);
+        break;
+    case 5:
+        e.handler =
+            wide ? static_cast<Handler>(cold<xrstor<true>>) : static_cast<Handler>(cold<xrstor<false>>);
+        break;
     case 7: e.cost = 8, e.handler = cold<flush_line>; break;
     default: e.undefined = true; // XSAVEOPT
     }

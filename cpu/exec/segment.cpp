@@ -1,4 +1,5 @@
-// Segment checks and loads; MOV Sreg, LxS, LAR/LSL/VERR/VERW, ARPL, groups 6 and 7 (descriptor tables). SDM 3A 5.
+// Segment checks and loads; MOV Sreg, LxS, LAR/LSL/VERR/VERW, ARPL, groups 6 and 7 (descriptor tables). SDM
+// 3A 5.
 #include "cpu/exec/segment.h"
 #include "cpu/exec/emitters.h"
 #include "cpu/exec/operand.h"
@@ -127,14 +128,17 @@ namespace {
 
 bool mov_to_segment(Core& core, const Op& op) {
     u16 selector = 0;
-    if (!read_rm<u16>(core, op, selector) || !load_segment(core, static_cast<Seg>(op.extra), selector)) return false;
+    if (!read_rm<u16>(core, op, selector) || !load_segment(core, static_cast<Seg>(op.extra), selector))
+        return false;
     if (static_cast<Seg>(op.extra) == Seg::SS) core.shadow = Shadow::MovSs;
     return true;
 }
 template <class T> bool mov_from_segment(Core& core, const Op& op) {
     const u16 selector = core.r.seg[op.extra].selector;
-    if (op.address & RegisterOperand) put<T>(&core, op.rm, selector);
-    else return write_memory<u16>(core, op, selector);
+    if (op.address & RegisterOperand)
+        put<T>(&core, op.rm, selector);
+    else
+        return write_memory<u16>(core, op, selector);
     return true;
 }
 /// LES LDS LSS LFS LGS: offset first, then the selector behind it.
@@ -173,7 +177,8 @@ template <class T, bool Limit> bool load_access_rights(Core& core, const Op& op)
     bool ok = visible(core, selector, d, fault);
     if (fault) return false;
     if (ok && !d.code_or_data()) {
-        const u16 lar = core.long_active() ? 0b0001'1010'0000'0100 : 0b0001'1010'0011'1110; // types with rights
+        const u16 lar =
+            core.long_active() ? 0b0001'1010'0000'0100 : 0b0001'1010'0011'1110; // types with rights
         const u16 lsl = core.long_active() ? 0b0000'1010'0000'0100 : 0b0000'1010'0000'1110;
         ok = (Limit ? lsl : lar) >> d.type() & 1;
     }
@@ -187,7 +192,8 @@ template <bool Write> bool verify_segment(Core& core, const Op& op) {
     if (!read_rm<u16>(core, op, selector)) return false;
     Descriptor d;
     bool fault;
-    const bool ok = visible(core, selector, d, fault) && d.code_or_data() && (Write ? d.writable_data() : d.readable());
+    const bool ok =
+        visible(core, selector, d, fault) && d.code_or_data() && (Write ? d.writable_data() : d.readable());
     if (fault) return false;
     set_zero_flag(core, ok);
     return true;
@@ -213,8 +219,10 @@ bool store_selector(Core& core, const Op& op) { // SLDT, STR
     if (!user_may_store(core)) return false;
     const u16 selector = op.extra ? core.r.tr.selector : core.r.ldtr.selector;
     if (!(op.address & RegisterOperand)) return write_memory<u16>(core, op, selector);
-    if (op.reg == 2) put<u16>(&core, op.rm, selector);
-    else put<u64>(&core, op.rm, selector);
+    if (op.reg == 2)
+        put<u16>(&core, op.rm, selector);
+    else
+        put<u64>(&core, op.rm, selector);
     return true;
 }
 bool load_ldt(Core& core, const Op& op) {
@@ -267,28 +275,39 @@ bool load_task_register(Core& core, const Op& op) {
 bool store_table(Core& core, const Op& op) {
     if (!user_may_store(core)) return false;
     const DescriptorTable& t = op.extra ? core.r.idtr : core.r.gdtr;
-    struct [[gnu::packed]] { u16 limit; u64 base; } image{t.limit, t.base};
+    struct [[gnu::packed]] {
+        u16 limit;
+        u64 base;
+    } image{t.limit, t.base};
     u64 linear = 0;
     const unsigned size = core.code64() ? 10 : 6;
     return operand_linear(core, op, size, true, linear) && core.write(linear, size, &image, core.cpl == 3);
 }
 bool load_table(Core& core, const Op& op) {
     if (!privileged(core)) return false;
-    struct [[gnu::packed]] { u16 limit; u64 base; } image{0, 0};
+    struct [[gnu::packed]] {
+        u16 limit;
+        u64 base;
+    } image{0, 0};
     u64 linear = 0;
     const unsigned size = core.code64() ? 10 : 6;
-    if (!operand_linear(core, op, size, false, linear) || !core.read(linear, size, &image, core.cpl == 3)) return false;
+    if (!operand_linear(core, op, size, false, linear) || !core.read(linear, size, &image, core.cpl == 3))
+        return false;
     u64 base = image.base;
-    if (!core.code64()) base &= op.reg == 2 ? 0xFFFFFF : 0xFFFFFFFF;
-    else if (!canonical(base)) return core.raise(13, 0);
+    if (!core.code64())
+        base &= op.reg == 2 ? 0xFFFFFF : 0xFFFFFFFF;
+    else if (!canonical(base))
+        return core.raise(13, 0);
     (op.extra ? core.r.idtr : core.r.gdtr) = {base, image.limit};
     return true;
 }
 bool store_msw(Core& core, const Op& op) {
     if (!user_may_store(core)) return false;
     if (!(op.address & RegisterOperand)) return write_memory<u16>(core, op, static_cast<u16>(core.r.cr0));
-    if (op.reg == 2) put<u16>(&core, op.rm, static_cast<u16>(core.r.cr0));
-    else put<u64>(&core, op.rm, op.reg == 4 ? core.r.cr0 & 0xFFFFFFFF : core.r.cr0);
+    if (op.reg == 2)
+        put<u16>(&core, op.rm, static_cast<u16>(core.r.cr0));
+    else
+        put<u64>(&core, op.rm, op.reg == 4 ? core.r.cr0 & 0xFFFFFFFF : core.r.cr0);
     return true;
 }
 bool load_msw(Core& core, const Op& op) {
@@ -303,7 +322,8 @@ bool invalidate_page(Core& core, const Op& op) {
     if (!privileged(core)) return false;
     const Seg seg = operand_segment(op);
     const u64 offset = operand_offset(core, op);
-    const u64 linear = core.code64() ? (seg >= Seg::FS ? core.seg(seg).base : 0) + offset : (core.seg(seg).base + offset) & 0xFFFFFFFF;
+    const u64 linear = core.code64() ? (seg >= Seg::FS ? core.seg(seg).base : 0) + offset
+                                     : (core.seg(seg).base + offset) & 0xFFFFFFFF;
     core.flush_tlb_page(linear);
     return true;
 }
@@ -363,7 +383,8 @@ void mov_sreg(Emitter& e) { // 8C 8E
         e.handler = cold_end<mov_to_segment>;
         return;
     }
-    e.handler = by_wide_size(e.d.size, []<class T> { return static_cast<Handler>(cold<mov_from_segment<T>>); });
+    e.handler =
+        by_wide_size(e.d.size, []<class T> { return static_cast<Handler>(cold<mov_from_segment<T>>); });
 }
 void load_far_pointer(Emitter& e) {
     if (!e.memory()) {
@@ -373,13 +394,15 @@ void load_far_pointer(Emitter& e) {
     e.op.extra = e.d.row->arg;
     e.cost = cost::SegmentLoad;
     e.ends_block = true;
-    e.handler = by_wide_size(e.d.size, []<class T> { return static_cast<Handler>(cold_end<load_pointer<T>>); });
+    e.handler =
+        by_wide_size(e.d.size, []<class T> { return static_cast<Handler>(cold_end<load_pointer<T>>); });
 }
 void lar_lsl(Emitter& e) {
     e.cost = cost::SegmentLoad;
     if (!e.memory()) e.op.rm = slot_of(e.d.rm);
     e.handler = by_wide_size(e.d.size, [&]<class T> {
-        return e.d.row->arg ? static_cast<Handler>(cold<load_access_rights<T, true>>) : static_cast<Handler>(cold<load_access_rights<T, false>>);
+        return e.d.row->arg ? static_cast<Handler>(cold<load_access_rights<T, true>>)
+                            : static_cast<Handler>(cold<load_access_rights<T, false>>);
     });
 }
 void arpl(Emitter& e) {
@@ -412,7 +435,9 @@ void group7(Emitter& e) { // 0F 01
         case 3: e.handler = cold<load_table>; return;
         case 4: e.handler = cold<store_msw>; return;
         case 6: e.ends_block = true, e.handler = cold_end<load_msw>; return;
-        case 7: e.ends_block = true, e.cost = cost::Serializing, e.handler = cold_end<invalidate_page>; return;
+        case 7:
+            e.ends_block = true, e.cost = cost::Serializing, e.handler = cold_end<invalidate_page>;
+            return;
         default: e.undefined = true; return;
         }
     }
@@ -426,9 +451,12 @@ void group7(Emitter& e) { // 0F 01
     case 0xF9: e.cost = 20, e.handler = cold<read_tsc_and_aux>; return;
     default: break;
     }
-    if (which == 4) e.handler = cold<store_msw>;
-    else if (which == 6) e.ends_block = true, e.handler = cold_end<load_msw>;
-    else e.undefined = true; // VMX, SVM, MONITOR …: not offered by CPUID
+    if (which == 4)
+        e.handler = cold<store_msw>;
+    else if (which == 6)
+        e.ends_block = true, e.handler = cold_end<load_msw>;
+    else
+        e.undefined = true; // VMX, SVM, MONITOR …: not offered by CPUID
 }
 
 } // namespace emit

@@ -4,7 +4,8 @@
 
 namespace vitrine::cpu {
 
-/// An 8-byte descriptor as it lies in a table (SDM 3A figure 3-8), with the upper half of 16-byte system ones.
+/// An 8-byte descriptor as it lies in a table (SDM 3A figure 3-8), with the upper half of 16-byte system
+/// ones.
 struct Descriptor {
     u64 raw = 0;
     u64 upper = 0;   ///< bytes 8–15 of a long-mode system descriptor
@@ -17,7 +18,7 @@ struct Descriptor {
     bool long_mode() const { return raw >> 53 & 1; }
     bool big() const { return raw >> 54 & 1; }
     bool code() const { return code_or_data() && (type() & 8); }
-    bool conforming() const { return type() & 4; }        ///< of code
+    bool conforming() const { return type() & 4; } ///< of code
     bool writable_data() const { return code_or_data() && !(type() & 8) && (type() & 2); }
     bool readable() const { return code_or_data() && (!(type() & 8) || (type() & 2)); }
     u64 base() const { return ((raw >> 16) & 0xFFFFFF) | (raw >> 32 & 0xFF000000); }
@@ -28,11 +29,24 @@ struct Descriptor {
     Segment segment(u16 selector) const;
 };
 
-enum SystemType : u8 { Tss16Available = 1, Ldt = 2, Tss16Busy = 3, CallGate16 = 4, TaskGate = 5, InterruptGate16 = 6, TrapGate16 = 7,
-                       TssAvailable = 9, TssBusy = 11, CallGate = 12, InterruptGate = 14, TrapGate = 15 };
+enum SystemType : u8 {
+    Tss16Available = 1,
+    Ldt = 2,
+    Tss16Busy = 3,
+    CallGate16 = 4,
+    TaskGate = 5,
+    InterruptGate16 = 6,
+    TrapGate16 = 7,
+    TssAvailable = 9,
+    TssBusy = 11,
+    CallGate = 12,
+    InterruptGate = 14,
+    TrapGate = 15
+};
 
 enum class Lookup : u8 { Ok, OutOfTable, Fault };
-/// Reads the descriptor that `selector` names. Fault: a page fault is pending; OutOfTable: the caller decides.
+/// Reads the descriptor that `selector` names. Fault: a page fault is pending; OutOfTable: the caller
+/// decides.
 Lookup read_descriptor(Core& core, u16 selector, Descriptor& out, bool wide_system = false);
 bool set_accessed(Core& core, Descriptor& descriptor);
 

@@ -1,7 +1,7 @@
 // Shifts and rotates: groups 2 (C0 C1 D0–D3), SHLD, SHRD. SDM vol. 2.
 //
-// A masked count of zero changes no flag. Undefined flags are pinned: OF after counts other than 1 follows the same
-// formula as for 1 (tests/silicon compares); AF is cleared by shifts.
+// A masked count of zero changes no flag. Undefined flags are pinned: OF after counts other than 1 follows
+// the same formula as for 1 (tests/silicon compares); AF is cleared by shifts.
 #include "cpu/exec/emitters.h"
 #include "cpu/exec/operand.h"
 
@@ -14,7 +14,8 @@ template <class T> constexpr unsigned Bits = 8 * sizeof(T);
 template <class T> constexpr u8 count_mask() { return sizeof(T) == 8 ? 63 : 31; }
 
 /// `count` is masked and not zero.
-template <ShiftOp O, class T, bool Flags> [[gnu::always_inline]] inline T shift(Core* core, T a, unsigned count) {
+template <ShiftOp O, class T, bool Flags>
+[[gnu::always_inline]] inline T shift(Core* core, T a, unsigned count) {
     constexpr unsigned bits = Bits<T>;
     if constexpr (O == Shl || O == Sal) {
         const T result = count < bits ? static_cast<T>(a << count) : T{0};
@@ -27,7 +28,8 @@ template <ShiftOp O, class T, bool Flags> [[gnu::always_inline]] inline T shift(
         const T result = count < bits ? static_cast<T>(a >> count) : T{0};
         if constexpr (Flags) {
             const u64 cf = count <= bits ? (static_cast<u64>(a) >> (count - 1)) & 1 : 0;
-            // OF is the sign of the operand for a count of 1: equivalently, the two top bits of (a >> (count−1)) differ.
+            // OF is the sign of the operand for a count of 1: equivalently, the two top bits of (a >>
+            // (count−1)) differ.
             const u64 of = count == 1 ? sext(a) >> 63 : 0;
             core->lazy.set(FlagKind::Parts, sext(result), cf, of);
         }
@@ -115,21 +117,28 @@ template <class T, bool Right, bool ByCl> bool double_shift(Core& core, const Op
         T result, last; // `last`: the value shifted by count − 1, whose outgoing bit is CF
         if constexpr (bits == 16) {
             if constexpr (Right) {
-                const u64 chain = static_cast<u64>(a) | static_cast<u64>(fill) << 16 | static_cast<u64>(a) << 32;
+                const u64 chain =
+                    static_cast<u64>(a) | static_cast<u64>(fill) << 16 | static_cast<u64>(a) << 32;
                 result = static_cast<T>(chain >> count), last = static_cast<T>(chain >> (count - 1));
             } else {
                 const u64 chain = static_cast<u64>(a) << 32 | static_cast<u64>(fill) << 16 | a;
-                result = static_cast<T>(chain << count >> 32), last = static_cast<T>(chain << (count - 1) >> 32);
+                result = static_cast<T>(chain << count >> 32),
+                last = static_cast<T>(chain << (count - 1) >> 32);
             }
         } else {
-            const T more = count == 0 ? T{0} : Right ? static_cast<T>(fill << (bits - count)) : static_cast<T>(fill >> (bits - count));
+            const T more = count == 0 ? T{0}
+                           : Right    ? static_cast<T>(fill << (bits - count))
+                                      : static_cast<T>(fill >> (bits - count));
             result = static_cast<T>((Right ? a >> count : a << count) | more);
-            const T more1 = count == 1 ? T{0} : Right ? static_cast<T>(fill << (bits - count + 1)) : static_cast<T>(fill >> (bits - count + 1));
+            const T more1 = count == 1 ? T{0}
+                            : Right    ? static_cast<T>(fill << (bits - count + 1))
+                                       : static_cast<T>(fill >> (bits - count + 1));
             last = static_cast<T>((Right ? a >> (count - 1) : a << (count - 1)) | more1);
         }
         const u64 cf = Right ? last & 1 : (last >> (bits - 1)) & 1;
         const u64 of = ((Right ? last : result) ^ (Right ? result : a)) >> (bits - 1) & 1;
-        const u64 of_left = (static_cast<u64>(result) >> (bits - 1) & 1) ^ (static_cast<u64>(last) >> (bits - 1) & 1);
+        const u64 of_left =
+            (static_cast<u64>(result) >> (bits - 1) & 1) ^ (static_cast<u64>(last) >> (bits - 1) & 1);
         core.lazy.set(FlagKind::Parts, sext(result), cf, Right ? of : of_left);
         return result;
     });
@@ -149,14 +158,17 @@ void shift_group(Emitter& e) { // arg: 0 imm8, 1 by one, 2 by CL
         e.cost = cost::ReadModifyWrite;
         e.handler = by_shift(which, [&]<ShiftOp O> {
             return by_size(e.d.size, [&]<class T> {
-                return form == 2 ? static_cast<Handler>(cold<shift_memory<O, T, true>>) : static_cast<Handler>(cold<shift_memory<O, T, false>>);
+                return form == 2 ? static_cast<Handler>(cold<shift_memory<O, T, true>>)
+                                 : static_cast<Handler>(cold<shift_memory<O, T, false>>);
             });
         });
         return;
     }
     if (form == 2) {
         e.cost = 2;
-        e.handler = by_shift(which, [&]<ShiftOp O> { return by_size(e.d.size, [&]<class T> { return static_cast<Handler>(shift_rc<O, T>); }); });
+        e.handler = by_shift(which, [&]<ShiftOp O> {
+            return by_size(e.d.size, [&]<class T> { return static_cast<Handler>(shift_rc<O, T>); });
+        });
         e.pure(0, AllFlags);
         return;
     }
@@ -165,12 +177,16 @@ void shift_group(Emitter& e) { // arg: 0 imm8, 1 by one, 2 by CL
         e.handler = by_size(e.d.size, []<class T> { return static_cast<Handler>(shift_none<T>); });
         return e.pure();
     }
-    e.handler = by_shift(which, [&]<ShiftOp O> { return by_size(e.d.size, [&]<class T> { return static_cast<Handler>(shift_ri<O, T, true>); }); });
+    e.handler = by_shift(which, [&]<ShiftOp O> {
+        return by_size(e.d.size, [&]<class T> { return static_cast<Handler>(shift_ri<O, T, true>); });
+    });
     if (rotate) return e.pure(0, AllFlags);
     e.no_flags = by_shift(which, [&]<ShiftOp O> {
         return by_size(e.d.size, [&]<class T> {
-            if constexpr (O >= Shl) return static_cast<Handler>(shift_ri<O, T, false>);
-            else return Handler{nullptr};
+            if constexpr (O >= Shl)
+                return static_cast<Handler>(shift_ri<O, T, false>);
+            else
+                return Handler{nullptr};
         });
     });
     e.pure(AllFlags, 0);

@@ -1,8 +1,8 @@
-// The rest of SSE and SSE2, and the emitter: comparisons, conversions with general registers, shuffles, immediate
-// shifts, masks, word insert and extract, RCP/RSQRT. SDM vol. 2.
+// The rest of SSE and SSE2, and the emitter: comparisons, conversions with general registers, shuffles,
+// immediate shifts, masks, word insert and extract, RCP/RSQRT. SDM vol. 2.
 //
-// RCPPS and RSQRTPS are approximations that differ between processors; here they are the exact result rounded to
-// 12 bits of mantissa, so that a run is the same on every host (design.md law 1).
+// RCPPS and RSQRTPS are approximations that differ between processors; here they are the exact result rounded
+// to 12 bits of mantissa, so that a run is the same on every host (design.md law 1).
 #include "cpu/exec/sse.h"
 #include <cmath>
 #include "cpu/exec/emitters.h"
@@ -31,33 +31,46 @@ template <bool Double, bool Quiet> bool compare_flags(Core& core, const Op& op) 
     const __m128i a = xmm_get(core, op.reg);
     bool z, p, c;
     fp_begin(core);
-    if constexpr (Double && Quiet) asm volatile("ucomisd %4, %3" : "=@ccz"(z), "=@ccp"(p), "=@ccc"(c) : "x"(a), "x"(b));
-    else if constexpr (Double) asm volatile("comisd %4, %3" : "=@ccz"(z), "=@ccp"(p), "=@ccc"(c) : "x"(a), "x"(b));
-    else if constexpr (Quiet) asm volatile("ucomiss %4, %3" : "=@ccz"(z), "=@ccp"(p), "=@ccc"(c) : "x"(a), "x"(b));
-    else asm volatile("comiss %4, %3" : "=@ccz"(z), "=@ccp"(p), "=@ccc"(c) : "x"(a), "x"(b));
+    if constexpr (Double && Quiet)
+        asm volatile("ucomisd %4, %3" : "=@ccz"(z), "=@ccp"(p), "=@ccc"(c) : "x"(a), "x"(b));
+    else if constexpr (Double)
+        asm volatile("comisd %4, %3" : "=@ccz"(z), "=@ccp"(p), "=@ccc"(c) : "x"(a), "x"(b));
+    else if constexpr (Quiet)
+        asm volatile("ucomiss %4, %3" : "=@ccz"(z), "=@ccp"(p), "=@ccc"(c) : "x"(a), "x"(b));
+    else
+        asm volatile("comiss %4, %3" : "=@ccz"(z), "=@ccp"(p), "=@ccc"(c) : "x"(a), "x"(b));
     if (!fp_end(core)) return false;
     core.set_arithmetic((z ? ZF : 0) | (p ? PF : 0) | (c ? CF : 0));
     return true;
 }
 
 /// CMPccPS/PD/SS/SD with the eight SSE predicates.
-#define VITRINE_COMPARE(name, index) case index: asm volatile("cmp" name " $" #index ", %1, %0" : "+x"(a) : "x"(b)); break;
-#define VITRINE_COMPARES(name)                                                                                           \
-    switch (predicate) {                                                                                                 \
-        VITRINE_COMPARE(name, 0) VITRINE_COMPARE(name, 1) VITRINE_COMPARE(name, 2) VITRINE_COMPARE(name, 3)              \
-        VITRINE_COMPARE(name, 4) VITRINE_COMPARE(name, 5) VITRINE_COMPARE(name, 6) VITRINE_COMPARE(name, 7)              \
+#define VITRINE_COMPARE(name, index)                                                                         \
+    case index: asm volatile("cmp" name " $" #index ", %1, %0" : "+x"(a) : "x"(b)); break;
+#define VITRINE_COMPARES(name)                                                                               \
+    switch (predicate) {                                                                                     \
+        VITRINE_COMPARE(name, 0)                                                                             \
+        VITRINE_COMPARE(name, 1)                                                                             \
+        VITRINE_COMPARE(name, 2)                                                                             \
+        VITRINE_COMPARE(name, 3)                                                                             \
+        VITRINE_COMPARE(name, 4) VITRINE_COMPARE(name, 5) VITRINE_COMPARE(name, 6) VITRINE_COMPARE(name, 7)  \
     }
 template <unsigned Prefix> bool compare_mask(Core& core, const Op& op) {
     __m128i b;
     constexpr unsigned bytes = Prefix == 2 ? 4 : Prefix == 3 ? 8 : 16;
-    if (!sse_ready(core) || !read_xmm<bytes, bytes == 16>(core, op, b)) return false;
+    if (!sse_ready(core) || !read_xmm < bytes, bytes == 16 > (core, op, b)) return false;
     __m128i a = xmm_get(core, op.reg);
     const unsigned predicate = op.imm & 7;
     fp_begin(core);
-    if constexpr (Prefix == 0) { VITRINE_COMPARES("ps") }
-    else if constexpr (Prefix == 1) { VITRINE_COMPARES("pd") }
-    else if constexpr (Prefix == 2) { VITRINE_COMPARES("ss") }
-    else { VITRINE_COMPARES("sd") }
+    if constexpr (Prefix == 0) {
+        VITRINE_COMPARES("ps")
+    } else if constexpr (Prefix == 1) {
+        VITRINE_COMPARES("pd")
+    } else if constexpr (Prefix == 2) {
+        VITRINE_COMPARES("ss")
+    } else {
+        VITRINE_COMPARES("sd")
+    }
     if (!fp_end(core)) return false;
     xmm_put(core, op.reg, a);
     return true;
@@ -69,10 +82,14 @@ template <class I, bool Double> bool from_integer(Core& core, const Op& op) {
     if (!sse_ready(core) || !read_rm<I>(core, op, value)) return false;
     __m128i a = xmm_get(core, op.reg);
     fp_begin(core);
-    if constexpr (Double && sizeof(I) == 8) asm volatile("cvtsi2sdq %1, %0" : "+x"(a) : "r"(value));
-    else if constexpr (Double) asm volatile("cvtsi2sdl %1, %0" : "+x"(a) : "r"(value));
-    else if constexpr (sizeof(I) == 8) asm volatile("cvtsi2ssq %1, %0" : "+x"(a) : "r"(value));
-    else asm volatile("cvtsi2ssl %1, %0" : "+x"(a) : "r"(value));
+    if constexpr (Double && sizeof(I) == 8)
+        asm volatile("cvtsi2sdq %1, %0" : "+x"(a) : "r"(value));
+    else if constexpr (Double)
+        asm volatile("cvtsi2sdl %1, %0" : "+x"(a) : "r"(value));
+    else if constexpr (sizeof(I) == 8)
+        asm volatile("cvtsi2ssq %1, %0" : "+x"(a) : "r"(value));
+    else
+        asm volatile("cvtsi2ssl %1, %0" : "+x"(a) : "r"(value));
     if (!fp_end(core)) return false;
     xmm_put(core, op.reg, a);
     return true;
@@ -83,10 +100,14 @@ template <class I, bool Double, bool Truncate> bool to_integer(Core& core, const
     if (!sse_ready(core) || !read_xmm<Double ? 8 : 4, false>(core, op, b)) return false;
     I value{};
     fp_begin(core);
-    if constexpr (Double && Truncate) asm volatile("cvttsd2si %1, %0" : "=r"(value) : "x"(b));
-    else if constexpr (Double) asm volatile("cvtsd2si %1, %0" : "=r"(value) : "x"(b));
-    else if constexpr (Truncate) asm volatile("cvttss2si %1, %0" : "=r"(value) : "x"(b));
-    else asm volatile("cvtss2si %1, %0" : "=r"(value) : "x"(b));
+    if constexpr (Double && Truncate)
+        asm volatile("cvttsd2si %1, %0" : "=r"(value) : "x"(b));
+    else if constexpr (Double)
+        asm volatile("cvtsd2si %1, %0" : "=r"(value) : "x"(b));
+    else if constexpr (Truncate)
+        asm volatile("cvttss2si %1, %0" : "=r"(value) : "x"(b));
+    else
+        asm volatile("cvtss2si %1, %0" : "=r"(value) : "x"(b));
     if (!fp_end(core)) return false;
     put<I>(&core, op.reg, value);
     return true;
@@ -140,7 +161,8 @@ template <bool Double> bool shuffle_pair(Core& core, const Op& op) {
         xmm_put(core, op.reg, from(std::array<u64, 2>{x[order & 1], y[order >> 1 & 1]}));
     } else {
         const auto x = as<Longs4>(xmm_get(core, op.reg)), y = as<Longs4>(b);
-        xmm_put(core, op.reg, from(Longs4{x[order & 3], x[order >> 2 & 3], y[order >> 4 & 3], y[order >> 6 & 3]}));
+        xmm_put(core, op.reg,
+                from(Longs4{x[order & 3], x[order >> 2 & 3], y[order >> 4 & 3], y[order >> 6 & 3]}));
     }
     return true;
 }
@@ -180,7 +202,9 @@ bool shift_immediate(Core& core, const Op& op) {
 template <unsigned Kind> bool move_mask(Core& core, const Op& op) { // 0 PS, 1 PD, 2 bytes
     if (!sse_ready(core)) return false;
     const __m128i v = xmm_get(core, op.rm);
-    const int mask = Kind == 0 ? _mm_movemask_ps(_mm_castsi128_ps(v)) : Kind == 1 ? _mm_movemask_pd(_mm_castsi128_pd(v)) : _mm_movemask_epi8(v);
+    const int mask = Kind == 0   ? _mm_movemask_ps(_mm_castsi128_ps(v))
+                     : Kind == 1 ? _mm_movemask_pd(_mm_castsi128_pd(v))
+                                 : _mm_movemask_epi8(v);
     put<u64>(&core, op.reg, static_cast<u32>(mask));
     return true;
 }
@@ -214,12 +238,30 @@ Handler other(Emitter& e, unsigned prefix, unsigned opcode) {
     case 0x1C2: return cold<compare_mask<1>>;
     case 0x2C2: return cold<compare_mask<2>>;
     case 0x3C2: return cold<compare_mask<3>>;
-    case 0x22A: general_rm(); return wide ? static_cast<Handler>(cold<from_integer<u64, false>>) : static_cast<Handler>(cold<from_integer<u32, false>>);
-    case 0x32A: general_rm(); return wide ? static_cast<Handler>(cold<from_integer<u64, true>>) : static_cast<Handler>(cold<from_integer<u32, true>>);
-    case 0x22C: general_reg(); return wide ? static_cast<Handler>(cold<to_integer<u64, false, true>>) : static_cast<Handler>(cold<to_integer<u32, false, true>>);
-    case 0x22D: general_reg(); return wide ? static_cast<Handler>(cold<to_integer<u64, false, false>>) : static_cast<Handler>(cold<to_integer<u32, false, false>>);
-    case 0x32C: general_reg(); return wide ? static_cast<Handler>(cold<to_integer<u64, true, true>>) : static_cast<Handler>(cold<to_integer<u32, true, true>>);
-    case 0x32D: general_reg(); return wide ? static_cast<Handler>(cold<to_integer<u64, true, false>>) : static_cast<Handler>(cold<to_integer<u32, true, false>>);
+    case 0x22A:
+        general_rm();
+        return wide ? static_cast<Handler>(cold<from_integer<u64, false>>)
+                    : static_cast<Handler>(cold<from_integer<u32, false>>);
+    case 0x32A:
+        general_rm();
+        return wide ? static_cast<Handler>(cold<from_integer<u64, true>>)
+                    : static_cast<Handler>(cold<from_integer<u32, true>>);
+    case 0x22C:
+        general_reg();
+        return wide ? static_cast<Handler>(cold<to_integer<u64, false, true>>)
+                    : static_cast<Handler>(cold<to_integer<u32, false, true>>);
+    case 0x22D:
+        general_reg();
+        return wide ? static_cast<Handler>(cold<to_integer<u64, false, false>>)
+                    : static_cast<Handler>(cold<to_integer<u32, false, false>>);
+    case 0x32C:
+        general_reg();
+        return wide ? static_cast<Handler>(cold<to_integer<u64, true, true>>)
+                    : static_cast<Handler>(cold<to_integer<u32, true, true>>);
+    case 0x32D:
+        general_reg();
+        return wide ? static_cast<Handler>(cold<to_integer<u64, true, false>>)
+                    : static_cast<Handler>(cold<to_integer<u32, true, false>>);
     case 0x052: return cold<reciprocal<true, false>>;
     case 0x053: return cold<reciprocal<false, false>>;
     case 0x252: return cold<reciprocal<true, true>>;
@@ -233,8 +275,9 @@ Handler other(Emitter& e, unsigned prefix, unsigned opcode) {
     case 0x172:
     case 0x173: {
         const unsigned which = (opcode & 3) << 4 | (e.d.reg & 7);
-        const bool known = which == 0x12 || which == 0x14 || which == 0x16 || which == 0x22 || which == 0x24 || which == 0x26 ||
-                           which == 0x32 || which == 0x33 || which == 0x36 || which == 0x37;
+        const bool known = which == 0x12 || which == 0x14 || which == 0x16 || which == 0x22 ||
+                           which == 0x24 || which == 0x26 || which == 0x32 || which == 0x33 ||
+                           which == 0x36 || which == 0x37;
         if (memory || !known) return nullptr;
         e.op.extra = static_cast<u8>(which);
         return cold<shift_immediate>;

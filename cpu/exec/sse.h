@@ -7,7 +7,8 @@ namespace vitrine::cpu {
 Handler sse_arithmetic(unsigned prefix, unsigned opcode);
 /// Loads, stores and register moves, or null (exec/sse_move.cpp). May set fields of the Op.
 Handler sse_move(Emitter& e, unsigned prefix, unsigned opcode);
-/// MMX forms and those between MMX and XMM registers, or null (exec/mmx.cpp). Sets the register fields of the Op.
+/// MMX forms and those between MMX and XMM registers, or null (exec/mmx.cpp). Sets the register fields of the
+/// Op.
 Handler mmx(Emitter& e, unsigned prefix, unsigned opcode);
 /// The MMX forms of SSSE3 in 0F 38 and 0F 3A, or null.
 Handler mmx_ssse3(Emitter& e, unsigned opcode);

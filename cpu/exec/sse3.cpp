@@ -1,7 +1,8 @@
-// SSE3 and SSSE3: horizontal and alternating arithmetic, duplicating moves, byte shuffles. SDM vol. 1 12.3–12.7, vol. 2.
+// SSE3 and SSSE3: horizontal and alternating arithmetic, duplicating moves, byte shuffles. SDM vol. 1
+// 12.3–12.7, vol. 2.
 //
-// Offered by processor model v2 only. The MMX forms of SSSE3 are in mmx.cpp; FISTTP is in x87.cpp; MONITOR and MWAIT are
-// not offered.
+// Offered by processor model v2 only. The MMX forms of SSSE3 are in mmx.cpp; FISTTP is in x87.cpp; MONITOR
+// and MWAIT are not offered.
 #include "cpu/exec/sse_forms.h"
 
 namespace vitrine::cpu {

@@ -1,7 +1,7 @@
 // SSE4.1 and SSE4.2 (0F 38 and 0F 3A), and the emitters of those two maps. SDM vol. 1 12.8–12.12, vol. 2.
 //
-// Offered by processor model v2 only; otherwise #UD. Instructions whose immediate steers floating point or string
-// comparison run on the host with that immediate: one instance of the host instruction a value.
+// Offered by processor model v2 only; otherwise #UD. Instructions whose immediate steers floating point or
+// string comparison run on the host with that immediate: one instance of the host instruction a value.
 #include "cpu/exec/emitters.h"
 #include "cpu/exec/sse_forms.h"
 
@@ -102,7 +102,8 @@ template <class T> bool insert(Core& core, const Op& op) { // PINSRB, PINSRD, PI
     xmm_put(core, op.reg, from(elements));
     return true;
 }
-bool insert_single(Core& core, const Op& op) { // INSERTPS: bits 7–6 source (registers only), 5–4 destination, 3–0 zeros
+bool insert_single(Core& core,
+                   const Op& op) { // INSERTPS: bits 7–6 source (registers only), 5–4 destination, 3–0 zeros
     __m128i b;
     if (!sse_ready(core) || !read_xmm<4, false>(core, op, b)) return false;
     using Longs = std::array<u32, 4>;
@@ -118,13 +119,14 @@ bool insert_single(Core& core, const Op& op) { // INSERTPS: bits 7–6 source (r
 
 /// Host instructions with an immediate: a table of one instance a value.
 using Steered = __m128i (*)(__m128i, __m128i);
-#define VITRINE_SSE_STEERED(name)                                                                                        \
-    template <unsigned I> __m128i steered_##name(__m128i a, __m128i b) {                                                 \
-        asm volatile(#name " %2, %1, %0" : "+x"(a) : "x"(b), "i"(I));                                                    \
-        return a;                                                                                                        \
-    }                                                                                                                    \
-    template <unsigned... I> constexpr std::array<Steered, sizeof...(I)> make_##name(std::integer_sequence<unsigned, I...>) { \
-        return {steered_##name<I>...};                                                                                   \
+#define VITRINE_SSE_STEERED(name)                                                                            \
+    template <unsigned I> __m128i steered_##name(__m128i a, __m128i b) {                                     \
+        asm volatile(#name " %2, %1, %0" : "+x"(a) : "x"(b), "i"(I));                                        \
+        return a;                                                                                            \
+    }                                                                                                        \
+    template <unsigned... I>                                                                                 \
+    constexpr std::array<Steered, sizeof...(I)> make_##name(std::integer_sequence<unsigned, I...>) {         \
+        return {steered_##name<I>...};                                                                       \
     }
 VITRINE_SSE_STEERED(roundps)
 VITRINE_SSE_STEERED(roundpd)
@@ -142,7 +144,7 @@ constexpr auto mpsadbw_table = make_mpsadbw(std::make_integer_sequence<unsigned,
 
 template <auto& Table, unsigned Bytes, bool Fp> bool steered(Core& core, const Op& op) {
     __m128i b;
-    if (!sse_ready(core) || !read_xmm<Bytes, Bytes == 16>(core, op, b)) return false;
+    if (!sse_ready(core) || !read_xmm < Bytes, Bytes == 16 > (core, op, b)) return false;
     if constexpr (Fp) fp_begin(core);
     const __m128i result = Table[op.imm & (Table.size() - 1)](xmm_get(core, op.reg), b);
     if constexpr (Fp)
@@ -159,22 +161,31 @@ struct StringResult {
 };
 using StringCompare = StringResult (*)(__m128i, __m128i, i32, i32);
 #define VITRINE_STRING_FLAGS "=@ccc"(c), "=@ccz"(z), "=@ccs"(s), "=@cco"(o)
-template <bool Explicit, bool Mask, unsigned I> StringResult compare_strings(__m128i a, __m128i b, i32 length_a, i32 length_b) {
+template <bool Explicit, bool Mask, unsigned I>
+StringResult compare_strings(__m128i a, __m128i b, i32 length_a, i32 length_b) {
     StringResult r;
     bool c, z, s, o;
     if constexpr (Explicit && Mask)
-        asm volatile("pcmpestrm %9, %8, %7" : VITRINE_STRING_FLAGS, "=Yz"(r.mask) : "a"(length_a), "d"(length_b), "x"(a), "x"(b), "i"(I));
+        asm volatile("pcmpestrm %9, %8, %7"
+                     : VITRINE_STRING_FLAGS, "=Yz"(r.mask)
+                     : "a"(length_a), "d"(length_b), "x"(a), "x"(b), "i"(I));
     else if constexpr (Explicit)
-        asm volatile("pcmpestri %9, %8, %7" : VITRINE_STRING_FLAGS, "=c"(r.index) : "a"(length_a), "d"(length_b), "x"(a), "x"(b), "i"(I));
-    else if constexpr (Mask) asm volatile("pcmpistrm %7, %6, %5" : VITRINE_STRING_FLAGS, "=Yz"(r.mask) : "x"(a), "x"(b), "i"(I));
-    else asm volatile("pcmpistri %7, %6, %5" : VITRINE_STRING_FLAGS, "=c"(r.index) : "x"(a), "x"(b), "i"(I));
+        asm volatile("pcmpestri %9, %8, %7"
+                     : VITRINE_STRING_FLAGS, "=c"(r.index)
+                     : "a"(length_a), "d"(length_b), "x"(a), "x"(b), "i"(I));
+    else if constexpr (Mask)
+        asm volatile("pcmpistrm %7, %6, %5" : VITRINE_STRING_FLAGS, "=Yz"(r.mask) : "x"(a), "x"(b), "i"(I));
+    else
+        asm volatile("pcmpistri %7, %6, %5" : VITRINE_STRING_FLAGS, "=c"(r.index) : "x"(a), "x"(b), "i"(I));
     r.flags = (c ? CF : 0) | (z ? ZF : 0) | (s ? SF : 0) | (o ? OF : 0);
     return r;
 }
-template <bool Explicit, bool Mask, unsigned... I> constexpr std::array<StringCompare, 128> string_table(std::integer_sequence<unsigned, I...>) {
+template <bool Explicit, bool Mask, unsigned... I>
+constexpr std::array<StringCompare, 128> string_table(std::integer_sequence<unsigned, I...>) {
     return {compare_strings<Explicit, Mask, I>...};
 }
-template <bool Explicit, bool Mask> constexpr auto string_compares = string_table<Explicit, Mask>(std::make_integer_sequence<unsigned, 128>{});
+template <bool Explicit, bool Mask>
+constexpr auto string_compares = string_table<Explicit, Mask>(std::make_integer_sequence<unsigned, 128>{});
 
 /// A length saturates at the vector's size, so 64-bit lengths (REX.W, in op.extra) can be clamped first.
 i32 string_length(const Core& core, unsigned gpr, bool wide) {
@@ -184,9 +195,12 @@ i32 string_length(const Core& core, unsigned gpr, bool wide) {
 template <bool Explicit, bool Mask> bool string_compare(Core& core, const Op& op) {
     __m128i b;
     if (!sse_ready(core) || !read_xmm<16, false>(core, op, b)) return false;
-    const StringResult r = string_compares<Explicit, Mask>[op.imm & 127](xmm_get(core, op.reg), b, string_length(core, RAX, op.extra), string_length(core, RDX, op.extra));
-    if constexpr (Mask) xmm_put(core, 0, r.mask);
-    else core.r.gpr[RCX] = r.index;
+    const StringResult r = string_compares<Explicit, Mask>[op.imm & 127](
+        xmm_get(core, op.reg), b, string_length(core, RAX, op.extra), string_length(core, RDX, op.extra));
+    if constexpr (Mask)
+        xmm_put(core, 0, r.mask);
+    else
+        core.r.gpr[RCX] = r.index;
     core.set_arithmetic(r.flags);
     return true;
 }
@@ -196,10 +210,14 @@ template <class T> bool checksum(Core& core, const Op& op) { // CRC32
     if (!read_rm<T>(core, op, value)) return false;
     u32 crc = static_cast<u32>(core.r.gpr[op.reg / 8]);
     u64 wide = crc;
-    if constexpr (sizeof(T) == 1) asm("crc32b %1, %0" : "+r"(crc) : "q"(value));
-    else if constexpr (sizeof(T) == 2) asm("crc32w %1, %0" : "+r"(crc) : "r"(value));
-    else if constexpr (sizeof(T) == 4) asm("crc32l %1, %0" : "+r"(crc) : "r"(value));
-    else asm("crc32q %1, %0" : "+r"(wide) : "r"(value));
+    if constexpr (sizeof(T) == 1)
+        asm("crc32b %1, %0" : "+r"(crc) : "q"(value));
+    else if constexpr (sizeof(T) == 2)
+        asm("crc32w %1, %0" : "+r"(crc) : "r"(value));
+    else if constexpr (sizeof(T) == 4)
+        asm("crc32l %1, %0" : "+r"(crc) : "r"(value));
+    else
+        asm("crc32q %1, %0" : "+r"(wide) : "r"(value));
     put<u64>(&core, op.reg, sizeof(T) == 8 ? wide : crc);
     return true;
 }
@@ -256,11 +274,15 @@ Handler map_3a(Emitter& e, unsigned opcode) {
     case 0x0F: return ssse3(0x30F);
     case 0x14: general_rm(); return cold<extract<u8>>;
     case 0x15: general_rm(); return cold<extract<u16>>;
-    case 0x16: general_rm(); return wide ? static_cast<Handler>(cold<extract<u64>>) : static_cast<Handler>(cold<extract<u32>>);
+    case 0x16:
+        general_rm();
+        return wide ? static_cast<Handler>(cold<extract<u64>>) : static_cast<Handler>(cold<extract<u32>>);
     case 0x17: general_rm(); return cold<extract<u32>>;
     case 0x20: general_rm(); return cold<insert<u8>>;
     case 0x21: return cold<insert_single>;
-    case 0x22: general_rm(); return wide ? static_cast<Handler>(cold<insert<u64>>) : static_cast<Handler>(cold<insert<u32>>);
+    case 0x22:
+        general_rm();
+        return wide ? static_cast<Handler>(cold<insert<u64>>) : static_cast<Handler>(cold<insert<u32>>);
     case 0x40: return cold<steered<dpps_table, 16, true>>;
     case 0x41: return cold<steered<dppd_table, 16, true>>;
     case 0x42: return cold<steered<mpsadbw_table, 16, false>>;
@@ -284,8 +306,10 @@ void sse4(Emitter& e) {
     if (!e.memory()) e.op.rm = e.d.rm;
     e.op.extra = (e.d.rex & 8) != 0;
     e.cost = cost::FpSimple;
-    if (prefix == 1) e.handler = e.d.map == 2 ? map_38(opcode, e.memory()) : map_3a(e, opcode);
-    else if (prefix == 0) e.handler = mmx_ssse3(e, opcode);
+    if (prefix == 1)
+        e.handler = e.d.map == 2 ? map_38(opcode, e.memory()) : map_3a(e, opcode);
+    else if (prefix == 0)
+        e.handler = mmx_ssse3(e, opcode);
 }
 void crc32(Emitter& e) { // F2 0F 38 F0 F1; without F2 it is MOVBE, which model v2 does not offer
     if (!e.v2 || !e.d.repne) return;

@@ -1,7 +1,8 @@
 // SSE and SSE2 arithmetic, logic, packing and conversion between packed forms: one host instruction each.
 //
-// Operand order, NaN selection, rounding and flags are therefore the host's, which is what the manual defines for all of
-// these. The approximations RCP/RSQRT are elsewhere (sse.cpp): processors differ there. SDM vol. 2.
+// Operand order, NaN selection, rounding and flags are therefore the host's, which is what the manual defines
+// for all of these. The approximations RCP/RSQRT are elsewhere (sse.cpp): processors differ there. SDM vol.
+// 2.
 #include "cpu/exec/sse_forms.h"
 
 namespace vitrine::cpu {

@@ -34,5 +34,4 @@ template <class O, unsigned Bytes, bool Aligned> bool unary(Core& core, const Op
     return true;
 }
 
-
 } // namespace vitrine::cpu

@@ -8,7 +8,9 @@
 namespace vitrine::cpu {
 namespace {
 
-template <class T> bool push_register(Core& core, const Op& op) { return push<T>(core, get<T>(&core, op.rm)); }
+template <class T> bool push_register(Core& core, const Op& op) {
+    return push<T>(core, get<T>(&core, op.rm));
+}
 HANDLER push64(HANDLER_ARGS) {
     const u64 to = core->r.gpr[RSP] - 8;
     u8* p = fast_hit<u64>(core->write_fast, to);
@@ -83,8 +85,10 @@ template <class T> bool pop_flags(Core& core, const Op&) {
     const unsigned iopl = (core.r.rflags >> 12) & 3;
     u64 writable = CF | PF | AF | ZF | SF | TF | DF | OF | NT;
     if (sizeof(T) > 2) writable |= AC | ID;
-    if (!core.protected_mode() && !(core.r.rflags & VM)) writable |= IF | IOPL;
-    else if (core.r.rflags & VM) writable |= IF;
+    if (!core.protected_mode() && !(core.r.rflags & VM))
+        writable |= IF | IOPL;
+    else if (core.r.rflags & VM)
+        writable |= IF;
     else {
         if (core.cpl == 0) writable |= IOPL;
         if (core.cpl <= iopl) writable |= IF;
@@ -108,7 +112,8 @@ template <class T> bool enter_frame(Core& core, const Op& op) {
         u64 linear = 0;
         T display{};
         const u64 from = (core.r.gpr[RBP] - i * size) & stack_mask(core);
-        if (!segment_linear(core, Seg::SS, from, size, false, linear) || !core.load(linear, display)) return false;
+        if (!segment_linear(core, Seg::SS, from, size, false, linear) || !core.load(linear, display))
+            return false;
         depth += size;
         if (!store_below<T>(core, depth, display)) return false;
     }
@@ -119,7 +124,9 @@ template <class T> bool enter_frame(Core& core, const Op& op) {
     // 2: the manual asks for a write probe of the final stack top.
     u64 linear = 0;
     const u64 top = core.r.gpr[RSP] - depth - allocation;
-    if (!segment_linear(core, Seg::SS, top & stack_mask(core), size, true, linear) || !core.writable(linear, size)) return false;
+    if (!segment_linear(core, Seg::SS, top & stack_mask(core), size, true, linear) ||
+        !core.writable(linear, size))
+        return false;
     put<T>(&core, slot_of(RBP), static_cast<T>(frame));
     set_stack_pointer(core, top);
     return true;
@@ -128,7 +135,8 @@ template <class T> bool leave_frame(Core& core, const Op&) {
     u64 linear = 0;
     T value{};
     const u64 from = core.r.gpr[RBP] & stack_mask(core);
-    if (!segment_linear(core, Seg::SS, from, sizeof(T), false, linear) || !core.load(linear, value)) return false;
+    if (!segment_linear(core, Seg::SS, from, sizeof(T), false, linear) || !core.load(linear, value))
+        return false;
     set_stack_pointer(core, core.r.gpr[RBP] + sizeof(T));
     put<T>(&core, slot_of(RBP), value);
     return true;
@@ -145,7 +153,8 @@ HANDLER leave64(HANDLER_ARGS) {
 
 bool push_segment(Core& core, const Op& op) {
     const u16 selector = core.r.seg[op.extra].selector;
-    // With a 32-bit operand only the low word is written on current processors; the slot is still 4 or 8 bytes.
+    // With a 32-bit operand only the low word is written on current processors; the slot is still 4 or 8
+    // bytes.
     const unsigned size = op.reg;
     if (size == 2) return push<u16>(core, selector);
     return push_sized(core, size, selector);
@@ -172,16 +181,23 @@ void push_reg(Emitter& e) { // 50–57 and FF /6
     const unsigned size = e.long64() && e.d.size != 2 ? 8 : e.d.size;
     e.op.rm = slot_of(e.d.rm);
     e.cost = cost::Store;
-    if (size == 8) e.handler = push64;
-    else e.handler = by_wide_size(size, []<class T> { return static_cast<Handler>(cold<push_register<T>>); });
+    if (size == 8)
+        e.handler = push64;
+    else
+        e.handler = by_wide_size(size, []<class T> { return static_cast<Handler>(cold<push_register<T>>); });
 }
 void pop_reg(Emitter& e) {
     e.op.rm = slot_of(e.d.rm);
     e.cost = cost::Load;
-    if (e.d.size == 8) e.handler = pop64;
-    else e.handler = by_wide_size(e.d.size, []<class T> { return static_cast<Handler>(cold<pop_register<T>>); });
+    if (e.d.size == 8)
+        e.handler = pop64;
+    else
+        e.handler =
+            by_wide_size(e.d.size, []<class T> { return static_cast<Handler>(cold<pop_register<T>>); });
 }
-void push_imm(Emitter& e) { e.handler = by_wide_size(e.d.size, []<class T> { return static_cast<Handler>(cold<push_immediate<T>>); }); }
+void push_imm(Emitter& e) {
+    e.handler = by_wide_size(e.d.size, []<class T> { return static_cast<Handler>(cold<push_immediate<T>>); });
+}
 void pop_rm(Emitter& e) {
     if (e.d.reg & 7) {
         e.undefined = true;
@@ -203,14 +219,16 @@ void pop_seg(Emitter& e) {
 void pusha_popa(Emitter& e) {
     e.cost = 8;
     e.handler = by_wide_size(e.d.size, [&]<class T> {
-        return e.d.row->arg ? static_cast<Handler>(cold<pop_all<T>>) : static_cast<Handler>(cold<push_all<T>>);
+        return e.d.row->arg ? static_cast<Handler>(cold<pop_all<T>>)
+                            : static_cast<Handler>(cold<push_all<T>>);
     });
 }
 void pushf_popf(Emitter& e) {
     e.cost = 3;
     if (e.d.row->arg) {
         e.ends_block = true;
-        e.handler = by_wide_size(e.d.size, []<class T> { return static_cast<Handler>(cold_end<pop_flags<T>>); });
+        e.handler =
+            by_wide_size(e.d.size, []<class T> { return static_cast<Handler>(cold_end<pop_flags<T>>); });
     } else {
         e.handler = by_wide_size(e.d.size, []<class T> { return static_cast<Handler>(cold<push_flags<T>>); });
     }
@@ -221,8 +239,11 @@ void enter(Emitter& e) {
     e.handler = by_wide_size(e.d.size, []<class T> { return static_cast<Handler>(cold<enter_frame<T>>); });
 }
 void leave(Emitter& e) {
-    if (e.d.size == 8) e.handler = leave64;
-    else e.handler = by_wide_size(e.d.size, []<class T> { return static_cast<Handler>(cold<leave_frame<T>>); });
+    if (e.d.size == 8)
+        e.handler = leave64;
+    else
+        e.handler =
+            by_wide_size(e.d.size, []<class T> { return static_cast<Handler>(cold<leave_frame<T>>); });
 }
 
 } // namespace emit

@@ -1,4 +1,5 @@
-// The stack as instructions see it: push and pop of one item with the right width, segment and wrap. SDM vol. 1 6.2.
+// The stack as instructions see it: push and pop of one item with the right width, segment and wrap. SDM vol.
+// 1 6.2.
 #pragma once
 #include "cpu/exec/operand.h"
 
@@ -18,11 +19,15 @@ inline void set_stack_pointer(Core& core, u64 value) {
 /// Stores below rSP without moving it; `depth` bytes below.
 template <class T> bool store_below(Core& core, u64 depth, T value) {
     u64 linear = 0;
-    return segment_linear(core, Seg::SS, (core.r.gpr[RSP] - depth) & stack_mask(core), sizeof(T), true, linear) && core.store(linear, value);
+    return segment_linear(core, Seg::SS, (core.r.gpr[RSP] - depth) & stack_mask(core), sizeof(T), true,
+                          linear) &&
+           core.store(linear, value);
 }
 template <class T> bool load_above(Core& core, u64 height, T& value) {
     u64 linear = 0;
-    return segment_linear(core, Seg::SS, (core.r.gpr[RSP] + height) & stack_mask(core), sizeof(T), false, linear) && core.load(linear, value);
+    return segment_linear(core, Seg::SS, (core.r.gpr[RSP] + height) & stack_mask(core), sizeof(T), false,
+                          linear) &&
+           core.load(linear, value);
 }
 template <class T> bool push(Core& core, T value) {
     if (!store_below<T>(core, sizeof(T), value)) return false;
@@ -36,7 +41,9 @@ template <class T> bool pop(Core& core, T& value) {
 }
 /// Push or pop of an item of `size` bytes.
 inline bool push_sized(Core& core, unsigned size, u64 value) {
-    return size == 8 ? push<u64>(core, value) : size == 4 ? push<u32>(core, static_cast<u32>(value)) : push<u16>(core, static_cast<u16>(value));
+    return size == 8   ? push<u64>(core, value)
+           : size == 4 ? push<u32>(core, static_cast<u32>(value))
+                       : push<u16>(core, static_cast<u16>(value));
 }
 inline bool load_sized(Core& core, unsigned size, u64 height, u64& value) {
     if (size == 8) return load_above<u64>(core, height, value);

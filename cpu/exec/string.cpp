@@ -1,8 +1,8 @@
 // String instructions: MOVS CMPS STOS LODS SCAS, INS OUTS, with and without REP. SDM vol. 2 "REP".
 //
-// Every REP iteration is a step that costs at least a cycle, and events are delivered between iterations; a REP
-// instruction therefore ends its block and counts for itself. MOVS and STOS over plain memory run as bulk copies of as
-// many iterations as the budget and the two pages allow; the guest cannot tell.
+// Every REP iteration is a step that costs at least a cycle, and events are delivered between iterations; a
+// REP instruction therefore ends its block and counts for itself. MOVS and STOS over plain memory run as bulk
+// copies of as many iterations as the budget and the two pages allow; the guest cannot tell.
 #include "cpu/exec/alu_ops.h"
 #include "cpu/exec/emitters.h"
 #include "cpu/exec/port.h"
@@ -32,9 +32,11 @@ template <StringOp O, class T> bool iterate(Core& core, const Op& op) {
     if constexpr (O == Ins || O == Outs)
         if (!port_allowed(core, get<u16>(&core, slot_of(RDX)), sizeof(T))) return false;
     if constexpr (uses_source)
-        if (!segment_linear(core, operand_segment(op), core.r.gpr[RSI] & mask, sizeof(T), false, source)) return false;
+        if (!segment_linear(core, operand_segment(op), core.r.gpr[RSI] & mask, sizeof(T), false, source))
+            return false;
     if constexpr (uses_destination)
-        if (!segment_linear(core, Seg::ES, core.r.gpr[RDI] & mask, sizeof(T), writes, destination)) return false;
+        if (!segment_linear(core, Seg::ES, core.r.gpr[RDI] & mask, sizeof(T), writes, destination))
+            return false;
     T value{};
     if constexpr (uses_source)
         if (!core.load(source, value)) return false;
@@ -60,11 +62,15 @@ template <StringOp O, class T> bool iterate(Core& core, const Op& op) {
     return true;
 }
 
-/// Up to `limit` iterations of forward MOVS/STOS inside one page each, through the soft TLB. 0: not possible here.
+/// Up to `limit` iterations of forward MOVS/STOS inside one page each, through the soft TLB. 0: not possible
+/// here.
 template <StringOp O, class T> u64 bulk(Core& core, const Op& op, u64 limit) {
-    if constexpr (O != Movs && O != Stos) return 0;
+    if constexpr (O != Movs && O != Stos)
+        return 0;
     else {
-        if (!core.code64() || (core.r.rflags & DF) || ((op.address >> SizeShift) & 3) != 2 || operand_segment(op) >= Seg::FS) return 0;
+        if (!core.code64() || (core.r.rflags & DF) || ((op.address >> SizeShift) & 3) != 2 ||
+            operand_segment(op) >= Seg::FS)
+            return 0;
         const u64 to = core.r.gpr[RDI];
         u8* const destination = fast_hit<T>(core.write_fast, to);
         if (!destination) return 0;
@@ -77,13 +83,16 @@ template <StringOp O, class T> u64 bulk(Core& core, const Op& op, u64 limit) {
             const u64 bytes = n * sizeof(T);
             // Overlap with the destination ahead repeats the pattern: element by element there.
             if (destination > source && destination < source + bytes)
-                for (u64 i = 0; i < n; ++i) std::memmove(destination + i * sizeof(T), source + i * sizeof(T), sizeof(T));
-            else std::memmove(destination, source, bytes);
+                for (u64 i = 0; i < n; ++i)
+                    std::memmove(destination + i * sizeof(T), source + i * sizeof(T), sizeof(T));
+            else
+                std::memmove(destination, source, bytes);
             core.r.gpr[RSI] += bytes;
         } else {
             n = std::min(n, limit);
             const T value = get<T>(&core, slot_of(RAX));
-            if constexpr (sizeof(T) == 1) std::memset(destination, value, n);
+            if constexpr (sizeof(T) == 1)
+                std::memset(destination, value, n);
             else
                 for (u64 i = 0; i < n; ++i) std::memcpy(destination + i * sizeof(T), &value, sizeof(T));
         }
@@ -130,7 +139,8 @@ template <StringOp O, class T> HANDLER repeat(HANDLER_ARGS) {
         budget -= static_cast<i64>(core->extra_cycles);
         core->extra_cycles = 0;
         bool done = count() == 0;
-        if constexpr (O == Cmps || O == Scas) done = done || core->condition(4) != static_cast<bool>(op->extra & 1);
+        if constexpr (O == Cmps || O == Scas)
+            done = done || core->condition(4) != static_cast<bool>(op->extra & 1);
         core->mid_repeat = !done;
         if (done) {
             SETTLE_TERMINATOR(block->target[0]);

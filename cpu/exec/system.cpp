@@ -1,6 +1,8 @@
-// System instructions: control and debug registers, MSRs, CPUID, TSC, HLT, port I/O, IF, caches. SDM vol. 2, 3A ch. 2, vol. 4.
+// System instructions: control and debug registers, MSRs, CPUID, TSC, HLT, port I/O, IF, caches. SDM vol. 2,
+// 3A ch. 2, vol. 4.
 //
-// Left out: debug-register breakpoints (DR0–3 hold their values; enabling one in DR7 logs a line), performance counters.
+// Left out: debug-register breakpoints (DR0–3 hold their values; enabling one in DR7 logs a line),
+// performance counters.
 #include "cpu/exec/emitters.h"
 #include "cpu/exec/operand.h"
 #include "cpu/exec/port.h"
@@ -53,7 +55,7 @@ template <class T, bool Dx> bool out(Core& core, const Op& op) {
     return true;
 }
 
-// ---- control registers ----------------------------------------------------------------------------------------------
+// ---- control registers ------------------------------------------------------------------------------------
 
 constexpr u64 Cr0Writable = PE | MP | EM | TS | NE | WP | AM | NW | CD | PG;
 
@@ -79,7 +81,8 @@ bool write_cr0(Core& core, u64 value) {
 }
 
 bool write_cr4(Core& core, u64 value) {
-    const u64 allowed = VME | PVI | TSD | DE | PSE | PAE | MCE | PGE | PCE | OSFXSR | OSXMMEXCPT | cpuid_cr4_features(core.options.model);
+    const u64 allowed = VME | PVI | TSD | DE | PSE | PAE | MCE | PGE | PCE | OSFXSR | OSXMMEXCPT |
+                        cpuid_cr4_features(core.options.model);
     if (value & ~allowed) return core.raise(13, 0);
     if (core.long_active() && !(value & PAE)) return core.raise(13, 0);
     const u64 changed = core.r.cr4 ^ value;
@@ -100,8 +103,10 @@ bool mov_from_control(Core& core, const Op& op) {
     case 8: v = core.interrupts.task_priority(); break;
     default: return core.raise(6);
     }
-    if (core.code64()) put<u64>(&core, op.rm, v);
-    else put<u32>(&core, op.rm, static_cast<u32>(v));
+    if (core.code64())
+        put<u64>(&core, op.rm, v);
+    else
+        put<u32>(&core, op.rm, static_cast<u32>(v));
     return true;
 }
 bool mov_to_control(Core& core, const Op& op) {
@@ -111,7 +116,8 @@ bool mov_to_control(Core& core, const Op& op) {
     case 0: return write_cr0(core, v);
     case 2: core.r.cr2 = v; return true;
     case 3:
-        if (core.long_active() && (v & 0x7FFF'FFFF'FFFF'FFFF) >> PhysicalAddressBits) return core.raise(13, 0);
+        if (core.long_active() && (v & 0x7FFF'FFFF'FFFF'FFFF) >> PhysicalAddressBits)
+            return core.raise(13, 0);
         core.r.cr3 = v & 0x7FFF'FFFF'FFFF'FFFF;
         core.flush_tlb(false);
         return true;
@@ -139,8 +145,10 @@ bool mov_from_debug(Core& core, const Op& op) {
         core.r.dr[7] &= ~u64{0x2000};
         return core.raise(1);
     }
-    if (core.code64()) put<u64>(&core, op.rm, core.r.dr[index]);
-    else put<u32>(&core, op.rm, static_cast<u32>(core.r.dr[index]));
+    if (core.code64())
+        put<u64>(&core, op.rm, core.r.dr[index]);
+    else
+        put<u32>(&core, op.rm, static_cast<u32>(core.r.dr[index]));
     return true;
 }
 bool mov_to_debug(Core& core, const Op& op) {
@@ -153,11 +161,13 @@ bool mov_to_debug(Core& core, const Op& op) {
     }
     const u64 v = core.code64() ? get<u64>(&core, op.rm) : get<u32>(&core, op.rm);
     if (index >= 6 && v >> 32) return core.raise(13, 0);
-    if (index == 6) core.r.dr[6] = (v & 0xE00F) | 0xFFFF0FF0;
+    if (index == 6)
+        core.r.dr[6] = (v & 0xE00F) | 0xFFFF0FF0;
     else if (index == 7) {
         core.r.dr[7] = (v & 0xFFFF2BFF) | 0x400;
         if ((v & 0xFF) && core.observer) core.observer->unimplemented(core.r.rip, nullptr, 0);
-    } else core.r.dr[index] = v;
+    } else
+        core.r.dr[index] = v;
     return true;
 }
 
@@ -237,7 +247,8 @@ void mov_control(Emitter& e) { // 0F 20 22; LOCK MOV CR0 (CR8 alias) is AMD only
     e.op.rm = slot_of(e.d.rm);
     e.cost = cost::Serializing;
     e.ends_block = true;
-    e.handler = e.d.row->arg ? static_cast<Handler>(cold_end<mov_to_control>) : static_cast<Handler>(cold_end<mov_from_control>);
+    e.handler = e.d.row->arg ? static_cast<Handler>(cold_end<mov_to_control>)
+                             : static_cast<Handler>(cold_end<mov_from_control>);
 }
 void mov_debug(Emitter& e) { // 0F 21 23
     if (e.d.reg > 7) {
@@ -248,11 +259,13 @@ void mov_debug(Emitter& e) { // 0F 21 23
     e.op.rm = slot_of(e.d.rm);
     e.cost = cost::Serializing;
     e.ends_block = true;
-    e.handler = e.d.row->arg ? static_cast<Handler>(cold_end<mov_to_debug>) : static_cast<Handler>(cold_end<mov_from_debug>);
+    e.handler = e.d.row->arg ? static_cast<Handler>(cold_end<mov_to_debug>)
+                             : static_cast<Handler>(cold_end<mov_from_debug>);
 }
 void msr(Emitter& e) {
     e.cost = cost::Serializing, e.ends_block = true;
-    e.handler = e.d.row->arg ? static_cast<Handler>(cold_end<write_msr_instruction>) : static_cast<Handler>(cold_end<read_msr_instruction>);
+    e.handler = e.d.row->arg ? static_cast<Handler>(cold_end<write_msr_instruction>)
+                             : static_cast<Handler>(cold_end<read_msr_instruction>);
 }
 void cpuid(Emitter& e) { e.cost = cost::Serializing, e.handler = cold<identify>; }
 void rdtsc(Emitter& e) { e.cost = 20, e.handler = cold<read_tsc>; }
@@ -262,21 +275,26 @@ void invd(Emitter& e) { e.cost = cost::Serializing, e.handler = cold<invalidate_
 void ud(Emitter& e) { e.handler = cold<undefined_opcode>; }
 void cli_sti(Emitter& e) {
     e.ends_block = true;
-    e.handler = e.d.row->arg ? static_cast<Handler>(cold_end<set_interrupts>) : static_cast<Handler>(cold_end<clear_interrupts>);
+    e.handler = e.d.row->arg ? static_cast<Handler>(cold_end<set_interrupts>)
+                             : static_cast<Handler>(cold_end<clear_interrupts>);
 }
 void port_io(Emitter& e) { // E4–E7, EC–EF: opcode bit 1 out, bit 3 DX
     const bool dx = e.d.opcode & 8, output = e.d.opcode & 2;
     const unsigned size = e.d.size == 8 ? 4 : e.d.size; // REX.W is ignored
     const auto choose = [&]<class T> {
-        if (output) return dx ? static_cast<Handler>(cold<out<T, true>>) : static_cast<Handler>(cold<out<T, false>>);
+        if (output)
+            return dx ? static_cast<Handler>(cold<out<T, true>>) : static_cast<Handler>(cold<out<T, false>>);
         return dx ? static_cast<Handler>(cold<in<T, true>>) : static_cast<Handler>(cold<in<T, false>>);
     };
-    e.handler = size == 1 ? choose.template operator()<u8>() : size == 2 ? choose.template operator()<u16>() : choose.template operator()<u32>();
+    e.handler = size == 1   ? choose.template operator()<u8>()
+                : size == 2 ? choose.template operator()<u16>()
+                            : choose.template operator()<u32>();
 }
 void fs_gs_base(Emitter& e) {
     e.op.extra = e.d.reg & 7;
     e.op.rm = slot_of(e.d.rm);
-    e.handler = e.d.size == 8 ? static_cast<Handler>(cold<segment_base<u64>>) : static_cast<Handler>(cold<segment_base<u32>>);
+    e.handler = e.d.size == 8 ? static_cast<Handler>(cold<segment_base<u64>>)
+                              : static_cast<Handler>(cold<segment_base<u32>>);
 }
 
 } // namespace emit

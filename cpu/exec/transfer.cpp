@@ -1,7 +1,9 @@
-// Far control transfers: JMP/CALL far, RETF, IRET, INT n, INTO, BOUND, SYSCALL/SYSRET, SYSENTER/SYSEXIT. SDM vol. 2, 3A 5.8.
+// Far control transfers: JMP/CALL far, RETF, IRET, INT n, INTO, BOUND, SYSCALL/SYSRET, SYSENTER/SYSEXIT. SDM
+// vol. 2, 3A 5.8.
 //
 // Left out: transfers through task gates and TSS descriptors (hardware task switching): #GP with a log line.
-// Model choice (cpu-notes.md): SYSRET to a non-canonical RCX raises #GP at CPL 0 on the user's stack, as Intel does.
+// Model choice (cpu-notes.md): SYSRET to a non-canonical RCX raises #GP at CPL 0 on the user's stack, as
+// Intel does.
 #include "cpu/exec/transfer.h"
 #include "cpu/exec/emitters.h"
 
@@ -82,7 +84,8 @@ bool call_gate(Core& core, u16 gate_selector, const Descriptor& gate, bool call)
             u16 ss = 0;
             u32 sp = 0;
             Descriptor stack;
-            if (!tss_stack(core, new_cpl, ss, sp) || !check_stack_segment(core, ss, new_cpl, stack)) return false;
+            if (!tss_stack(core, new_cpl, ss, sp) || !check_stack_segment(core, ss, new_cpl, stack))
+                return false;
             count = gate.raw >> 32 & 31;
             for (unsigned i = 0; i < count; ++i)
                 if (!load_sized(core, size, i * size, parameters[i])) return false;
@@ -94,7 +97,8 @@ bool call_gate(Core& core, u16 gate_selector, const Descriptor& gate, bool call)
         bool ok = push_sized(core, size, old_ss.selector) && push_sized(core, size, old_rsp);
         for (unsigned i = count; ok && i-- > 0;) ok = push_sized(core, size, parameters[i]);
         if (!ok || !push_sized(core, size, old_cs.selector) || !push_sized(core, size, old_rip)) {
-            core.seg(Seg::CS) = old_cs, core.seg(Seg::SS) = old_ss, core.cpl = old_cpl, core.r.gpr[RSP] = old_rsp;
+            core.seg(Seg::CS) = old_cs, core.seg(Seg::SS) = old_ss, core.cpl = old_cpl,
+            core.r.gpr[RSP] = old_rsp;
             core.update_mode();
             return false;
         }
@@ -115,7 +119,8 @@ bool far_transfer(Core& core, u16 selector, u64 offset, unsigned size, bool call
     if (!core.protected_mode()) {
         const u64 old_sp = core.r.gpr[RSP];
         if (offset > 0xFFFF && core.seg(Seg::CS).limit <= 0xFFFF) return core.raise(13, 0);
-        if (call && (!push_sized(core, size, core.seg(Seg::CS).selector) || !push_sized(core, size, core.r.rip))) {
+        if (call &&
+            (!push_sized(core, size, core.seg(Seg::CS).selector) || !push_sized(core, size, core.r.rip))) {
             core.r.gpr[RSP] = old_sp;
             return false;
         }
@@ -127,18 +132,23 @@ bool far_transfer(Core& core, u16 selector, u64 offset, unsigned size, bool call
     if (!far_descriptor(core, selector, d)) return false;
     const u32 error = selector & 0xFFFC;
     if (!d.code_or_data()) {
-        if (d.type() == CallGate || (!core.long_active() && d.type() == CallGate16)) return call_gate(core, selector, d, call);
-        if (!core.long_active() && (d.type() == TaskGate || d.type() == TssAvailable || d.type() == Tss16Available)) return unsupported_task(core, error);
+        if (d.type() == CallGate || (!core.long_active() && d.type() == CallGate16))
+            return call_gate(core, selector, d, call);
+        if (!core.long_active() &&
+            (d.type() == TaskGate || d.type() == TssAvailable || d.type() == Tss16Available))
+            return unsupported_task(core, error);
         return core.raise(13, error);
     }
     if (!d.code()) return core.raise(13, error);
     const u8 rpl = selector & 3;
-    if (d.conforming() ? d.dpl() > core.cpl : (rpl > core.cpl || d.dpl() != core.cpl)) return core.raise(13, error);
+    if (d.conforming() ? d.dpl() > core.cpl : (rpl > core.cpl || d.dpl() != core.cpl))
+        return core.raise(13, error);
     if (core.long_active() && d.long_mode() && d.big()) return core.raise(13, error);
     if (!d.present()) return core.raise(11, error);
     if (!code_offset_ok(core, d, offset)) return false;
     const u64 old_sp = core.r.gpr[RSP];
-    if (call && (!push_sized(core, size, core.seg(Seg::CS).selector) || !push_sized(core, size, core.r.rip))) {
+    if (call &&
+        (!push_sized(core, size, core.seg(Seg::CS).selector) || !push_sized(core, size, core.r.rip))) {
         core.r.gpr[RSP] = old_sp;
         return false;
     }
@@ -149,7 +159,8 @@ bool far_transfer(Core& core, u16 selector, u64 offset, unsigned size, bool call
 }
 
 template <bool Call> bool far_direct(Core& core, const Op& op) {
-    return far_transfer(core, static_cast<u16>(op.imm64 >> 32), op.imm64 & (op.reg == 2 ? 0xFFFF : 0xFFFFFFFF), op.reg, Call);
+    return far_transfer(core, static_cast<u16>(op.imm64 >> 32),
+                        op.imm64 & (op.reg == 2 ? 0xFFFF : 0xFFFFFFFF), op.reg, Call);
 }
 template <bool Call, class T> bool far_memory(Core& core, const Op& op) {
     u64 linear = 0, at_selector = 0;
@@ -157,20 +168,21 @@ template <bool Call, class T> bool far_memory(Core& core, const Op& op) {
     u16 selector = 0;
     const u64 where = operand_offset(core, op);
     if (!segment_linear(core, operand_segment(op), where, sizeof(T), false, linear) ||
-        !segment_linear(core, operand_segment(op), where + sizeof(T), 2, false, at_selector) || !core.load(linear, offset) ||
-        !core.load(at_selector, selector))
+        !segment_linear(core, operand_segment(op), where + sizeof(T), 2, false, at_selector) ||
+        !core.load(linear, offset) || !core.load(at_selector, selector))
         return false;
     return far_transfer(core, selector, offset, sizeof(T), Call);
 }
 
-/// The part that RETF and IRET share: CS:rIP popped, the rest of the stack at `height`; loads SS:rSP when outward
-/// (or always, for a 64-bit IRET).
+/// The part that RETF and IRET share: CS:rIP popped, the rest of the stack at `height`; loads SS:rSP when
+/// outward (or always, for a 64-bit IRET).
 bool return_to(Core& core, u16 selector, u64 rip, unsigned size, u64 height, u64 release, bool always_stack) {
     const u32 error = selector & 0xFFFC;
     Descriptor d;
     if (!far_descriptor(core, selector, d)) return false;
     const u8 rpl = selector & 3;
-    if (!d.code() || rpl < core.cpl || (d.conforming() ? d.dpl() > rpl : d.dpl() != rpl)) return core.raise(13, error);
+    if (!d.code() || rpl < core.cpl || (d.conforming() ? d.dpl() > rpl : d.dpl() != rpl))
+        return core.raise(13, error);
     if (core.long_active() && d.long_mode() && d.big()) return core.raise(13, error);
     if (!d.present()) return core.raise(11, error);
     if (!code_offset_ok(core, d, rip)) return false;
@@ -183,12 +195,14 @@ bool return_to(Core& core, u16 selector, u64 rip, unsigned size, u64 height, u64
         return true;
     }
     u64 sp = 0, ss = 0;
-    if (!load_sized(core, size, height + release, sp) || !load_sized(core, size, height + release + size, ss)) return false;
+    if (!load_sized(core, size, height + release, sp) || !load_sized(core, size, height + release + size, ss))
+        return false;
     const u16 stack_selector = static_cast<u16>(ss);
     const u32 stack_error = stack_selector & 0xFFFC;
     Segment stack;
     if (!stack_error) { // null SS: only to 64-bit code below CPL 3
-        if (!core.long_active() || !d.long_mode() || rpl == 3 || (stack_selector & 3) != rpl) return core.raise(13, 0);
+        if (!core.long_active() || !d.long_mode() || rpl == 3 || (stack_selector & 3) != rpl)
+            return core.raise(13, 0);
         stack.selector = stack_selector, stack.usable = false, stack.dpl = rpl;
     } else {
         Descriptor sd;
@@ -197,7 +211,8 @@ bool return_to(Core& core, u16 selector, u64 rip, unsigned size, u64 height, u64
         case Lookup::OutOfTable: return core.raise(13, stack_error);
         case Lookup::Ok: break;
         }
-        if ((stack_selector & 3) != rpl || sd.dpl() != rpl || !sd.writable_data()) return core.raise(13, stack_error);
+        if ((stack_selector & 3) != rpl || sd.dpl() != rpl || !sd.writable_data())
+            return core.raise(13, stack_error);
         if (!sd.present()) return core.raise(12, stack_error);
         if (!set_accessed(core, sd)) return false;
         stack = sd.segment(stack_selector);
@@ -231,8 +246,11 @@ bool interrupt_return(Core& core, const Op& op) {
     const unsigned size = op.reg;
     u64 rip = 0, cs = 0, image = 0;
     if ((core.r.rflags & VM) && ((core.r.rflags >> 12) & 3) < 3) return core.raise(13, 0);
-    if (core.protected_mode() && (core.r.rflags & NT)) return core.long_active() ? core.raise(13, 0) : unsupported_task(core, 0);
-    if (!load_sized(core, size, 0, rip) || !load_sized(core, size, size, cs) || !load_sized(core, size, 2 * size, image)) return false;
+    if (core.protected_mode() && (core.r.rflags & NT))
+        return core.long_active() ? core.raise(13, 0) : unsupported_task(core, 0);
+    if (!load_sized(core, size, 0, rip) || !load_sized(core, size, size, cs) ||
+        !load_sized(core, size, 2 * size, image))
+        return false;
     const u8 old_cpl = core.cpl;
     const unsigned iopl = (core.r.rflags >> 12) & 3;
     u64 writable = CF | PF | AF | ZF | SF | TF | DF | OF | NT;
@@ -268,7 +286,8 @@ bool interrupt_return(Core& core, const Op& op) {
         core.update_mode();
         return true;
     }
-    if (!return_to(core, static_cast<u16>(cs), rip, size, 3 * size, 0, core.long_active() && size == 8)) return false;
+    if (!return_to(core, static_cast<u16>(cs), rip, size, 3 * size, 0, core.long_active() && size == 8))
+        return false;
     if (old_cpl == 0) writable |= IOPL | VIF | VIP;
     if (old_cpl <= iopl) writable |= IF;
     return finish(writable);
@@ -277,7 +296,8 @@ bool interrupt_return(Core& core, const Op& op) {
 bool software_interrupt(Core& core, u8 vector) {
     const u64 at = core.r.rip;
     Delivery d;
-    d.step = core.now_steps(), d.vector = vector, d.software = true, d.rip = at, d.rsp = core.r.gpr[RSP], d.rflags = core.flags();
+    d.step = core.now_steps(), d.vector = vector, d.software = true, d.rip = at, d.rsp = core.r.gpr[RSP],
+    d.rflags = core.flags();
     d.cs = core.seg(Seg::CS).selector, d.ss = core.seg(Seg::SS).selector;
     if (!core.deliver_once(vector, Core::Source::Software, false, 0)) return false;
     if (core.observer) core.observer->delivered(d);
@@ -287,18 +307,24 @@ bool interrupt_number(Core& core, const Op& op) {
     // In VM86 with IOPL < 3, INT n goes to the monitor; INT3 and INTO do not (SDM 3A 20.3.3).
     return software_interrupt(core, op.extra);
 }
-bool interrupt_on_overflow(Core& core, const Op&) { return core.condition(0) ? software_interrupt(core, 4) : true; }
+bool interrupt_on_overflow(Core& core, const Op&) {
+    return core.condition(0) ? software_interrupt(core, 4) : true;
+}
 bool interrupt_one(Core& core, const Op&) { return core.deliver_once(1, Core::Source::Privileged, false, 0); }
 template <class T> bool check_bound(Core& core, const Op& op) {
-    struct { T low, high; } pair{};
+    struct {
+        T low, high;
+    } pair{};
     u64 linear = 0;
-    if (!operand_linear(core, op, sizeof pair, false, linear) || !core.read(linear, sizeof pair, &pair, core.cpl == 3)) return false;
+    if (!operand_linear(core, op, sizeof pair, false, linear) ||
+        !core.read(linear, sizeof pair, &pair, core.cpl == 3))
+        return false;
     using S = std::make_signed_t<T>;
     const S index = static_cast<S>(get<T>(&core, op.reg));
     return (index >= static_cast<S>(pair.low) && index <= static_cast<S>(pair.high)) || core.raise(5);
 }
 
-// ---- SYSCALL and friends ----------------------------------------------------------------------------------------
+// ---- SYSCALL and friends ----------------------------------------------------------------------------------
 
 Segment flat(u16 selector, u8 dpl, bool code, bool long_mode) {
     Segment s;
@@ -332,7 +358,8 @@ bool system_return(Core& core, const Op& op) {
     const u16 base = static_cast<u16>(core.r.msr.star >> 48);
     core.r.rip = to64 ? core.r.gpr[RCX] : core.r.gpr[RCX] & 0xFFFFFFFF;
     core.set_flags(core.r.gpr[R11] & 0x3C7FD7);
-    enter_flat(core, static_cast<u16>((base + (to64 ? 16 : 0)) | 3), static_cast<u16>((base + 8) | 3), 3, to64);
+    enter_flat(core, static_cast<u16>((base + (to64 ? 16 : 0)) | 3), static_cast<u16>((base + 8) | 3), 3,
+               to64);
     return true;
 }
 bool system_enter(Core& core, const Op&) {
@@ -353,7 +380,8 @@ bool system_exit(Core& core, const Op& op) {
     if (to64 && (!canonical(core.r.gpr[RCX]) || !canonical(core.r.gpr[RDX]))) return core.raise(13, 0);
     core.r.gpr[RSP] = to64 ? core.r.gpr[RCX] : core.r.gpr[RCX] & 0xFFFFFFFF;
     core.r.rip = to64 ? core.r.gpr[RDX] : core.r.gpr[RDX] & 0xFFFFFFFF;
-    enter_flat(core, static_cast<u16>((cs + (to64 ? 32 : 16)) | 3), static_cast<u16>((cs + (to64 ? 40 : 24)) | 3), 3, to64);
+    enter_flat(core, static_cast<u16>((cs + (to64 ? 32 : 16)) | 3),
+               static_cast<u16>((cs + (to64 ? 40 : 24)) | 3), 3, to64);
     return true;
 }
 
@@ -365,7 +393,8 @@ void far_jump_call(Emitter& e) { // EA 9A, arg 1: call
     e.ends_block = true, e.cost = cost::FarTransfer;
     e.op.reg = e.d.size;
     e.op.imm64 = (e.d.imm & 0xFFFFFFFF) | static_cast<u64>(e.d.imm2) << 32;
-    e.handler = e.d.row->arg ? static_cast<Handler>(cold_end<far_direct<true>>) : static_cast<Handler>(cold_end<far_direct<false>>);
+    e.handler = e.d.row->arg ? static_cast<Handler>(cold_end<far_direct<true>>)
+                             : static_cast<Handler>(cold_end<far_direct<false>>);
 }
 void far_indirect(Emitter& e, bool call) {
     if (!e.memory()) {
@@ -374,7 +403,8 @@ void far_indirect(Emitter& e, bool call) {
     }
     e.ends_block = true, e.cost = cost::FarTransfer;
     e.handler = by_wide_size(e.d.size, [&]<class T> {
-        return call ? static_cast<Handler>(cold_end<far_memory<true, T>>) : static_cast<Handler>(cold_end<far_memory<false, T>>);
+        return call ? static_cast<Handler>(cold_end<far_memory<true, T>>)
+                    : static_cast<Handler>(cold_end<far_memory<false, T>>);
     });
 }
 void ret_far(Emitter& e) {
@@ -401,7 +431,8 @@ void bound(Emitter& e) {
         e.undefined = true; // EVEX: not offered by CPUID
         return;
     }
-    e.handler = e.d.size == 2 ? static_cast<Handler>(cold<check_bound<u16>>) : static_cast<Handler>(cold<check_bound<u32>>);
+    e.handler = e.d.size == 2 ? static_cast<Handler>(cold<check_bound<u16>>)
+                              : static_cast<Handler>(cold<check_bound<u32>>);
 }
 void syscall_family(Emitter& e) {
     e.ends_block = true, e.cost = cost::Syscall;

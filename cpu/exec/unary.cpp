@@ -15,8 +15,10 @@ template <bool Increment, class T> T step_value(Core* core, T a) {
 }
 template <bool Increment, class T, bool Flags> HANDLER step_reg(HANDLER_ARGS) {
     const T a = get<T>(core, op->rm);
-    if constexpr (Flags) put<T>(core, op->rm, step_value<Increment, T>(core, a));
-    else put<T>(core, op->rm, static_cast<T>(Increment ? a + 1 : a - 1));
+    if constexpr (Flags)
+        put<T>(core, op->rm, step_value<Increment, T>(core, a));
+    else
+        put<T>(core, op->rm, static_cast<T>(Increment ? a + 1 : a - 1));
     NEXT;
 }
 template <bool Increment, class T> bool step_memory(Core& core, const Op& op) {
@@ -42,12 +44,15 @@ constexpr u8 AllButCarry = AllFlags & ~CF;
 template <bool Increment> void step_form(Emitter& e) {
     if (e.memory()) {
         e.cost = e.d.lock ? cost::Locked : cost::ReadModifyWrite;
-        e.handler = by_size(e.d.size, []<class T> { return static_cast<Handler>(cold<step_memory<Increment, T>>); });
+        e.handler =
+            by_size(e.d.size, []<class T> { return static_cast<Handler>(cold<step_memory<Increment, T>>); });
         return;
     }
     e.handler = by_size(e.d.size, []<class T> { return static_cast<Handler>(step_reg<Increment, T, true>); });
-    e.no_flags = by_size(e.d.size, []<class T> { return static_cast<Handler>(step_reg<Increment, T, false>); });
-    // The full variant computes the old CF, so CF must be alive before it whenever it is alive after it: not written.
+    e.no_flags =
+        by_size(e.d.size, []<class T> { return static_cast<Handler>(step_reg<Increment, T, false>); });
+    // The full variant computes the old CF, so CF must be alive before it whenever it is alive after it: not
+    // written.
     e.pure(AllButCarry, 0);
     e.fuse_with = Increment ? FuseInc : FuseDec;
 }
@@ -58,8 +63,10 @@ namespace emit {
 
 void inc_dec_reg(Emitter& e) { // 40–4F outside 64-bit mode
     e.op.address |= RegisterOperand;
-    if (e.d.row->arg) step_form<false>(e);
-    else step_form<true>(e);
+    if (e.d.row->arg)
+        step_form<false>(e);
+    else
+        step_form<true>(e);
 }
 
 void group_fe_ff(Emitter& e) {

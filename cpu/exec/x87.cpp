@@ -1,16 +1,20 @@
-// x87: the emitter and the instructions that compute, load and store. SDM vol. 1 ch. 8; vol. 2, and its opcode map A-7 … A-22.
+// x87: the emitter and the instructions that compute, load and store. SDM vol. 1 ch. 8; vol. 2, and its
+// opcode map A-7 … A-22.
 //
-// Invariants: memory is read before the stack changes and written before the result of a store is taken over, so a
-// memory fault leaves no trace. An unmasked exception is only recorded here; the next waiting instruction raises it.
+// Invariants: memory is read before the stack changes and written before the result of a store is taken over,
+// so a memory fault leaves no trace. An unmasked exception is only recorded here; the next waiting
+// instruction raises it.
 #include "cpu/exec/x87.h"
 #include "cpu/exec/emitters.h"
 
 namespace vitrine::cpu {
 
 bool x87::no_exception_pending(Core& core, const Op& op) {
-    // From flags and masks, not from ES: whatever state was loaded, the host's unit never runs with one pending.
+    // From flags and masks, not from ES: whatever state was loaded, the host's unit never runs with one
+    // pending.
     if (!(core.r.x87.status & ~core.r.x87.control & 0x3F)) return true;
-    if (!(core.r.cr0 & NE) && core.observer) core.observer->unimplemented(block_of(&op)->rip + op.offset, nullptr, 0);
+    if (!(core.r.cr0 & NE) && core.observer)
+        core.observer->unimplemented(block_of(&op)->rip + op.offset, nullptr, 0);
     return core.raise(16);
 }
 
@@ -42,8 +46,8 @@ bool on_registers(Core& core, const Op& op) {
     note_instruction(core, op);
     return true;
 }
-/// FCOMI, FUCOMI and their popping forms: ZF PF CF from the comparison, OF SF AF cleared; an unmasked invalid operand
-/// leaves the flags alone.
+/// FCOMI, FUCOMI and their popping forms: ZF PF CF from the comparison, OF SF AF cleared; an unmasked invalid
+/// operand leaves the flags alone.
 bool compare_to_flags(Core& core, const Op& op) {
     if (!x87::ready(core, op)) return false;
     x87::Image image = x87::to_image(core.r.x87);
@@ -74,7 +78,8 @@ bool to_memory(Core& core, const Op& op) {
     const unsigned size = op.imm & SizeMask, opcode = op.opid & 0xFF, reg = op.extra >> 3 & 7;
     const u64 offset = operand_offset(core, op);
     u64 linear = 0;
-    if (!x87::ready(core, op) || !segment_linear(core, operand_segment(op), offset, size, true, linear)) return false;
+    if (!x87::ready(core, op) || !segment_linear(core, operand_segment(op), offset, size, true, linear))
+        return false;
     alignas(16) u8 operand[16] = {};
     x87::Image image = x87::to_image(core.r.x87);
     const x87::Image before = image;
@@ -88,7 +93,8 @@ bool to_memory(Core& core, const Op& op) {
         x87::run_memory(opcode, reg, other, again);
         stored = std::memcmp(operand, again, size) == 0;
     }
-    if (stored ? !core.write(linear, size, operand, core.cpl == 3) : !core.writable(linear, size)) return false;
+    if (stored ? !core.write(linear, size, operand, core.cpl == 3) : !core.writable(linear, size))
+        return false;
     x87::from_image(core.r.x87, image);
     note_instruction(core, op);
     note_operand(core, op, offset);
@@ -108,7 +114,12 @@ u32 memory_form(unsigned opcode, unsigned reg, bool fisttp) {
     case 0xDC: return 8; // double
     case 0xDE: return 2; // 16-bit integer
     case 0xD9: return reg == 0 ? 4u : reg == 2 || reg == 3 ? 4u | Stores : 0u;
-    case 0xDB: return reg == 0 ? 4u : reg == 2 || reg == 3 ? 4u | Stores : reg == 5 ? 10u : reg == 7 ? 10u | Stores : 0u;
+    case 0xDB:
+        return reg == 0               ? 4u
+               : reg == 2 || reg == 3 ? 4u | Stores
+               : reg == 5             ? 10u
+               : reg == 7             ? 10u | Stores
+                                      : 0u;
     case 0xDD: return reg == 0 ? 8u : reg == 2 || reg == 3 ? 8u | Stores : 0u;
     default: // DF
         switch (reg) {
@@ -128,7 +139,8 @@ u32 memory_form(unsigned opcode, unsigned reg, bool fisttp) {
 bool undefined_register_form(unsigned opcode, unsigned modrm) {
     switch (opcode) {
     case 0xD9:
-        return (modrm >= 0xD1 && modrm <= 0xD7) || modrm == 0xE2 || modrm == 0xE3 || modrm == 0xE6 || modrm == 0xE7 || modrm == 0xEF;
+        return (modrm >= 0xD1 && modrm <= 0xD7) || modrm == 0xE2 || modrm == 0xE3 || modrm == 0xE6 ||
+               modrm == 0xE7 || modrm == 0xEF;
     case 0xDA: return modrm >= 0xE0 && modrm != 0xE9;
     case 0xDB: return (modrm >= 0xE5 && modrm <= 0xE7) || modrm >= 0xF8;
     case 0xDD: return modrm >= 0xF0;
@@ -168,7 +180,8 @@ void x87(Emitter& e) {
             return;
         }
         e.op.imm = form;
-        e.handler = form & Stores ? static_cast<Handler>(cold<to_memory>) : static_cast<Handler>(cold<from_memory>);
+        e.handler =
+            form & Stores ? static_cast<Handler>(cold<to_memory>) : static_cast<Handler>(cold<from_memory>);
         return;
     }
     if (undefined_register_form(opcode, modrm)) {
@@ -176,7 +189,8 @@ void x87(Emitter& e) {
         return;
     }
     const bool to_flags = (opcode == 0xDB || opcode == 0xDF) && modrm >= 0xE8 && modrm < 0xF8; // DB/DF E8–F7
-    e.handler = to_flags ? static_cast<Handler>(cold<compare_to_flags>) : static_cast<Handler>(cold<on_registers>);
+    e.handler =
+        to_flags ? static_cast<Handler>(cold<compare_to_flags>) : static_cast<Handler>(cold<on_registers>);
 }
 
 } // namespace emit

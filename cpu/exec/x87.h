@@ -1,13 +1,13 @@
 // x87: what its files share. SDM vol. 1 ch. 8, vol. 2.
 //
-// The arithmetic runs on the host's own x87 unit (x87_host.cpp): the whole guest stack is loaded under the guest's
-// control word, one instruction runs, and the whole stack is taken back. Values, C0–C3, stack faults, masked and
-// unmasked responses are therefore the hardware's, to all 80 bits. Instruction pointers, environments and the deferred
-// #MF are ours.
+// The arithmetic runs on the host's own x87 unit (x87_host.cpp): the whole guest stack is loaded under the
+// guest's control word, one instruction runs, and the whole stack is taken back. Values, C0–C3, stack faults,
+// masked and unmasked responses are therefore the hardware's, to all 80 bits. Instruction pointers,
+// environments and the deferred #MF are ours.
 //
-// Inaccuracies: FSIN FCOS FSINCOS FPTAN FPATAN F2XM1 FYL2X FYL2XP1 are the host's: their last bit may differ between
-// host vendors, and so may a replay across vendors. FERR#/IRQ 13 is not wired: with CR0.NE = 0 an unmasked exception is
-// reported to the observer and raises #MF as well.
+// Inaccuracies: FSIN FCOS FSINCOS FPTAN FPATAN F2XM1 FYL2X FYL2XP1 are the host's: their last bit may differ
+// between host vendors, and so may a replay across vendors. FERR#/IRQ 13 is not wired: with CR0.NE = 0 an
+// unmasked exception is reported to the observer and raises #MF as well.
 #pragma once
 #include "cpu/exec/operand.h"
 

@@ -1,7 +1,8 @@
-// x87 control instructions: control and status words, environments, whole states, FWAIT. SDM vol. 1 8.1.10, vol. 2.
+// x87 control instructions: control and status words, environments, whole states, FWAIT. SDM vol. 1 8.1.10,
+// vol. 2.
 //
-// Environments have four forms: 14 or 28 bytes by operand size; pointers as selector:offset in protected mode, as
-// linear addresses in real and virtual-8086 mode (SDM 1 figures 8-9 … 8-12).
+// Environments have four forms: 14 or 28 bytes by operand size; pointers as selector:offset in protected
+// mode, as linear addresses in real and virtual-8086 mode (SDM 1 figures 8-9 … 8-12).
 #include "cpu/exec/emitters.h"
 #include "cpu/exec/x87.h"
 
@@ -22,8 +23,12 @@ bool clear_exceptions(Core& core, const Op&) {
     core.r.x87.status &= 0x7F00;
     return true;
 }
-bool no_operation(Core& core, const Op&) { return x87::available(core); } // FNENI FNDISI FNSETPM of the 8087 and 287
-bool store_control(Core& core, const Op& op) { return x87::available(core) && write_memory<u16>(core, op, core.r.x87.control); }
+bool no_operation(Core& core, const Op&) {
+    return x87::available(core);
+} // FNENI FNDISI FNSETPM of the 8087 and 287
+bool store_control(Core& core, const Op& op) {
+    return x87::available(core) && write_memory<u16>(core, op, core.r.x87.control);
+}
 void set_control(X87& x, u16 value) { x.control = static_cast<u16>((value & 0x1F3F) | 0x40); }
 bool load_control(Core& core, const Op& op) {
     u16 value = 0;
@@ -32,7 +37,9 @@ bool load_control(Core& core, const Op& op) {
     x87::update_summary(core.r.x87);
     return true;
 }
-bool store_status(Core& core, const Op& op) { return x87::available(core) && write_memory<u16>(core, op, core.r.x87.status); }
+bool store_status(Core& core, const Op& op) {
+    return x87::available(core) && write_memory<u16>(core, op, core.r.x87.status);
+}
 bool store_status_ax(Core& core, const Op&) {
     if (!x87::available(core)) return false;
     put<u16>(&core, slot_of(RAX), core.r.x87.status);
@@ -52,12 +59,14 @@ template <class T> void make_environment(const Core& core, T (&e)[7]) {
     const auto word = [](u16 v) { return static_cast<T>(0xFFFF0000u | v); };
     e[0] = word(x.control), e[1] = word(x.status), e[2] = word(x87::full_tags(x));
     if (real_form(core)) {
-        const u64 code = x.instruction_pointer + x.instruction_segment * u64{16}, data = x.data_pointer + x.data_segment * u64{16};
+        const u64 code = x.instruction_pointer + x.instruction_segment * u64{16},
+                  data = x.data_pointer + x.data_segment * u64{16};
         e[3] = static_cast<T>(code & 0xFFFF);
         e[4] = static_cast<T>((code >> 16 & (sizeof(T) == 2 ? 0xF : 0xFFFF)) << 12 | (x.opcode & 0x7FF));
         e[5] = static_cast<T>(data & 0xFFFF);
         e[6] = static_cast<T>((data >> 16 & (sizeof(T) == 2 ? 0xF : 0xFFFF)) << 12);
-        if constexpr (sizeof(T) == 4) e[3] |= static_cast<T>(0xFFFF0000u), e[5] |= static_cast<T>(0xFFFF0000u);
+        if constexpr (sizeof(T) == 4)
+            e[3] |= static_cast<T>(0xFFFF0000u), e[5] |= static_cast<T>(0xFFFF0000u);
         return;
     }
     e[3] = static_cast<T>(x.instruction_pointer);
@@ -98,7 +107,8 @@ template <class T, bool Whole> bool store_environment(Core& core, const Op& op) 
     std::memcpy(bytes, environment, sizeof environment);
     X87& x = core.r.x87;
     if constexpr (Whole)
-        for (unsigned i = 0; i < 8; ++i) std::memcpy(bytes + sizeof environment + 10 * i, x.physical[(x87::top(x) + i) & 7].data(), 10);
+        for (unsigned i = 0; i < 8; ++i)
+            std::memcpy(bytes + sizeof environment + 10 * i, x.physical[(x87::top(x) + i) & 7].data(), 10);
     if (!core.write(linear, size, bytes, core.cpl == 3)) return false;
     if constexpr (Whole) {
         initialize_state(x);
@@ -113,20 +123,25 @@ template <class T, bool Whole> bool load_environment(Core& core, const Op& op) {
     constexpr unsigned size = 7 * sizeof(T) + (Whole ? 80 : 0);
     u64 linear = 0;
     u8 bytes[size];
-    if (!x87::ready(core, op) || !operand_linear(core, op, size, false, linear) || !core.read(linear, size, bytes, core.cpl == 3)) return false;
+    if (!x87::ready(core, op) || !operand_linear(core, op, size, false, linear) ||
+        !core.read(linear, size, bytes, core.cpl == 3))
+        return false;
     T environment[7];
     std::memcpy(environment, bytes, sizeof environment);
     take_environment(core, environment);
     X87& x = core.r.x87;
     if constexpr (Whole)
-        for (unsigned i = 0; i < 8; ++i) std::memcpy(x.physical[(x87::top(x) + i) & 7].data(), bytes + sizeof environment + 10 * i, 10);
+        for (unsigned i = 0; i < 8; ++i)
+            std::memcpy(x.physical[(x87::top(x) + i) & 7].data(), bytes + sizeof environment + 10 * i, 10);
     return true;
 }
 template <bool Whole> Handler store_form(const Emitter& e) {
-    return e.d.size == 2 ? static_cast<Handler>(cold<store_environment<u16, Whole>>) : static_cast<Handler>(cold<store_environment<u32, Whole>>);
+    return e.d.size == 2 ? static_cast<Handler>(cold<store_environment<u16, Whole>>)
+                         : static_cast<Handler>(cold<store_environment<u32, Whole>>);
 }
 template <bool Whole> Handler load_form(const Emitter& e) {
-    return e.d.size == 2 ? static_cast<Handler>(cold<load_environment<u16, Whole>>) : static_cast<Handler>(cold<load_environment<u32, Whole>>);
+    return e.d.size == 2 ? static_cast<Handler>(cold<load_environment<u16, Whole>>)
+                         : static_cast<Handler>(cold<load_environment<u32, Whole>>);
 }
 
 } // namespace

@@ -1,7 +1,8 @@
 // One x87 instruction on the host's unit: see x87.h.
 //
-// Between FRSTOR and FNSAVE exceptions may be unmasked: an x87 exception is raised only by the next waiting instruction,
-// and FNSAVE does not wait. FNSAVE also leaves the unit initialized, which is what the host's ABI expects.
+// Between FRSTOR and FNSAVE exceptions may be unmasked: an x87 exception is raised only by the next waiting
+// instruction, and FNSAVE does not wait. FNSAVE also leaves the unit initialized, which is what the host's
+// ABI expects.
 #include "cpu/exec/x87.h"
 
 namespace vitrine::cpu::x87 {
@@ -25,21 +26,27 @@ template <unsigned Opcode, unsigned Reg> void memory_form(Image& image, u8* oper
                  : "cc", "memory", "st", "st(1)", "st(2)", "st(3)", "st(4)", "st(5)", "st(6)", "st(7)");
 }
 
-template <unsigned... I> constexpr std::array<RegisterRunner, 512> register_table(std::integer_sequence<unsigned, I...>) {
+template <unsigned... I>
+constexpr std::array<RegisterRunner, 512> register_table(std::integer_sequence<unsigned, I...>) {
     return {register_form<0xD8 + (I >> 6), 0xC0 + (I & 63)>...};
 }
-template <unsigned... I> constexpr std::array<MemoryRunner, 64> memory_table(std::integer_sequence<unsigned, I...>) {
+template <unsigned... I>
+constexpr std::array<MemoryRunner, 64> memory_table(std::integer_sequence<unsigned, I...>) {
     return {memory_form<0xD8 + (I >> 3), (I & 7)>...};
 }
-constexpr std::array<RegisterRunner, 512> register_runners = register_table(std::make_integer_sequence<unsigned, 512>{});
-constexpr std::array<MemoryRunner, 64> memory_runners = memory_table(std::make_integer_sequence<unsigned, 64>{});
+constexpr std::array<RegisterRunner, 512> register_runners =
+    register_table(std::make_integer_sequence<unsigned, 512>{});
+constexpr std::array<MemoryRunner, 64> memory_runners =
+    memory_table(std::make_integer_sequence<unsigned, 64>{});
 
 } // namespace
 
 void run_register(unsigned opcode, unsigned modrm, Image& image, u8& flags) {
     register_runners[(opcode & 7) << 6 | (modrm & 63)](image, flags);
 }
-void run_memory(unsigned opcode, unsigned reg, Image& image, u8* operand) { memory_runners[(opcode & 7) << 3 | (reg & 7)](image, operand); }
+void run_memory(unsigned opcode, unsigned reg, Image& image, u8* operand) {
+    memory_runners[(opcode & 7) << 3 | (reg & 7)](image, operand);
+}
 
 Image to_image(const X87& x) {
     Image image{};
@@ -71,9 +78,12 @@ u16 full_tags(const X87& x) {
             std::memcpy(&mantissa, x.physical[i].data(), 8);
             std::memcpy(&exponent, x.physical[i].data() + 8, 2);
             exponent &= 0x7FFF;
-            if (exponent == 0x7FFF) tag = 2;
-            else if (exponent == 0) tag = mantissa ? 2 : 1;
-            else tag = mantissa >> 63 ? 0 : 2; // unnormals are special
+            if (exponent == 0x7FFF)
+                tag = 2;
+            else if (exponent == 0)
+                tag = mantissa ? 2 : 1;
+            else
+                tag = mantissa >> 63 ? 0 : 2; // unnormals are special
         }
         tags |= tag << (2 * i);
     }

@@ -1,7 +1,8 @@
-// Memory accesses out of line: permission checks, TLB fills, page-table A/D updates, page crossing, memory or device.
+// Memory accesses out of line: permission checks, TLB fills, page-table A/D updates, page crossing, memory or
+// device.
 //
-// SDM vol. 3A 4.6 (access rights), 4.7 (page faults), 4.8 (A and D), 4.10 (TLBs). Both pages of a crossing access are
-// translated before a byte moves; CR2 then holds the first byte of the faulting page.
+// SDM vol. 3A 4.6 (access rights), 4.7 (page faults), 4.8 (A and D), 4.10 (TLBs). Both pages of a crossing
+// access are translated before a byte moves; CR2 then holds the first byte of the faulting page.
 #include "cpu/mmu/walk.h"
 #include "cpu/run/block_cache.h"
 #include "cpu/run/core.h"
@@ -76,30 +77,37 @@ void Core::code_written(u64 pa, unsigned size) {
 
 namespace {
 
-/// Page-table entries come from memory; where nothing answers they are all ones, which fails the reserved-bit check.
+/// Page-table entries come from memory; where nothing answers they are all ones, which fails the reserved-bit
+/// check.
 bool read_entry(Core& core, u64 pa, unsigned size, u64& out) {
     out = 0;
     const PhysicalPage page = core.bus.page(pa);
-    if (page.host) std::memcpy(&out, page.host + (pa & 0xFFF), size);
-    else out = ~u64{0} >> (64 - 8 * size);
+    if (page.host)
+        std::memcpy(&out, page.host + (pa & 0xFFF), size);
+    else
+        out = ~u64{0} >> (64 - 8 * size);
     return true;
 }
 
 /// Walks for one access, checks, sets A and D, and fills `e`. False: #PF is pending.
 bool fill(Core& core, TlbEntry& e, u64 linear, Access access, bool user, bool implicit) {
     ++core.counters.page_walks;
-    const Walk w = walk([&](u64 pa, unsigned size, u64& out) { return read_entry(core, pa, size, out); }, paging_state(core.r), linear);
+    const Walk w = walk([&](u64 pa, unsigned size, u64& out) { return read_entry(core, pa, size, out); },
+                        paging_state(core.r), linear);
     core.extra_cycles += w.count * core.tlb_miss_cost;
     if (w.count) core.event = true;
     const bool fetch_bit = access == Access::Execute && ((core.r.msr.efer & NXE) || (core.r.cr4 & SMEP));
-    const u32 code = (access == Access::Write ? PfWrite : 0u) | (user ? PfUser : 0u) | (fetch_bit ? PfFetch : 0u);
+    const u32 code =
+        (access == Access::Write ? PfWrite : 0u) | (user ? PfUser : 0u) | (fetch_bit ? PfFetch : 0u);
     if (w.reserved) return core.page_fault(linear, code | PfPresent | PfReserved);
     if (!w.present) return core.page_fault(linear, code);
     TlbEntry fresh;
     fresh.page = linear >> 12, fresh.frame = w.physical >> 12;
-    fresh.user = w.user, fresh.writable = w.writable, fresh.no_execute = w.no_execute, fresh.global = w.global;
+    fresh.user = w.user, fresh.writable = w.writable, fresh.no_execute = w.no_execute,
+    fresh.global = w.global;
     fresh.dirty = w.dirty || access == Access::Write;
-    if (w.count && !allowed(core, fresh, access, user, implicit)) return core.page_fault(linear, code | PfPresent);
+    if (w.count && !allowed(core, fresh, access, user, implicit))
+        return core.page_fault(linear, code | PfPresent);
     for (unsigned i = 0; i < w.count; ++i) {
         const WalkStep& s = w.steps[i];
         const bool leaf = i + 1u == w.count;
@@ -119,7 +127,8 @@ bool Core::translate(u64 linear, Access access, bool user, u64& physical) {
     TlbEntry& slot = data_tlb.slot(page);
     const bool hit = slot.page == page && data_tlb.valid(slot);
     if (!hit || !allowed(*this, slot, access, user, implicit) || (access == Access::Write && !slot.dirty)) {
-        // A denied or clean entry is walked again: the tables may have changed (AMD's behaviour; never a spurious fault).
+        // A denied or clean entry is walked again: the tables may have changed (AMD's behaviour; never a
+        // spurious fault).
         if (slot.page != ~u64{0}) flush_fast_page(slot.page);
         slot.generation = 0;
         ++counters.tlb_fills;
@@ -136,13 +145,16 @@ bool Core::translate(u64 linear, Access access, bool user, u64& physical) {
 TlbEntry* Core::code_entry(u64 linear) {
     const u64 page = linear >> 12;
     TlbEntry& slot = code_tlb.slot(page);
-    if (slot.page == page && code_tlb.valid(slot) && allowed(*this, slot, Access::Execute, cpl == 3, false)) return &slot;
+    if (slot.page == page && code_tlb.valid(slot) && allowed(*this, slot, Access::Execute, cpl == 3, false))
+        return &slot;
     if (observer) {
         // Told before anything changes, so that a stop asked for here is a stop at this very boundary.
-        const Walk w = walk([&](u64 pa, unsigned size, u64& out) { return read_entry(*this, pa, size, out); }, paging_state(r), linear);
+        const Walk w = walk([&](u64 pa, unsigned size, u64& out) { return read_entry(*this, pa, size, out); },
+                            paging_state(r), linear);
         TlbEntry seen;
         seen.user = w.user, seen.writable = w.writable, seen.no_execute = w.no_execute;
-        if (w.present && (!w.count || allowed(*this, seen, Access::Execute, cpl == 3, false))) observer->code_page_mapped(linear, w.physical);
+        if (w.present && (!w.count || allowed(*this, seen, Access::Execute, cpl == 3, false)))
+            observer->code_page_mapped(linear, w.physical);
         if (stop_requested) return nullptr;
     }
     slot.generation = 0;
@@ -161,10 +173,13 @@ void Core::install_fast(u64 linear, const TlbEntry& e, bool user) {
     if (!page.host) return;
     const u64 base = linear & ~u64{0xFFF};
     const u64 addend = reinterpret_cast<u64>(page.host) - base;
-    const unsigned privilege = user ? FastUser : (r.cr4 & SMAP) && !(r.rflags & AC) ? FastSupervisor : FastSupervisorWithUser;
+    const unsigned privilege = user                                 ? FastUser
+                               : (r.cr4 & SMAP) && !(r.rflags & AC) ? FastSupervisor
+                                                                    : FastSupervisorWithUser;
     const std::size_t index = (linear >> 12) & (FastEntries - 1);
     if (allowed(*this, e, Access::Read, user, false)) read_tables[privilege][index] = {base, addend};
-    if (page.writable && e.dirty && allowed(*this, e, Access::Write, user, false) && !blocks->has_code(e.frame))
+    if (page.writable && e.dirty && allowed(*this, e, Access::Write, user, false) &&
+        !blocks->has_code(e.frame))
         write_tables[privilege][index] = {base, addend};
 }
 
@@ -187,8 +202,10 @@ void Core::flush_jumps() {
     jumps_dirty = false;
 }
 void Core::flush_tlb(bool global_too) {
-    if (global_too) data_tlb.flush_all(), code_tlb.flush_all();
-    else data_tlb.flush_non_global(), code_tlb.flush_non_global();
+    if (global_too)
+        data_tlb.flush_all(), code_tlb.flush_all();
+    else
+        data_tlb.flush_non_global(), code_tlb.flush_non_global();
     flush_fast();
     flush_jumps();
 }
@@ -200,7 +217,8 @@ void Core::flush_tlb_page(u64 linear) {
 }
 
 bool Core::read(u64 linear, unsigned size, void* out, bool user) {
-    if (cpl == 3 && !implicit && (r.cr0 & AM) && (r.rflags & AC) && (linear & (size - 1)) && size <= 8) return raise(17, 0);
+    if (cpl == 3 && !implicit && (r.cr0 & AM) && (r.rflags & AC) && (linear & (size - 1)) && size <= 8)
+        return raise(17, 0);
     u64 pa = 0;
     const unsigned first = static_cast<unsigned>(std::min<u64>(size, 0x1000 - (linear & 0xFFF)));
     if (!translate(linear, Access::Read, user, pa)) return false;
@@ -217,7 +235,8 @@ bool Core::read(u64 linear, unsigned size, void* out, bool user) {
 }
 
 bool Core::write(u64 linear, unsigned size, const void* data, bool user) {
-    if (cpl == 3 && !implicit && (r.cr0 & AM) && (r.rflags & AC) && (linear & (size - 1)) && size <= 8) return raise(17, 0);
+    if (cpl == 3 && !implicit && (r.cr0 & AM) && (r.rflags & AC) && (linear & (size - 1)) && size <= 8)
+        return raise(17, 0);
     u64 pa = 0;
     const unsigned first = static_cast<unsigned>(std::min<u64>(size, 0x1000 - (linear & 0xFFF)));
     if (!translate(linear, Access::Write, user, pa)) return false;
@@ -234,7 +253,8 @@ bool Core::write(u64 linear, unsigned size, const void* data, bool user) {
 }
 
 bool Core::probe_write(u64 linear, unsigned size, bool user) {
-    if (cpl == 3 && (r.cr0 & AM) && (r.rflags & AC) && (linear & (size - 1)) && size <= 8) return raise(17, 0);
+    if (cpl == 3 && (r.cr0 & AM) && (r.rflags & AC) && (linear & (size - 1)) && size <= 8)
+        return raise(17, 0);
     u64 pa = 0;
     const u64 first = 0x1000 - (linear & 0xFFF);
     if (!translate(linear, Access::Write, user, pa)) return false;

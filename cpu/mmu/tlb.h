@@ -1,12 +1,14 @@
 // The translation caches.
 //
-// Two layers. The *architectural* TLB (instruction and data, direct-mapped) is guest-visible: a stale entry stays
-// until the guest flushes it, and a miss costs cycles; it is saved with snapshots. The *fast* tables hold
-// {tag, addend} pairs made from architectural entries: a hit test is ((va + size − 1) & ~0xFFF) == tag, so accesses
-// that cross a page miss by themselves; the fast tables can be thrown away at any time without visible effect.
+// Two layers. The *architectural* TLB (instruction and data, direct-mapped) is guest-visible: a stale entry
+// stays until the guest flushes it, and a miss costs cycles; it is saved with snapshots. The *fast* tables
+// hold {tag, addend} pairs made from architectural entries: a hit test is ((va + size − 1) & ~0xFFF) == tag,
+// so accesses that cross a page miss by themselves; the fast tables can be thrown away at any time without
+// visible effect.
 //
-// Invariant: a fast entry implies a valid architectural data entry for the same page with the needed rights (and D set
-// for writes), plain memory behind it, and — for writes — no decoded code on it. Intel SDM 3A 4.10.
+// Invariant: a fast entry implies a valid architectural data entry for the same page with the needed rights
+// (and D set for writes), plain memory behind it, and — for writes — no decoded code on it. Intel SDM 3A
+// 4.10.
 #pragma once
 #include <array>
 #include "cpu/base/archive.h"
@@ -15,9 +17,9 @@
 namespace vitrine::cpu {
 
 struct TlbEntry {
-    u64 page = ~u64{0};  ///< linear page number
-    u64 frame = 0;       ///< physical page number
-    u32 generation = 0;  ///< valid when equal to the current one of its kind
+    u64 page = ~u64{0}; ///< linear page number
+    u64 frame = 0;      ///< physical page number
+    u32 generation = 0; ///< valid when equal to the current one of its kind
     bool global = false, user = false, writable = false, no_execute = false, dirty = false;
     void serialize(Archive& a) { a(page, frame, generation, global, user, writable, no_execute, dirty); }
 };
@@ -30,7 +32,9 @@ template <std::size_t Size> struct ArchitecturalTlb {
         // Kernel and user halves take different halves of the table.
         return entries[((page ^ page >> 9 ^ page >> 18) & (Size / 2 - 1)) | (page >> 51 & 1 ? Size / 2 : 0)];
     }
-    bool valid(const TlbEntry& e) const { return e.generation == (e.global ? global_generation : generation); }
+    bool valid(const TlbEntry& e) const {
+        return e.generation == (e.global ? global_generation : generation);
+    }
     TlbEntry* find(u64 page) {
         TlbEntry& e = slot(page);
         return e.page == page && valid(e) ? &e : nullptr;

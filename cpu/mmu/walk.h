@@ -1,9 +1,10 @@
 // walk() — the page-table walk as a pure function over "read physical" (Intel SDM 3A ch. 4).
 //
-// The processor, the inspection of a page walk and the tests all use this one walker. It has no side effects: setting
-// accessed and dirty bits is the processor's business (it knows each entry's address from the steps).
+// The processor, the inspection of a page walk and the tests all use this one walker. It has no side effects:
+// setting accessed and dirty bits is the processor's business (it knows each entry's address from the steps).
 //
-// Covers 32-bit paging (with PSE and PSE-36 off), PAE and 4-level paging. Left out: 5-level paging, protection keys.
+// Covers 32-bit paging (with PSE and PSE-36 off), PAE and 4-level paging. Left out: 5-level paging,
+// protection keys.
 #pragma once
 #include "cpu/state/registers.h"
 
@@ -13,7 +14,16 @@ inline constexpr unsigned PhysicalAddressBits = 40;
 inline constexpr u64 PhysicalMask = (u64{1} << PhysicalAddressBits) - 1;
 
 enum PageBits : u64 {
-    PteP = 1, PteW = 2, PteU = 4, PtePWT = 8, PtePCD = 16, PteA = 32, PteD = 64, PtePS = 128, PteG = 256, PteNX = u64{1} << 63,
+    PteP = 1,
+    PteW = 2,
+    PteU = 4,
+    PtePWT = 8,
+    PtePCD = 16,
+    PteA = 32,
+    PteD = 64,
+    PtePS = 128,
+    PteG = 256,
+    PteNX = u64{1} << 63,
 };
 
 enum class PagingMode : u8 { None, Bits32, Pae, FourLevel };
@@ -36,21 +46,21 @@ inline PagingState paging_state(const Registers& r) {
 }
 
 struct WalkStep {
-    u8 level = 0;      ///< 4 PML4, 3 PDPT, 2 PD, 1 PT
-    u64 address = 0;   ///< physical address of the entry
+    u8 level = 0;    ///< 4 PML4, 3 PDPT, 2 PD, 1 PT
+    u64 address = 0; ///< physical address of the entry
     u64 entry = 0;
 };
 
 struct Walk {
     WalkStep steps[4];
     u8 count = 0;
-    bool present = false;  ///< the walk reached a page
-    bool reserved = false; ///< an entry has a reserved bit set
+    bool present = false;    ///< the walk reached a page
+    bool reserved = false;   ///< an entry has a reserved bit set
     bool unreadable = false; ///< an entry lies outside memory
     bool writable = true, user = true, no_execute = false, global = false;
-    u64 physical = 0;      ///< translation of the linear address, when present
+    u64 physical = 0; ///< translation of the linear address, when present
     u64 page_size = 4096;
-    bool dirty = false;    ///< D of the leaf
+    bool dirty = false; ///< D of the leaf
 };
 
 /// `read(pa, size, u64& out) -> bool` reads a 4- or 8-byte entry.
@@ -64,7 +74,8 @@ template <class Read> Walk walk(Read&& read, const PagingState& state, u64 linea
     const bool wide = state.mode != PagingMode::Bits32;
     const unsigned bits = wide ? 9 : 10, entry_size = wide ? 8 : 4;
     u8 level = state.mode == PagingMode::FourLevel ? 4 : state.mode == PagingMode::Pae ? 3 : 2;
-    u64 table = state.mode == PagingMode::Pae ? state.cr3 & 0xFFFFFFE0 : state.cr3 & PhysicalMask & ~u64{0xFFF};
+    u64 table =
+        state.mode == PagingMode::Pae ? state.cr3 & 0xFFFFFFE0 : state.cr3 & PhysicalMask & ~u64{0xFFF};
     for (;; --level) {
         const unsigned shift = 12 + bits * (level - 1u);
         u64 entry = 0;

@@ -17,7 +17,8 @@ Block* BlockCache::allocate(unsigned ops) {
     const std::size_t size = (sizeof(Block) + ops * sizeof(Op) + 63) & ~std::size_t{63};
     if (chunks_.empty() || at_ + size > ChunkBytes) {
         if (!chunks_.empty()) ++chunk_;
-        if (chunk_ >= chunks_.size()) chunks_.push_back(std::make_unique<u8[]>(ChunkBytes)), chunk_ = chunks_.size() - 1;
+        if (chunk_ >= chunks_.size())
+            chunks_.push_back(std::make_unique<u8[]>(ChunkBytes)), chunk_ = chunks_.size() - 1;
         at_ = 0;
     }
     u8* memory = chunks_[chunk_].get() + at_;
@@ -112,14 +113,19 @@ bool BlockCache::written(u64 pa, u64 size) {
         u64 lines = 0;
         for (Block* b = it->second.first; b; b = b->next_in_page) {
             b->link[0] = b->link[1] = nullptr;
-            const unsigned start = b->key.physical & 0xFFF, end = std::min(start + std::max<unsigned>(b->length, 1), 0x1000u);
+            const unsigned start = b->key.physical & 0xFFF,
+                           end = std::min(start + std::max<unsigned>(b->length, 1), 0x1000u);
             for (unsigned line = start / 64; line <= (end - 1) / 64; ++line) lines |= u64{1} << line;
         }
         if (const auto crossers = crossing_.find(frame); crossers != crossing_.end())
             for (Block* b : crossers->second)
-                for (unsigned line = 0; line <= ((b->key.physical & 0xFFF) + b->length - 0x1000 - 1) / 64; ++line) lines |= u64{1} << line;
-        if (lines == 0) pages_.erase(it);
-        else it->second.lines = lines;
+                for (unsigned line = 0; line <= ((b->key.physical & 0xFFF) + b->length - 0x1000 - 1) / 64;
+                     ++line)
+                    lines |= u64{1} << line;
+        if (lines == 0)
+            pages_.erase(it);
+        else
+            it->second.lines = lines;
         core_.flush_jumps();
     }
     return dropped;

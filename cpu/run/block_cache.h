@@ -1,8 +1,9 @@
 // BlockCache — decoded blocks, keyed by physical address, and the map of which memory they came from.
 //
-// Invariants: a block stays valid until a byte of it is written (by the processor, DMA or a debugger: one door, written())
-// or everything is flushed. Memory of dropped blocks is reclaimed only by flush(), between blocks, so a block that drops
-// itself may finish its instruction. Host-side only: nothing here is guest-visible.
+// Invariants: a block stays valid until a byte of it is written (by the processor, DMA or a debugger: one
+// door, written()) or everything is flushed. Memory of dropped blocks is reclaimed only by flush(), between
+// blocks, so a block that drops itself may finish its instruction. Host-side only: nothing here is
+// guest-visible.
 #pragma once
 #include <memory>
 #include <unordered_map>
@@ -12,7 +13,7 @@
 namespace vitrine::cpu {
 
 class BlockCache {
-  public:
+public:
     explicit BlockCache(Core& core);
 
     Block* find(const BlockKey& key) const;
@@ -26,14 +27,16 @@ class BlockCache {
     void flush();
     bool full() const { return used_ > Limit; }
 
-  private:
+private:
     static constexpr std::size_t Buckets = 1 << 14, ChunkBytes = 1 << 20, Limit = 48u << 20;
     struct Page {
         Block* first = nullptr;
         u64 lines = 0; ///< bit i: a block covers bytes of 64-byte line i
     };
     static std::size_t bucket(const BlockKey& k) {
-        const u64 h = (k.physical ^ k.rip << 7 ^ static_cast<u64>(k.flags) << 20 ^ static_cast<u64>(k.code_size) << 24) * 0x9E3779B97F4A7C15;
+        const u64 h = (k.physical ^ k.rip << 7 ^ static_cast<u64>(k.flags) << 20 ^
+                       static_cast<u64>(k.code_size) << 24) *
+                      0x9E3779B97F4A7C15;
         return h >> 50;
     }
     void drop(Block* block);

@@ -1,7 +1,8 @@
 // The block builder: see builder.h. SDM vol. 3A 11.6 (self-modifying code), vol. 2 2.3.11 (15-byte limit).
 //
-// Invariants: a block never spans two pages, except a block of one single instruction that itself crosses; that one is
-// never linked and its second page is translated again at each entry. A block ends before a hooked instruction.
+// Invariants: a block never spans two pages, except a block of one single instruction that itself crosses;
+// that one is never linked and its second page is translated again at each entry. A block ends before a
+// hooked instruction.
 #include "cpu/run/builder.h"
 #include "cpu/exec/fused.h"
 #include "cpu/run/block_cache.h"
@@ -38,7 +39,8 @@ struct Pending {
     u8 written, read, fuse_with, condition, size;
 };
 
-/// Outside 64-bit mode EIP has 32 bits, in 16-bit code too: only branches with a 16-bit operand wrap at 64 KiB.
+/// Outside 64-bit mode EIP has 32 bits, in 16-bit code too: only branches with a 16-bit operand wrap at 64
+/// KiB.
 u64 wrap(u64 rip, unsigned code_size) { return code_size == 8 ? rip : rip & 0xFFFFFFFF; }
 
 /// Fills the operand fields that most emitters leave as they are.
@@ -62,13 +64,13 @@ void fill_operands(Op& op, const Decoded& d) {
 }
 
 class Builder {
-  public:
+public:
     Builder(Core& core, const BlockKey& key) : core_(core), key_(key) {}
 
     Block* build(std::span<const u8> page_bytes, bool precise);
     DecodeResult failure() const { return failure_; }
 
-  private:
+private:
     bool add(std::span<const u8> bytes, u64 rip);
     Block* finish(bool precise);
     void liveness(bool precise);
@@ -77,8 +79,8 @@ class Builder {
     Core& core_;
     BlockKey key_;
     Pending list_[MaxInstructions + 1];
-    unsigned count_ = 0;         ///< pending Ops
-    unsigned instructions_ = 0;  ///< that the block counts
+    unsigned count_ = 0;        ///< pending Ops
+    unsigned instructions_ = 0; ///< that the block counts
     unsigned length_ = 0, cycles_ = 0;
     bool ended_ = false, crosses_ = false;
     DecodeResult failure_ = DecodeResult::Ok;
@@ -118,7 +120,8 @@ bool Builder::add(std::span<const u8> bytes, u64 rip) {
         // #UD is raised when it runs, not now: the log line comes with it (run.cpp).
         e.handler = raise_undefined;
         e.ends_block = true;
-        e.flags_read = AllFlags, e.flags_written = 0, e.no_flags = nullptr, e.fuse_with = 0, e.condition = 0xFF;
+        e.flags_read = AllFlags, e.flags_written = 0, e.no_flags = nullptr, e.fuse_with = 0,
+        e.condition = 0xFF;
         p.op.extra = e.unimplemented;
     }
     p.op.handler = e.handler;
@@ -134,9 +137,11 @@ bool Builder::add(std::span<const u8> bytes, u64 rip) {
     if (imm == Imm::Jb || imm == Imm::Jz) {
         taken_ = wrap(rip + d.length + d.imm, key_.code_size);
         if (key_.code_size != 8 && d.size == 2) taken_ &= 0xFFFF;
-        const bool doubtful = key_.code_size == 8 ? static_cast<u64>(static_cast<i64>(taken_ << 16) >> 16) != taken_
-                                                  : !(key_.flags & FullLimit) || (key_.code_size == 2 && taken_ > 0xFFFF);
-        if (e.condition != 0xFF || d.opcode == 0xE8 || d.opcode == 0xE9 || d.opcode == 0xEB) p.op.extra = doubtful;
+        const bool doubtful = key_.code_size == 8
+                                  ? static_cast<u64>(static_cast<i64>(taken_ << 16) >> 16) != taken_
+                                  : !(key_.flags & FullLimit) || (key_.code_size == 2 && taken_ > 0xFFFF);
+        if (e.condition != 0xFF || d.opcode == 0xE8 || d.opcode == 0xE9 || d.opcode == 0xEB)
+            p.op.extra = doubtful;
         p.op.disp = static_cast<i32>(Predictor::slot(rip));
     }
     ended_ = e.ends_block;
@@ -148,10 +153,12 @@ Block* Builder::build(std::span<const u8> page_bytes, bool precise) {
     while (count_ < limit && !ended_) {
         const u64 rip = wrap(key_.rip + length_, key_.code_size);
         if (count_ && rip < key_.rip) break; // wrapped around the code segment
-        if (count_ && key_.code_size == 2 && rip > 0xFFFF && key_.rip <= 0xFFFF) break; // FullLimit means 64 KiB here
+        if (count_ && key_.code_size == 2 && rip > 0xFFFF && key_.rip <= 0xFFFF)
+            break; // FullLimit means 64 KiB here
         if (count_ && core_.hooks.contains(core_.code64() ? rip : rip + core_.seg(Seg::CS).base)) break;
         if (length_ >= page_bytes.size()) break;
-        if (!add(page_bytes.subspan(length_, std::min<std::size_t>(16, page_bytes.size() - length_)), rip)) break;
+        if (!add(page_bytes.subspan(length_, std::min<std::size_t>(16, page_bytes.size() - length_)), rip))
+            break;
     }
     return count_ ? finish(precise) : nullptr;
 }
@@ -161,8 +168,10 @@ void Builder::liveness(bool precise) {
     for (unsigned i = count_; i-- > 0;) {
         Pending& p = list_[i];
         p.op.live = live;
-        if (!precise && p.no_flags && !(live & p.written)) p.op.handler = p.no_flags, live = static_cast<u8>(live & ~p.written);
-        else live = static_cast<u8>((live & ~p.written) | p.read);
+        if (!precise && p.no_flags && !(live & p.written))
+            p.op.handler = p.no_flags, live = static_cast<u8>(live & ~p.written);
+        else
+            live = static_cast<u8>((live & ~p.written) | p.read);
     }
 }
 
@@ -221,8 +230,10 @@ Block* find_block(Core& core, bool precise) {
     const bool long64 = core.code64();
     const Segment& cs = core.seg(Seg::CS);
     if (long64) {
-        if (static_cast<u64>(static_cast<i64>(core.r.rip << 16) >> 16) != core.r.rip) return core.raise(13, 0), nullptr;
-    } else if (core.r.rip > cs.limit) return core.raise(13, 0), nullptr;
+        if (static_cast<u64>(static_cast<i64>(core.r.rip << 16) >> 16) != core.r.rip)
+            return core.raise(13, 0), nullptr;
+    } else if (core.r.rip > cs.limit)
+        return core.raise(13, 0), nullptr;
     const u64 linear = long64 ? core.r.rip : (cs.base + core.r.rip) & 0xFFFFFFFF;
     const TlbEntry* entry = core.code_entry(linear);
     if (!entry) return nullptr;
@@ -253,8 +264,10 @@ Block* find_block(Core& core, bool precise) {
     const unsigned here = 0x1000 - static_cast<unsigned>(physical & 0xFFF);
     const auto fetch = [&](u64 pa, unsigned size, u8* out) {
         const PhysicalPage page = core.bus.page(pa);
-        if (page.host) std::memcpy(out, page.host + (pa & 0xFFF), size);
-        else std::memset(out, 0xFF, size); // nothing there: all ones
+        if (page.host)
+            std::memcpy(out, page.host + (pa & 0xFFF), size);
+        else
+            std::memset(out, 0xFF, size); // nothing there: all ones
     };
     const unsigned want = std::min(here, 1024u);
     fetch(physical, want, window);

@@ -1,4 +1,5 @@
-// Core: construction, reset, mode bookkeeping, serialization. SDM vol. 3A 9.1.1 and table 9-1 for reset values.
+// Core: construction, reset, mode bookkeeping, serialization. SDM vol. 3A 9.1.1 and table 9-1 for reset
+// values.
 #include "cpu/run/core.h"
 #include "cpu/run/block_cache.h"
 #include "cpu/timing/cost.h"
@@ -20,7 +21,8 @@ const char* mode_name(Mode mode) {
 
 Core::Core(const Options& o, PhysicalBus& b, InterruptController& i)
     : options(o), bus(b), interrupts(i), blocks(std::make_unique<BlockCache>(*this)) {
-    if (options.timing == Timing::Simple) mispredict_cost = cost::Mispredict, tlb_miss_cost = cost::TlbMissLevel;
+    if (options.timing == Timing::Simple)
+        mispredict_cost = cost::Mispredict, tlb_miss_cost = cost::TlbMissLevel;
     reset();
 }
 Core::~Core() = default;
@@ -76,10 +78,14 @@ u8 Core::block_flags() const {
 void Core::update_mode() {
     const Segment& cs = seg(Seg::CS);
     Mode next;
-    if (!(r.cr0 & PE)) next = Mode::Real;
-    else if (r.rflags & VM) next = Mode::Virtual8086;
-    else if (r.msr.efer & LMA) next = cs.long_mode ? Mode::Long64 : cs.big ? Mode::Compat32 : Mode::Compat16;
-    else next = cs.big ? Mode::Protected32 : Mode::Protected16;
+    if (!(r.cr0 & PE))
+        next = Mode::Real;
+    else if (r.rflags & VM)
+        next = Mode::Virtual8086;
+    else if (r.msr.efer & LMA)
+        next = cs.long_mode ? Mode::Long64 : cs.big ? Mode::Compat32 : Mode::Compat16;
+    else
+        next = cs.big ? Mode::Protected32 : Mode::Protected16;
     if (next == Mode::Real) cpl = 0;
     if (next == Mode::Virtual8086) cpl = 3;
     if (next != mode) {
@@ -91,7 +97,9 @@ void Core::update_mode() {
 }
 
 void Core::update_privilege() {
-    const unsigned privilege = cpl == 3 ? FastUser : (r.cr4 & SMAP) && !(r.rflags & AC) ? FastSupervisor : FastSupervisorWithUser;
+    const unsigned privilege = cpl == 3                             ? FastUser
+                               : (r.cr4 & SMAP) && !(r.rflags & AC) ? FastSupervisor
+                                                                    : FastSupervisorWithUser;
     // With alignment checking on, nothing may hit.
     static FastTable none; // never written: its tags stay invalid
     const bool check_alignment = cpl == 3 && (r.cr0 & AM) && (r.rflags & AC);
@@ -103,7 +111,8 @@ void Core::update_privilege() {
 namespace {
 
 void serialize_segment(Archive& a, Segment& s) {
-    a(s.base, s.limit, s.selector, s.type, s.dpl, s.code_or_data, s.present, s.available, s.long_mode, s.big, s.granular, s.usable);
+    a(s.base, s.limit, s.selector, s.type, s.dpl, s.code_or_data, s.present, s.available, s.long_mode, s.big,
+      s.granular, s.usable);
     if (a.loading() && (s.type > 15 || s.dpl > 3)) a.fail("a segment register is malformed");
 }
 void serialize_registers(Archive& a, Registers& r) {
@@ -113,11 +122,13 @@ void serialize_registers(Archive& a, Registers& r) {
     serialize_segment(a, r.tr);
     a(r.gdtr.base, r.gdtr.limit, r.idtr.base, r.idtr.limit, r.cr0, r.cr2, r.cr3, r.cr4, r.dr);
     Msrs& m = r.msr;
-    a(m.efer, m.star, m.lstar, m.cstar, m.fmask, m.kernel_gs_base, m.sysenter_cs, m.sysenter_esp, m.sysenter_eip, m.pat, m.misc_enable,
-      m.tsc_adjust, m.tsc_aux, m.mtrr_def_type, m.mtrr_variable, m.mtrr_fixed, m.debug_ctl, m.mcg_status);
+    a(m.efer, m.star, m.lstar, m.cstar, m.fmask, m.kernel_gs_base, m.sysenter_cs, m.sysenter_esp,
+      m.sysenter_eip, m.pat, m.misc_enable, m.tsc_adjust, m.tsc_aux, m.mtrr_def_type, m.mtrr_variable,
+      m.mtrr_fixed, m.debug_ctl, m.mcg_status);
     X87& x = r.x87;
     for (auto& st : x.physical) a(st);
-    a(x.control, x.status, x.opcode, x.tag_valid, x.instruction_pointer, x.data_pointer, x.instruction_segment, x.data_segment);
+    a(x.control, x.status, x.opcode, x.tag_valid, x.instruction_pointer, x.data_pointer,
+      x.instruction_segment, x.data_segment);
     for (Xmm& v : r.xmm) a(v.lo, v.hi);
     a(r.mxcsr, r.xcr0);
 }
@@ -129,10 +140,12 @@ void Core::serialize(Archive& archive) {
     archive.section("cpu", 2);
     if (!archive.loading()) set_flags(flags()); // the lazy form is a shape, not state
     serialize_registers(archive, r);
-    archive(step_count, cycle_count, cpl, mode, halted, shut_down, interrupt_line, nmi_pending, nmi_blocked, shadow, debug_trap, mid_repeat);
+    archive(step_count, cycle_count, cpl, mode, halted, shut_down, interrupt_line, nmi_pending, nmi_blocked,
+            shadow, debug_trap, mid_repeat);
     archive(predictor, data_tlb, code_tlb);
     if (!archive.loading() || !archive.ok()) return;
-    if (cpl > 3 || mode > Mode::Long64 || shadow > Shadow::MovSs || r.gpr[ZeroSlot] != 0 || (r.mxcsr & ~0xFFFFu))
+    if (cpl > 3 || mode > Mode::Long64 || shadow > Shadow::MovSs || r.gpr[ZeroSlot] != 0 ||
+        (r.mxcsr & ~0xFFFFu))
         return archive.fail("the processor state is malformed");
     lazy = {};
     running = false;

@@ -1,10 +1,10 @@
 // Core — the processor's whole state, guest-visible and host-side, as the handlers see it.
 //
 // Invariants
-// - `r.gpr[16]` is zero. `r.rip` is exact only outside handlers (leave_* writes it); RFLAGS' arithmetic bits are in
-//   `lazy` unless its kind is Explicit.
-// - Inside run(), now = cycle_end − budget. `in_op` names the Op whose handler called out, with its budget and steps,
-//   so that steps() and cycles() are exact inside bus callbacks.
+// - `r.gpr[16]` is zero. `r.rip` is exact only outside handlers (leave_* writes it); RFLAGS' arithmetic bits
+//   are in `lazy` unless its kind is Explicit.
+// - Inside run(), now = cycle_end − budget. `in_op` names the Op whose handler called out, with its budget
+//   and steps, so that steps() and cycles() are exact inside bus callbacks.
 // - Members under "guest-visible" are serialized; members under "host side" can be rebuilt at any moment.
 #pragma once
 #include <algorithm>
@@ -44,27 +44,27 @@ struct alignas(64) Core {
     Core(const Options& o, PhysicalBus& b, InterruptController& i);
     ~Core();
 
-    // ---- hot, guest-visible ------------------------------------------------------------------------------------
+    // ---- hot, guest-visible -------------------------------------------------------------------------------
     Registers r;
     LazyFlags lazy;
     Predictor predictor;
 
-    // ---- hot, host side ----------------------------------------------------------------------------------------
-    FastEntry* read_fast = nullptr;  ///< the fast table of the current privilege
+    // ---- hot, host side -----------------------------------------------------------------------------------
+    FastEntry* read_fast = nullptr; ///< the fast table of the current privilege
     FastEntry* write_fast = nullptr;
-    JumpEntry* jumps = nullptr;      ///< of the current privilege
+    JumpEntry* jumps = nullptr; ///< of the current privilege
     u64 mispredict_cost = 0, tlb_miss_cost = 0;
-    bool event = false;              ///< something happened in an access: extra cycles or a stop
-    bool stop_after = false;         ///< leave after this instruction
-    bool fp_loaded = false;          ///< the host's MXCSR holds the guest's controls and collects its flags
-    u64 extra_cycles = 0;            ///< TLB misses and the like, not yet charged
+    bool event = false;      ///< something happened in an access: extra cycles or a stop
+    bool stop_after = false; ///< leave after this instruction
+    bool fp_loaded = false;  ///< the host's MXCSR holds the guest's controls and collects its flags
+    u64 extra_cycles = 0;    ///< TLB misses and the like, not yet charged
     const Op* in_op = nullptr;
     i64 in_budget = 0;
     u64 in_steps = 0;
     unsigned link_edge = 0;
-    Block* link_from = nullptr;      ///< the block whose edge leave_lookup should link once the target is known
+    Block* link_from = nullptr; ///< the block whose edge leave_lookup should link once the target is known
 
-    // ---- guest-visible -----------------------------------------------------------------------------------------
+    // ---- guest-visible ------------------------------------------------------------------------------------
     u64 step_count = 0, cycle_count = 0;
     u8 cpl = 0;
     Mode mode = Mode::Real;
@@ -72,12 +72,14 @@ struct alignas(64) Core {
     bool interrupt_line = false, nmi_pending = false, nmi_blocked = false;
     Shadow shadow = Shadow::None;
     bool debug_trap = false; ///< a single-step #DB is due at this boundary
-    bool mid_repeat = false; ///< rip is at a REP instruction that has iterated: the image of an interrupt gets RF
-    bool trap_suppressed = false; ///< the last instruction was a software interrupt: no single-step trap after it
+    bool mid_repeat =
+        false; ///< rip is at a REP instruction that has iterated: the image of an interrupt gets RF
+    bool trap_suppressed =
+        false; ///< the last instruction was a software interrupt: no single-step trap after it
     ArchitecturalTlb<DataTlbEntries> data_tlb;
     ArchitecturalTlb<CodeTlbEntries> code_tlb;
 
-    // ---- host side ---------------------------------------------------------------------------------------------
+    // ---- host side ----------------------------------------------------------------------------------------
     Options options;
     PhysicalBus& bus;
     InterruptController& interrupts;
@@ -85,17 +87,18 @@ struct alignas(64) Core {
     PendingFault fault;
     FaultChain chain;
     Counters counters;
-    u64 cycle_end = 0;      ///< now = cycle_end − budget while blocks run
+    u64 cycle_end = 0; ///< now = cycle_end − budget while blocks run
     i64 budget = 0;
     bool running = false, stop_requested = false, map_changed = false;
     u64 skip_hook_step = ~u64{0}; ///< a hook at this step has been reported already
     std::unordered_set<u64> hooks;
     FastTable read_tables[FastPrivileges], write_tables[FastPrivileges];
-    std::array<JumpEntry, JumpEntries> jump_tables[3]; ///< supervisor, user, and one that stays empty for legacy modes
+    std::array<JumpEntry, JumpEntries>
+        jump_tables[3]; ///< supervisor, user, and one that stays empty for legacy modes
     bool jumps_dirty = true;
     std::unique_ptr<BlockCache> blocks;
 
-    // ---- flags -------------------------------------------------------------------------------------------------
+    // ---- flags --------------------------------------------------------------------------------------------
     u64 flags() const { return (r.rflags & ~u64{ArithmeticFlags}) | lazy_bits(lazy, r.rflags); }
     /// Replaces all of RFLAGS (the caller has applied the masks of its instruction).
     void set_flags(u64 value) {
@@ -108,7 +111,7 @@ struct alignas(64) Core {
     }
     bool condition(unsigned cc) const { return lazy_condition(lazy, r.rflags, cc); }
 
-    // ---- mode ----------------------------------------------------------------------------------------------------
+    // ---- mode ---------------------------------------------------------------------------------------------
     Segment& seg(Seg s) { return r.seg[static_cast<unsigned>(s)]; }
     const Segment& seg(Seg s) const { return r.seg[static_cast<unsigned>(s)]; }
     bool long_active() const { return r.msr.efer & LMA; }
@@ -119,13 +122,22 @@ struct alignas(64) Core {
     void update_privilege();
     u8 block_flags() const;
 
-    // ---- faults --------------------------------------------------------------------------------------------------
+    // ---- faults -------------------------------------------------------------------------------------------
     /// Each records the fault and returns false, so that access code can `return raise(...)`.
-    bool raise(u8 vector) { fault = {vector, false, 0}; return false; }
-    bool raise(u8 vector, u32 error) { fault = {vector, true, error}; return false; }
-    bool page_fault(u64 linear, u32 error) { r.cr2 = linear; return raise(14, error); }
+    bool raise(u8 vector) {
+        fault = {vector, false, 0};
+        return false;
+    }
+    bool raise(u8 vector, u32 error) {
+        fault = {vector, true, error};
+        return false;
+    }
+    bool page_fault(u64 linear, u32 error) {
+        r.cr2 = linear;
+        return raise(14, error);
+    }
 
-    // ---- memory (mmu/access.cpp). False: `fault` is set ------------------------------------------------------------
+    // ---- memory (mmu/access.cpp). False: `fault` is set ---------------------------------------------------
     bool read(u64 linear, unsigned size, void* out, bool user);
     bool write(u64 linear, unsigned size, const void* data, bool user);
     /// Checks that a write of `size` bytes would succeed (setting A and D), before a read-modify-write reads.
@@ -133,7 +145,8 @@ struct alignas(64) Core {
     /// The soft TLB first, then the long way. Null on a miss.
     u8* fast(const FastEntry* table, u64 linear, unsigned size) const {
         const FastEntry& e = table[(linear >> 12) & (FastEntries - 1)];
-        return ((linear + size - 1) & ~u64{0xFFF}) == e.tag ? reinterpret_cast<u8*>(linear + e.addend) : nullptr;
+        return ((linear + size - 1) & ~u64{0xFFF}) == e.tag ? reinterpret_cast<u8*>(linear + e.addend)
+                                                            : nullptr;
     }
     template <class T> bool load(u64 linear, T& out) {
         if (const u8* p = fast(read_fast, linear, sizeof(T))) return std::memcpy(&out, p, sizeof(T)), true;
@@ -143,8 +156,11 @@ struct alignas(64) Core {
         if (u8* p = fast(write_fast, linear, sizeof(T))) return std::memcpy(p, &value, sizeof(T)), true;
         return write(linear, sizeof(T), &value, cpl == 3);
     }
-    bool writable(u64 linear, unsigned size) { return fast(write_fast, linear, size) || probe_write(linear, size, cpl == 3); }
-    /// Supervisor accesses that an instruction implies: descriptor tables, TSS, IDT. SMAP ignores AC for them.
+    bool writable(u64 linear, unsigned size) {
+        return fast(write_fast, linear, size) || probe_write(linear, size, cpl == 3);
+    }
+    /// Supervisor accesses that an instruction implies: descriptor tables, TSS, IDT. SMAP ignores AC for
+    /// them.
     template <class T> bool load_system(u64 linear, T& out) {
         implicit = true;
         const bool ok = read(linear, sizeof(T), &out, false);
@@ -172,17 +188,17 @@ struct alignas(64) Core {
     /// Someone wrote physical memory: decoded code there is dropped; a write into the running block stops it.
     void code_written(u64 pa, unsigned size);
 
-    // ---- time, exact inside callbacks ----------------------------------------------------------------------------
+    // ---- time, exact inside callbacks ---------------------------------------------------------------------
     u64 now_steps() const;
     u64 now_cycles() const;
     void charge(u64 cycles) { extra_cycles += cycles, event = true; }
     void stop() { stop_after = true, event = true; }
 
-    // ---- x87 and SSE controls ------------------------------------------------------------------------------------
+    // ---- x87 and SSE controls -----------------------------------------------------------------------------
     void load_fp();
     void sync_fp();
 
-    // ---- interrupts and control transfer (exec/interrupt.cpp, exec/transfer.cpp) ----------------------------------
+    // ---- interrupts and control transfer (exec/interrupt.cpp, exec/transfer.cpp) --------------------------
     enum class Source : u8 { Fault, External, Software, Privileged };
     /// Delivers one exception or interrupt, with nested faults up to shutdown. One step.
     void deliver(u8 vector, Source source, bool has_error, u32 error);

@@ -1,10 +1,11 @@
 // The run loop: instruction boundaries, what is delivered at them, and the ways out of the dispatcher.
 //
-// Order at a boundary (SDM 3A table 6-2): single-step trap, NMI, external interrupt, then the next instruction. An event
-// due at time T is delivered at the first boundary with now >= T: run() returns Deadline there.
+// Order at a boundary (SDM 3A table 6-2): single-step trap, NMI, external interrupt, then the next
+// instruction. An event due at time T is delivered at the first boundary with now >= T: run() returns
+// Deadline there.
 //
-// Fast mode charges a whole block on entry and is left when the budget does not cover it; the rest up to the deadline
-// then goes instruction by instruction (precise blocks). Both see the same boundaries.
+// Fast mode charges a whole block on entry and is left when the budget does not cover it; the rest up to the
+// deadline then goes instruction by instruction (precise blocks). Both see the same boundaries.
 #include "cpu/run/block_cache.h"
 #include "cpu/run/builder.h"
 #include "cpu/run/leave.h"
@@ -100,7 +101,7 @@ Stop Core::run_loop(u64 deadline, u64 step_limit) {
         if (step_count >= step_limit) return Stop::StepLimit;
         if (cycle_count >= deadline) return Stop::Deadline;
 
-        // ---- what is due at this boundary -------------------------------------------------------------------------
+        // ---- what is due at this boundary -----------------------------------------------------------------
         const Shadow shadowed = shadow;
         if (debug_trap && shadowed != Shadow::MovSs) {
             debug_trap = false;
@@ -125,7 +126,7 @@ Stop Core::run_loop(u64 deadline, u64 step_limit) {
         }
         if (halted) return Stop::Halted;
 
-        // ---- the next block -------------------------------------------------------------------------------------
+        // ---- the next block -------------------------------------------------------------------------------
         const bool stepping = (r.rflags & TF) != 0;
         bool precise = force_precise || stepping || shadowed != Shadow::None || options.always_precise;
         if (!hooks.empty()) {
@@ -143,7 +144,8 @@ Stop Core::run_loop(u64 deadline, u64 step_limit) {
             cycle_count += std::exchange(extra_cycles, 0);
             event = false;
         }
-        if (!block && stop_requested) continue; // an observer stopped before the fetch: nothing has happened yet
+        if (!block && stop_requested)
+            continue; // an observer stopped before the fetch: nothing has happened yet
         if (!block) {
             link_from = nullptr;
             if (shadowed != Shadow::None) shadow = Shadow::None;
@@ -158,11 +160,15 @@ Stop Core::run_loop(u64 deadline, u64 step_limit) {
             force_precise = true;
             continue;
         }
-        // A precise block gets exactly its own cost, so that it leaves after its one instruction; it may overrun the
-        // deadline, which is then the boundary where the event is delivered. A REP iteration costs one by itself.
-        if (precise) allowance = block->cycles + (block->count == 0 ? 1 : 0);
-        else if (link_from && !link_from->dead && (block->key.flags & FullLimit) && (block->rip <= 0xFFFF || block->key.code_size != 2) && block->second_page == ~u64{0} &&
-                 (block->key.physical ^ link_from->key.physical) >> 12 == 0 && link_from->target[link_edge] == block->rip)
+        // A precise block gets exactly its own cost, so that it leaves after its one instruction; it may
+        // overrun the deadline, which is then the boundary where the event is delivered. A REP iteration
+        // costs one by itself.
+        if (precise)
+            allowance = block->cycles + (block->count == 0 ? 1 : 0);
+        else if (link_from && !link_from->dead && (block->key.flags & FullLimit) &&
+                 (block->rip <= 0xFFFF || block->key.code_size != 2) && block->second_page == ~u64{0} &&
+                 (block->key.physical ^ link_from->key.physical) >> 12 == 0 &&
+                 link_from->target[link_edge] == block->rip)
             link_from->link[link_edge] = block;
         link_from = nullptr;
         if (!precise && code64() && block->second_page == ~u64{0}) {
@@ -179,8 +185,10 @@ Stop Core::run_loop(u64 deadline, u64 step_limit) {
             // The shadow covers one instruction. MOV SS behind MOV SS does not extend it.
             shadow = Shadow::None;
         }
-        // A block that did not fit: one instruction by itself, then try again; close to the deadline, all of them.
-        force_precise = precise ? deadline - cycle_count < 64 || step_limit - step_count < 64 : leave == Leave::Budget;
+        // A block that did not fit: one instruction by itself, then try again; close to the deadline, all of
+        // them.
+        force_precise =
+            precise ? deadline - cycle_count < 64 || step_limit - step_count < 64 : leave == Leave::Budget;
         if (leave == Leave::Fault) {
             deliver(fault.vector, Source::Fault, fault.has_error, fault.error);
         } else if (stepping && step_count != step_before && !trap_suppressed) {

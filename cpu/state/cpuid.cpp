@@ -7,7 +7,8 @@
 namespace vitrine::cpu {
 
 bool host_runs(Model model) {
-    return model == Model::V1 || (__builtin_cpu_supports("ssse3") && __builtin_cpu_supports("sse4.1") && __builtin_cpu_supports("sse4.2"));
+    return model == Model::V1 || (__builtin_cpu_supports("ssse3") && __builtin_cpu_supports("sse4.1") &&
+                                  __builtin_cpu_supports("sse4.2"));
 }
 
 u64 cpuid_cr4_features(Model) { return UMIP | FSGSBASE | OSXSAVE | SMEP | SMAP; }
@@ -23,19 +24,24 @@ u32 word(const char* text) {
 CpuidResult features(const Core& core) {
     CpuidResult c;
     c.eax = 0x000506E3; // family 6, model 5Eh, stepping 3
-    c.ebx = core.interrupts.apic_id() << 24 | 1u << 16 | 8u << 8; // one logical processor, CLFLUSH line 64 bytes
-    c.edx = 1u << 0 | 1u << 2 | 1u << 3 | 1u << 4 | 1u << 5 | 1u << 6 | 1u << 7 | 1u << 8 | 1u << 11 | 1u << 12 | 1u << 13 |
-            1u << 15 | 1u << 16 | 1u << 19 | 1u << 23 | 1u << 24 | 1u << 25 | 1u << 26; // FPU DE PSE TSC MSR PAE MCE CX8 SEP MTRR PGE CMOV PAT CLFSH MMX FXSR SSE SSE2
+    c.ebx =
+        core.interrupts.apic_id() << 24 | 1u << 16 | 8u << 8; // one logical processor, CLFLUSH line 64 bytes
+    c.edx = 1u << 0 | 1u << 2 | 1u << 3 | 1u << 4 | 1u << 5 | 1u << 6 | 1u << 7 | 1u << 8 | 1u << 11 |
+            1u << 12 | 1u << 13 | 1u << 15 | 1u << 16 | 1u << 19 | 1u << 23 | 1u << 24 | 1u << 25 |
+            1u << 26; // FPU DE PSE TSC MSR PAE MCE CX8 SEP MTRR PGE CMOV PAT CLFSH MMX FXSR SSE SSE2
     if (core.interrupts.apic_enabled()) c.edx |= 1u << 9;
     c.ecx = 1u << 13 | 1u << 21 | 1u << 24 | 1u << 26; // CX16 x2APIC TSC-deadline XSAVE
-    if (core.options.model != Model::V1) c.ecx |= 1u << 0 | 1u << 9 | 1u << 19 | 1u << 20 | 1u << 23; // SSE3 SSSE3 SSE4.1 SSE4.2 POPCNT
+    if (core.options.model != Model::V1)
+        c.ecx |= 1u << 0 | 1u << 9 | 1u << 19 | 1u << 20 | 1u << 23; // SSE3 SSSE3 SSE4.1 SSE4.2 POPCNT
     if (core.r.cr4 & OSXSAVE) c.ecx |= 1u << 27;
     return c;
 }
 
 /// Deterministic cache parameters, leaf 4 (SDM vol. 2, CPUID 04h).
 CpuidResult cache(u32 subleaf) {
-    struct Level { u32 type, level, ways, sets; };
+    struct Level {
+        u32 type, level, ways, sets;
+    };
     static constexpr Level levels[] = {{1, 1, 8, 64}, {2, 1, 8, 64}, {3, 2, 4, 1024}, {3, 3, 16, 8192}};
     if (subleaf >= std::size(levels)) return {};
     const Level& l = levels[subleaf];
@@ -57,8 +63,9 @@ CpuidResult cpuid(const Core& core, u32 leaf, u32 subleaf) {
     case 6: return {4, 0, 0, 0}; // ARAT
     case 7:
         if (subleaf != 0) return {};
-        return {0, 1u << 0 | 1u << 7 | 1u << 9 | 1u << 20, 1u << 2, 1u << 4 | 1u << 29}; // FSGSBASE SMEP ERMS SMAP; UMIP; FSRM ARCH_CAPABILITIES
-    case 0xB: // one thread, one core
+        return {0, 1u << 0 | 1u << 7 | 1u << 9 | 1u << 20, 1u << 2,
+                1u << 4 | 1u << 29}; // FSGSBASE SMEP ERMS SMAP; UMIP; FSRM ARCH_CAPABILITIES
+    case 0xB:                        // one thread, one core
         if (subleaf == 0) return {0, 1, 1u << 8, core.interrupts.apic_id()};
         if (subleaf == 1) return {0, 1, 1 | 2u << 8, core.interrupts.apic_id()};
         return {0, 0, subleaf, core.interrupts.apic_id()};
@@ -68,7 +75,8 @@ CpuidResult cpuid(const Core& core, u32 leaf, u32 subleaf) {
     case 0x15: return {1, 1, 1'000'000'000, 0}; // TSC = crystal = the local APIC timer's clock, 1 GHz
     case 0x16: return {1000, 1000, 100, 0};
     case 0x80000000: return {highest_extended, 0, 0, 0};
-    case 0x80000001: return {0, 0, 1, 1u << 11 | 1u << 20 | 1u << 27 | 1u << 29}; // LAHF; SYSCALL NX RDTSCP LM
+    case 0x80000001:
+        return {0, 0, 1, 1u << 11 | 1u << 20 | 1u << 27 | 1u << 29}; // LAHF; SYSCALL NX RDTSCP LM
     case 0x80000002:
     case 0x80000003:
     case 0x80000004: {
@@ -102,20 +110,25 @@ bool apic_msr(u32 index) { return index == 0x1B || index == 0x6E0 || (index >= 0
 bool msr_read(Core& core, u32 index, u64& value) {
     const Msrs& m = core.r.msr;
     if (apic_msr(index)) return core.interrupts.msr_read(index, value);
-    if (const int fixed = fixed_mtrr(index); fixed >= 0) return value = m.mtrr_fixed[static_cast<unsigned>(fixed)], true;
+    if (const int fixed = fixed_mtrr(index); fixed >= 0)
+        return value = m.mtrr_fixed[static_cast<unsigned>(fixed)], true;
     if (index >= 0x200 && index < 0x210) return value = m.mtrr_variable[index - 0x200], true;
     switch (index) {
     case 0x10: value = core.now_cycles() + m.tsc_adjust; break;
-    case 0x17: value = 0; break;                 // IA32_PLATFORM_ID
-    case 0x3A: value = 1; break;                 // IA32_FEATURE_CONTROL: locked
+    case 0x17: value = 0; break; // IA32_PLATFORM_ID
+    case 0x3A: value = 1; break; // IA32_FEATURE_CONTROL: locked
     case 0x3B: value = m.tsc_adjust; break;
-    case 0x8B: value = u64{0xF0} << 32; break;   // IA32_BIOS_SIGN_ID: a revision without the TSC-deadline erratum
-    case 0xFE: value = 0x508; break;             // IA32_MTRRCAP: 8 variable ranges, fixed, WC
-    case 0x10A: value = 1 | 1u << 4 | 1u << 5 | 1u << 6 | 1u << 8 | 1u << 20 | 1u << 26; break; // ARCH_CAPABILITIES: RDCL_NO SSB_NO MDS_NO PSCHANGE_NO TAA_NO BHI_NO GDS_NO
+    case 0x8B:
+        value = u64{0xF0} << 32;
+        break;                       // IA32_BIOS_SIGN_ID: a revision without the TSC-deadline erratum
+    case 0xFE: value = 0x508; break; // IA32_MTRRCAP: 8 variable ranges, fixed, WC
+    case 0x10A:
+        value = 1 | 1u << 4 | 1u << 5 | 1u << 6 | 1u << 8 | 1u << 20 | 1u << 26;
+        break; // ARCH_CAPABILITIES: RDCL_NO SSB_NO MDS_NO PSCHANGE_NO TAA_NO BHI_NO GDS_NO
     case 0x174: value = m.sysenter_cs; break;
     case 0x175: value = m.sysenter_esp; break;
     case 0x176: value = m.sysenter_eip; break;
-    case 0x179: value = 0; break;                // IA32_MCG_CAP: no banks
+    case 0x179: value = 0; break; // IA32_MCG_CAP: no banks
     case 0x17A: value = m.mcg_status; break;
     case 0x1A0: value = m.misc_enable; break;
     case 0x1D9: value = m.debug_ctl; break;

@@ -1,7 +1,7 @@
 // CPUID models and model-specific registers. SDM vol. 2 CPUID, vol. 4.
 //
-// Models follow the x86-64 psABI levels. Offered beside the level: SMEP SMAP UMIP FSGSBASE XSAVE(x87, SSE) x2APIC
-// TSC-deadline, invariant TSC with leaves 15h/16h, ERMS and FSRM (bulk REP is cheap here).
+// Models follow the x86-64 psABI levels. Offered beside the level: SMEP SMAP UMIP FSGSBASE XSAVE(x87, SSE)
+// x2APIC TSC-deadline, invariant TSC with leaves 15h/16h, ERMS and FSRM (bulk REP is cheap here).
 #pragma once
 #include "cpu/run/core.h"
 

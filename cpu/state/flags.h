@@ -1,8 +1,9 @@
-// Lazy arithmetic flags: the last flag-setting operation, from which CF PF AF ZF SF OF are computed when asked for.
+// Lazy arithmetic flags: the last flag-setting operation, from which CF PF AF ZF SF OF are computed when
+// asked for.
 //
-// Invariants: `result`, `a` and `b` are sign-extended from the operand size, so that sign, zero and unsigned order do
-// not depend on the size. With kind Explicit the bits are in Registers::rflags. Undefined flags are pinned to what
-// silicon does (tests/silicon): AF = 0 after logic. Intel SDM 1 §3.4.3.1, appendix A.
+// Invariants: `result`, `a` and `b` are sign-extended from the operand size, so that sign, zero and unsigned
+// order do not depend on the size. With kind Explicit the bits are in Registers::rflags. Undefined flags are
+// pinned to what silicon does (tests/silicon): AF = 0 after logic. Intel SDM 1 §3.4.3.1, appendix A.
 #pragma once
 #include "cpu/state/registers.h"
 
@@ -63,9 +64,15 @@ inline bool lazy_af(const LazyFlags& f, u64 rflags) {
     }
     __builtin_unreachable();
 }
-inline bool lazy_zf(const LazyFlags& f, u64 rflags) { return f.kind == FlagKind::Explicit ? rflags & ZF : f.result == 0; }
-inline bool lazy_sf(const LazyFlags& f, u64 rflags) { return f.kind == FlagKind::Explicit ? rflags & SF : f.result >> 63; }
-inline bool lazy_pf(const LazyFlags& f, u64 rflags) { return f.kind == FlagKind::Explicit ? rflags & PF : parity(f.result); }
+inline bool lazy_zf(const LazyFlags& f, u64 rflags) {
+    return f.kind == FlagKind::Explicit ? rflags & ZF : f.result == 0;
+}
+inline bool lazy_sf(const LazyFlags& f, u64 rflags) {
+    return f.kind == FlagKind::Explicit ? rflags & SF : f.result >> 63;
+}
+inline bool lazy_pf(const LazyFlags& f, u64 rflags) {
+    return f.kind == FlagKind::Explicit ? rflags & PF : parity(f.result);
+}
 
 /// All six bits in RFLAGS position.
 inline u64 lazy_bits(const LazyFlags& f, u64 rflags) {

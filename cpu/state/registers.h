@@ -1,8 +1,8 @@
 // The architectural registers, as plain data. Inspection reads them; only cpu/ writes them while running.
 //
-// Invariants: `gpr` holds 16 registers and one constant zero (slot 16), so that an address without base or index
-// needs no branch. RFLAGS' arithmetic bits may live in the lazy form (cpu/state/flags.h): outside cpu/, ask
-// Cpu::rflags(). Intel SDM vol. 1 ch. 3, vol. 3A ch. 2.
+// Invariants: `gpr` holds 16 registers and one constant zero (slot 16), so that an address without base or
+// index needs no branch. RFLAGS' arithmetic bits may live in the lazy form (cpu/state/flags.h): outside cpu/,
+// ask Cpu::rflags(). Intel SDM vol. 1 ch. 3, vol. 3A ch. 2.
 #pragma once
 #include <array>
 #include "cpu/base/types.h"
@@ -15,17 +15,18 @@ enum class Seg : u8 { ES, CS, SS, DS, FS, GS };
 /// A segment register with its hidden part (SDM 3A 3.4.3). TR and LDTR have the same form.
 struct Segment {
     u64 base = 0;
-    u32 limit = 0;    ///< in bytes, granularity applied
+    u32 limit = 0; ///< in bytes, granularity applied
     u16 selector = 0;
-    u8 type = 0;      ///< descriptor type field, 4 bits (with accessed, writable/readable, expand/conforming, code)
+    u8 type =
+        0; ///< descriptor type field, 4 bits (with accessed, writable/readable, expand/conforming, code)
     u8 dpl = 0;
     bool code_or_data = false; ///< S bit
     bool present = false;
     bool available = false;
-    bool long_mode = false;    ///< L
-    bool big = false;          ///< D/B
-    bool granular = false;     ///< G
-    bool usable = true;        ///< false after a null selector was loaded
+    bool long_mode = false; ///< L
+    bool big = false;       ///< D/B
+    bool granular = false;  ///< G
+    bool usable = true;     ///< false after a null selector was loaded
 };
 
 struct DescriptorTable {
@@ -48,15 +49,58 @@ struct alignas(16) Xmm {
 
 /// RFLAGS bits, SDM 1 3.4.3.
 enum Rflags : u64 {
-    CF = 1, PF = 1 << 2, AF = 1 << 4, ZF = 1 << 6, SF = 1 << 7, TF = 1 << 8, IF = 1 << 9, DF = 1 << 10, OF = 1 << 11,
-    IOPL = 3 << 12, NT = 1 << 14, RF = 1 << 16, VM = 1 << 17, AC = 1 << 18, VIF = 1 << 19, VIP = 1 << 20, ID = 1 << 21,
+    CF = 1,
+    PF = 1 << 2,
+    AF = 1 << 4,
+    ZF = 1 << 6,
+    SF = 1 << 7,
+    TF = 1 << 8,
+    IF = 1 << 9,
+    DF = 1 << 10,
+    OF = 1 << 11,
+    IOPL = 3 << 12,
+    NT = 1 << 14,
+    RF = 1 << 16,
+    VM = 1 << 17,
+    AC = 1 << 18,
+    VIF = 1 << 19,
+    VIP = 1 << 20,
+    ID = 1 << 21,
     ArithmeticFlags = CF | PF | AF | ZF | SF | OF,
 };
-enum Cr0 : u64 { PE = 1, MP = 2, EM = 4, TS = 8, ET = 16, NE = 32, WP = 1 << 16, AM = 1 << 18, NW = 1 << 29, CD = 1 << 30, PG = 1u << 31 };
+enum Cr0 : u64 {
+    PE = 1,
+    MP = 2,
+    EM = 4,
+    TS = 8,
+    ET = 16,
+    NE = 32,
+    WP = 1 << 16,
+    AM = 1 << 18,
+    NW = 1 << 29,
+    CD = 1 << 30,
+    PG = 1u << 31
+};
 enum Cr4 : u64 {
-    VME = 1, PVI = 2, TSD = 4, DE = 8, PSE = 16, PAE = 32, MCE = 64, PGE = 128, PCE = 256, OSFXSR = 512,
-    OSXMMEXCPT = 1024, UMIP = 1 << 11, LA57 = 1 << 12, FSGSBASE = 1 << 16, PCIDE = 1 << 17, OSXSAVE = 1 << 18,
-    SMEP = 1 << 20, SMAP = 1 << 21, PKE = 1 << 22,
+    VME = 1,
+    PVI = 2,
+    TSD = 4,
+    DE = 8,
+    PSE = 16,
+    PAE = 32,
+    MCE = 64,
+    PGE = 128,
+    PCE = 256,
+    OSFXSR = 512,
+    OSXMMEXCPT = 1024,
+    UMIP = 1 << 11,
+    LA57 = 1 << 12,
+    FSGSBASE = 1 << 16,
+    PCIDE = 1 << 17,
+    OSXSAVE = 1 << 18,
+    SMEP = 1 << 20,
+    SMAP = 1 << 21,
+    PKE = 1 << 22,
 };
 enum Efer : u64 { SCE = 1, LME = 1 << 8, LMA = 1 << 10, NXE = 1 << 11 };
 

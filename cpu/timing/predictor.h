@@ -1,7 +1,8 @@
 // The branch predictor of `--timing simple`: bimodal two-bit counters, a target buffer, a return stack.
 //
-// Guest-visible through time, so it is serialized; it is indexed by guest addresses only, so the shape of blocks
-// cannot reach it. Structure: Hennessy & Patterson, Computer Architecture 6th ed., 3.3; sizes of a small core.
+// Guest-visible through time, so it is serialized; it is indexed by guest addresses only, so the shape of
+// blocks cannot reach it. Structure: Hennessy & Patterson, Computer Architecture 6th ed., 3.3; sizes of a
+// small core.
 #pragma once
 #include <array>
 #include "cpu/base/archive.h"
@@ -11,8 +12,8 @@ namespace vitrine::cpu {
 
 struct Predictor {
     static constexpr std::size_t Counters = 4096, Targets = 512, Returns = 16;
-    std::array<u8, Counters> counter{};  ///< 0–3; taken when >= 2
-    std::array<u64, Targets> target{};   ///< last target of an indirect branch
+    std::array<u8, Counters> counter{}; ///< 0–3; taken when >= 2
+    std::array<u64, Targets> target{};  ///< last target of an indirect branch
     std::array<u64, Returns> returns{};
     u32 top = 0;
 

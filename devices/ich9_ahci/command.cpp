@@ -1,4 +1,5 @@
-// AHCI port — fetching command headers and FISes (5.3.2–5.3.5), and what each ATA command asks for (ATA8-ACS 7).
+// AHCI port — fetching command headers and FISes (5.3.2–5.3.5), and what each ATA command asks for (ATA8-ACS
+// 7).
 #include <algorithm>
 #include <bit>
 #include "devices/ich9_ahci/port.h"
@@ -53,7 +54,8 @@ constexpr u64 CommandLatency = 20'000, SectorLatency = 1'000, FlushLatency = 100
 
 bool is_flush(u8 command) { return command == 0xE7 || command == 0xEA; }
 bool addresses_sectors(const ata::CommandKind& kind) {
-    return kind.data == ata::Data::In || kind.data == ata::Data::Out || kind.code == 0x40 || kind.code == 0x42;
+    return kind.data == ata::Data::In || kind.data == ata::Data::Out || kind.code == 0x40 ||
+           kind.code == 0x42;
 }
 
 } // namespace
@@ -135,8 +137,9 @@ void Ich9Ahci::Port::decode(unsigned slot, std::span<const u8, 20> fis, Flight& 
         flight.error = set_features(flight);
         return;
     }
-    if (flight.command == 0xE5) flight.sectors = 0xFF;                                    // CHECK POWER MODE: active
-    if (flight.command == 0x2F && (flight.lba & 0xFF) != 0x10) flight.error = ata::Abort; // only the NCQ error log
+    if (flight.command == 0xE5) flight.sectors = 0xFF; // CHECK POWER MODE: active
+    if (flight.command == 0x2F && (flight.lba & 0xFF) != 0x10)
+        flight.error = ata::Abort; // only the NCQ error log
     if (flight.command == 0xC6 && (flight.sectors > 16 || (flight.sectors & (flight.sectors - 1)) != 0))
         flight.error = ata::Abort;
     if (!addresses_sectors(*kind)) return;
@@ -182,7 +185,8 @@ void Ich9Ahci::Port::start(unsigned slot, Flight flight) {
         flight.active = true;
     }
     const u64 begin = std::max(now, media_free_);
-    const u64 medium = flight.error == 0 && kind && addresses_sectors(*kind) ? flight.sectors * SectorLatency : 0;
+    const u64 medium =
+        flight.error == 0 && kind && addresses_sectors(*kind) ? flight.sectors * SectorLatency : 0;
     media_free_ = begin + medium;
     flight.due = begin + medium + (is_flush(flight.command) ? FlushLatency : CommandLatency);
     flights_[slot] = flight;

@@ -1,4 +1,5 @@
-// ich9_ahci — the host bus adapter: generic registers (AHCI 3.1), interrupts (10.7), and the PCI function around them.
+// ich9_ahci — the host bus adapter: generic registers (AHCI 3.1), interrupts (10.7), and the PCI function
+// around them.
 #include "devices/ich9_ahci/ich9_ahci.h"
 #include "devices/ich9_ahci/port.h"
 
@@ -20,7 +21,8 @@ using GlobalReset = Bits<0>;
 using GlobalInterrupt = Bits<1>;
 constexpr u32 AhciEnable = 0x80000000; // read-only one: CAP.SAM
 // CAP, AHCI 3.1.1: six ports, 32 slots, AHCI only, 3 Gb/s, command list override, NCQ, 64-bit addresses.
-constexpr u32 Capabilities = (Ich9Ahci::Ports - 1) | 31 << 8 | 1 << 18 | 2 << 20 | 1 << 24 | 1 << 30 | 1u << 31;
+constexpr u32 Capabilities =
+    (Ich9Ahci::Ports - 1) | 31 << 8 | 1 << 18 | 2 << 20 | 1 << 24 | 1 << 30 | 1u << 31;
 
 } // namespace
 
@@ -57,7 +59,8 @@ void Ich9Ahci::reset_hba(bool keep_addresses) {
     update_interrupt();
 }
 
-/// IS collects ports with an enabled condition. A bit that rises is a new message; so is what a partial clear leaves.
+/// IS collects ports with an enabled condition. A bit that rises is a new message; so is what a partial clear
+/// leaves.
 void Ich9Ahci::update_interrupt() {
     u32 raised = 0;
     for (unsigned i = 0; i < Ports; ++i)
@@ -127,8 +130,8 @@ void Ich9Ahci::serialize(Archive& archive) {
 
 std::vector<Field> Ich9Ahci::describe() const {
     std::vector<Field> out = PciDevice::describe();
-    out.push_back(
-        {"GHC", global_control_, GlobalInterrupt::test(global_control_) ? "interrupts on" : "interrupts off"});
+    out.push_back({"GHC", global_control_,
+                   GlobalInterrupt::test(global_control_) ? "interrupts on" : "interrupts off"});
     out.push_back({"IS", interrupt_status_, "ports that interrupt"});
     for (const auto& port : ports_)
         if (port->present()) port->describe(out);

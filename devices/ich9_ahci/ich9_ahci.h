@@ -3,12 +3,13 @@
 // Pins: INTA# or MSI. Registers: BAR5, 4 KiB (ABAR). BAR4: 32 I/O ports (unused, reads as ones).
 // Implements: Serial ATA AHCI 1.3.1; ATA8-ACS (commands); Serial ATA 3.0 (FIS, COMRESET).
 //
-// A command is fetched when PxCI is set, checked, and completes after a modelled latency on the event queue; data
-// moves at completion. Every guest address and length is bounded: at most 65535 PRD entries, 4 MiB each, 32 commands
-// a port, 65536 sectors a command. In-flight commands serialize.
+// A command is fetched when PxCI is set, checked, and completes after a modelled latency on the event queue;
+// data moves at completion. Every guest address and length is bounded: at most 65535 PRD entries, 4 MiB each,
+// 32 commands a port, 65536 sectors a command. In-flight commands serialize.
 //
-// Inaccuracies: DMA Setup and the SActive bits of other tags' FISes are not posted to memory; no port multiplier, no aggressive link power management, no ATAPI, no PHY errors; DMA data moves at once
-// at the end of the latency; commands of one port run in the order of their issue (lowest slot first when together).
+// Inaccuracies: DMA Setup and the SActive bits of other tags' FISes are not posted to memory; no port
+// multiplier, no aggressive link power management, no ATAPI, no PHY errors; DMA data moves at once at the end
+// of the latency; commands of one port run in the order of their issue (lowest slot first when together).
 #pragma once
 #include <memory>
 #include "devices/block_backend.h"
@@ -17,7 +18,7 @@
 namespace vitrine::devices {
 
 class Ich9Ahci final : public PciDevice {
-  public:
+public:
     static constexpr unsigned Ports = 6;
 
     Ich9Ahci(EventQueue& events, DmaPort& memory);
@@ -46,17 +47,21 @@ class Ich9Ahci final : public PciDevice {
     };
     std::vector<Request> requests() const;
 
-  private:
+private:
     class Port;
     friend class Port;
     /// The function's view of memory: nothing, while the command register keeps it from mastering the bus.
     class Master final : public DmaPort {
-      public:
+    public:
         Master(const PciDevice& device, DmaPort& memory) : device_(device), memory_(memory) {}
-        bool read(u64 pa, std::span<u8> out) override { return device_.bus_master() && memory_.read(pa, out); }
-        bool write(u64 pa, std::span<const u8> data) override { return device_.bus_master() && memory_.write(pa, data); }
+        bool read(u64 pa, std::span<u8> out) override {
+            return device_.bus_master() && memory_.read(pa, out);
+        }
+        bool write(u64 pa, std::span<const u8> data) override {
+            return device_.bus_master() && memory_.write(pa, data);
+        }
 
-      private:
+    private:
         const PciDevice& device_;
         DmaPort& memory_;
     };

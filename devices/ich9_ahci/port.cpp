@@ -124,7 +124,11 @@ u32 Ich9Ahci::Port::read(u32 reg) const {
                (running() ? ListRunning : 0);
     case Tfd: return u32{task_error_} << 8 | task_status_;
     case Sig: return signature_;
-    case Ssts: return present() ? (Detection::get(control_) == 1 ? 1 : Detection::get(control_) == 4 ? 4 : LinkUp) : 0;
+    case Ssts:
+        return present() ? (Detection::get(control_) == 1   ? 1
+                            : Detection::get(control_) == 4 ? 4
+                                                            : LinkUp)
+                         : 0;
     case Sctl: return control_;
     case Serr: return sata_error_;
     case Sact: return active_;
@@ -255,16 +259,17 @@ void Ich9Ahci::Port::post_set_device_bits(u32 completed) {
 }
 
 void Ich9Ahci::Port::serialize(Archive& archive) {
-    archive(list_, fis_, status_, interrupt_enable_, command_, control_, sata_error_, signature_, task_status_,
-            task_error_, active_, issued_, fetched_, current_slot_, halted_, signature_pending_, soft_reset_,
-            write_cache_, look_ahead_, media_free_, failed_tag_, failed_error_, failed_lba_, flights_);
+    archive(list_, fis_, status_, interrupt_enable_, command_, control_, sata_error_, signature_,
+            task_status_, task_error_, active_, issued_, fetched_, current_slot_, halted_, signature_pending_,
+            soft_reset_, write_cache_, look_ahead_, media_free_, failed_tag_, failed_error_, failed_lba_,
+            flights_);
     if (!archive.loading() || !archive.ok()) return;
     if (current_slot_ > 31 || failed_tag_ > 31 || (list_ & 0x3FF) != 0 || (fis_ & 0xFF) != 0 ||
         media_free_ > u64{1} << 62)
         return archive.fail("a port register holds an impossible value");
     for (const Flight& flight : flights_)
-        if (flight.active &&
-            (!present() || flight.sectors > 65536 || (flight.error == 0 && !ata::find_command(flight.command))))
+        if (flight.active && (!present() || flight.sectors > 65536 ||
+                              (flight.error == 0 && !ata::find_command(flight.command))))
             return archive.fail("an impossible command is in flight");
 }
 
@@ -284,7 +289,8 @@ void Ich9Ahci::Port::describe(std::vector<Field>& out) const {
 void Ich9Ahci::Port::requests(std::vector<Request>& out) const {
     for (unsigned slot = 0; slot < 32; ++slot) {
         const Flight& flight = flights_[slot];
-        if (flight.active) out.push_back({index_, slot, flight.command, flight.lba, flight.sectors, flight.due});
+        if (flight.active)
+            out.push_back({index_, slot, flight.command, flight.lba, flight.sectors, flight.due});
     }
 }
 

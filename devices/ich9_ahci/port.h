@@ -1,8 +1,9 @@
-// One AHCI port with its drive: registers, received-FIS area, command slots, ATA device state. Private to ich9_ahci/.
+// One AHCI port with its drive: registers, received-FIS area, command slots, ATA device state. Private to
+// ich9_ahci/.
 //
 // port.cpp: registers, resets, FIS posting. command.cpp: fetch and decode. transfer.cpp: completion and data.
-// Invariants: at most one non-queued command is in flight (it holds BSY); a slot is fetched at most once per setting of
-// its PxCI bit; after a fatal error nothing runs until software clears PxCMD.ST (AHCI 6.2.2).
+// Invariants: at most one non-queued command is in flight (it holds BSY); a slot is fetched at most once per
+// setting of its PxCI bit; after a fatal error nothing runs until software clears PxCMD.ST (AHCI 6.2.2).
 #pragma once
 #include "devices/ich9_ahci/ich9_ahci.h"
 #include "devices/register.h"
@@ -11,9 +12,9 @@ namespace vitrine::devices {
 
 /// PxIS and PxIE bits, AHCI 3.3.5.
 namespace ahci_interrupt {
-inline constexpr u32 DeviceToHost = 1u << 0, PioSetup = 1u << 1, SetDeviceBits = 1u << 3, PortChange = 1u << 6,
-                     PhyReadyChange = 1u << 22, Overflow = 1u << 24, InterfaceFatal = 1u << 27, HostBusFatal = 1u << 29,
-                     TaskFileError = 1u << 30;
+inline constexpr u32 DeviceToHost = 1u << 0, PioSetup = 1u << 1, SetDeviceBits = 1u << 3,
+                     PortChange = 1u << 6, PhyReadyChange = 1u << 22, Overflow = 1u << 24,
+                     InterfaceFatal = 1u << 27, HostBusFatal = 1u << 29, TaskFileError = 1u << 30;
 } // namespace ahci_interrupt
 
 /// ATA status and error registers.
@@ -33,7 +34,7 @@ const CommandKind* find_command(u8 code);
 } // namespace ata
 
 class Ich9Ahci::Port {
-  public:
+public:
     Port(Ich9Ahci& hba, unsigned index);
 
     void attach(Drive drive);
@@ -47,7 +48,7 @@ class Ich9Ahci::Port {
     void describe(std::vector<Field>& out) const;
     void requests(std::vector<Request>& out) const;
 
-  private:
+private:
     /// A command between fetch and completion.
     struct Flight {
         bool active = false;
@@ -113,7 +114,7 @@ class Ich9Ahci::Port {
     u8 current_slot_ = 0;
     bool halted_ = false, signature_pending_ = false, soft_reset_ = false;
     bool write_cache_ = true, look_ahead_ = true;
-    u64 media_free_ = 0; ///< the medium moves one command's sectors at a time
+    u64 media_free_ = 0;                   ///< the medium moves one command's sectors at a time
     u8 failed_tag_ = 0, failed_error_ = 0; ///< for log page 10h
     u64 failed_lba_ = 0;
     std::array<Flight, 32> flights_{};

@@ -1,5 +1,5 @@
-// AHCI port — completion: data through the PRD table (4.2.3.3, 5.4), status FISes, errors (6.2), IDENTIFY and log
-// pages.
+// AHCI port — completion: data through the PRD table (4.2.3.3, 5.4), status FISes, errors (6.2), IDENTIFY and
+// log pages.
 #include <algorithm>
 #include "devices/ich9_ahci/port.h"
 
@@ -7,18 +7,20 @@ namespace vitrine::devices {
 
 /// Walks the PRD table once, front to back. Bounded by the header's entry count and by the bytes asked for.
 class Ich9Ahci::Port::Scatter {
-  public:
+public:
     Scatter(DmaPort& memory, const Flight& flight)
         : memory_(memory), next_(flight.table + 0x80), entries_(flight.entries) {}
 
     enum class End : u8 { Done, TableShort, BusError };
     End store(std::span<const u8> bytes) {
-        return walk(bytes.size(),
-                    [&](u64 pa, std::size_t at, std::size_t n) { return memory_.write(pa, bytes.subspan(at, n)); });
+        return walk(bytes.size(), [&](u64 pa, std::size_t at, std::size_t n) {
+            return memory_.write(pa, bytes.subspan(at, n));
+        });
     }
     End load(std::span<u8> bytes) {
-        return walk(bytes.size(),
-                    [&](u64 pa, std::size_t at, std::size_t n) { return memory_.read(pa, bytes.subspan(at, n)); });
+        return walk(bytes.size(), [&](u64 pa, std::size_t at, std::size_t n) {
+            return memory_.read(pa, bytes.subspan(at, n));
+        });
     }
     /// Bytes that the whole table describes, at most `enough`.
     End measure(u64 enough, u64& total) {
@@ -29,7 +31,7 @@ class Ich9Ahci::Port::Scatter {
     }
     u32 moved() const { return moved_; }
 
-  private:
+private:
     bool advance() {
         std::array<u8, 16> entry{};
         if (!memory_.read(next_, entry)) return false;
@@ -96,7 +98,8 @@ void Ich9Ahci::Port::complete(unsigned slot) {
         if (!hba_.memory_.write(list_ + slot * 32 + 4, count)) return fatal(ahci_interrupt::HostBusFatal);
     }
     task_error_ = outcome.error;
-    task_status_ = static_cast<u8>(ata::Ready | ata::SeekComplete | (outcome.error != 0 ? ata::StatusError : 0));
+    task_status_ =
+        static_cast<u8>(ata::Ready | ata::SeekComplete | (outcome.error != 0 ? ata::StatusError : 0));
     if (outcome.error != 0) {
         // The failing command's bits stay set for the driver to find (6.2.2.1, 6.2.2.2).
         failed_tag_ = static_cast<u8>(slot);
@@ -136,7 +139,8 @@ Ich9Ahci::Port::Outcome Ich9Ahci::Port::transfer(const Flight& flight) {
     case ata::Data::Identify: return send_buffer(flight, identify());
     case ata::Data::Log: return send_buffer(flight, error_log());
     case ata::Data::None:
-        if (flight.command == 0xE7 || flight.command == 0xEA) return {.error = medium->flush() ? u8{0} : ata::Abort};
+        if (flight.command == 0xE7 || flight.command == 0xEA)
+            return {.error = medium->flush() ? u8{0} : ata::Abort};
         return {};
     default: break;
     }
@@ -144,7 +148,8 @@ Ich9Ahci::Port::Outcome Ich9Ahci::Port::transfer(const Flight& flight) {
     if (flight.lba >= medium->sectors() || flight.sectors > medium->sectors() - flight.lba)
         return {.error = ata::IdNotFound};
     constexpr u64 ChunkSectors = 128;
-    std::vector<u8> buffer(static_cast<std::size_t>(std::min<u64>(flight.sectors, ChunkSectors) * SectorSize));
+    std::vector<u8> buffer(
+        static_cast<std::size_t>(std::min<u64>(flight.sectors, ChunkSectors) * SectorSize));
     Scatter scatter(hba_.memory_, flight);
     if (kind->data == ata::Data::Out) { // nothing is written unless the table covers it all
         const u64 wanted = flight.sectors * SectorSize;
@@ -157,7 +162,8 @@ Ich9Ahci::Port::Outcome Ich9Ahci::Port::transfer(const Flight& flight) {
         const std::span<u8> chunk = std::span(buffer).first(static_cast<std::size_t>(n * SectorSize));
         Scatter::End end = Scatter::End::Done;
         if (kind->data == ata::Data::In) {
-            if (!medium->read(flight.lba + done, chunk)) return {.error = ata::Uncorrectable, .bytes = scatter.moved()};
+            if (!medium->read(flight.lba + done, chunk))
+                return {.error = ata::Uncorrectable, .bytes = scatter.moved()};
             end = scatter.store(chunk);
         } else {
             end = scatter.load(chunk);

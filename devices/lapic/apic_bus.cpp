@@ -8,7 +8,8 @@ void ApicBus::deliver(const InterruptMessage& message) {
     if (message.mode == DeliveryMode::LowestPriority) {
         LocalApic* best = nullptr;
         for (LocalApic* apic : apics_)
-            if (apic->matches(message) && (!best || apic->processor_priority() < best->processor_priority())) best = apic;
+            if (apic->matches(message) && (!best || apic->processor_priority() < best->processor_priority()))
+                best = apic;
         if (best) best->receive(message);
         return;
     }

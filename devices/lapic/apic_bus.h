@@ -1,7 +1,8 @@
-// ApicBus — carries interrupt messages from I/O APIC, MSI writes and IPIs to the local APICs that they address.
+// ApicBus — carries interrupt messages from I/O APIC, MSI writes and IPIs to the local APICs that they
+// address.
 //
-// Invariant: delivery order is attachment order; lowest-priority messages go to the APIC with the lowest processor
-// priority, ties to the first attached (SDM 3A 11.6.2.4 leaves the choice to the model).
+// Invariant: delivery order is attachment order; lowest-priority messages go to the APIC with the lowest
+// processor priority, ties to the first attached (SDM 3A 11.6.2.4 leaves the choice to the model).
 #pragma once
 #include <vector>
 #include "devices/interrupt_message.h"
@@ -11,14 +12,14 @@ namespace vitrine::devices {
 class LocalApic;
 
 class ApicBus {
-  public:
+public:
     void attach(LocalApic& apic) { apics_.push_back(&apic); }
     /// From the I/O APIC or an MSI write.
     void deliver(const InterruptMessage& message);
     /// From a local APIC; fits LocalApic::Links::send.
     void send(LocalApic& source, const InterruptMessage& message, Shorthand shorthand);
 
-  private:
+private:
     std::vector<LocalApic*> apics_;
 };
 

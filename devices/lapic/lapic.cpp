@@ -1,5 +1,5 @@
-// lapic — acceptance, priority and delivery of interrupts. SDM 3A 11.8 (handling interrupts), 11.6 (messages).
-// The register file is in registers.cpp, the timer in timer.cpp.
+// lapic — acceptance, priority and delivery of interrupts. SDM 3A 11.8 (handling interrupts), 11.6
+// (messages). The register file is in registers.cpp, the timer in timer.cpp.
 #include "devices/lapic/lapic.h"
 #include <bit>
 #include "devices/lapic/fields.h"
@@ -22,7 +22,8 @@ void LocalApic::reset() {
     if (links_.mapping_changed) links_.mapping_changed();
 }
 
-/// State after power-up, INIT, and when software disables the APIC globally: SDM 3A 11.4.7.1. Pins keep their levels.
+/// State after power-up, INIT, and when software disables the APIC globally: SDM 3A 11.4.7.1. Pins keep their
+/// levels.
 void LocalApic::soft_reset() {
     id_ = id_at_power_on_;
     task_priority_ = logical_destination_ = 0;
@@ -64,12 +65,13 @@ int LocalApic::deliverable() const {
     return vector >= 0 && (vector >> 4) > (processor_priority() >> 4) ? vector : -1;
 }
 
-/// Whether the 8259's request reaches the processor: as ExtINT through LINT0, or because the APIC is out of the way.
+/// Whether the 8259's request reaches the processor: as ExtINT through LINT0, or because the APIC is out of
+/// the way.
 bool LocalApic::external_passes() const {
     if (!globally_enabled() || !software_enabled()) return external_level_;
     const u32 entry = lvt_[LvtLint0];
-    return external_message_ ||
-           (external_level_ && !LvtMask::test(entry) && LvtMode::get(entry) == static_cast<u32>(DeliveryMode::ExtInt));
+    return external_message_ || (external_level_ && !LvtMask::test(entry) &&
+                                 LvtMode::get(entry) == static_cast<u32>(DeliveryMode::ExtInt));
 }
 
 void LocalApic::update() {
@@ -98,7 +100,8 @@ void LocalApic::set_external_interrupt(bool level) {
     const bool rising = level && !external_level_;
     external_level_ = level;
     // LINT0 in a mode other than ExtINT is a local interrupt like LINT1.
-    if (rising && LvtMode::get(lvt_[LvtLint0]) != static_cast<u32>(DeliveryMode::ExtInt) && software_enabled())
+    if (rising && LvtMode::get(lvt_[LvtLint0]) != static_cast<u32>(DeliveryMode::ExtInt) &&
+        software_enabled())
         fire_local(LvtLint0);
     update();
 }
@@ -126,7 +129,8 @@ bool LocalApic::matches(const InterruptMessage& message) const {
     }
     const u32 own = logical_destination_ >> 24;
     if (destination_format_ >> 28 == 0xF) return (own & destination & 0xFF) != 0;
-    return ((destination & 0xF0) == 0xF0 || (destination & 0xF0) == (own & 0xF0)) && (own & destination & 0x0F) != 0;
+    return ((destination & 0xF0) == 0xF0 || (destination & 0xF0) == (own & 0xF0)) &&
+           (own & destination & 0x0F) != 0;
 }
 
 void LocalApic::receive(const InterruptMessage& message) {
@@ -208,11 +212,12 @@ void LocalApic::set_task_priority(u8 priority_class) {
 
 void LocalApic::serialize(Archive& archive) {
     archive.section(name(), 1);
-    archive(base_msr_, id_, task_priority_, logical_destination_, destination_format_, spurious_, error_status_,
-            error_pending_, command_, lvt_, in_service_, trigger_mode_, request_, timer_initial_, timer_divide_,
-            timer_start_time_, timer_running_, deadline_, external_level_, external_message_, nmi_level_,
-            waiting_for_start_up_, output_);
-    if (archive.loading() && (task_priority_ > 0xFF || (base_msr_ & BaseReserved) != 0 || timer_divide_ > 0xF))
+    archive(base_msr_, id_, task_priority_, logical_destination_, destination_format_, spurious_,
+            error_status_, error_pending_, command_, lvt_, in_service_, trigger_mode_, request_,
+            timer_initial_, timer_divide_, timer_start_time_, timer_running_, deadline_, external_level_,
+            external_message_, nmi_level_, waiting_for_start_up_, output_);
+    if (archive.loading() &&
+        (task_priority_ > 0xFF || (base_msr_ & BaseReserved) != 0 || timer_divide_ > 0xF))
         archive.fail("a local APIC register holds reserved bits");
 }
 

@@ -4,12 +4,11 @@
 // Registers: FEE00000h page (xAPIC), MSRs 800h–83Fh (x2APIC), IA32_APIC_BASE, IA32_TSC_DEADLINE, CR8.
 // Implements: Intel SDM vol. 3A chapter 11 (Advanced Programmable Interrupt Controller).
 //
-// Invariants: INTR is high exactly while acknowledge() has something to deliver. The timer derives from virtual time;
-// only its expiry is an event.
-// Inaccuracies: while the APIC is globally or software disabled, the 8259's INT reaches the processor whatever LINT0's
-// mask says (virtual-wire boot state); SMI messages are logged and dropped; thermal and performance LVT entries can
-// be programmed and never fire; the APR and remote read do not exist; an armed deadline does not move when software
-// writes the TSC.
+// Invariants: INTR is high exactly while acknowledge() has something to deliver. The timer derives from
+// virtual time; only its expiry is an event. Inaccuracies: while the APIC is globally or software disabled,
+// the 8259's INT reaches the processor whatever LINT0's mask says (virtual-wire boot state); SMI messages are
+// logged and dropped; thermal and performance LVT entries can be programmed and never fire; the APR and
+// remote read do not exist; an armed deadline does not move when software writes the TSC.
 #pragma once
 #include <functional>
 #include "cpu/bus.h"
@@ -19,15 +18,16 @@
 namespace vitrine::devices {
 
 class LocalApic final : public Chip, public MmioDevice, public cpu::InterruptController {
-  public:
+public:
     static constexpr u64 DefaultBase = 0xFEE00000;
     static constexpr u64 TimerFrequency = 1'000'000'000; ///< the timer's input clock, as CPUID 15h says
 
     struct Links {
-        Wire interrupt_request{};                  ///< INTR of the processor
-        std::function<void()> nmi{};               ///< NMI of the processor (edge)
+        Wire interrupt_request{};                    ///< INTR of the processor
+        std::function<void()> nmi{};                 ///< NMI of the processor (edge)
         std::function<int()> external_acknowledge{}; ///< INTA of the 8259: its vector
-        std::function<void(u8 vector)> end_of_interrupt{}; ///< EOI broadcast to the I/O APIC (level-triggered only)
+        std::function<void(u8 vector)>
+            end_of_interrupt{}; ///< EOI broadcast to the I/O APIC (level-triggered only)
         /// Inter-processor interrupts to others; Shorthand::Self never comes here. ApicBus::send fits.
         std::function<void(LocalApic& source, const InterruptMessage&, Shorthand)> send{};
         std::function<void()> init{};              ///< INIT message: reset the processor, then wait for SIPI
@@ -77,7 +77,7 @@ class LocalApic final : public Chip, public MmioDevice, public cpu::InterruptCon
     const VectorSet& in_service() const { return in_service_; }
     const VectorSet& requests() const { return request_; }
 
-  private:
+private:
     enum Lvt : unsigned { LvtTimer, LvtThermal, LvtPerformance, LvtLint0, LvtLint1, LvtError, LvtCount };
 
     bool globally_enabled() const;

@@ -1,7 +1,7 @@
 // lapic registers — the memory-mapped page (SDM 3A 11.4.1) and the x2APIC MSRs (11.12.1).
 //
-// Both faces share register_read/register_write; the MSR face first applies x2APIC's stricter rules, whose violation is
-// #GP(0) (the caller raises it when false is returned).
+// Both faces share register_read/register_write; the MSR face first applies x2APIC's stricter rules, whose
+// violation is #GP(0) (the caller raises it when false is returned).
 #include "devices/lapic/fields.h"
 #include "devices/lapic/lapic.h"
 
@@ -15,10 +15,14 @@ u32 LocalApic::logical_id() const {
 /// False: no such register.
 bool LocalApic::register_read(unsigned index, u32& value) {
     value = 0;
-    if (index >= RegService && index < RegService + 8) value = in_service_.words[index - RegService];
-    else if (index >= RegTrigger && index < RegTrigger + 8) value = trigger_mode_.words[index - RegTrigger];
-    else if (index >= RegRequest && index < RegRequest + 8) value = request_.words[index - RegRequest];
-    else if (index >= RegLvtTimer && index <= RegLvtError) value = lvt_[index - RegLvtTimer];
+    if (index >= RegService && index < RegService + 8)
+        value = in_service_.words[index - RegService];
+    else if (index >= RegTrigger && index < RegTrigger + 8)
+        value = trigger_mode_.words[index - RegTrigger];
+    else if (index >= RegRequest && index < RegRequest + 8)
+        value = request_.words[index - RegRequest];
+    else if (index >= RegLvtTimer && index <= RegLvtError)
+        value = lvt_[index - RegLvtTimer];
     else
         switch (index) {
         case RegId: value = x2apic() ? id_ : id_ << 24; break;
@@ -66,9 +70,7 @@ bool LocalApic::register_write(unsigned index, u32 value) {
         error_status_ = std::exchange(error_pending_, 0);
         return true;
     case RegCommand: write_command((command_ & ~u64{0xFFFFFFFF}) | value); return true;
-    case RegCommandHigh:
-        command_ = (command_ & 0xFFFFFFFF) | u64{value & 0xFF000000} << 32;
-        return true;
+    case RegCommandHigh: command_ = (command_ & 0xFFFFFFFF) | u64{value & 0xFF000000} << 32; return true;
     case RegInitial: timer_start(value); return true;
     case RegDivide:
         timer_divide_ = value & 0xB;
@@ -109,7 +111,8 @@ void LocalApic::write_command(u64 command) {
     message.logical = CommandLogical::test(command);
     // Only INIT has a level form; everything else is sent as an edge.
     message.level_triggered = false;
-    message.asserted = message.mode != DeliveryMode::Init || !CommandLevel::test(command) || CommandAssert::test(command);
+    message.asserted =
+        message.mode != DeliveryMode::Init || !CommandLevel::test(command) || CommandAssert::test(command);
     message.destination = static_cast<u32>(command >> 32);
     if (!x2apic()) {
         message.destination >>= 24;
@@ -119,7 +122,8 @@ void LocalApic::write_command(u64 command) {
     if (fixed && message.vector < 16) return raise_error(ErrorSendIllegal);
     const auto shorthand = static_cast<Shorthand>(CommandShorthand::get(command));
     if (shorthand == Shorthand::Self) return receive(message);
-    if (links_.send) links_.send(*this, message, shorthand);
+    if (links_.send)
+        links_.send(*this, message, shorthand);
     else if (shorthand == Shorthand::AllIncludingSelf || (shorthand == Shorthand::None && matches(message)))
         receive(message);
 }
@@ -194,15 +198,18 @@ bool LocalApic::msr_write(u32 index, u64 value) {
         return true;
     }
     if (reg == RegSelf) { // SELF IPI, 11.12.11
-        if (value < 16) raise_error(ErrorSendIllegal);
-        else if (software_enabled()) message_fixed(static_cast<u8>(value), false);
+        if (value < 16)
+            raise_error(ErrorSendIllegal);
+        else if (software_enabled())
+            message_fixed(static_cast<u8>(value), false);
         return true;
     }
     return register_write(reg, static_cast<u32>(value));
 }
 
 u64 LocalApic::mmio_read(u64 offset, unsigned size) {
-    const unsigned index = static_cast<unsigned>(offset >> 4 & 0xFF), lane = static_cast<unsigned>(offset & 15);
+    const unsigned index = static_cast<unsigned>(offset >> 4 & 0xFF),
+                   lane = static_cast<unsigned>(offset & 15);
     u32 value = 0;
     if (lane < 4 && !register_read(index, value)) raise_error(ErrorIllegalRegister);
     return take_bytes(value, lane, size); // bytes 4–15 of a register read zero

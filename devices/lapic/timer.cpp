@@ -1,4 +1,5 @@
-// lapic timer — one-shot, periodic and TSC-deadline, SDM 3A 11.5.4. Its input clock is 1 GHz: one tick a nanosecond.
+// lapic timer — one-shot, periodic and TSC-deadline, SDM 3A 11.5.4. Its input clock is 1 GHz: one tick a
+// nanosecond.
 #include "devices/lapic/fields.h"
 #include "devices/lapic/lapic.h"
 
@@ -18,8 +19,9 @@ u32 LocalApic::timer_current() const {
     const u64 now = events_.now();
     const u64 ticks = now > timer_start_time_ ? (now - timer_start_time_) >> timer_shift() : 0;
     if (ticks < timer_initial_) return static_cast<u32>(timer_initial_ - ticks);
-    return timer_mode() == Periodic && timer_initial_ != 0 ? static_cast<u32>(timer_initial_ - ticks % timer_initial_)
-                                                           : 0;
+    return timer_mode() == Periodic && timer_initial_ != 0
+               ? static_cast<u32>(timer_initial_ - ticks % timer_initial_)
+               : 0;
 }
 
 void LocalApic::timer_stop() {

@@ -1,7 +1,7 @@
 // vga DISPI — the Bochs VBE register interface: resolution, depth, virtual screen, bank.
 //
-// Invariants: an enabled mode has non-zero width and height, a known depth, and virtual width >= width; whatever lies
-// beyond memory is drawn black.
+// Invariants: an enabled mode has non-zero width and height, a known depth, and virtual width >= width;
+// whatever lies beyond memory is drawn black.
 #include <algorithm>
 #include "devices/vga/fields.h"
 #include "devices/vga/vga.h"
@@ -53,7 +53,8 @@ void Vga::dispi_write(u16 index, u16 value) {
         break;
     case DispiDepth:
         if (value == 0) value = 8;
-        if (!dispi_enabled() && (value == 4 || value == 8 || value == 15 || value == 16 || value == 24 || value == 32))
+        if (!dispi_enabled() &&
+            (value == 4 || value == 8 || value == 15 || value == 16 || value == 24 || value == 32))
             dispi_.depth = value;
         break;
     case DispiEnable: {

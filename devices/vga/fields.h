@@ -1,4 +1,5 @@
-// VGA register fields, named as in the IBM PS/2 Hardware Interface Technical Reference. Private to devices/vga.
+// VGA register fields, named as in the IBM PS/2 Hardware Interface Technical Reference. Private to
+// devices/vga.
 #pragma once
 #include "devices/register.h"
 
@@ -71,7 +72,8 @@ enum Dispi : u16 {
     DispiY,
     DispiMemory
 };
-inline constexpr u16 EnableBit = 0x01, GetCapabilities = 0x02, EightBitDac = 0x20, LinearBit = 0x40, NoClear = 0x80;
+inline constexpr u16 EnableBit = 0x01, GetCapabilities = 0x02, EightBitDac = 0x20, LinearBit = 0x40,
+                     NoClear = 0x80;
 inline constexpr u16 MaximumWidth = 2560, MaximumHeight = 1600;
 
 } // namespace vitrine::devices::vga

@@ -1,5 +1,5 @@
-// vga memory — the graphics controller between the processor's window and the four planes: write modes 0–3, read
-// modes 0 and 1, odd/even and chain-4 addressing, DISPI banks; and the saved form of the 16 MiB.
+// vga memory — the graphics controller between the processor's window and the four planes: write modes 0–3,
+// read modes 0 and 1, odd/even and chain-4 addressing, DISPI banks; and the saved form of the 16 MiB.
 #include <algorithm>
 #include <cstring>
 #include "devices/vga/fields.h"
@@ -24,7 +24,8 @@ bool Vga::window_offset(u64 offset, u32& address) const {
     struct Window {
         u32 base, size;
     };
-    static constexpr std::array<Window, 4> Windows{{{0, 0x20000}, {0, 0x10000}, {0x10000, 0x8000}, {0x18000, 0x8000}}};
+    static constexpr std::array<Window, 4> Windows{
+        {{0, 0x20000}, {0, 0x10000}, {0x10000, 0x8000}, {0x18000, 0x8000}}};
     const Window window = Windows[MemoryMap::get(graphics_[GfxMisc])];
     if (offset < window.base || offset - window.base >= window.size) return false;
     address = static_cast<u32>(offset - window.base) & 0xFFFF;
@@ -90,8 +91,10 @@ void Vga::store_planes(u32 at, u8 planes, u8 value) {
         }
         const u8 set = (graphics_[GfxSetReset] >> p & 1) != 0 ? 0xFF : 0x00;
         u8 data = rotated;
-        if (mode == 2) data = (value >> p & 1) != 0 ? 0xFF : 0x00;
-        else if (mode == 3 || (graphics_[GfxEnableSetReset] >> p & 1) != 0) data = set;
+        if (mode == 2)
+            data = (value >> p & 1) != 0 ? 0xFF : 0x00;
+        else if (mode == 3 || (graphics_[GfxEnableSetReset] >> p & 1) != 0)
+            data = set;
         switch (LogicFunction::get(graphics_[GfxRotate])) {
         case 1: data &= latch_[p]; break;
         case 2: data |= latch_[p]; break;
@@ -122,7 +125,9 @@ void Vga::clear_memory() {
 void Vga::serialize_memory(Archive& archive) {
     const u32 pages = static_cast<u32>(touched_.size());
     static constexpr std::array<u8, PageSize> Zeros{};
-    const auto is_zero = [this](u32 page) { return std::memcmp(&memory_[page * PageSize], Zeros.data(), PageSize) == 0; };
+    const auto is_zero = [this](u32 page) {
+        return std::memcmp(&memory_[page * PageSize], Zeros.data(), PageSize) == 0;
+    };
     u32 count = 0;
     if (archive.loading()) {
         clear_memory();
@@ -133,7 +138,8 @@ void Vga::serialize_memory(Archive& archive) {
             u32 page = 0;
             archive(page);
             if (!archive.ok()) return;
-            if (page >= pages || (i != 0 && page <= previous)) return archive.fail("display pages are out of order");
+            if (page >= pages || (i != 0 && page <= previous))
+                return archive.fail("display pages are out of order");
             previous = page;
             archive.bytes(touch(u64{page} * PageSize), PageSize);
         }

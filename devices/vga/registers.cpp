@@ -18,7 +18,9 @@ constexpr Frame Frame400{449, 400, 412}, Frame480{525, 480, 490};
 } // namespace
 
 /// CRTC and status registers live at 3Dxh (colour) or 3Bxh (monochrome).
-bool Vga::crtc_port(u16 port) const { return (port & 0xFFF0) == (ColourPorts::test(miscellaneous_) ? 0x3D0 : 0x3B0); }
+bool Vga::crtc_port(u16 port) const {
+    return (port & 0xFFF0) == (ColourPorts::test(miscellaneous_) ? 0x3D0 : 0x3B0);
+}
 
 /// Input status 1: bit 0 display disabled, bit 3 vertical retrace. Reading it aims 3C0h at its index again.
 u8 Vga::input_status() {
@@ -62,7 +64,8 @@ void Vga::write_attribute(u8 value) {
 
 void Vga::write_crtc(u8 value) {
     const unsigned index = crtc_index_ & 0x1F;
-    if (index < 8 && (crtc_[CrtcRetraceEnd] & 0x80) != 0) { // protected, but for bit 4 of the overflow register
+    if (index < 8 &&
+        (crtc_[CrtcRetraceEnd] & 0x80) != 0) { // protected, but for bit 4 of the overflow register
         if (index == CrtcOverflow) crtc_[index] = static_cast<u8>((crtc_[index] & ~0x10) | (value & 0x10));
         return;
     }
@@ -176,7 +179,8 @@ void Vga::bar_write(unsigned index, u64 offset, unsigned size, u64 value) {
         const u64 at = offset + i;
         if (at >= 0x400 && at < 0x420) {
             write_port_byte(static_cast<u16>(0x3C0 + (at - 0x400)), static_cast<u8>(value >> (8 * i)));
-        } else if (at >= 0x500 && at < 0x516 && (at & 1) == 0 && size - i >= 2) { // DISPI registers take 16-bit stores
+        } else if (at >= 0x500 && at < 0x516 && (at & 1) == 0 &&
+                   size - i >= 2) { // DISPI registers take 16-bit stores
             dispi_write(static_cast<u16>((at - 0x500) / 2), static_cast<u16>(value >> (8 * i)));
             ++i;
         }

@@ -1,4 +1,5 @@
-// vga render — what the monitor would show, as pixels or as text. Pure functions of registers, memory and virtual time.
+// vga render — what the monitor would show, as pixels or as text. Pure functions of registers, memory and
+// virtual time.
 #include <algorithm>
 #include "devices/vga/fields.h"
 #include "devices/vga/vga.h"
@@ -62,7 +63,8 @@ u32 Vga::colour(u32 dac_index) const {
 u32 Vga::palette(u32 attribute) const {
     const u8 entry = attribute_.registers[attribute & attribute_.registers[AttrPlaneEnable] & 15];
     const u8 select = attribute_.registers[AttrColourSelect];
-    if (Palette54Select::test(attribute_.registers[AttrMode])) return colour((entry & 0x0Fu) | (select & 0x0Fu) << 4);
+    if (Palette54Select::test(attribute_.registers[AttrMode]))
+        return colour((entry & 0x0Fu) | (select & 0x0Fu) << 4);
     return colour((entry & 0x3Fu) | (select & 0x0Cu) << 4);
 }
 
@@ -76,8 +78,8 @@ Vga::Cursor Vga::cursor() const {
     out.column = (at & 0xFFFF) % g.pitch;
     out.row = (at & 0xFFFF) / g.pitch;
     out.visible = (crtc_[CrtcCursorStart] & 0x20) == 0 &&
-                  (crtc_[CrtcCursorStart] & 0x1F) <= (crtc_[CrtcCursorEnd] & 0x1F) && out.column < g.columns &&
-                  out.row < g.lines / g.cell_height;
+                  (crtc_[CrtcCursorStart] & 0x1F) <= (crtc_[CrtcCursorEnd] & 0x1F) &&
+                  out.column < g.columns && out.row < g.lines / g.cell_height;
     return out;
 }
 
@@ -115,7 +117,8 @@ void Vga::render_text(FrameBuffer& out) const {
     out.pixels.assign(std::size_t{out.width} * out.height, Opaque);
     const u8 map = sequencer_[SeqCharacterMap], mode = attribute_.registers[AttrMode];
     const auto font_base = [](u32 n) { return (n & 3) * 0x4000 + (n >> 2) * 0x2000; };
-    const u32 font_b = font_base((map & 3u) | (map >> 2 & 4u)), font_a = font_base((map >> 2 & 3u) | (map >> 3 & 4u));
+    const u32 font_b = font_base((map & 3u) | (map >> 2 & 4u)),
+              font_a = font_base((map >> 2 & 3u) | (map >> 3 & 4u));
     std::array<u32, 16> colours{};
     for (u32 i = 0; i < 16; ++i) colours[i] = palette(i);
     const bool characters_off = events_.now() % CharacterBlink >= CharacterBlink / 2;
@@ -139,7 +142,8 @@ void Vga::render_text(FrameBuffer& out) const {
                 u32 bits = u32{plane_byte(2, font + code * 32u + line)} << 1;
                 // The ninth dot repeats the eighth for line graphics, C0h–DFh.
                 if (LineGraphics::test(mode) && code >= 0xC0 && code <= 0xDF) bits |= bits >> 1 & 1;
-                if (cursor_here && line >= (crtc_[CrtcCursorStart] & 0x1Fu) && line <= (crtc_[CrtcCursorEnd] & 0x1Fu))
+                if (cursor_here && line >= (crtc_[CrtcCursorStart] & 0x1Fu) &&
+                    line <= (crtc_[CrtcCursorEnd] & 0x1Fu))
                     bits = 0x1FF;
                 u32* pixel = &out.pixels[std::size_t{row * g.cell_height + line} * out.width + column * dots];
                 for (u32 dot = 0; dot < dots; ++dot) pixel[dot] = (bits >> (8 - dot) & 1) != 0 ? front : back;
@@ -224,8 +228,12 @@ void Vga::render_dispi(FrameBuffer& out) const {
             const u32 half = bytes >= 2 ? u32{p[0]} | u32{p[1]} << 8 : 0;
             switch (dispi_.depth) {
             case 8: *pixel = colours[p[0]]; break;
-            case 15: *pixel = pack(widen(half >> 10 & 31, 5), widen(half >> 5 & 31, 5), widen(half & 31, 5)); break;
-            case 16: *pixel = pack(widen(half >> 11 & 31, 5), widen(half >> 5 & 63, 6), widen(half & 31, 5)); break;
+            case 15:
+                *pixel = pack(widen(half >> 10 & 31, 5), widen(half >> 5 & 31, 5), widen(half & 31, 5));
+                break;
+            case 16:
+                *pixel = pack(widen(half >> 11 & 31, 5), widen(half >> 5 & 63, 6), widen(half & 31, 5));
+                break;
             default: *pixel = pack(p[2], p[1], p[0]); break; // 24 and 32: blue, green, red
             }
         }

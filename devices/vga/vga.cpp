@@ -35,17 +35,20 @@ void Vga::reset() {
 void Vga::serialize(Archive& archive) {
     archive.section(name(), 1);
     PciDevice::serialize(archive);
-    archive(miscellaneous_, feature_, sequencer_index_, graphics_index_, crtc_index_, sequencer_, graphics_, crtc_);
+    archive(miscellaneous_, feature_, sequencer_index_, graphics_index_, crtc_index_, sequencer_, graphics_,
+            crtc_);
     archive(attribute_.index, attribute_.data_next, attribute_.registers);
     archive(dac_.mask, dac_.read_index, dac_.write_index, dac_.component, dac_.state, dac_.palette);
     archive(dispi_.index, dispi_.id, dispi_.width, dispi_.height, dispi_.depth, dispi_.enable, dispi_.bank,
             dispi_.virtual_width, dispi_.virtual_height, dispi_.x_offset, dispi_.y_offset);
     archive(latch_);
     if (archive.loading() && archive.ok()) {
-        const bool depth_known = dispi_.depth == 0 || dispi_.depth == 4 || dispi_.depth == 8 || dispi_.depth == 15 ||
-                                 dispi_.depth == 16 || dispi_.depth == 24 || dispi_.depth == 32;
-        if (dac_.component > 2 || !depth_known || dispi_.width > MaximumWidth || dispi_.height > MaximumHeight ||
-            dispi_.bank >= MemorySize >> 16 || (dispi_.width != 0 && dispi_.virtual_width < dispi_.width))
+        const bool depth_known = dispi_.depth == 0 || dispi_.depth == 4 || dispi_.depth == 8 ||
+                                 dispi_.depth == 15 || dispi_.depth == 16 || dispi_.depth == 24 ||
+                                 dispi_.depth == 32;
+        if (dac_.component > 2 || !depth_known || dispi_.width > MaximumWidth ||
+            dispi_.height > MaximumHeight || dispi_.bank >= MemorySize >> 16 ||
+            (dispi_.width != 0 && dispi_.virtual_width < dispi_.width))
             return archive.fail("a display register holds an impossible value");
     }
     serialize_memory(archive);

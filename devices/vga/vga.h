@@ -1,17 +1,16 @@
 // vga — VGA with Bochs VBE extensions, PCI 00:01.0 1234:1111.
 //
-// Windows: A0000–BFFFF (legacy, 128 KiB), BAR0 16 MiB linear framebuffer, BAR2 4 KiB (VGA ports at 400h, DISPI at 500h).
-// Ports: 3B0h–3DFh, 1CEh index and 1CFh/1D0h data of the DISPI interface.
-// Implements: IBM VGA as in the PS/2 Hardware Interface Technical Reference (video subsystem); Bochs VBE DISPI 0xB0C5.
+// Windows: A0000–BFFFF (legacy, 128 KiB), BAR0 16 MiB linear framebuffer, BAR2 4 KiB (VGA ports at 400h,
+// DISPI at 500h). Ports: 3B0h–3DFh, 1CEh index and 1CFh/1D0h data of the DISPI interface. Implements: IBM VGA
+// as in the PS/2 Hardware Interface Technical Reference (video subsystem); Bochs VBE DISPI 0xB0C5.
 //
-// Memory: 16 MiB, one byte of plane p at plane offset o is byte 4·o + p, so that the first 256 KiB are the four planes
-// and the framebuffer sees them. BAR0 is plain host memory: the board maps pages that lfb_page() gives and the processor
-// writes them directly.
-// Invariants: render() and text_screen() are pure functions of state. Save and digest hold only pages that are not zero,
-// so they depend on contents, never on who looked.
-// Inaccuracies: the display is sampled whole, without beam position; retrace bits come from virtual time at 70 Hz
-// (60 Hz for 480 lines); no interrupt at retrace; split screen, pixel and byte panning are not drawn; 40-column text and
-// 320-pixel modes are drawn at their own width.
+// Memory: 16 MiB, one byte of plane p at plane offset o is byte 4·o + p, so that the first 256 KiB are the
+// four planes and the framebuffer sees them. BAR0 is plain host memory: the board maps pages that lfb_page()
+// gives and the processor writes them directly. Invariants: render() and text_screen() are pure functions of
+// state. Save and digest hold only pages that are not zero, so they depend on contents, never on who looked.
+// Inaccuracies: the display is sampled whole, without beam position; retrace bits come from virtual time at
+// 70 Hz (60 Hz for 480 lines); no interrupt at retrace; split screen, pixel and byte panning are not drawn;
+// 40-column text and 320-pixel modes are drawn at their own width.
 #pragma once
 #include <memory>
 #include "devices/pci_device.h"
@@ -25,13 +24,14 @@ struct FrameBuffer {
 };
 
 class Vga final : public PciDevice, public PortDevice, public MmioDevice {
-  public:
+public:
     static constexpr u32 MemorySize = 16 << 20;
     static constexpr u32 PageSize = 4096;
 
     explicit Vga(EventQueue& events);
 
-    /// The host page behind BAR0 at a page-aligned `offset` below MemorySize; from then on its contents are saved.
+    /// The host page behind BAR0 at a page-aligned `offset` below MemorySize; from then on its contents are
+    /// saved.
     u8* lfb_page(u64 offset);
     /// All of it. Marks every page as possibly used, which makes digests slower than lfb_page() does.
     u8* lfb_memory();
@@ -47,8 +47,8 @@ class Vga final : public PciDevice, public PortDevice, public MmioDevice {
     /// What the screen shows now. The cursor is drawn in its visible phase.
     void render(FrameBuffer& out) const;
     bool text_mode() const;
-    /// Lines of the text screen, CP437 mapped to ASCII where it has the glyph ('?' elsewhere), trailing blanks cut.
-    /// Empty when not in text mode.
+    /// Lines of the text screen, CP437 mapped to ASCII where it has the glyph ('?' elsewhere), trailing
+    /// blanks cut. Empty when not in text mode.
     std::vector<std::string> text_screen() const;
     struct Cursor {
         u32 column = 0, row = 0;
@@ -61,7 +61,7 @@ class Vga final : public PciDevice, public PortDevice, public MmioDevice {
     void serialize(Archive& archive) override;
     std::vector<Field> describe() const override;
 
-  private:
+private:
     struct Attribute {
         u8 index = 0;
         bool data_next = false;

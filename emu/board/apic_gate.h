@@ -1,5 +1,5 @@
-// ApicGate — stands between the processor and its local APIC, so that a timer armed through an MSR is noticed as one
-// armed through memory is: the board then cuts the current run short.
+// ApicGate — stands between the processor and its local APIC, so that a timer armed through an MSR is noticed
+// as one armed through memory is: the board then cuts the current run short.
 #pragma once
 #include <functional>
 #include "emu/board/board.h"
@@ -7,7 +7,7 @@
 namespace vitrine::emu {
 
 class Board::ApicGate final : public cpu::InterruptController {
-  public:
+public:
     ApicGate(devices::LocalApic& apic, std::function<void()> after) : apic_(apic), after_(std::move(after)) {}
     int acknowledge() override { return apic_.acknowledge(); }
     bool msr_read(u32 index, u64& value) override { return apic_.msr_read(index, value); }
@@ -21,7 +21,7 @@ class Board::ApicGate final : public cpu::InterruptController {
     u32 apic_id() override { return apic_.apic_id(); }
     bool apic_enabled() override { return apic_.apic_enabled(); }
 
-  private:
+private:
     devices::LocalApic& apic_;
     std::function<void()> after_;
 };

@@ -1,4 +1,5 @@
-// Board: how the machine is put together. Bus decoding is in bus.cpp. docs/board.md holds the map that this file wires.
+// Board: how the machine is put together. Bus decoding is in bus.cpp. docs/board.md holds the map that this
+// file wires.
 #include "emu/board/board.h"
 #include <cstring>
 #include <fmt/format.h>
@@ -13,9 +14,22 @@ namespace {
 
 // fw_cfg selectors and e820 types, QEMU docs/specs/fw_cfg and ACPI 6.4 table 15-1.
 enum Selector : u16 {
-    RamSize = 0x03, ProcessorCount = 0x05, KernelAddress = 0x07, KernelSize = 0x08, InitrdAddress = 0x0A, InitrdSize = 0x0B,
-    BootMenu = 0x0E, MaximumProcessors = 0x0F, KernelData = 0x11, InitrdData = 0x12, CommandLineAddress = 0x13,
-    CommandLineSize = 0x14, CommandLineData = 0x15, SetupAddress = 0x16, SetupSize = 0x17, SetupData = 0x18,
+    RamSize = 0x03,
+    ProcessorCount = 0x05,
+    KernelAddress = 0x07,
+    KernelSize = 0x08,
+    InitrdAddress = 0x0A,
+    InitrdSize = 0x0B,
+    BootMenu = 0x0E,
+    MaximumProcessors = 0x0F,
+    KernelData = 0x11,
+    InitrdData = 0x12,
+    CommandLineAddress = 0x13,
+    CommandLineSize = 0x14,
+    CommandLineData = 0x15,
+    SetupAddress = 0x16,
+    SetupSize = 0x17,
+    SetupData = 0x18,
 };
 constexpr u32 E820Ram = 1;
 
@@ -30,50 +44,70 @@ Expected<std::unique_ptr<Board>> Board::create(BoardSetup setup, BoardSinks sink
     auto memory = GuestMemory::create(setup.memory_bytes);
     if (!memory) return std::unexpected(memory.error());
     if (setup.disks.size() > Ich9Ahci::Ports)
-        return usage_error(fmt::format("{} disks: the AHCI controller has {} ports", setup.disks.size(), Ich9Ahci::Ports));
+        return usage_error(
+            fmt::format("{} disks: the AHCI controller has {} ports", setup.disks.size(), Ich9Ahci::Ports));
     std::unique_ptr<Board> board(new Board(std::move(setup), std::move(*memory), std::move(sinks)));
     board->power_on();
     return board;
 }
 
 Board::Board(BoardSetup setup, GuestMemory memory, BoardSinks sinks)
-    : sinks_(std::move(sinks)), memory_(std::move(memory)), rom_(std::move(setup.bios)), disks_(std::move(setup.disks)),
-      events_([this] { return cpu_ ? cpu_->cycles() : 0; }),
+    : sinks_(std::move(sinks)), memory_(std::move(memory)), rom_(std::move(setup.bios)),
+      disks_(std::move(setup.disks)), events_([this] { return cpu_ ? cpu_->cycles() : 0; }),
       pic_([this](bool level) { lapic_.set_external_interrupt(level); }),
       lapic_(events_, 0, true,
-             {.interrupt_request = [this](bool level) { if (cpu_) cpu_->set_interrupt_request(level); },
+             {.interrupt_request =
+                  [this](bool level) {
+                      if (cpu_) cpu_->set_interrupt_request(level);
+                  },
               .nmi = [this] { cpu_->raise_nmi(); },
               .external_acknowledge = [this] { return pic_.acknowledge(); },
               .end_of_interrupt = [this](u8 vector) { ioapic_.end_of_interrupt(vector); },
-              .send = [this](LocalApic& from, const InterruptMessage& m, Shorthand to) { apic_bus_.send(from, m, to); },
+              .send = [this](LocalApic& from, const InterruptMessage& m,
+                             Shorthand to) { apic_bus_.send(from, m, to); },
               .init = [this] { ask(BoardRequest::Kind::ResetProcessor); },
-              .start_up = [this](u8 vector) {
-                  sinks_.log(fmt::format("board: start-up message {:02X}h, but there is one processor", vector));
-              },
+              .start_up =
+                  [this](u8 vector) {
+                      sinks_.log(
+                          fmt::format("board: start-up message {:02X}h, but there is one processor", vector));
+                  },
               .mapping_changed = [this] { mapping_changed(); }}),
       ioapic_([this](const InterruptMessage& m) { apic_bus_.deliver(m); }),
       pit_(events_, [this](bool level) { wires_.isa(0, Source::Device, level); }),
-      hpet_(events_, {.ioapic_pin = [this](unsigned pin, bool level) { wires_.pin(pin, true, level); },
-                      .legacy_irq = [this](unsigned irq, bool level) { wires_.isa(irq, Source::HpetLegacy, level); },
-                      .legacy_replacement = [this](bool enabled) { wires_.set_hpet_legacy(enabled); }}),
+      hpet_(events_,
+            {.ioapic_pin = [this](unsigned pin, bool level) { wires_.pin(pin, true, level); },
+             .legacy_irq = [this](unsigned irq, bool level) { wires_.isa(irq, Source::HpetLegacy, level); },
+             .legacy_replacement = [this](bool enabled) { wires_.set_hpet_legacy(enabled); }}),
       rtc_(events_, [this](bool level) { wires_.isa(8, Source::Device, level); },
-           {.wall_clock = setup.wall_clock, .memory_below_4g = memory_.low_size(), .memory_above_4g = memory_.high_size(),
+           {.wall_clock = setup.wall_clock,
+            .memory_below_4g = memory_.low_size(),
+            .memory_above_4g = memory_.high_size(),
             .processors = 1}),
-      acpi_pm_(events_, {.sci = [this](bool level) { wires_.isa(lpc_.sci_irq(), Source::SystemControl, level); },
-                         .power_off = [this] { ask(BoardRequest::Kind::PowerOff); }}),
-      keyboard_controller_(events_, {.keyboard_interrupt = [this](bool level) { wires_.isa(1, Source::Device, level); },
-                                     .mouse_interrupt = [this](bool level) { wires_.isa(12, Source::Device, level); },
-                                     .a20 = [this](bool level) { set_a20(level); },
-                                     .reset_pulse = [this] { ask(BoardRequest::Kind::ResetPlatform); }}),
-      com1_(events_, 0x3F8, [this](bool level) { wires_.isa(4, Source::Device, level); },
-            [this](std::string_view bytes) { sinks_.serial(bytes); }),
-      com2_(events_, 0x2F8, [this](bool level) { wires_.isa(3, Source::Device, level); }, [](std::string_view) {}),
-      post_([this](u8 code) { sinks_.post_code(code); }), debug_console_([this](char c) { debug_character(c); }),
-      debug_exit_([this](u32 value) { ask(BoardRequest::Kind::DebugExit, value); }), fw_cfg_(*this), vga_(events_),
+      acpi_pm_(events_,
+               {.sci = [this](bool level) { wires_.isa(lpc_.sci_irq(), Source::SystemControl, level); },
+                .power_off = [this] { ask(BoardRequest::Kind::PowerOff); }}),
+      keyboard_controller_(
+          events_, {.keyboard_interrupt = [this](bool level) { wires_.isa(1, Source::Device, level); },
+                    .mouse_interrupt = [this](bool level) { wires_.isa(12, Source::Device, level); },
+                    .a20 = [this](bool level) { set_a20(level); },
+                    .reset_pulse = [this] { ask(BoardRequest::Kind::ResetPlatform); }}),
+      com1_(
+          events_, 0x3F8, [this](bool level) { wires_.isa(4, Source::Device, level); },
+          [this](std::string_view bytes) { sinks_.serial(bytes); }),
+      com2_(
+          events_, 0x2F8, [this](bool level) { wires_.isa(3, Source::Device, level); },
+          [](std::string_view) {}),
+      post_([this](u8 code) { sinks_.post_code(code); }),
+      debug_console_([this](char c) { debug_character(c); }),
+      debug_exit_([this](u32 value) { ask(BoardRequest::Kind::DebugExit, value); }), fw_cfg_(*this),
+      vga_(events_),
       lpc_({.isa_irq = [this](unsigned irq, bool level) { wires_.isa(irq, Source::Pirq, level); },
             .ioapic_pin = [this](unsigned pin, bool level) { wires_.pin(pin, false, level); },
             .a20 = [this](bool level) { set_a20(level); },
-            .reset = [this](bool full) { ask(full ? BoardRequest::Kind::ResetPlatform : BoardRequest::Kind::ResetProcessor); },
+            .reset =
+                [this](bool full) {
+                    ask(full ? BoardRequest::Kind::ResetPlatform : BoardRequest::Kind::ResetProcessor);
+                },
             .apm_command = [this](u8 command) { acpi_pm_.apm_command(command); }}),
       ahci_(events_, *this) {
     wires_.to_pic = [this](unsigned line, bool level) { pic_.set_line(line, level); };
@@ -90,8 +124,10 @@ Board::Board(BoardSetup setup, GuestMemory memory, BoardSinks sinks)
 Board::~Board() = default;
 
 void Board::list_chips() {
-    chips_ = {&pic_, &lapic_, &ioapic_, &pit_, &hpet_, &rtc_, &acpi_pm_, &keyboard_controller_, &com1_, &com2_, &post_,
-              &debug_console_, &debug_exit_, &fw_cfg_, &pci_, &mch_, &vga_, &lpc_, &ahci_};
+    chips_ = {
+        &pic_,  &lapic_, &ioapic_, &pit_,           &hpet_,       &rtc_,    &acpi_pm_, &keyboard_controller_,
+        &com1_, &com2_,  &post_,   &debug_console_, &debug_exit_, &fw_cfg_, &pci_,     &mch_,
+        &vga_,  &lpc_,   &ahci_};
     for (Chip* chip : chips_) chip->set_log([this](std::string_view line) { sinks_.log(line); });
 }
 
@@ -118,7 +154,8 @@ void Board::claim_ports() {
     port_reported_.assign(65536, false);
     const auto claim = [this](PortDevice& device, u16 first, u16 last, bool bytes_only = true) {
         port_claims_.push_back({&device, bytes_only});
-        for (unsigned port = first; port <= last; ++port) port_table_[port] = static_cast<u8>(port_claims_.size() - 1);
+        for (unsigned port = first; port <= last; ++port)
+            port_table_[port] = static_cast<u8>(port_claims_.size() - 1);
     };
     claim(pic_, 0x20, 0x21);
     claim(pic_, 0xA0, 0xA1);
@@ -190,7 +227,7 @@ void Board::make_processor(const cpu::Options& options) {
     cpu_ = std::make_unique<cpu::Cpu>(options, *this, *apic_gate_);
 }
 
-// ---- resets -----------------------------------------------------------------------------------------------------
+// ---- resets -----------------------------------------------------------------------------------------------
 
 void Board::reset() {
     wires_.reset();
@@ -223,11 +260,12 @@ void Board::set_a20(bool level) {
     mapping_changed();
 }
 
-// ---- odds and ends ----------------------------------------------------------------------------------------------
+// ---- odds and ends ----------------------------------------------------------------------------------------
 
 void Board::message(u64 address, u32 data) {
     // SDM 3A 11.11.1: FEExxxxx is the interrupt message window; anything else is an ordinary 4-byte write.
-    if ((address & 0xFFFF'FFFF'FFF0'0000) == 0xFEE0'0000) return apic_bus_.deliver(message_from_msi(address, data));
+    if ((address & 0xFFFF'FFFF'FFF0'0000) == 0xFEE0'0000)
+        return apic_bus_.deliver(message_from_msi(address, data));
     u8 bytes[4];
     std::memcpy(bytes, &data, sizeof bytes);
     write(address, bytes);
@@ -236,7 +274,8 @@ void Board::message(u64 address, u32 data) {
 void Board::serial_in(std::string_view bytes) {
     const std::size_t accepted = com1_.receive(bytes);
     if (accepted < bytes.size())
-        sinks_.log(fmt::format("uart16550: the receive queue is full; {} bytes were lost", bytes.size() - accepted));
+        sinks_.log(
+            fmt::format("uart16550: the receive queue is full; {} bytes were lost", bytes.size() - accepted));
 }
 
 void Board::debug_character(char c) {
@@ -270,7 +309,8 @@ void Board::serialize_memory_and_disks(Archive& archive) {
     memory_.serialize(archive);
     u32 count = static_cast<u32>(disks_.size());
     archive(count);
-    if (archive.loading() && archive.ok() && count != disks_.size()) archive.fail("the machine has another number of disks");
+    if (archive.loading() && archive.ok() && count != disks_.size())
+        archive.fail("the machine has another number of disks");
     for (auto& disk : disks_)
         if (archive.ok()) disk->serialize(archive);
 }

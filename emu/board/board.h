@@ -1,12 +1,13 @@
 // Board — the q35-like PC of docs/board.md: one processor, every chip, RAM, ROM, and the wires between them.
 //
-// Interface: create() builds and powers on; the machine drives `processor()` and `events()` and asks take_request() after
-// each run what the guest asked for (reset, power-off, debug exit). The board is the processor's physical bus and the
-// chips' DMA port.
+// Interface: create() builds and powers on; the machine drives `processor()` and `events()` and asks
+// take_request() after each run what the guest asked for (reset, power-off, debug exit). The board is the
+// processor's physical bus and the chips' DMA port.
 //
-// Invariants: chips are made, reset, serialized and digested in the order of their members below. Nothing here reads the
-// host's clock. A bus access that schedules an event before the current deadline makes the processor stop after the
-// instruction, so that the event is delivered at the first boundary at or after its time.
+// Invariants: chips are made, reset, serialized and digested in the order of their members below. Nothing
+// here reads the host's clock. A bus access that schedules an event before the current deadline makes the
+// processor stop after the instruction, so that the event is delivered at the first boundary at or after its
+// time.
 #pragma once
 #include <functional>
 #include <memory>
@@ -52,10 +53,10 @@ struct BoardSetup {
 /// What the host hears from the board. None of it may change guest-visible state.
 struct BoardSinks {
     std::function<void(u8 code)> post_code;
-    std::function<void(std::string_view bytes)> serial;        ///< COM1
-    std::function<void(std::string_view line)> log;            ///< a chip says that it does not model something
-    std::function<void(std::string_view line)> unclaimed;      ///< an access that nobody answered
-    std::function<void(std::string_view line)> debug_console;  ///< whole lines from port E9h
+    std::function<void(std::string_view bytes)> serial;   ///< COM1
+    std::function<void(std::string_view line)> log;       ///< a chip says that it does not model something
+    std::function<void(std::string_view line)> unclaimed; ///< an access that nobody answered
+    std::function<void(std::string_view line)> debug_console; ///< whole lines from port E9h
 };
 
 /// What the guest asked the platform to do during the last instruction.
@@ -66,7 +67,7 @@ struct BoardRequest {
 };
 
 class Board final : public cpu::PhysicalBus, public devices::DmaPort {
-  public:
+public:
     static Expected<std::unique_ptr<Board>> create(BoardSetup setup, BoardSinks sinks);
     ~Board() override;
 
@@ -127,7 +128,7 @@ class Board final : public cpu::PhysicalBus, public devices::DmaPort {
     };
     std::vector<Region> physical_map() const;
 
-  private:
+private:
     Board(BoardSetup setup, GuestMemory memory, BoardSinks sinks);
     // board.cpp: the set-up.
     void make_processor(const cpu::Options& options);

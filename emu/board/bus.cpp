@@ -1,7 +1,9 @@
-// The board's bus: which chip, ROM or RAM answers a physical address or a port, now. docs/board.md has the map.
+// The board's bus: which chip, ROM or RAM answers a physical address or a port, now. docs/board.md has the
+// map.
 //
-// Order of decoding in memory: local APIC page (inside the processor on hardware), legacy VGA window, PAM region, RAM,
-// I/O APIC, HPET, ROM, RCBA, ECAM, PCI BARs. What nobody claims reads as all ones and swallows writes.
+// Order of decoding in memory: local APIC page (inside the processor on hardware), legacy VGA window, PAM
+// region, RAM, I/O APIC, HPET, ROM, RCBA, ECAM, PCI BARs. What nobody claims reads as all ones and swallows
+// writes.
 #include <algorithm>
 #include <cstring>
 #include <fmt/format.h>
@@ -12,7 +14,19 @@ namespace vitrine::emu {
 
 using namespace devices;
 
-enum class Board::Area : u8 { Nothing, Ram, Rom, Shadow, Window, LocalApic, IoApic, Hpet, Chipset, Ecam, Bar };
+enum class Board::Area : u8 {
+    Nothing,
+    Ram,
+    Rom,
+    Shadow,
+    Window,
+    LocalApic,
+    IoApic,
+    Hpet,
+    Chipset,
+    Ecam,
+    Bar
+};
 
 namespace {
 constexpr u64 WindowStart = 0xA0000, WindowEnd = 0xC0000, HpetSize = 0x400, ChipsetSize = 0x4000;
@@ -20,7 +34,8 @@ constexpr u64 A20Bit = u64{1} << 20;
 } // namespace
 
 Board::Decoded Board::decode(u64 pa) const {
-    if (lapic_.mmio_enabled() && (pa & ~(PageBytes - 1)) == lapic_.mmio_base()) return {Area::LocalApic, pa & (PageBytes - 1)};
+    if (lapic_.mmio_enabled() && (pa & ~(PageBytes - 1)) == lapic_.mmio_base())
+        return {Area::LocalApic, pa & (PageBytes - 1)};
     if (pa >= WindowStart && pa < WindowEnd) return {Area::Window, pa - WindowStart};
     if (pa >= Rom::ShadowStart && pa < Rom::ShadowEnd) return {Area::Shadow, pa};
     if (memory_.at(pa)) return {Area::Ram, pa};
@@ -28,7 +43,8 @@ Board::Decoded Board::decode(u64 pa) const {
     if (pa - Hpet::DefaultBase < HpetSize) return {Area::Hpet, pa - Hpet::DefaultBase};
     if (rom_.high(pa)) return {Area::Rom, pa};
     if (auto base = lpc_.rcba(); base && pa - *base < ChipsetSize) return {Area::Chipset, pa - *base};
-    if (auto window = mch_.ecam(); window && pa - window->base < window->size) return {Area::Ecam, pa - window->base};
+    if (auto window = mch_.ecam(); window && pa - window->base < window->size)
+        return {Area::Ecam, pa - window->base};
     if (auto claim = pci_.claim_memory(pa)) return {Area::Bar, claim->offset, *claim};
     return {Area::Nothing, pa};
 }
@@ -51,7 +67,7 @@ cpu::PhysicalPage Board::page(u64 pa) {
     }
 }
 
-// ---- memory-mapped registers -------------------------------------------------------------------------------------
+// ---- memory-mapped registers ------------------------------------------------------------------------------
 
 u64 Board::read_by_bytes(u64 pa, unsigned size) {
     u64 value = 0;
@@ -124,7 +140,7 @@ void Board::mmio_write(u64 pa, unsigned size, u64 value) {
     after_access();
 }
 
-// ---- ports --------------------------------------------------------------------------------------------------------
+// ---- ports ------------------------------------------------------------------------------------------------
 
 PortDevice* Board::port_owner(u16 port, bool& bytes_only) const {
     const PortClaim& claim = port_claims_[port_table_[port]];
@@ -139,7 +155,8 @@ u32 Board::port_read(u16 port, unsigned size) {
         if (bytes_only && size > 1) {
             // An 8-bit device on the ISA bus: the bridge makes one cycle a byte.
             value = 0;
-            for (unsigned i = 0; i < size; ++i) value |= (port_read(static_cast<u16>(port + i), 1) & 0xFF) << (8 * i);
+            for (unsigned i = 0; i < size; ++i)
+                value |= (port_read(static_cast<u16>(port + i), 1) & 0xFF) << (8 * i);
             return value;
         }
         value = device->port_read(port, size);
@@ -158,7 +175,8 @@ void Board::port_write(u16 port, unsigned size, u32 value) {
     bool bytes_only = false;
     if (PortDevice* device = port_owner(port, bytes_only)) {
         if (bytes_only && size > 1) {
-            for (unsigned i = 0; i < size; ++i) port_write(static_cast<u16>(port + i), 1, (value >> (8 * i)) & 0xFF);
+            for (unsigned i = 0; i < size; ++i)
+                port_write(static_cast<u16>(port + i), 1, (value >> (8 * i)) & 0xFF);
             return;
         }
         device->port_write(port, size, value);
@@ -179,10 +197,11 @@ void Board::unclaimed(const char* kind, u64 address, unsigned size, bool is_writ
     } else if (++unclaimed_memory_lines_ > 64) {
         return;
     }
-    sinks_.unclaimed(fmt::format("board: nobody answers at {} {:X}h ({} of {} bytes)", kind, address, is_write ? "write" : "read", size));
+    sinks_.unclaimed(fmt::format("board: nobody answers at {} {:X}h ({} of {} bytes)", kind, address,
+                                 is_write ? "write" : "read", size));
 }
 
-// ---- bus masters ---------------------------------------------------------------------------------------------------
+// ---- bus masters ------------------------------------------------------------------------------------------
 
 bool Board::read(u64 pa, std::span<u8> out) {
     bool all = true;
@@ -190,8 +209,10 @@ bool Board::read(u64 pa, std::span<u8> out) {
         const std::size_t n = std::min<std::size_t>(out.size(), PageBytes - (pa & (PageBytes - 1)));
         const bool window = pa >= WindowStart && pa < WindowEnd;
         const u8* host = window ? nullptr : memory_.at(pa);
-        if (host) std::memcpy(out.data(), host, n);
-        else std::memset(out.data(), 0xFF, n), all = false;
+        if (host)
+            std::memcpy(out.data(), host, n);
+        else
+            std::memset(out.data(), 0xFF, n), all = false;
         out = out.subspan(n), pa += n;
     }
     return all;
@@ -213,7 +234,7 @@ bool Board::write(u64 pa, std::span<const u8> data) {
     return all;
 }
 
-// ---- the map, for people -------------------------------------------------------------------------------------------
+// ---- the map, for people ----------------------------------------------------------------------------------
 
 std::vector<Board::Region> Board::physical_map() const {
     std::vector<Region> rows;
@@ -241,7 +262,8 @@ std::vector<Board::Region> Board::physical_map() const {
             if (const PciDevice* found = pci_.at(device, function))
                 for (unsigned i = 0; i < PciDevice::BarCount; ++i)
                     if (auto base = found->bar_address(i);
-                        base && (found->bar(i).kind == PciDevice::BarKind::Memory || found->bar(i).kind == PciDevice::BarKind::Prefetchable))
+                        base && (found->bar(i).kind == PciDevice::BarKind::Memory ||
+                                 found->bar(i).kind == PciDevice::BarKind::Prefetchable))
                         add(*base, found->bar(i).size, fmt::format("{} BAR{}", found->name(), i));
     add(Ioapic::DefaultBase, PageBytes, "I/O APIC");
     add(Hpet::DefaultBase, HpetSize, "HPET");

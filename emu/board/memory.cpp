@@ -1,4 +1,5 @@
-// GuestMemory: see memory.h. The mapping is anonymous and not reserved: a 64 GiB machine costs what its guest touches.
+// GuestMemory: see memory.h. The mapping is anonymous and not reserved: a 64 GiB machine costs what its guest
+// touches.
 #include "emu/board/memory.h"
 #include <cerrno>
 #include <cstring>
@@ -10,7 +11,8 @@ namespace vitrine::emu {
 Expected<void> check_memory_size(u64 bytes) {
     if (bytes < SmallestMemory || bytes > LargestMemory)
         return usage_error(fmt::format("memory of {} MiB is impossible: 32 MiB to 64 GiB", bytes >> 20));
-    if (bytes % (1 << 20)) return usage_error(fmt::format("memory of {} bytes is not a whole number of MiB", bytes));
+    if (bytes % (1 << 20))
+        return usage_error(fmt::format("memory of {} bytes is not a whole number of MiB", bytes));
     return {};
 }
 
@@ -18,16 +20,19 @@ bool page_is_zero(const u8* page) {
     for (std::size_t i = 0; i < PageBytes; i += 64) {
         u64 words[8];
         std::memcpy(words, page + i, sizeof words);
-        if (words[0] | words[1] | words[2] | words[3] | words[4] | words[5] | words[6] | words[7]) return false;
+        if (words[0] | words[1] | words[2] | words[3] | words[4] | words[5] | words[6] | words[7])
+            return false;
     }
     return true;
 }
 
 Expected<GuestMemory> GuestMemory::create(u64 bytes) {
     if (auto ok = check_memory_size(bytes); !ok) return std::unexpected(ok.error());
-    void* base = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    void* base =
+        mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (base == MAP_FAILED)
-        return usage_error(fmt::format("the host cannot give {} MiB of memory: {}", bytes >> 20, std::strerror(errno)));
+        return usage_error(
+            fmt::format("the host cannot give {} MiB of memory: {}", bytes >> 20, std::strerror(errno)));
     return GuestMemory(static_cast<u8*>(base), bytes);
 }
 
@@ -47,7 +52,8 @@ void GuestMemory::serialize(Archive& archive) {
     archive.section("memory", 1);
     u64 size = size_;
     archive(size);
-    if (archive.loading() && archive.ok() && size != size_) archive.fail("the machine has another amount of memory");
+    if (archive.loading() && archive.ok() && size != size_)
+        archive.fail("the machine has another amount of memory");
     if (!archive.ok()) return;
     const u64 pages = size_ / PageBytes;
     constexpr u64 End = ~u64{0};

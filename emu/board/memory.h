@@ -1,7 +1,9 @@
-// GuestMemory — the machine's RAM: one lazily committed host mapping, seen by the guest below 2 GiB and above 4 GiB.
+// GuestMemory — the machine's RAM: one lazily committed host mapping, seen by the guest below 2 GiB and above
+// 4 GiB.
 //
-// Invariants: the host address of a guest page never changes while the machine lives. A page that the guest never wrote
-// is zero. serialize() and digests see only pages that are not zero, in order, so they depend on contents alone.
+// Invariants: the host address of a guest page never changes while the machine lives. A page that the guest
+// never wrote is zero. serialize() and digests see only pages that are not zero, in order, so they depend on
+// contents alone.
 #pragma once
 #include <span>
 #include "cpu/base/archive.h"
@@ -10,7 +12,7 @@
 namespace vitrine::emu {
 
 inline constexpr u64 PageBytes = 4096;
-inline constexpr u64 LowMemoryLimit = 0x8000'0000;   ///< RAM below 4 GiB ends here at most (docs/board.md)
+inline constexpr u64 LowMemoryLimit = 0x8000'0000; ///< RAM below 4 GiB ends here at most (docs/board.md)
 inline constexpr u64 HighMemoryBase = 0x1'0000'0000;
 inline constexpr u64 SmallestMemory = 32ull << 20;
 inline constexpr u64 LargestMemory = 64ull << 30;
@@ -20,7 +22,7 @@ Expected<void> check_memory_size(u64 bytes);
 bool page_is_zero(const u8* page);
 
 class GuestMemory {
-  public:
+public:
     static Expected<GuestMemory> create(u64 bytes);
     GuestMemory(GuestMemory&& other) noexcept;
     GuestMemory& operator=(GuestMemory&&) = delete;
@@ -29,17 +31,18 @@ class GuestMemory {
     u64 size() const { return size_; }
     u64 low_size() const { return size_ < LowMemoryLimit ? size_ : LowMemoryLimit; }
     u64 high_size() const { return size_ - low_size(); }
-    /// The host address of a guest physical byte, or nullptr where there is no RAM. Ignores holes below 1 MiB: the
-    /// board decides what lies over them.
+    /// The host address of a guest physical byte, or nullptr where there is no RAM. Ignores holes below 1
+    /// MiB: the board decides what lies over them.
     u8* at(u64 pa) const {
         if (pa < low_size()) return base_ + pa;
-        if (pa >= HighMemoryBase && pa - HighMemoryBase < high_size()) return base_ + low_size() + (pa - HighMemoryBase);
+        if (pa >= HighMemoryBase && pa - HighMemoryBase < high_size())
+            return base_ + low_size() + (pa - HighMemoryBase);
         return nullptr;
     }
     void clear();
     void serialize(Archive& archive);
 
-  private:
+private:
     GuestMemory(u8* base, u64 size) : base_(base), size_(size) {}
     u8* base_;
     u64 size_;

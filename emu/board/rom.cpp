@@ -12,9 +12,11 @@ Expected<Rom> Rom::load(const std::string& path) {
     const u64 size = bytes->size();
     if (size == 0) return bad_input(fmt::format("firmware {} is empty", path));
     if (size % (64 << 10))
-        return bad_input(fmt::format("firmware {} is truncated: {} bytes are not a multiple of 64 KiB", path, size));
+        return bad_input(
+            fmt::format("firmware {} is truncated: {} bytes are not a multiple of 64 KiB", path, size));
     if (size > Largest)
-        return bad_input(fmt::format("firmware {} is too large: {} KiB, and the board takes 256 KiB", path, size >> 10));
+        return bad_input(
+            fmt::format("firmware {} is too large: {} KiB, and the board takes 256 KiB", path, size >> 10));
     Rom rom;
     rom.size_ = size;
     rom.hash_ = hash_bytes(*bytes);

@@ -1,7 +1,7 @@
 // Rom — the firmware image, which ends at 4 GiB and whose end is seen again below 1 MiB.
 //
-// Invariant: 64 KiB to 256 KiB, a multiple of 64 KiB (docs/board.md). It lies in pages that the processor may execute
-// from, and is never written.
+// Invariant: 64 KiB to 256 KiB, a multiple of 64 KiB (docs/board.md). It lies in pages that the processor may
+// execute from, and is never written.
 #pragma once
 #include <memory>
 #include <string>
@@ -10,7 +10,7 @@
 namespace vitrine::emu {
 
 class Rom {
-  public:
+public:
     static constexpr u64 Largest = 256 << 10;
     static constexpr u64 End = 0x1'0000'0000;
     static constexpr u64 ShadowEnd = 0x10'0000, ShadowStart = 0xC'0000;
@@ -21,13 +21,17 @@ class Rom {
 
     u64 size() const { return size_; }
     u64 hash() const { return hash_; }
-    u8* high(u64 pa) const { return pa < End && pa >= End - size_ ? bytes_.get() + (pa - (End - size_)) : nullptr; }
+    u8* high(u64 pa) const {
+        return pa < End && pa >= End - size_ ? bytes_.get() + (pa - (End - size_)) : nullptr;
+    }
     /// What C0000–FFFFF shows while PAM points it at the ROM.
     u8* low(u64 pa) const {
-        return pa < ShadowEnd && pa >= ShadowStart && ShadowEnd - pa <= size_ ? bytes_.get() + (size_ - (ShadowEnd - pa)) : nullptr;
+        return pa < ShadowEnd && pa >= ShadowStart && ShadowEnd - pa <= size_
+                   ? bytes_.get() + (size_ - (ShadowEnd - pa))
+                   : nullptr;
     }
 
-  private:
+private:
     std::unique_ptr<u8[]> bytes_;
     u64 size_ = 0, hash_ = 0;
 };

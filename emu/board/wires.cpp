@@ -4,13 +4,16 @@
 namespace vitrine::emu {
 
 namespace {
-constexpr u8 bit(InterruptWires::Source source) { return static_cast<u8>(1u << static_cast<unsigned>(source)); }
+constexpr u8 bit(InterruptWires::Source source) {
+    return static_cast<u8>(1u << static_cast<unsigned>(source));
+}
 } // namespace
 
 u8 InterruptWires::visible(unsigned line) const {
     u8 sources = isa_[line];
     // Lines 0 and 8 belong to either the HPET or to i8254 and RTC.
-    if (line == 0 || line == 8) sources &= static_cast<u8>(hpet_legacy_ ? ~bit(Source::Device) : ~bit(Source::HpetLegacy));
+    if (line == 0 || line == 8)
+        sources &= static_cast<u8>(hpet_legacy_ ? ~bit(Source::Device) : ~bit(Source::HpetLegacy));
     return sources;
 }
 

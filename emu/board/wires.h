@@ -1,11 +1,13 @@
-// InterruptWires — who pulls which interrupt line. Several sources share a line; the line is high while any of them is.
+// InterruptWires — who pulls which interrupt line. Several sources share a line; the line is high while any
+// of them is.
 //
-// ISA lines reach the 8259 and, with the same number, the I/O APIC (IRQ 0 becomes pin 2); a PIRQ reaches the 8259 by its
-// ISA line and the I/O APIC by a pin of its own, 16–23 (ICH9 datasheet 5.9, docs/board.md). While the HPET's legacy
-// replacement is on, it drives IRQ 0 and 8, and the i8254 and RTC are cut off (HPET 1.0a 2.4).
+// ISA lines reach the 8259 and, with the same number, the I/O APIC (IRQ 0 becomes pin 2); a PIRQ reaches the
+// 8259 by its ISA line and the I/O APIC by a pin of its own, 16–23 (ICH9 datasheet 5.9, docs/board.md). While
+// the HPET's legacy replacement is on, it drives IRQ 0 and 8, and the i8254 and RTC are cut off (HPET 1.0a
+// 2.4).
 //
-// Invariant: the state is only levels; serialize() holds them, and restoring drives nothing (the controllers restore
-// their own inputs).
+// Invariant: the state is only levels; serialize() holds them, and restoring drives nothing (the controllers
+// restore their own inputs).
 #pragma once
 #include <array>
 #include <functional>
@@ -14,7 +16,7 @@
 namespace vitrine::emu {
 
 class InterruptWires {
-  public:
+public:
     enum class Source : u8 { Device, SystemControl, Pirq, HpetLegacy };
     static constexpr unsigned IsaLines = 16, Pins = 24;
 
@@ -28,7 +30,7 @@ class InterruptWires {
     void serialize(Archive& archive);
     void reset();
 
-  private:
+private:
     u8 visible(unsigned line) const;
     void drive(unsigned line);
     std::array<u8, IsaLines> isa_{};    ///< bit per Source

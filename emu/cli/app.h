@@ -1,5 +1,5 @@
-// The door between the program and the app: ui/ implements these two functions, `vitrine` calls them when it is linked
-// with the app (VITRINE_HAS_UI). Without it, the program runs headless.
+// The door between the program and the app: ui/ implements these two functions, `vitrine` calls them when it
+// is linked with the app (VITRINE_HAS_UI). Without it, the program runs headless.
 #pragma once
 #include <string>
 #include "emu/cli/options.h"

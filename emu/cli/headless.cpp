@@ -1,5 +1,6 @@
-// The headless run. The machine runs in slices; between them the host's keys are applied as inputs, scripted typing is
-// sent when its condition is met, and an idle guest on a live terminal is slowed to real time by waiting for keys.
+// The headless run. The machine runs in slices; between them the host's keys are applied as inputs, scripted
+// typing is sent when its condition is met, and an idle guest on a live terminal is slowed to real time by
+// waiting for keys.
 //
 // Nothing here can change what the guest computes except through Machine::input().
 #include "emu/cli/headless.h"
@@ -33,7 +34,7 @@ void on_interrupt(int) {
 }
 
 class Session {
-  public:
+public:
     explicit Session(const Options& options)
         : options_(options), terminal_(options.serial == SerialTarget::Stdio && options.replay.empty()) {}
     ~Session() {
@@ -42,7 +43,7 @@ class Session {
     }
     int run();
 
-  private:
+private:
     Expected<void> set_up();
     Expected<void> connect_serial();
     Expected<RunReport> run_machine();
@@ -58,8 +59,8 @@ class Session {
     std::unique_ptr<Machine> machine_;
     std::unique_ptr<Recorder> recorder_;
     int serial_file_ = -1;
-    std::size_t typed_ = 0;      ///< scripted texts sent so far
-    u64 typed_from_ = 0;         ///< console output before this position does not count for the next one
+    std::size_t typed_ = 0; ///< scripted texts sent so far
+    u64 typed_from_ = 0;    ///< console output before this position does not count for the next one
     bool until_met_ = false;
     Clock::time_point started_ = Clock::now();
 };
@@ -79,7 +80,8 @@ Expected<void> Session::set_up() {
         if (!machine) return std::unexpected(machine.error());
         machine_ = std::move(*machine);
     }
-    if (options_.until && options_.until->kind == StopCondition::Kind::Address && !options_.until->text.empty())
+    if (options_.until && options_.until->kind == StopCondition::Kind::Address &&
+        !options_.until->text.empty())
         if (!machine_->symbols() || !machine_->symbols()->link_address(options_.until->text))
             return bad_input(fmt::format("--until {}: no such symbol", options_.until_text));
     if (!options_.load_state.empty())
@@ -96,10 +98,12 @@ Expected<void> Session::set_up() {
 }
 
 Expected<void> Session::connect_serial() {
-    if (options_.serial == SerialTarget::Stdio) machine_->on_serial([this](std::string_view bytes) { terminal_.write(bytes); });
+    if (options_.serial == SerialTarget::Stdio)
+        machine_->on_serial([this](std::string_view bytes) { terminal_.write(bytes); });
     if (options_.serial != SerialTarget::File) return {};
     serial_file_ = ::open(options_.serial_file.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
-    if (serial_file_ < 0) return bad_input(fmt::format("--serial file:{}: {}", options_.serial_file, std::strerror(errno)));
+    if (serial_file_ < 0)
+        return bad_input(fmt::format("--serial file:{}: {}", options_.serial_file, std::strerror(errno)));
     machine_->on_serial([this](std::string_view bytes) {
         if (::write(serial_file_, bytes.data(), bytes.size()) != static_cast<ssize_t>(bytes.size()))
             spdlog::error("--serial file: the output could not be written");
@@ -111,7 +115,8 @@ void Session::pump_keys() {
     // An idle guest that is ahead of real time waits for keys instead of racing through its idle ticks.
     int wait = 0;
     if (terminal_.is_terminal() && machine_->processor().halted()) {
-        const auto real = std::chrono::duration_cast<std::chrono::nanoseconds>(Clock::now() - started_).count();
+        const auto real =
+            std::chrono::duration_cast<std::chrono::nanoseconds>(Clock::now() - started_).count();
         const i64 ahead = static_cast<i64>(machine_->time()) - real;
         if (ahead > 2'000'000) wait = static_cast<int>(std::min<i64>(ahead / 1'000'000, 50));
     }
@@ -127,7 +132,8 @@ std::optional<RunReport> Session::one_slice() {
     const u64 slice = terminal_.open() ? SliceInteractive : SliceBatch;
     limits.time_limit = machine_->time() + slice;
     const std::chrono::duration<double> spent = Clock::now() - started_;
-    limits.host_seconds = options_.limit_seconds < 1e17 ? std::max(0.0, options_.limit_seconds - spent.count()) : 1e18;
+    limits.host_seconds =
+        options_.limit_seconds < 1e17 ? std::max(0.0, options_.limit_seconds - spent.count()) : 1e18;
     int until_index = -1, typing_index = -1;
     if (options_.until) {
         until_index = static_cast<int>(limits.conditions.size());
@@ -154,7 +160,7 @@ std::optional<RunReport> Session::one_slice() {
 
 Expected<RunReport> Session::run_machine() {
     interrupted_machine = machine_.get();
-    struct sigaction action {};
+    struct sigaction action{};
     action.sa_handler = on_interrupt;
     sigaction(SIGINT, &action, nullptr);
     for (;;) {
@@ -188,8 +194,10 @@ Expected<void> Session::finish(const RunReport& report) {
         std::fwrite(text->data(), 1, text->size(), stdout);
     }
     if (options_.state_hash)
-        std::printf("state-hash %016llx at step %llu, time %llu ns\n", static_cast<unsigned long long>(machine_->state_hash()),
-                    static_cast<unsigned long long>(machine_->steps()), static_cast<unsigned long long>(machine_->time()));
+        std::printf("state-hash %016llx at step %llu, time %llu ns\n",
+                    static_cast<unsigned long long>(machine_->state_hash()),
+                    static_cast<unsigned long long>(machine_->steps()),
+                    static_cast<unsigned long long>(machine_->time()));
     std::fflush(stdout);
     if (!options_.stats.empty())
         if (auto ok = write_stats(*machine_, report, options_.stats); !ok) return ok;
@@ -199,7 +207,9 @@ Expected<void> Session::finish(const RunReport& report) {
 int Session::status(const RunReport& report) {
     const auto unmet = [&](std::string_view why) {
         explain(fmt::format("{} at step {}{}", why, report.steps,
-                            options_.until ? fmt::format(", before --until {} was reached", options_.until_text) : std::string()));
+                            options_.until
+                                ? fmt::format(", before --until {} was reached", options_.until_text)
+                                : std::string()));
         return static_cast<int>(Exit::LimitReached);
     };
     if (until_met_ || replayer_) return 0;
@@ -211,9 +221,12 @@ int Session::status(const RunReport& report) {
     case StopReason::TripleFault:
         explain(fmt::format("triple fault at step {}\n{}", report.steps, report.detail));
         return static_cast<int>(Exit::TripleFault);
-    case StopReason::IdleForever: return unmet(fmt::format("the processor is idle for ever ({})", report.detail));
-    case StopReason::HostTimeLimit: return unmet(fmt::format("--limit-seconds {} is over", options_.limit_seconds));
-    case StopReason::StepLimit: return unmet(fmt::format("--limit-steps {} is reached", options_.limit_steps));
+    case StopReason::IdleForever:
+        return unmet(fmt::format("the processor is idle for ever ({})", report.detail));
+    case StopReason::HostTimeLimit:
+        return unmet(fmt::format("--limit-seconds {} is over", options_.limit_seconds));
+    case StopReason::StepLimit:
+        return unmet(fmt::format("--limit-steps {} is reached", options_.limit_steps));
     default: return unmet(stop_reason_name(report.reason));
     }
 }
@@ -228,7 +241,8 @@ int Session::run() {
         report_error(report.error());
         return static_cast<int>(report.error().status);
     }
-    if (options_.serial == SerialTarget::Stdio && !machine_->serial_output().empty() && !machine_->serial_output().ends_with('\n'))
+    if (options_.serial == SerialTarget::Stdio && !machine_->serial_output().empty() &&
+        !machine_->serial_output().ends_with('\n'))
         terminal_.write("\r\n");
     if (auto ok = finish(*report); !ok) {
         report_error(ok.error());

@@ -1,4 +1,5 @@
-// The headless run: makes the machine that the options ask for, runs it on the terminal, and leaves the results.
+// The headless run: makes the machine that the options ask for, runs it on the terminal, and leaves the
+// results.
 #pragma once
 #include "emu/cli/options.h"
 

@@ -1,4 +1,5 @@
-// `vitrine` — parses the command line, then opens the app or runs headless. docs/cli.md describes every option.
+// `vitrine` — parses the command line, then opens the app or runs headless. docs/cli.md describes every
+// option.
 #include <cstdio>
 #include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>

@@ -1,4 +1,5 @@
-// The options and what they may be combined with. See options.h; docs/cli.md is the user's view of this table.
+// The options and what they may be combined with. See options.h; docs/cli.md is the user's view of this
+// table.
 #include "emu/cli/options.h"
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
@@ -15,7 +16,9 @@ struct Raw {
     unsigned cpus = 1;
 };
 
-std::unexpected<Error> not_there_yet(std::string_view what) { return usage_error(fmt::format("{} is not there yet", what)); }
+std::unexpected<Error> not_there_yet(std::string_view what) {
+    return usage_error(fmt::format("{} is not there yet", what));
+}
 
 Expected<void> check_machine(const Raw& raw, Options& o) {
     if (!raw.memory.empty()) {
@@ -24,20 +27,30 @@ Expected<void> check_machine(const Raw& raw, Options& o) {
         if (auto ok = check_memory_size(*size); !ok) return ok;
         o.machine.memory_bytes = *size;
     }
-    if (raw.cpus == 0 || raw.cpus > 8) return usage_error(fmt::format("--cpus {} is impossible: 1 to 8", raw.cpus));
+    if (raw.cpus == 0 || raw.cpus > 8)
+        return usage_error(fmt::format("--cpus {} is impossible: 1 to 8", raw.cpus));
     if (raw.cpus > 1) return not_there_yet(fmt::format("--cpus {} (more than one processor)", raw.cpus));
-    if (raw.cpu == "v1") o.machine.cpu.model = cpu::Model::V1;
+    if (raw.cpu == "v1")
+        o.machine.cpu.model = cpu::Model::V1;
     else if (raw.cpu == "v2") {
-        if (!cpu::host_runs(cpu::Model::V2)) return usage_error("--cpu v2: this computer's processor lacks SSE4.2");
+        if (!cpu::host_runs(cpu::Model::V2))
+            return usage_error("--cpu v2: this computer's processor lacks SSE4.2");
         o.machine.cpu.model = cpu::Model::V2;
-    } else if (raw.cpu == "v3" || raw.cpu == "max") return not_there_yet("--cpu " + raw.cpu);
-    else if (!raw.cpu.empty()) return usage_error(fmt::format("--cpu {}: v1, v2, v3 or max", raw.cpu));
-    if (raw.timing == "fast") o.machine.cpu.timing = cpu::Timing::Fast;
-    else if (raw.timing == "simple" || raw.timing.empty()) o.machine.cpu.timing = cpu::Timing::Simple;
-    else if (raw.timing == "detailed") return not_there_yet("--timing detailed");
-    else return usage_error(fmt::format("--timing {}: fast, simple or detailed", raw.timing));
+    } else if (raw.cpu == "v3" || raw.cpu == "max")
+        return not_there_yet("--cpu " + raw.cpu);
+    else if (!raw.cpu.empty())
+        return usage_error(fmt::format("--cpu {}: v1, v2, v3 or max", raw.cpu));
+    if (raw.timing == "fast")
+        o.machine.cpu.timing = cpu::Timing::Fast;
+    else if (raw.timing == "simple" || raw.timing.empty())
+        o.machine.cpu.timing = cpu::Timing::Simple;
+    else if (raw.timing == "detailed")
+        return not_there_yet("--timing detailed");
+    else
+        return usage_error(fmt::format("--timing {}: fast, simple or detailed", raw.timing));
     if (raw.boot == "cdrom") return not_there_yet("--boot cdrom");
-    if (!raw.boot.empty() && raw.boot != "disk") return usage_error(fmt::format("--boot {}: disk or cdrom", raw.boot));
+    if (!raw.boot.empty() && raw.boot != "disk")
+        return usage_error(fmt::format("--boot {}: disk or cdrom", raw.boot));
     if (!raw.cdrom.empty()) return not_there_yet("--cdrom");
     if (!raw.gdb.empty()) return not_there_yet("--gdb");
     for (const std::string& text : raw.disks) {
@@ -51,20 +64,29 @@ Expected<void> check_machine(const Raw& raw, Options& o) {
         o.machine.wall_clock = *seconds;
     }
     for (const std::string& shape : raw.shapes) {
-        if (shape == "no-block-cache") o.machine.cpu.block_cache = false;
-        else if (shape == "no-fusion") o.machine.cpu.fusion = false;
-        else if (shape == "precise") o.machine.cpu.always_precise = true;
-        else return usage_error(fmt::format("--shape {}: no-block-cache, no-fusion or precise", shape));
+        if (shape == "no-block-cache")
+            o.machine.cpu.block_cache = false;
+        else if (shape == "no-fusion")
+            o.machine.cpu.fusion = false;
+        else if (shape == "precise")
+            o.machine.cpu.always_precise = true;
+        else
+            return usage_error(fmt::format("--shape {}: no-block-cache, no-fusion or precise", shape));
     }
     return {};
 }
 
 Expected<void> check_run(const Raw& raw, Options& o) {
-    if (raw.serial.empty() || raw.serial == "stdio") o.serial = SerialTarget::Stdio;
-    else if (raw.serial == "null" || raw.serial == "none") o.serial = SerialTarget::Null;
-    else if (raw.serial.starts_with("file:") && raw.serial.size() > 5) o.serial = SerialTarget::File, o.serial_file = raw.serial.substr(5);
-    else if (raw.serial == "pty" || raw.serial.starts_with("unix:")) return not_there_yet("--serial " + raw.serial);
-    else return usage_error(fmt::format("--serial {}: stdio, null or file:PATH", raw.serial));
+    if (raw.serial.empty() || raw.serial == "stdio")
+        o.serial = SerialTarget::Stdio;
+    else if (raw.serial == "null" || raw.serial == "none")
+        o.serial = SerialTarget::Null;
+    else if (raw.serial.starts_with("file:") && raw.serial.size() > 5)
+        o.serial = SerialTarget::File, o.serial_file = raw.serial.substr(5);
+    else if (raw.serial == "pty" || raw.serial.starts_with("unix:"))
+        return not_there_yet("--serial " + raw.serial);
+    else
+        return usage_error(fmt::format("--serial {}: stdio, null or file:PATH", raw.serial));
     if (!raw.until.empty()) {
         auto until = parse_until(raw.until);
         if (!until) return std::unexpected(until.error());
@@ -84,8 +106,10 @@ Expected<void> check_run(const Raw& raw, Options& o) {
     if (o.json && o.inspect.empty()) return usage_error("--json needs --inspect");
     if (!o.replay.empty()) {
         if (!o.record.empty()) return usage_error("--record and --replay exclude each other");
-        if (o.machine_given) return usage_error("--replay takes the machine from the recording: give no machine options");
-        if (!o.typing.empty()) return usage_error("--replay takes its input from the recording: give no --type");
+        if (o.machine_given)
+            return usage_error("--replay takes the machine from the recording: give no machine options");
+        if (!o.typing.empty())
+            return usage_error("--replay takes its input from the recording: give no --type");
         if (!o.load_state.empty()) return not_there_yet("--replay with --load-state");
     }
     if (!o.load_state.empty() && !o.record.empty()) return not_there_yet("--record with --load-state");
@@ -101,7 +125,9 @@ Expected<Parsed> parse(int argc, const char* const* argv) {
     Parsed out;
     Options& o = out.options;
     Raw raw;
-    CLI::App app{"Vitrine: an x86-64 computer in a glass case. Without arguments it opens the app on the bundled guest.", "vitrine"};
+    CLI::App app{"Vitrine: an x86-64 computer in a glass case. Without arguments it opens the app on the "
+                 "bundled guest.",
+                 "vitrine"};
     app.set_help_flag("-h,--help", "this text");
     app.option_defaults()->take_last();
 
@@ -111,26 +137,45 @@ Expected<Parsed> parse(int argc, const char* const* argv) {
         app.add_option("--cpus", raw.cpus, "processors")->group(machine),
         app.add_option("--cpu", raw.cpu, "processor model: v1, v2, v3, max")->group(machine),
         app.add_option("--timing", raw.timing, "cycle model: fast, simple, detailed")->group(machine),
-        app.add_option("--bios", o.machine.bios_path, "firmware image instead of the bundled one")->group(machine),
-        app.add_option("--disk", raw.disks, "FILE[,readonly][,overlay=FILE]; repeatable")->group(machine)->take_all()->delimiter('\0')->allow_extra_args(false),
+        app.add_option("--bios", o.machine.bios_path, "firmware image instead of the bundled one")
+            ->group(machine),
+        app.add_option("--disk", raw.disks, "FILE[,readonly][,overlay=FILE]; repeatable")
+            ->group(machine)
+            ->take_all()
+            ->delimiter('\0')
+            ->allow_extra_args(false),
         app.add_option("--cdrom", raw.cdrom, "ISO image")->group(machine),
         app.add_option("--boot", raw.boot, "disk or cdrom")->group(machine),
         app.add_option("--kernel", o.machine.kernel_path, "Linux bzImage to start directly")->group(machine),
         app.add_option("--initrd", o.machine.initrd_path, "initial RAM disk for --kernel")->group(machine),
         app.add_option("--append", o.machine.append, "kernel command line for --kernel")->group(machine),
-        app.add_option("--wall-clock", raw.wall_clock, "time at power-on: 2026-01-01T00:00:00Z")->group(machine),
-        app.add_option("--entropy", o.machine.entropy_seed, "seed of everything random in the guest")->group(machine),
-        app.add_flag("--no-reboot", o.machine.no_reboot, "a triple fault or a guest's reset ends the run")->group(machine),
+        app.add_option("--wall-clock", raw.wall_clock, "time at power-on: 2026-01-01T00:00:00Z")
+            ->group(machine),
+        app.add_option("--entropy", o.machine.entropy_seed, "seed of everything random in the guest")
+            ->group(machine),
+        app.add_flag("--no-reboot", o.machine.no_reboot, "a triple fault or a guest's reset ends the run")
+            ->group(machine),
     };
-    app.add_option("--symbols", o.machine.symbols_path, "kernel ELF with symbols instead of the bundled vmlinux")->group(machine);
+    app.add_option("--symbols", o.machine.symbols_path,
+                   "kernel ELF with symbols instead of the bundled vmlinux")
+        ->group(machine);
 
     app.add_flag("--headless", o.headless, "no window")->group(running);
     app.add_option("--serial", raw.serial, "COM1: stdio, null, file:PATH")->group(running);
-    app.add_option("--until", raw.until, "stop at step:N, phase:NAME, rip:ADDR|SYMBOL, serial:TEXT")->group(running);
-    app.add_option("--type", raw.types, "TEXT[@EXPR]: type on the console when EXPR is met, by default at a shell prompt; \\n is Enter; repeatable")
-        ->group(running)->take_all()->delimiter('\0')->allow_extra_args(false);
-    app.add_option("--limit-steps", raw.limit_steps, "stop after so many steps with status 75")->group(running);
-    app.add_option("--limit-seconds", o.limit_seconds, "stop after so many seconds of host time with status 75")->group(running);
+    app.add_option("--until", raw.until, "stop at step:N, phase:NAME, rip:ADDR|SYMBOL, serial:TEXT")
+        ->group(running);
+    app.add_option("--type", raw.types,
+                   "TEXT[@EXPR]: type on the console when EXPR is met, by default at a shell prompt; \\n is "
+                   "Enter; repeatable")
+        ->group(running)
+        ->take_all()
+        ->delimiter('\0')
+        ->allow_extra_args(false);
+    app.add_option("--limit-steps", raw.limit_steps, "stop after so many steps with status 75")
+        ->group(running);
+    app.add_option("--limit-seconds", o.limit_seconds,
+                   "stop after so many seconds of host time with status 75")
+        ->group(running);
     app.add_option("--record", o.record, "write a recording")->group(running);
     app.add_option("--replay", o.replay, "run a recording again and verify it")->group(running);
     app.add_option("--load-state", o.load_state, "start from a saved state")->group(running);
@@ -142,16 +187,27 @@ Expected<Parsed> parse(int argc, const char* const* argv) {
     app.add_flag("--state-hash", o.state_hash, "print the hash of the whole state")->group(results);
     app.add_option("--stats", o.stats, "write steps, MIPS and time per phase as JSON")->group(results);
     app.add_option("--screenshot", o.screenshot, "write the guest's screen as PNG")->group(results);
-    app.add_option("--inspect", o.inspect, "print a view (repeatable; --inspect help lists them)")->group(results)->take_all()->allow_extra_args(false);
+    app.add_option("--inspect", o.inspect, "print a view (repeatable; --inspect help lists them)")
+        ->group(results)
+        ->take_all()
+        ->allow_extra_args(false);
     app.add_flag("--json", o.json, "--inspect as JSON")->group(results);
     app.add_option("--save-state", o.save_state, "write the whole state")->group(results);
 
-    app.add_option("--ui-screenshot", o.ui_screenshot, "run the app to --until, write its window as PNG, exit")->group(testing);
-    app.add_option("--ui-tab", o.ui_tab, "the app's first tab: phases, page-tables, descriptors, run-queues, memory, bytes, devices")->group(testing);
+    app.add_option("--ui-screenshot", o.ui_screenshot,
+                   "run the app to --until, write its window as PNG, exit")
+        ->group(testing);
+    app.add_option(
+           "--ui-tab", o.ui_tab,
+           "the app's first tab: phases, page-tables, descriptors, run-queues, memory, bytes, devices")
+        ->group(testing);
     app.add_option("--ui-show", o.ui_show, "a dialog on the app's screenshot: keys")->group(testing);
 
-    app.add_option("--shape", raw.shapes, "engine shape that must not change results: no-block-cache, no-fusion, precise")
-        ->group(testing)->take_all()->delimiter(',');
+    app.add_option("--shape", raw.shapes,
+                   "engine shape that must not change results: no-block-cache, no-fusion, precise")
+        ->group(testing)
+        ->take_all()
+        ->delimiter(',');
 
     try {
         app.parse(argc, argv);

@@ -1,7 +1,7 @@
 // The command line as data: every option of docs/cli.md, parsed and checked.
 //
-// parse() never touches files. What this build does not have yet is refused with exit status 64 and "is not there yet",
-// so that nothing is silently ignored.
+// parse() never touches files. What this build does not have yet is refused with exit status 64 and "is not
+// there yet", so that nothing is silently ignored.
 #pragma once
 #include <optional>
 #include <string>
@@ -37,11 +37,11 @@ struct Options {
     std::string log_level = "warn";
     bool machine_given = false; ///< an option that a recording already decides was given
     // For the app.
-    double ui_scale = 0;        ///< 0: from the display
-    std::string window;         ///< "1280x800"; empty: by the display
-    std::string ui_screenshot;  ///< write the app's window as PNG at the stop, then exit
-    std::string ui_tab;         ///< the tab that is open at first
-    std::string ui_show;        ///< a dialog for the screenshot: "keys"
+    double ui_scale = 0;       ///< 0: from the display
+    std::string window;        ///< "1280x800"; empty: by the display
+    std::string ui_screenshot; ///< write the app's window as PNG at the stop, then exit
+    std::string ui_tab;        ///< the tab that is open at first
+    std::string ui_show;       ///< a dialog for the screenshot: "keys"
 };
 
 struct Parsed {
@@ -51,11 +51,12 @@ struct Parsed {
 Expected<Parsed> parse(int argc, const char* const* argv);
 
 // Pieces, public for tests.
-Expected<u64> parse_size(std::string_view text);           ///< "512M", "2G", "65536K", "33554432"
-Expected<StopCondition> parse_until(std::string_view text); ///< "step:N", "phase:NAME", "rip:ADDR|SYMBOL", "serial:TEXT"
-Expected<Typing> parse_typing(std::string_view text);       ///< "TEXT[@EXPR]"
-Expected<DiskConfig> parse_disk(std::string_view text);     ///< "FILE[,readonly][,overlay=FILE]"
-Expected<i64> parse_wall_clock(std::string_view text);      ///< ISO 8601 UTC: "2026-01-01T00:00:00Z"
-Expected<u64> parse_number(std::string_view text);          ///< decimal, or hexadecimal with 0x
+Expected<u64> parse_size(std::string_view text); ///< "512M", "2G", "65536K", "33554432"
+Expected<StopCondition>
+parse_until(std::string_view text); ///< "step:N", "phase:NAME", "rip:ADDR|SYMBOL", "serial:TEXT"
+Expected<Typing> parse_typing(std::string_view text);   ///< "TEXT[@EXPR]"
+Expected<DiskConfig> parse_disk(std::string_view text); ///< "FILE[,readonly][,overlay=FILE]"
+Expected<i64> parse_wall_clock(std::string_view text);  ///< ISO 8601 UTC: "2026-01-01T00:00:00Z"
+Expected<u64> parse_number(std::string_view text);      ///< decimal, or hexadecimal with 0x
 
 } // namespace vitrine::emu::cli

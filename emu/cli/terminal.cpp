@@ -72,14 +72,19 @@ std::string Terminal::strip_escapes(std::string_view bytes) {
     std::string out;
     for (char c : bytes) {
         if (!escape_) {
-            if (c == ControlA) escape_ = true;
-            else out += c;
+            if (c == ControlA)
+                escape_ = true;
+            else
+                out += c;
             continue;
         }
         escape_ = false;
-        if (c == 'x' || c == 'X') quit_ = true;
-        else if (c == ControlA || c == 'a') out += ControlA;
-        else if (c == 'h' || c == '?') write("\r\nCtrl-A X  end the run\r\nCtrl-A Ctrl-A  send Ctrl-A\r\n");
+        if (c == 'x' || c == 'X')
+            quit_ = true;
+        else if (c == ControlA || c == 'a')
+            out += ControlA;
+        else if (c == 'h' || c == '?')
+            write("\r\nCtrl-A X  end the run\r\nCtrl-A Ctrl-A  send Ctrl-A\r\n");
     }
     return out;
 }

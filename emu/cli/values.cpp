@@ -26,7 +26,8 @@ Expected<std::string> unescape(std::string_view text) {
             const char* first = text.data() + i + 1;
             const char* last = text.data() + std::min(text.size(), i + 3);
             const auto [end, error] = std::from_chars(first, last, value, 16);
-            if (error != std::errc{} || end != first + 2) return usage_error("\\x needs two hexadecimal digits");
+            if (error != std::errc{} || end != first + 2)
+                return usage_error("\\x needs two hexadecimal digits");
             out += static_cast<char>(value);
             i += 2;
             break;
@@ -57,10 +58,26 @@ Expected<u64> parse_size(std::string_view text) {
     unsigned shift = 20; // like QEMU: a plain number counts MiB
     if (!digits.empty()) {
         switch (digits.back()) {
-        case 'K': case 'k': shift = 10; digits.remove_suffix(1); break;
-        case 'M': case 'm': shift = 20; digits.remove_suffix(1); break;
-        case 'G': case 'g': shift = 30; digits.remove_suffix(1); break;
-        case 'T': case 't': shift = 40; digits.remove_suffix(1); break;
+        case 'K':
+        case 'k':
+            shift = 10;
+            digits.remove_suffix(1);
+            break;
+        case 'M':
+        case 'm':
+            shift = 20;
+            digits.remove_suffix(1);
+            break;
+        case 'G':
+        case 'g':
+            shift = 30;
+            digits.remove_suffix(1);
+            break;
+        case 'T':
+        case 't':
+            shift = 40;
+            digits.remove_suffix(1);
+            break;
         default: break;
         }
     }
@@ -75,8 +92,11 @@ Expected<u64> parse_size(std::string_view text) {
 Expected<StopCondition> parse_until(std::string_view text) {
     StopCondition out;
     const auto colon = text.find(':');
-    const std::string_view kind = text.substr(0, colon), value = colon == std::string_view::npos ? "" : text.substr(colon + 1);
-    if (value.empty()) return usage_error(fmt::format("'{}' is not a condition: step:N, phase:NAME, rip:ADDR|SYMBOL or serial:TEXT", text));
+    const std::string_view kind = text.substr(0, colon),
+                           value = colon == std::string_view::npos ? "" : text.substr(colon + 1);
+    if (value.empty())
+        return usage_error(
+            fmt::format("'{}' is not a condition: step:N, phase:NAME, rip:ADDR|SYMBOL or serial:TEXT", text));
     if (kind == "step") {
         auto step = parse_number(value);
         if (!step) return std::unexpected(step.error());
@@ -97,7 +117,8 @@ Expected<StopCondition> parse_until(std::string_view text) {
         if (!wanted) return std::unexpected(wanted.error());
         out.kind = StopCondition::Kind::Serial, out.text = *wanted;
     } else {
-        return usage_error(fmt::format("'{}' is not a condition: step:N, phase:NAME, rip:ADDR|SYMBOL or serial:TEXT", text));
+        return usage_error(
+            fmt::format("'{}' is not a condition: step:N, phase:NAME, rip:ADDR|SYMBOL or serial:TEXT", text));
     }
     return out;
 }
@@ -130,10 +151,15 @@ Expected<DiskConfig> parse_disk(std::string_view text) {
         const auto comma = text.find(',');
         const std::string_view part = text.substr(0, comma);
         text = comma == std::string_view::npos ? std::string_view{} : text.substr(comma + 1);
-        if (first) out.path = part;
-        else if (part == "readonly") out.read_only = true;
-        else if (part.starts_with("overlay=") && part.size() > 8) out.overlay = part.substr(8);
-        else return usage_error(fmt::format("--disk: unknown property '{}'; readonly and overlay=FILE are known", part));
+        if (first)
+            out.path = part;
+        else if (part == "readonly")
+            out.read_only = true;
+        else if (part.starts_with("overlay=") && part.size() > 8)
+            out.overlay = part.substr(8);
+        else
+            return usage_error(
+                fmt::format("--disk: unknown property '{}'; readonly and overlay=FILE are known", part));
     }
     if (out.path.empty()) return usage_error("--disk needs a file");
     if (out.read_only && !out.overlay.empty()) return usage_error("--disk: a read-only disk has no overlay");
@@ -143,12 +169,16 @@ Expected<DiskConfig> parse_disk(std::string_view text) {
 Expected<i64> parse_wall_clock(std::string_view text) {
     int year = 0, month = 0, day = 0, hour = 0, minute = 0, second = 0, used = 0;
     const std::string owned(text);
-    const int fields = std::sscanf(owned.c_str(), "%4d-%2d-%2dT%2d:%2d:%2d%n", &year, &month, &day, &hour, &minute, &second, &used);
-    const bool whole = fields == 6 && (static_cast<std::size_t>(used) == owned.size() || owned.substr(static_cast<std::size_t>(used)) == "Z");
+    const int fields = std::sscanf(owned.c_str(), "%4d-%2d-%2dT%2d:%2d:%2d%n", &year, &month, &day, &hour,
+                                   &minute, &second, &used);
+    const bool whole = fields == 6 && (static_cast<std::size_t>(used) == owned.size() ||
+                                       owned.substr(static_cast<std::size_t>(used)) == "Z");
     static constexpr int Days[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
     if (!whole || year < 1970 || year > 2099 || month < 1 || month > 12 || day < 1 ||
-        day > Days[month - 1] + (month == 2 && leap(year) ? 1 : 0) || hour < 0 || hour > 23 || minute < 0 || minute > 59 || second < 0 || second > 59)
-        return usage_error(fmt::format("'{}' is not a time like 2026-01-01T00:00:00Z between 1970 and 2099", text));
+        day > Days[month - 1] + (month == 2 && leap(year) ? 1 : 0) || hour < 0 || hour > 23 || minute < 0 ||
+        minute > 59 || second < 0 || second > 59)
+        return usage_error(
+            fmt::format("'{}' is not a time like 2026-01-01T00:00:00Z between 1970 and 2099", text));
     i64 days = 0;
     for (int y = 1970; y < year; ++y) days += leap(y) ? 366 : 365;
     for (int m = 1; m < month; ++m) days += Days[m - 1] + (m == 2 && leap(year) ? 1 : 0);

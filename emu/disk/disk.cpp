@@ -1,5 +1,5 @@
-// Disk: see disk.h. Overlay file: "VITOVLY1", then a zstd frame (with checksum) of the serialized overlay, which names
-// the base image's hash, so that an overlay is never applied to another image.
+// Disk: see disk.h. Overlay file: "VITOVLY1", then a zstd frame (with checksum) of the serialized overlay,
+// which names the base image's hash, so that an overlay is never applied to another image.
 #include "emu/disk/disk.h"
 #include <algorithm>
 #include <cerrno>
@@ -22,17 +22,19 @@ constexpr u64 LargestDisk = 8ull << 40;
 Expected<std::unique_ptr<Disk>> Disk::open(const DiskConfig& config) {
     const int file = ::open(config.path.c_str(), O_RDONLY | O_CLOEXEC);
     if (file < 0) return bad_input(fmt::format("disk image {}: {}", config.path, std::strerror(errno)));
-    struct stat info {};
+    struct stat info{};
     if (fstat(file, &info) != 0 || !S_ISREG(info.st_mode)) {
         ::close(file);
         return bad_input(fmt::format("disk image {}: not a regular file", config.path));
     }
     const u64 size = static_cast<u64>(info.st_size);
     std::string problem;
-    if (size == 0) problem = "is empty";
+    if (size == 0)
+        problem = "is empty";
     else if (size % devices::SectorSize)
         problem = fmt::format("is truncated: {} bytes are not a whole number of 512-byte sectors", size);
-    else if (size > LargestDisk) problem = "is larger than 8 TiB";
+    else if (size > LargestDisk)
+        problem = "is larger than 8 TiB";
     if (!problem.empty()) {
         ::close(file);
         return bad_input(fmt::format("disk image {} {}", config.path, problem));
@@ -102,10 +104,12 @@ bool Disk::write(u64 lba, std::span<const u8> data) {
 
 Expected<void> Disk::check_boot_sector() {
     u8 sector[devices::SectorSize];
-    if (!read(0, sector)) return bad_input(fmt::format("disk image {}: the boot sector cannot be read", config_.path));
+    if (!read(0, sector))
+        return bad_input(fmt::format("disk image {}: the boot sector cannot be read", config_.path));
     if (sector[510] != 0x55 || sector[511] != 0xAA)
-        return bad_input(fmt::format("disk image {} has no boot sector: bytes 510–511 are {:02X}{:02X}, not 55AA",
-                                     config_.path, sector[510], sector[511]));
+        return bad_input(
+            fmt::format("disk image {} has no boot sector: bytes 510–511 are {:02X}{:02X}, not 55AA",
+                        config_.path, sector[510], sector[511]));
     return {};
 }
 
@@ -154,7 +158,8 @@ void Disk::serialize(Archive& archive) {
     for (u64 i = 0; i < count && archive.ok(); ++i) {
         u64 index = 0;
         archive(index);
-        if (archive.ok() && (index < least || index >= pages)) archive.fail("a page number is out of order or range");
+        if (archive.ok() && (index < least || index >= pages))
+            archive.fail("a page number is out of order or range");
         auto page = std::make_unique<Page>();
         archive.bytes(page->data(), PageSize);
         if (archive.ok()) overlay_[index] = std::move(page);
@@ -166,9 +171,11 @@ Expected<void> Disk::load_overlay() {
     if (config_.overlay.empty() || ::access(config_.overlay.c_str(), F_OK) != 0) return {}; // a new one
     auto file = read_file(config_.overlay, "disk overlay", 64ull << 30);
     if (!file) return std::unexpected(file.error());
-    if (file->size() < OverlayMagic.size() || std::memcmp(file->data(), OverlayMagic.data(), OverlayMagic.size()) != 0)
+    if (file->size() < OverlayMagic.size() ||
+        std::memcmp(file->data(), OverlayMagic.data(), OverlayMagic.size()) != 0)
         return bad_input(fmt::format("disk overlay {}: not a Vitrine overlay", config_.overlay));
-    auto raw = decompress(std::span(*file).subspan(OverlayMagic.size()), 2 * sectors_ * devices::SectorSize + (1 << 20));
+    auto raw = decompress(std::span(*file).subspan(OverlayMagic.size()),
+                          2 * sectors_ * devices::SectorSize + (1 << 20));
     if (!raw) return bad_input(fmt::format("disk overlay {}: {}", config_.overlay, raw.error().message));
     auto hash = base_hash();
     if (!hash) return std::unexpected(hash.error());
@@ -176,7 +183,8 @@ Expected<void> Disk::load_overlay() {
     u64 base = 0;
     archive(base);
     if (archive.ok() && base != *hash)
-        return bad_input(fmt::format("disk overlay {} belongs to another base image than {}", config_.overlay, config_.path));
+        return bad_input(fmt::format("disk overlay {} belongs to another base image than {}", config_.overlay,
+                                     config_.path));
     serialize(archive);
     opened_overlay_hash_ = hash_bytes(*raw);
     if (!archive.ok() || !archive.at_end())

@@ -1,10 +1,10 @@
 // Disk — a raw image as an immutable base, with the guest's writes in a copy-on-write overlay of 4 KiB pages.
 //
-// Invariants: the base file is opened read-only and never written. Reads prefer the overlay. The overlay is ordered by
-// page number, so that its serialized form and digest depend on contents only. An overlay file is read at open and
-// replaced as a whole (write to a temporary file, then rename) by save_overlay(): it is never half-written.
-// The base is read with pread, not mapped: an image that shrinks underneath is a medium error for the guest, not a
-// crash of the host.
+// Invariants: the base file is opened read-only and never written. Reads prefer the overlay. The overlay is
+// ordered by page number, so that its serialized form and digest depend on contents only. An overlay file is
+// read at open and replaced as a whole (write to a temporary file, then rename) by save_overlay(): it is
+// never half-written. The base is read with pread, not mapped: an image that shrinks underneath is a medium
+// error for the guest, not a crash of the host.
 #pragma once
 #include <array>
 #include <map>
@@ -23,7 +23,7 @@ struct DiskConfig {
 };
 
 class Disk final : public devices::BlockBackend {
-  public:
+public:
     static Expected<std::unique_ptr<Disk>> open(const DiskConfig& config);
     ~Disk() override;
     Disk(const Disk&) = delete;
@@ -41,17 +41,19 @@ class Disk final : public devices::BlockBackend {
     Expected<void> save_overlay();
     /// XXH3-64 of the base image; computed once.
     Expected<u64> base_hash();
-    /// What the guest finds on this disk at power-on: the base, and the overlay file's contents as they were opened.
+    /// What the guest finds on this disk at power-on: the base, and the overlay file's contents as they were
+    /// opened.
     Expected<u64> identity_hash();
     const DiskConfig& config() const { return config_; }
     std::size_t overlay_pages() const { return overlay_.size(); }
     void serialize(Archive& archive);
 
-  private:
+private:
     static constexpr u64 PageSize = 4096;
     using Page = std::array<u8, PageSize>;
 
-    Disk(DiskConfig config, int file, u64 sectors) : config_(std::move(config)), file_(file), sectors_(sectors) {}
+    Disk(DiskConfig config, int file, u64 sectors)
+        : config_(std::move(config)), file_(file), sectors_(sectors) {}
     bool read_base(u64 offset, std::span<u8> out) const;
     Expected<void> load_overlay();
 

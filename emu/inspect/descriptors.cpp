@@ -34,7 +34,8 @@ std::string users_of(const cpu::Registers& r, u16 selector, bool ldt) {
     return out;
 }
 
-DescriptorTableView table_view(std::string name, u64 base, u32 limit, const cpu::Registers& r, const GuestReader& memory, bool ldt) {
+DescriptorTableView table_view(std::string name, u64 base, u32 limit, const cpu::Registers& r,
+                               const GuestReader& memory, bool ldt) {
     DescriptorTableView view;
     view.name = std::move(name), view.base = base, view.limit = limit;
     const bool long_mode = (r.msr.efer & cpu::LMA) != 0;
@@ -71,8 +72,15 @@ DescriptorRow decode_descriptor(u16 selector, u64 raw, u64 high, bool long_mode)
     if (granular) row.limit = row.limit << 12 | 0xFFF;
     if (code_or_data) {
         const bool l = (raw >> 53 & 1) != 0, d = (raw >> 54 & 1) != 0;
-        if (type & 8) row.kind = std::string("code, ") + (l ? "64-bit" : d ? "32-bit" : "16-bit") + (type & 4 ? ", conforming" : "") + (type & 2 ? "" : ", execute-only");
-        else row.kind = std::string("data, ") + (type & 2 ? "writable" : "read-only") + (type & 4 ? ", expand-down" : "") + (d ? "" : ", 16-bit");
+        if (type & 8)
+            row.kind = std::string("code, ") +
+                       (l   ? "64-bit"
+                        : d ? "32-bit"
+                            : "16-bit") +
+                       (type & 4 ? ", conforming" : "") + (type & 2 ? "" : ", execute-only");
+        else
+            row.kind = std::string("data, ") + (type & 2 ? "writable" : "read-only") +
+                       (type & 4 ? ", expand-down" : "") + (d ? "" : ", 16-bit");
         row.kind += type & 1 ? ", accessed" : "";
     } else {
         row.kind = system_type(type, long_mode);
@@ -115,18 +123,21 @@ TaskStateView tss_view(const cpu::Registers& r, const GuestReader& memory) {
     }
     view.wide = (r.msr.efer & cpu::LMA) != 0;
     const auto field = [&](std::string name, u32 offset, unsigned size, std::string meaning = {}) {
-        if (offset + size - 1 > view.limit) return view.notes.add(fmt::format("{} lies beyond the limit", name));
+        if (offset + size - 1 > view.limit)
+            return view.notes.add(fmt::format("{} lies beyond the limit", name));
         u64 value = 0;
         if (memory.linear(view.base + offset, {reinterpret_cast<u8*>(&value), size}) != size)
             return view.notes.add(fmt::format("memory at {} cannot be read", hex(view.base + offset, 16)));
         view.rows.push_back({std::move(name), value, std::move(meaning)});
     };
     if (view.wide) { // SDM 3A 7.7
-        for (unsigned i = 0; i < 3; ++i) field(fmt::format("rsp{}", i), 4 + 8 * i, 8, i == 0 ? "stack on entry from user mode" : "");
+        for (unsigned i = 0; i < 3; ++i)
+            field(fmt::format("rsp{}", i), 4 + 8 * i, 8, i == 0 ? "stack on entry from user mode" : "");
         for (unsigned i = 1; i < 8; ++i) field(fmt::format("ist{}", i), 36 + 8 * (i - 1), 8);
         field("io map base", 102, 2);
     } else { // SDM 3A 7.2.1
-        field("esp0", 4, 4), field("ss0", 8, 2), field("cr3", 28, 4), field("eip", 32, 4), field("io map base", 102, 2);
+        field("esp0", 4, 4), field("ss0", 8, 2), field("cr3", 28, 4), field("eip", 32, 4),
+            field("io map base", 102, 2);
     }
     return view;
 }
@@ -136,8 +147,9 @@ std::string to_text(const DescriptorTableView& v) {
     if (!v.rows.empty()) {
         Table table({"selector", "base", "limit", "dpl", "used by", "kind"});
         for (const auto& row : v.rows)
-            table.row({hex(row.selector, 4), row.null ? "" : hex(row.base, 16), row.null ? "" : hex(row.limit, 8),
-                       row.null ? "" : std::to_string(row.dpl), row.used_by, row.kind});
+            table.row({hex(row.selector, 4), row.null ? "" : hex(row.base, 16),
+                       row.null ? "" : hex(row.limit, 8), row.null ? "" : std::to_string(row.dpl),
+                       row.used_by, row.kind});
         out += table.text();
     }
     return out + notes_text(v.notes);
@@ -146,21 +158,35 @@ std::string to_text(const DescriptorTableView& v) {
 nlohmann::json to_json(const DescriptorTableView& v) {
     nlohmann::json rows = nlohmann::json::array();
     for (const auto& row : v.rows)
-        rows.push_back({{"selector", row.selector}, {"kind", row.kind}, {"base", hex(row.base, 16)}, {"limit", row.limit},
-                        {"dpl", row.dpl}, {"present", row.present}, {"used_by", row.used_by}, {"raw", hex(row.raw, 16)}});
-    return {{"table", v.name}, {"base", hex(v.base, 16)}, {"limit", v.limit}, {"entries", rows}, {"notes", notes_json(v.notes)}};
+        rows.push_back({{"selector", row.selector},
+                        {"kind", row.kind},
+                        {"base", hex(row.base, 16)},
+                        {"limit", row.limit},
+                        {"dpl", row.dpl},
+                        {"present", row.present},
+                        {"used_by", row.used_by},
+                        {"raw", hex(row.raw, 16)}});
+    return {{"table", v.name},
+            {"base", hex(v.base, 16)},
+            {"limit", v.limit},
+            {"entries", rows},
+            {"notes", notes_json(v.notes)}};
 }
 
 std::string to_text(const TaskStateView& v) {
-    std::string out = fmt::format("TSS selector {} at {} limit {}{}\n", hex(v.selector, 4), hex(v.base, 16), hex(v.limit), v.wide ? ", 64-bit" : "");
-    for (const auto& row : v.rows) out += fmt::format("{:<12} {:016x}{}{}\n", row.name, row.value, row.meaning.empty() ? "" : "  ", row.meaning);
+    std::string out = fmt::format("TSS selector {} at {} limit {}{}\n", hex(v.selector, 4), hex(v.base, 16),
+                                  hex(v.limit), v.wide ? ", 64-bit" : "");
+    for (const auto& row : v.rows)
+        out += fmt::format("{:<12} {:016x}{}{}\n", row.name, row.value, row.meaning.empty() ? "" : "  ",
+                           row.meaning);
     return out + notes_text(v.notes);
 }
 
 nlohmann::json to_json(const TaskStateView& v) {
     nlohmann::json rows;
     for (const auto& row : v.rows) rows[row.name] = hex(row.value, 16);
-    return {{"selector", v.selector}, {"base", hex(v.base, 16)}, {"limit", v.limit}, {"wide", v.wide}, {"fields", rows}, {"notes", notes_json(v.notes)}};
+    return {{"selector", v.selector}, {"base", hex(v.base, 16)}, {"limit", v.limit},
+            {"wide", v.wide},         {"fields", rows},          {"notes", notes_json(v.notes)}};
 }
 
 } // namespace vitrine::emu::inspect

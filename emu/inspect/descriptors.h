@@ -13,12 +13,12 @@ struct DescriptorRow {
     u64 raw = 0, raw_high = 0; ///< raw_high: the second half of a 16-byte system descriptor
     bool wide = false;         ///< 16 bytes
     bool null = false;
-    std::string kind;          ///< "code, 64-bit, DPL 0", "TSS (64-bit, busy)"
+    std::string kind; ///< "code, 64-bit, DPL 0", "TSS (64-bit, busy)"
     u64 base = 0;
-    u32 limit = 0;             ///< in bytes
+    u32 limit = 0; ///< in bytes
     u8 dpl = 0;
     bool present = false;
-    std::string used_by;       ///< "cs", "ss ds": segment registers that hold this selector
+    std::string used_by; ///< "cs", "ss ds": segment registers that hold this selector
 };
 struct DescriptorTableView {
     std::string name; ///< "GDT"

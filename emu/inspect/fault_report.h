@@ -1,4 +1,5 @@
-// The explanation of a triple fault: the first fault, its frame, the page walk, the IDT entries — as text for people.
+// The explanation of a triple fault: the first fault, its frame, the page walk, the IDT entries — as text for
+// people.
 #pragma once
 #include <string>
 

@@ -26,7 +26,9 @@ struct Context {
     std::string_view argument;
     bool json;
 
-    std::expected<GuestKernel, std::string> kernel() const { return GuestKernel::open(memory, symbols, current_phase(machine)); }
+    std::expected<GuestKernel, std::string> kernel() const {
+        return GuestKernel::open(memory, symbols, current_phase(machine));
+    }
     template <class View> std::string face(const View& view) const {
         if (!json) return to_text(view);
         return to_json(view).dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
@@ -37,7 +39,8 @@ Expected<u64> address_argument(const Context& c) {
     if (auto number = cli::parse_number(c.argument)) return *number;
     if (c.symbols)
         if (auto found = c.symbols->find(c.argument)) return *found;
-    return usage_error(fmt::format("--inspect: '{}' is neither an address nor a symbol of the running kernel", c.argument));
+    return usage_error(
+        fmt::format("--inspect: '{}' is neither an address nor a symbol of the running kernel", c.argument));
 }
 
 struct View {
@@ -46,26 +49,46 @@ struct View {
 };
 
 constexpr View Views[] = {
-    {{"registers", "", "the processor's registers"}, [](const Context& c) -> Expected<std::string> { return c.face(registers_view(c.machine.processor(), c.symbols)); }},
-    {{"gdt", "", "global descriptor table"}, [](const Context& c) -> Expected<std::string> { return c.face(gdt_view(c.registers, c.memory)); }},
-    {{"ldt", "", "local descriptor table"}, [](const Context& c) -> Expected<std::string> { return c.face(ldt_view(c.registers, c.memory)); }},
-    {{"tss", "", "task state segment"}, [](const Context& c) -> Expected<std::string> { return c.face(tss_view(c.registers, c.memory)); }},
-    {{"idt", "", "interrupt descriptor table"}, [](const Context& c) -> Expected<std::string> { return c.face(idt_view(c.registers, c.memory, c.symbols)); }},
+    {{"registers", "", "the processor's registers"},
+     [](const Context& c) -> Expected<std::string> {
+         return c.face(registers_view(c.machine.processor(), c.symbols));
+     }},
+    {{"gdt", "", "global descriptor table"},
+     [](const Context& c) -> Expected<std::string> { return c.face(gdt_view(c.registers, c.memory)); }},
+    {{"ldt", "", "local descriptor table"},
+     [](const Context& c) -> Expected<std::string> { return c.face(ldt_view(c.registers, c.memory)); }},
+    {{"tss", "", "task state segment"},
+     [](const Context& c) -> Expected<std::string> { return c.face(tss_view(c.registers, c.memory)); }},
+    {{"idt", "", "interrupt descriptor table"},
+     [](const Context& c) -> Expected<std::string> {
+         return c.face(idt_view(c.registers, c.memory, c.symbols));
+     }},
     {{"walk", "ADDR", "page walk of an address or symbol"},
      [](const Context& c) -> Expected<std::string> {
          auto address = address_argument(c);
          if (!address) return std::unexpected(address.error());
          return c.face(walk_view(c.registers, c.memory, *address, c.symbols));
      }},
-    {{"maps", "", "map of the current address space"}, [](const Context& c) -> Expected<std::string> { return c.face(address_space_view(c.registers, c.memory, c.symbols)); }},
-    {{"physical", "", "what answers at which physical address"}, [](const Context& c) -> Expected<std::string> { return c.face(physical_map_view(c.machine)); }},
-    {{"phases", "", "boot phases with step, virtual time and duration"}, [](const Context& c) -> Expected<std::string> { return c.face(phases_view(c.machine)); }},
-    {{"tasks", "", "the kernel's tasks"}, [](const Context& c) -> Expected<std::string> { return c.face(tasks_view(c.kernel())); }},
-    {{"runqueues", "", "run queues: the tree with vruntime, weight and state, for every processor"}, [](const Context& c) -> Expected<std::string> { return c.face(run_queues_view(c.kernel())); }},
-    {{"buddy", "", "buddy lists: zones and orders"}, [](const Context& c) -> Expected<std::string> { return c.face(buddy_view(c.kernel())); }},
-    {{"memory-map", "", "all of RAM by page type"}, [](const Context& c) -> Expected<std::string> { return c.face(memory_map_view(c.kernel())); }},
-    {{"devices", "", "every chip's registers"}, [](const Context& c) -> Expected<std::string> { return c.face(devices_view(c.machine)); }},
-    {{"events", "", "pending events"}, [](const Context& c) -> Expected<std::string> { return c.face(events_view(c.machine)); }},
+    {{"maps", "", "map of the current address space"},
+     [](const Context& c) -> Expected<std::string> {
+         return c.face(address_space_view(c.registers, c.memory, c.symbols));
+     }},
+    {{"physical", "", "what answers at which physical address"},
+     [](const Context& c) -> Expected<std::string> { return c.face(physical_map_view(c.machine)); }},
+    {{"phases", "", "boot phases with step, virtual time and duration"},
+     [](const Context& c) -> Expected<std::string> { return c.face(phases_view(c.machine)); }},
+    {{"tasks", "", "the kernel's tasks"},
+     [](const Context& c) -> Expected<std::string> { return c.face(tasks_view(c.kernel())); }},
+    {{"runqueues", "", "run queues: the tree with vruntime, weight and state, for every processor"},
+     [](const Context& c) -> Expected<std::string> { return c.face(run_queues_view(c.kernel())); }},
+    {{"buddy", "", "buddy lists: zones and orders"},
+     [](const Context& c) -> Expected<std::string> { return c.face(buddy_view(c.kernel())); }},
+    {{"memory-map", "", "all of RAM by page type"},
+     [](const Context& c) -> Expected<std::string> { return c.face(memory_map_view(c.kernel())); }},
+    {{"devices", "", "every chip's registers"},
+     [](const Context& c) -> Expected<std::string> { return c.face(devices_view(c.machine)); }},
+    {{"events", "", "pending events"},
+     [](const Context& c) -> Expected<std::string> { return c.face(events_view(c.machine)); }},
 };
 
 const View* find_view(std::string_view what) {
@@ -78,7 +101,10 @@ const View* find_view(std::string_view what) {
 
 std::string help_text() {
     Table table({"view", "shows"});
-    for (const View& view : Views) table.row({view.name.argument[0] ? fmt::format("{}:{}", view.name.name, view.name.argument) : view.name.name, view.name.description});
+    for (const View& view : Views)
+        table.row({view.name.argument[0] ? fmt::format("{}:{}", view.name.name, view.name.argument)
+                                         : view.name.name,
+                   view.name.description});
     return table.text();
 }
 
@@ -97,7 +123,8 @@ Expected<void> check_view(std::string_view what) {
     if (what == "help" || find_view(what)) return {};
     std::string names;
     for (const View& view : Views)
-        names += fmt::format("{}{}{}", names.empty() ? "" : ", ", view.name.name, view.name.argument[0] ? fmt::format(":{}", view.name.argument) : "");
+        names += fmt::format("{}{}{}", names.empty() ? "" : ", ", view.name.name,
+                             view.name.argument[0] ? fmt::format(":{}", view.name.argument) : "");
     return usage_error(fmt::format("--inspect {}: no such view; there are {}", what, names));
 }
 
@@ -105,8 +132,12 @@ Expected<std::string> inspect(Machine& machine, std::string_view what, bool json
     if (what == "help") return help_text();
     if (auto ok = check_view(what); !ok) return std::unexpected(ok.error());
     const auto colon = what.find(':');
-    const Context context{machine, MachineReader(machine), machine.processor().registers(), machine.symbols(),
-                          colon == std::string_view::npos ? std::string_view{} : what.substr(colon + 1), json};
+    const Context context{machine,
+                          MachineReader(machine),
+                          machine.processor().registers(),
+                          machine.symbols(),
+                          colon == std::string_view::npos ? std::string_view{} : what.substr(colon + 1),
+                          json};
     return find_view(what)->make(context);
 }
 

@@ -1,6 +1,8 @@
-// One door to every view: `--inspect WHAT [--json]`. The app and the tests use the views' own headers instead.
+// One door to every view: `--inspect WHAT [--json]`. The app and the tests use the views' own headers
+// instead.
 //
-// Views only read (law 4). WHAT is a name from view_list(), some with an argument behind a colon ("walk:ADDR").
+// Views only read (law 4). WHAT is a name from view_list(), some with an argument behind a colon
+// ("walk:ADDR").
 #pragma once
 #include <span>
 #include <string>

@@ -9,13 +9,42 @@ namespace vitrine::emu::inspect {
 
 namespace {
 // SDM 3A table 6-1.
-constexpr const char* Exceptions[32] = {
-    "#DE divide error", "#DB debug", "NMI", "#BP breakpoint", "#OF overflow", "#BR bound range", "#UD invalid opcode",
-    "#NM no coprocessor", "#DF double fault", "coprocessor segment overrun", "#TS invalid TSS", "#NP segment not present",
-    "#SS stack segment", "#GP general protection", "#PF page fault", "", "#MF x87 error", "#AC alignment check",
-    "#MC machine check", "#XM SIMD error", "#VE virtualization", "#CP control protection", "", "", "", "", "", "", "", "", "", ""};
+constexpr const char* Exceptions[32] = {"#DE divide error",
+                                        "#DB debug",
+                                        "NMI",
+                                        "#BP breakpoint",
+                                        "#OF overflow",
+                                        "#BR bound range",
+                                        "#UD invalid opcode",
+                                        "#NM no coprocessor",
+                                        "#DF double fault",
+                                        "coprocessor segment overrun",
+                                        "#TS invalid TSS",
+                                        "#NP segment not present",
+                                        "#SS stack segment",
+                                        "#GP general protection",
+                                        "#PF page fault",
+                                        "",
+                                        "#MF x87 error",
+                                        "#AC alignment check",
+                                        "#MC machine check",
+                                        "#XM SIMD error",
+                                        "#VE virtualization",
+                                        "#CP control protection",
+                                        "",
+                                        "",
+                                        "",
+                                        "",
+                                        "",
+                                        "",
+                                        "",
+                                        "",
+                                        "",
+                                        ""};
 
-unsigned gate_size(const cpu::Registers& r) { return !(r.cr0 & cpu::PE) ? 4 : r.msr.efer & cpu::LMA ? 16 : 8; }
+unsigned gate_size(const cpu::Registers& r) {
+    return !(r.cr0 & cpu::PE) ? 4 : r.msr.efer & cpu::LMA ? 16 : 8;
+}
 
 const char* gate_kind(unsigned type) {
     switch (type) {
@@ -31,7 +60,9 @@ const char* gate_kind(unsigned type) {
 
 std::string vector_name(unsigned vector) { return vector < 32 ? Exceptions[vector] : ""; }
 
-const char* exception_name(unsigned vector) { return vector < 32 && Exceptions[vector][0] ? Exceptions[vector] : "interrupt"; }
+const char* exception_name(unsigned vector) {
+    return vector < 32 && Exceptions[vector][0] ? Exceptions[vector] : "interrupt";
+}
 
 bool read_gate(const cpu::Registers& r, const GuestReader& memory, unsigned vector, GateRow& out) {
     const unsigned size = gate_size(r);
@@ -39,7 +70,8 @@ bool read_gate(const cpu::Registers& r, const GuestReader& memory, unsigned vect
     out.vector = vector, out.name = vector_name(vector);
     if ((vector + 1) * size - 1 > r.idtr.limit) return false;
     u64 raw[2] = {};
-    if (memory.linear(r.idtr.base + u64{vector} * size, {reinterpret_cast<u8*>(raw), size}) != size) return false;
+    if (memory.linear(r.idtr.base + u64{vector} * size, {reinterpret_cast<u8*>(raw), size}) != size)
+        return false;
     if (size == 4) {
         out.offset = raw[0] & 0xFFFF, out.selector = static_cast<u16>(raw[0] >> 16);
         out.present = true, out.kind = "real-mode vector";
@@ -61,18 +93,21 @@ IdtView idt_view(const cpu::Registers& r, const GuestReader& memory, const Guest
         if ((vector + 1) * view.entry_size - 1 > view.limit) break;
         GateRow gate;
         if (!read_gate(r, memory, vector, gate)) {
-            view.notes.add(fmt::format("memory at {} cannot be read", hex(view.base + u64{vector} * view.entry_size, 16)));
+            view.notes.add(fmt::format("memory at {} cannot be read",
+                                       hex(view.base + u64{vector} * view.entry_size, 16)));
             break;
         }
         if (symbols) gate.symbol = symbols->name(gate.offset);
         view.gates.push_back(std::move(gate));
     }
-    if (view.gates.empty() && view.notes.empty()) view.notes.add("the table's limit leaves no gate: no interrupt handlers are installed yet");
+    if (view.gates.empty() && view.notes.empty())
+        view.notes.add("the table's limit leaves no gate: no interrupt handlers are installed yet");
     return view;
 }
 
 std::string to_text(const IdtView& v) {
-    std::string out = fmt::format("IDT at {} limit {}, {} bytes a gate\n", hex(v.base, 16), hex(v.limit, 4), v.entry_size);
+    std::string out =
+        fmt::format("IDT at {} limit {}, {} bytes a gate\n", hex(v.base, 16), hex(v.limit, 4), v.entry_size);
     Table table({"vector", "target", "kind", "dpl", "ist", "symbol", "meaning"});
     unsigned absent = 0;
     for (const auto& gate : v.gates) {
@@ -80,8 +115,9 @@ std::string to_text(const IdtView& v) {
             ++absent;
             continue;
         }
-        table.row({fmt::format("{:02x}", gate.vector), fmt::format("{:04x}:{:x}", gate.selector, gate.offset), gate.kind,
-                   std::to_string(gate.dpl), gate.ist ? std::to_string(gate.ist) : "", gate.symbol, gate.name});
+        table.row({fmt::format("{:02x}", gate.vector), fmt::format("{:04x}:{:x}", gate.selector, gate.offset),
+                   gate.kind, std::to_string(gate.dpl), gate.ist ? std::to_string(gate.ist) : "", gate.symbol,
+                   gate.name});
     }
     out += table.text();
     if (absent) out += fmt::format("{} gates are not present\n", absent);
@@ -91,9 +127,20 @@ std::string to_text(const IdtView& v) {
 nlohmann::json to_json(const IdtView& v) {
     nlohmann::json gates = nlohmann::json::array();
     for (const auto& gate : v.gates)
-        gates.push_back({{"vector", gate.vector}, {"name", gate.name}, {"present", gate.present}, {"kind", gate.kind}, {"selector", gate.selector},
-                         {"offset", hex(gate.offset, 16)}, {"dpl", gate.dpl}, {"ist", gate.ist}, {"symbol", gate.symbol}});
-    return {{"base", hex(v.base, 16)}, {"limit", v.limit}, {"entry_size", v.entry_size}, {"gates", gates}, {"notes", notes_json(v.notes)}};
+        gates.push_back({{"vector", gate.vector},
+                         {"name", gate.name},
+                         {"present", gate.present},
+                         {"kind", gate.kind},
+                         {"selector", gate.selector},
+                         {"offset", hex(gate.offset, 16)},
+                         {"dpl", gate.dpl},
+                         {"ist", gate.ist},
+                         {"symbol", gate.symbol}});
+    return {{"base", hex(v.base, 16)},
+            {"limit", v.limit},
+            {"entry_size", v.entry_size},
+            {"gates", gates},
+            {"notes", notes_json(v.notes)}};
 }
 
 } // namespace vitrine::emu::inspect

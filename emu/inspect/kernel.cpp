@@ -33,35 +33,51 @@ template <class T> bool read_table(const GuestReader& memory, u64 address, u64 c
 
 } // namespace
 
-std::expected<GuestKernel, std::string> GuestKernel::open(const GuestReader& memory, const GuestSymbols* symbols, std::string_view phase) {
-    if (!symbols) return std::unexpected("there are no kernel symbols: give --symbols, or build the bundled guest");
-    if (!symbols->elf().inspect_note()) return std::unexpected("the symbol file has no Vitrine note: this kernel publishes nothing to inspect");
-    if (!symbols->slide()) return std::unexpected(fmt::format("the kernel does not run yet: the machine is in phase {}", phase));
+std::expected<GuestKernel, std::string>
+GuestKernel::open(const GuestReader& memory, const GuestSymbols* symbols, std::string_view phase) {
+    if (!symbols)
+        return std::unexpected("there are no kernel symbols: give --symbols, or build the bundled guest");
+    if (!symbols->elf().inspect_note())
+        return std::unexpected(
+            "the symbol file has no Vitrine note: this kernel publishes nothing to inspect");
+    if (!symbols->slide())
+        return std::unexpected(fmt::format("the kernel does not run yet: the machine is in phase {}", phase));
     return at(memory, symbols->elf().inspect_note()->root_link_address + *symbols->slide(), phase);
 }
 
-std::expected<GuestKernel, std::string> GuestKernel::at(const GuestReader& memory, u64 root_address, std::string_view phase) {
+std::expected<GuestKernel, std::string> GuestKernel::at(const GuestReader& memory, u64 root_address,
+                                                        std::string_view phase) {
     abi::Root root{};
     if (!memory.linear_value(root_address, root))
-        return std::unexpected(fmt::format("the kernel's inspection root at {} is not mapped: the machine is in phase {}", hex(root_address, 16), phase));
+        return std::unexpected(
+            fmt::format("the kernel's inspection root at {} is not mapped: the machine is in phase {}",
+                        hex(root_address, 16), phase));
     if (root.magic != abi::Magic)
-        return std::unexpected(fmt::format("the kernel has not published its structures yet: it is in phase {}", phase));
+        return std::unexpected(
+            fmt::format("the kernel has not published its structures yet: it is in phase {}", phase));
     if (root.version != abi::Version || root.size < sizeof root)
-        return std::unexpected(fmt::format("the kernel publishes version {} of its structures; this build reads {}", root.version, abi::Version));
+        return std::unexpected(
+            fmt::format("the kernel publishes version {} of its structures; this build reads {}",
+                        root.version, abi::Version));
     std::vector<abi::TypeLayout> types;
     std::vector<abi::FieldLayout> fields;
     std::vector<abi::NamedRoot> roots;
-    if (!read_table(memory, root.types, root.type_count, types) || !read_table(memory, root.fields, root.field_count, fields) ||
+    if (!read_table(memory, root.types, root.type_count, types) ||
+        !read_table(memory, root.fields, root.field_count, fields) ||
         !read_table(memory, root.roots, root.root_count, roots))
-        return std::unexpected(fmt::format("the kernel's published tables cannot be read: corrupt at {}", hex(root_address, 16)));
+        return std::unexpected(fmt::format("the kernel's published tables cannot be read: corrupt at {}",
+                                           hex(root_address, 16)));
     GuestKernel kernel(memory);
     kernel.build_id_ = padded(root.build_id);
     for (const auto& type : types) kernel.types_.try_emplace(padded(type.name), type.size);
     for (const auto& field : fields) {
-        if (field.size == 0 || field.size > 65536 || field.offset > (1u << 20)) continue; // no structure has such a field
-        kernel.fields_.try_emplace(padded(field.type) + "." + padded(field.name), Field{field.offset, field.size});
+        if (field.size == 0 || field.size > 65536 || field.offset > (1u << 20))
+            continue; // no structure has such a field
+        kernel.fields_.try_emplace(padded(field.type) + "." + padded(field.name),
+                                   Field{field.offset, field.size});
     }
-    for (const auto& named : roots) kernel.roots_.try_emplace(padded(named.name), Root{padded(named.type), named.address, named.count});
+    for (const auto& named : roots)
+        kernel.roots_.try_emplace(padded(named.name), Root{padded(named.type), named.address, named.count});
     return kernel;
 }
 
@@ -87,34 +103,45 @@ GuestObject GuestKernel::object(std::string_view type, u64 address, Notes& notes
     return GuestObject(*this, std::string(type), address, notes);
 }
 
-// ---- walks ----------------------------------------------------------------------------------------------------------
+// ---- walks ------------------------------------------------------------------------------------------------
 
-void GuestKernel::walk_list(u64 head, std::string_view node_type, Notes& notes, const std::function<bool(u64)>& visit, u64 most) const {
+void GuestKernel::walk_list(u64 head, std::string_view node_type, Notes& notes,
+                            const std::function<bool(u64)>& visit, u64 most) const {
     std::set<u64> seen;
     GuestObject at = object(node_type, head, notes);
     u64 previous = head, node = at.u64_of("next");
     while (node != head) {
         if (node == 0) {
             // A zeroed head was never initialised; a zero further on is damage.
-            if (previous != head) notes.add(fmt::format("list at {}: corrupt at {} (its next link is null)", hex(head, 16), hex(previous, 16)));
+            if (previous != head)
+                notes.add(fmt::format("list at {}: corrupt at {} (its next link is null)", hex(head, 16),
+                                      hex(previous, 16)));
             return;
         }
-        if (!seen.insert(node).second) return notes.add(fmt::format("list at {}: corrupt at {} (a cycle that misses the head)", hex(head, 16), hex(node, 16)));
-        if (seen.size() > most) return notes.add(fmt::format("list at {}: more than {} nodes, the rest is left out", hex(head, 16), most));
+        if (!seen.insert(node).second)
+            return notes.add(fmt::format("list at {}: corrupt at {} (a cycle that misses the head)",
+                                         hex(head, 16), hex(node, 16)));
+        if (seen.size() > most)
+            return notes.add(
+                fmt::format("list at {}: more than {} nodes, the rest is left out", hex(head, 16), most));
         u64 link = 0;
         const auto next_field = field(node_type, "next"), back_field = field(node_type, "prev");
         if (!next_field || !memory_->linear_value(node + next_field->offset, link))
-            return notes.add(fmt::format("list at {}: corrupt at {} (not readable)", hex(head, 16), hex(node, 16)));
+            return notes.add(
+                fmt::format("list at {}: corrupt at {} (not readable)", hex(head, 16), hex(node, 16)));
         u64 back = previous;
         if (back_field && memory_->linear_value(node + back_field->offset, back) && back != previous)
-            notes.add(fmt::format("list at {}: in flux or corrupt at {} (its back link is {})", hex(head, 16), hex(node, 16), hex(back, 16)));
+            notes.add(fmt::format("list at {}: in flux or corrupt at {} (its back link is {})", hex(head, 16),
+                                  hex(node, 16), hex(back, 16)));
         if (!visit(node)) return;
         previous = node, node = link;
     }
 }
 
-void GuestKernel::walk_tree(u64 root_node, Notes& notes, const std::function<bool(const TreeNode&)>& visit, u64 most) const {
-    const auto left = field("RbNode", "left"), right = field("RbNode", "right"), colour = field("RbNode", "parent_color");
+void GuestKernel::walk_tree(u64 root_node, Notes& notes, const std::function<bool(const TreeNode&)>& visit,
+                            u64 most) const {
+    const auto left = field("RbNode", "left"), right = field("RbNode", "right"),
+               colour = field("RbNode", "parent_color");
     if (!left || !right || !colour) return notes.add("the kernel does not publish RbNode");
     std::set<u64> seen;
     std::vector<TreeNode> stack;
@@ -123,13 +150,19 @@ void GuestKernel::walk_tree(u64 root_node, Notes& notes, const std::function<boo
     unsigned depth = 0;
     while (node || !stack.empty()) {
         while (node) {
-            if (!seen.insert(node).second) return notes.add(fmt::format("tree at {}: corrupt at {} (a cycle)", hex(root_node, 16), hex(node, 16)));
-            if (seen.size() > most || depth > Deepest) return notes.add(fmt::format("tree at {}: too large or too deep, the rest is left out", hex(root_node, 16)));
+            if (!seen.insert(node).second)
+                return notes.add(
+                    fmt::format("tree at {}: corrupt at {} (a cycle)", hex(root_node, 16), hex(node, 16)));
+            if (seen.size() > most || depth > Deepest)
+                return notes.add(fmt::format("tree at {}: too large or too deep, the rest is left out",
+                                             hex(root_node, 16)));
             TreeNode entry{node, depth, false, 0, 0};
             u64 word = 0;
-            if (!memory_->linear_value(node + left->offset, entry.left) || !memory_->linear_value(node + right->offset, entry.right) ||
+            if (!memory_->linear_value(node + left->offset, entry.left) ||
+                !memory_->linear_value(node + right->offset, entry.right) ||
                 !memory_->linear_value(node + colour->offset, word)) {
-                notes.add(fmt::format("tree at {}: corrupt at {} (not readable)", hex(root_node, 16), hex(node, 16)));
+                notes.add(fmt::format("tree at {}: corrupt at {} (not readable)", hex(root_node, 16),
+                                      hex(node, 16)));
                 break;
             }
             entry.black = word & 1;
@@ -144,7 +177,7 @@ void GuestKernel::walk_tree(u64 root_node, Notes& notes, const std::function<boo
     }
 }
 
-// ---- objects ----------------------------------------------------------------------------------------------------------
+// ---- objects ----------------------------------------------------------------------------------------------
 
 std::optional<GuestKernel::Field> GuestObject::find(std::string_view field) const {
     const auto found = kernel_->field(type_, field);

@@ -1,4 +1,5 @@
-// Views that are plain lists: boot phases, chips and their registers, pending events, the physical map, symbols.
+// Views that are plain lists: boot phases, chips and their registers, pending events, the physical map,
+// symbols.
 #pragma once
 #include <nlohmann/json.hpp>
 #include <string>

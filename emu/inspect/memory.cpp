@@ -1,4 +1,5 @@
-// Zones, buddy lists and the map of RAM: see memory.h. Names of types and fields: guest/kernel/inspect/README.md.
+// Zones, buddy lists and the map of RAM: see memory.h. Names of types and fields:
+// guest/kernel/inspect/README.md.
 #include "emu/inspect/memory.h"
 #include <algorithm>
 #include <cstring>
@@ -13,8 +14,10 @@ constexpr unsigned MostOrders = 16;
 } // namespace
 
 const std::vector<std::string>& page_type_names() {
-    static const std::vector<std::string> names = {"free",  "reserved",   "kernel text", "kernel data", "slab", "page table", "anonymous", "page cache",
-                                                   "kernel stack", "vmalloc", "page array",  "kernel",      "init memory", "unknown", "no memory"};
+    static const std::vector<std::string> names = {"free",         "reserved",   "kernel text", "kernel data",
+                                                   "slab",         "page table", "anonymous",   "page cache",
+                                                   "kernel stack", "vmalloc",    "page array",  "kernel",
+                                                   "init memory",  "unknown",    "no memory"};
     return names;
 }
 
@@ -25,7 +28,8 @@ BuddyView buddy_view(const std::expected<GuestKernel, std::string>& kernel) {
         return view;
     }
     const auto zones = kernel->root("zones");
-    const auto zone_size = kernel->size_of("Zone"), area_size = kernel->size_of("FreeArea"), page_size = kernel->size_of("Page");
+    const auto zone_size = kernel->size_of("Zone"), area_size = kernel->size_of("FreeArea"),
+               page_size = kernel->size_of("Page");
     const auto areas = kernel->field("Zone", "free_area");
     const auto links = kernel->field("Page", "links");
     const auto map = kernel->root("mem_map");
@@ -42,32 +46,40 @@ BuddyView buddy_view(const std::expected<GuestKernel, std::string>& kernel) {
         ZoneRow row;
         row.address = zone.address();
         row.name = zone.text("name");
-        row.start_frame = zone.u64_of("start_pfn"), row.spanned = zone.u64_of("spanned"), row.present = zone.u64_of("present");
+        row.start_frame = zone.u64_of("start_pfn"), row.spanned = zone.u64_of("spanned"),
+        row.present = zone.u64_of("present");
         row.managed = zone.u64_of("managed"), row.free = zone.u64_of("free_pages");
-        if (const auto marks = kernel->field("Zone", "watermarks"); marks && marks->size >= sizeof row.watermarks)
-            kernel->memory().linear(row.address + marks->offset, {reinterpret_cast<u8*>(row.watermarks), sizeof row.watermarks});
-        if (zone.has("lock") && kernel->field("SpinLock", "locked")) row.locked = zone.member("lock", "SpinLock").u64_of("locked") != 0;
-        if (row.locked) view.notes.add(fmt::format("zone {}: its lock is held, the lists are in flux", row.name));
+        if (const auto marks = kernel->field("Zone", "watermarks");
+            marks && marks->size >= sizeof row.watermarks)
+            kernel->memory().linear(row.address + marks->offset,
+                                    {reinterpret_cast<u8*>(row.watermarks), sizeof row.watermarks});
+        if (zone.has("lock") && kernel->field("SpinLock", "locked"))
+            row.locked = zone.member("lock", "SpinLock").u64_of("locked") != 0;
+        if (row.locked)
+            view.notes.add(fmt::format("zone {}: its lock is held, the lists are in flux", row.name));
         if (row.managed == 0) { // an empty zone has no lists worth walking
             view.zones.push_back(std::move(row));
             continue;
         }
         const unsigned orders = std::min<unsigned>(areas->size / *area_size, MostOrders);
         for (unsigned order = 0; order < orders; ++order) {
-            const GuestObject area = kernel->object("FreeArea", row.address + areas->offset + u64{order} * *area_size, view.notes);
+            const GuestObject area =
+                kernel->object("FreeArea", row.address + areas->offset + u64{order} * *area_size, view.notes);
             ZoneRow::Order entry;
             entry.counted = area.u64_of("nr_free");
             kernel->walk_list(area.address_of("list"), "ListNode", view.notes, [&](u64 node) {
                 const u64 page = node - links->offset;
                 if (page < map->address || (page - map->address) % *page_size) {
-                    view.notes.add(fmt::format("zone {}, order {}: corrupt at {} (no page of the page array)", row.name, order, hex(node, 16)));
+                    view.notes.add(fmt::format("zone {}, order {}: corrupt at {} (no page of the page array)",
+                                               row.name, order, hex(node, 16)));
                     return false;
                 }
                 entry.frames.push_back((page - map->address) / *page_size);
                 return true;
             });
             if (entry.frames.size() != entry.counted)
-                view.notes.add(fmt::format("zone {}, order {}: {} blocks are counted, {} are on the list", row.name, order, entry.counted, entry.frames.size()));
+                view.notes.add(fmt::format("zone {}, order {}: {} blocks are counted, {} are on the list",
+                                           row.name, order, entry.counted, entry.frames.size()));
             row.orders.push_back(std::move(entry));
         }
         view.zones.push_back(std::move(row));
@@ -95,7 +107,8 @@ MemoryMapView memory_map_view(const std::expected<GuestKernel, std::string>& ker
         return view;
     }
     view.frames = map->count;
-    if (const auto limit = kernel->root("max_pfn")) kernel->memory().linear_value(limit->address, view.frames);
+    if (const auto limit = kernel->root("max_pfn"))
+        kernel->memory().linear_value(limit->address, view.frames);
     view.frames = std::min(view.frames, MostFrames);
     const u8 none = static_cast<u8>(page_type_names().size() - 1), unknown = static_cast<u8>(none - 1);
     view.totals.assign(page_type_names().size(), 0);
@@ -105,7 +118,8 @@ MemoryMapView memory_map_view(const std::expected<GuestKernel, std::string>& ker
     bool any = false;
     for (u64 frame = 0; frame < view.frames; frame += Batch) {
         const u64 count = std::min(Batch, view.frames - frame);
-        const std::size_t got = kernel->memory().linear(map->address + frame * *page_size, std::span(raw).first(count * *page_size));
+        const std::size_t got = kernel->memory().linear(map->address + frame * *page_size,
+                                                        std::span(raw).first(count * *page_size));
         any |= got != 0;
         for (u64 k = 0; k < count; ++k) {
             // Parts of the page array over holes in RAM are not mapped.
@@ -125,12 +139,14 @@ std::string to_text(const BuddyView& v) {
     if (!v.why_empty.empty()) return v.why_empty + "\n" + notes_text(v.notes);
     std::string out;
     for (const auto& zone : v.zones) {
-        out += fmt::format("zone {}  frames {}–{}  present {}  managed {}  free {}  min/low/high {}/{}/{}{}\n", zone.name, zone.start_frame,
-                           zone.start_frame + zone.spanned, zone.present, zone.managed, zone.free, zone.watermarks[0], zone.watermarks[1],
-                           zone.watermarks[2], zone.locked ? "  (in flux)" : "");
+        out += fmt::format(
+            "zone {}  frames {}–{}  present {}  managed {}  free {}  min/low/high {}/{}/{}{}\n", zone.name,
+            zone.start_frame, zone.start_frame + zone.spanned, zone.present, zone.managed, zone.free,
+            zone.watermarks[0], zone.watermarks[1], zone.watermarks[2], zone.locked ? "  (in flux)" : "");
         if (zone.orders.empty()) continue;
         std::string orders = "  order ", counts = "  blocks";
-        for (std::size_t i = 0; i < zone.orders.size(); ++i) orders += fmt::format("{:>7}", i), counts += fmt::format("{:>7}", zone.orders[i].counted);
+        for (std::size_t i = 0; i < zone.orders.size(); ++i)
+            orders += fmt::format("{:>7}", i), counts += fmt::format("{:>7}", zone.orders[i].counted);
         out += orders + "\n" + counts + "\n";
     }
     return out + notes_text(v.notes);
@@ -140,9 +156,17 @@ nlohmann::json to_json(const BuddyView& v) {
     nlohmann::json zones = nlohmann::json::array();
     for (const auto& zone : v.zones) {
         nlohmann::json orders = nlohmann::json::array();
-        for (const auto& order : zone.orders) orders.push_back({{"free_blocks", order.counted}, {"first_frames", order.frames}});
-        zones.push_back({{"name", zone.name}, {"start_frame", zone.start_frame}, {"spanned_pages", zone.spanned}, {"present_pages", zone.present},
-                         {"managed_pages", zone.managed}, {"free_pages", zone.free}, {"watermarks", zone.watermarks}, {"in_flux", zone.locked}, {"orders", orders}});
+        for (const auto& order : zone.orders)
+            orders.push_back({{"free_blocks", order.counted}, {"first_frames", order.frames}});
+        zones.push_back({{"name", zone.name},
+                         {"start_frame", zone.start_frame},
+                         {"spanned_pages", zone.spanned},
+                         {"present_pages", zone.present},
+                         {"managed_pages", zone.managed},
+                         {"free_pages", zone.free},
+                         {"watermarks", zone.watermarks},
+                         {"in_flux", zone.locked},
+                         {"orders", orders}});
     }
     return {{"zones", zones}, {"why_empty", v.why_empty}, {"notes", notes_json(v.notes)}};
 }
@@ -158,12 +182,15 @@ std::string to_text(const MemoryMapView& v) {
     // One character for a stretch of RAM: the type that most of it has, free only when all of it is free.
     static constexpr char Letters[] = ".rTDSPACKVMkI? ";
     const u64 stretch = std::max<u64>(1, v.frames / 2048);
-    out += fmt::format("\none character is {}: . free, r reserved, T text, D data, S slab, P page table, A anonymous, C page cache, K stack, "
-                       "V vmalloc, M page array, k kernel, I init, blank no memory\n", size_text(stretch * 4096));
+    out += fmt::format("\none character is {}: . free, r reserved, T text, D data, S slab, P page table, A "
+                       "anonymous, C page cache, K stack, "
+                       "V vmalloc, M page array, k kernel, I init, blank no memory\n",
+                       size_text(stretch * 4096));
     for (u64 at = 0, column = 0; at < v.frames; at += stretch) {
         std::vector<u64> votes(names.size(), 0);
         for (u64 i = at; i < std::min(at + stretch, v.frames); ++i) ++votes[v.types[i]];
-        if (std::ranges::any_of(votes.begin() + 1, votes.end(), [](u64 count) { return count != 0; })) votes[0] = 0;
+        if (std::ranges::any_of(votes.begin() + 1, votes.end(), [](u64 count) { return count != 0; }))
+            votes[0] = 0;
         const auto winner = static_cast<std::size_t>(std::ranges::max_element(votes) - votes.begin());
         out += Letters[winner];
         if (++column % 64 == 0) out += "\n";
@@ -176,8 +203,13 @@ nlohmann::json to_json(const MemoryMapView& v) {
     const auto& names = page_type_names();
     for (std::size_t i = 0; i < v.totals.size(); ++i)
         if (v.totals[i]) totals[names[i]] = v.totals[i];
-    for (const auto& run : v.runs) runs.push_back({{"first_frame", run.first}, {"frames", run.count}, {"type", names[run.type]}});
-    return {{"frames", v.frames}, {"totals", totals}, {"runs", runs}, {"why_empty", v.why_empty}, {"notes", notes_json(v.notes)}};
+    for (const auto& run : v.runs)
+        runs.push_back({{"first_frame", run.first}, {"frames", run.count}, {"type", names[run.type]}});
+    return {{"frames", v.frames},
+            {"totals", totals},
+            {"runs", runs},
+            {"why_empty", v.why_empty},
+            {"notes", notes_json(v.notes)}};
 }
 
 } // namespace vitrine::emu::inspect

@@ -1,4 +1,5 @@
-// Physical memory as the bundled kernel manages it: buddy lists (zones × orders) and all of RAM painted by page type.
+// Physical memory as the bundled kernel manages it: buddy lists (zones × orders) and all of RAM painted by
+// page type.
 #pragma once
 #include <nlohmann/json.hpp>
 #include <string>
@@ -12,8 +13,8 @@ struct ZoneRow {
     u64 address = 0, start_frame = 0, spanned = 0, present = 0, managed = 0, free = 0;
     u64 watermarks[3] = {}; ///< min, low, high
     struct Order {
-        u64 counted = 0;              ///< free blocks as the zone counts them
-        std::vector<u64> frames;      ///< first frames of blocks on the list
+        u64 counted = 0;         ///< free blocks as the zone counts them
+        std::vector<u64> frames; ///< first frames of blocks on the list
     };
     std::vector<Order> orders;
     bool locked = false;
@@ -30,7 +31,7 @@ const std::vector<std::string>& page_type_names();
 
 struct MemoryMapView {
     u64 frames = 0;
-    std::vector<u8> types;  ///< per frame: index into page_type_names()
+    std::vector<u8> types;   ///< per frame: index into page_type_names()
     std::vector<u64> totals; ///< frames per type
     struct Run {
         u64 first, count;

@@ -9,7 +9,9 @@ namespace vitrine::emu::inspect {
 
 MachineReader::MachineReader(const Machine& machine) : board_(machine.board()) {}
 
-std::size_t MachineReader::linear(u64 address, std::span<u8> out) const { return board_.processor().peek(address, out); }
+std::size_t MachineReader::linear(u64 address, std::span<u8> out) const {
+    return board_.processor().peek(address, out);
+}
 
 bool MachineReader::physical(u64 address, std::span<u8> out) const {
     while (!out.empty()) {

@@ -1,7 +1,7 @@
 // GuestReader — how every view reads the guest: physical and linear memory, without side effects.
 //
-// Tests implement it over a map; MachineReader implements it over a machine. Reads may be short or fail; a view turns
-// that into a note, never into a guess.
+// Tests implement it over a map; MachineReader implements it over a machine. Reads may be short or fail; a
+// view turns that into a note, never into a guess.
 #pragma once
 #include <span>
 #include <string>
@@ -17,7 +17,7 @@ class Machine;
 namespace vitrine::emu::inspect {
 
 class GuestReader {
-  public:
+public:
     virtual ~GuestReader() = default;
     /// Bytes read from the start; fewer than asked when the rest is not mapped.
     virtual std::size_t linear(u64 address, std::span<u8> out) const = 0;
@@ -32,24 +32,25 @@ class GuestReader {
 };
 
 class MachineReader final : public GuestReader {
-  public:
+public:
     explicit MachineReader(const Board& board) : board_(board) {}
     explicit MachineReader(const Machine& machine);
     std::size_t linear(u64 address, std::span<u8> out) const override;
     bool physical(u64 address, std::span<u8> out) const override;
 
-  private:
+private:
     const Board& board_;
 };
 
-/// Remarks that belong to a view: "corrupt at …", "in flux", "the kernel has not published …". Bounded, without repeats.
+/// Remarks that belong to a view: "corrupt at …", "in flux", "the kernel has not published …". Bounded,
+/// without repeats.
 class Notes {
-  public:
+public:
     void add(std::string text);
     const std::vector<std::string>& list() const { return list_; }
     bool empty() const { return list_.empty(); }
 
-  private:
+private:
     std::vector<std::string> list_;
 };
 

@@ -1,4 +1,5 @@
-// The processor's registers as a view: general registers, rip, flags, segments, control registers, MSRs, FP state.
+// The processor's registers as a view: general registers, rip, flags, segments, control registers, MSRs, FP
+// state.
 #pragma once
 #include <nlohmann/json.hpp>
 #include <string>

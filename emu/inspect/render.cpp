@@ -9,7 +9,8 @@ std::string Table::text() const {
     std::vector<std::size_t> width;
     for (const auto& header : headers_) width.push_back(header.size());
     for (const auto& row : rows_)
-        for (std::size_t i = 0; i < row.size() && i < width.size(); ++i) width[i] = std::max(width[i], row[i].size());
+        for (std::size_t i = 0; i < row.size() && i < width.size(); ++i)
+            width[i] = std::max(width[i], row[i].size());
     std::string out;
     const auto line = [&](const std::vector<std::string>& cells) {
         std::string text;
@@ -32,7 +33,9 @@ std::string size_text(u64 bytes) {
     return fmt::format("{} bytes", bytes);
 }
 
-std::string time_text(u64 nanoseconds) { return fmt::format("{}.{:09} s", nanoseconds / 1'000'000'000, nanoseconds % 1'000'000'000); }
+std::string time_text(u64 nanoseconds) {
+    return fmt::format("{}.{:09} s", nanoseconds / 1'000'000'000, nanoseconds % 1'000'000'000);
+}
 
 std::string notes_text(const Notes& notes) {
     std::string out;

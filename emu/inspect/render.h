@@ -8,12 +8,12 @@
 namespace vitrine::emu::inspect {
 
 class Table {
-  public:
+public:
     explicit Table(std::vector<std::string> headers) : headers_(std::move(headers)) {}
     void row(std::vector<std::string> cells) { rows_.push_back(std::move(cells)); }
     std::string text() const;
 
-  private:
+private:
     std::vector<std::string> headers_;
     std::vector<std::vector<std::string>> rows_;
 };

@@ -48,26 +48,41 @@ void read_tree(const GuestKernel& kernel, const GuestObject& queue, RunQueueRow&
     row.tree_root = queue.u64_of("cfs_root");
     const u64 leftmost = queue.u64_of("cfs_leftmost");
     u64 least = 0;
-    kernel.walk_tree(row.tree_root, notes, [&](const GuestKernel::TreeNode& node) {
-        QueuedTask queued;
-        queued.node = node.address, queued.left = node.left, queued.right = node.right;
-        queued.depth = node.depth, queued.black = node.black, queued.leftmost = node.address == leftmost;
-        queued.task = read_task(kernel.object("Task", node.address - in_task->offset, notes));
-        // vruntime wraps: order is by signed difference, as the kernel compares.
-        if (!row.tree.empty() && static_cast<i64>(queued.task.vruntime - least) < 0)
-            notes.add(fmt::format("run queue {}: in flux or corrupt at {} (vruntime out of order)", row.cpu, hex(node.address, 16)));
-        least = queued.task.vruntime;
-        row.tree.push_back(std::move(queued));
-        return true;
-    }, 4096);
+    kernel.walk_tree(
+        row.tree_root, notes,
+        [&](const GuestKernel::TreeNode& node) {
+            QueuedTask queued;
+            queued.node = node.address, queued.left = node.left, queued.right = node.right;
+            queued.depth = node.depth, queued.black = node.black, queued.leftmost = node.address == leftmost;
+            queued.task = read_task(kernel.object("Task", node.address - in_task->offset, notes));
+            // vruntime wraps: order is by signed difference, as the kernel compares.
+            if (!row.tree.empty() && static_cast<i64>(queued.task.vruntime - least) < 0)
+                notes.add(fmt::format("run queue {}: in flux or corrupt at {} (vruntime out of order)",
+                                      row.cpu, hex(node.address, 16)));
+            least = queued.task.vruntime;
+            row.tree.push_back(std::move(queued));
+            return true;
+        },
+        4096);
     if ((row.tree.empty() ? 0 : row.tree.front().node) != leftmost)
-        notes.add(fmt::format("run queue {}: the cached leftmost node {} is not the first", row.cpu, hex(leftmost, 16)));
+        notes.add(fmt::format("run queue {}: the cached leftmost node {} is not the first", row.cpu,
+                              hex(leftmost, 16)));
 }
 
 nlohmann::json task_json(const TaskRow& t) {
-    return {{"address", hex(t.address, 16)}, {"pid", t.pid}, {"tgid", t.tgid}, {"ppid", t.parent}, {"comm", t.comm}, {"state", t.state},
-            {"cpu", t.cpu}, {"nice", t.nice}, {"vruntime", t.vruntime}, {"weight", t.weight}, {"runtime_ns", t.runtime},
-            {"kernel_thread", t.kernel_thread}, {"on_cpu", t.on_cpu}};
+    return {{"address", hex(t.address, 16)},
+            {"pid", t.pid},
+            {"tgid", t.tgid},
+            {"ppid", t.parent},
+            {"comm", t.comm},
+            {"state", t.state},
+            {"cpu", t.cpu},
+            {"nice", t.nice},
+            {"vruntime", t.vruntime},
+            {"weight", t.weight},
+            {"runtime_ns", t.runtime},
+            {"kernel_thread", t.kernel_thread},
+            {"on_cpu", t.on_cpu}};
 }
 
 } // namespace
@@ -85,7 +100,8 @@ TasksView tasks_view(const std::expected<GuestKernel, std::string>& kernel) {
         return view;
     }
     // The boot processor's idle task is on no list.
-    if (const auto init = kernel->root("init_task")) view.rows.push_back(read_task(kernel->object("Task", init->address, view.notes)));
+    if (const auto init = kernel->root("init_task"))
+        view.rows.push_back(read_task(kernel->object("Task", init->address, view.notes)));
     kernel->walk_list(list->address, "ListNode", view.notes, [&](u64 node) {
         const u64 address = node - links->offset;
         if (std::ranges::find(view.rows, address, &TaskRow::address) == view.rows.end())
@@ -119,10 +135,14 @@ RunQueuesView run_queues_view(const std::expected<GuestKernel, std::string>& ker
         if (current.null()) continue; // a processor that is not up, or before sched_init
         RunQueueRow row;
         row.address = queue.address();
-        row.cpu = queue.u64_of("cpu"), row.running = queue.u64_of("nr_running"), row.switches = queue.u64_of("switches");
+        row.cpu = queue.u64_of("cpu"), row.running = queue.u64_of("nr_running"),
+        row.switches = queue.u64_of("switches");
         row.clock = queue.u64_of("clock");
-        if (queue.has("lock") && kernel->field("SpinLock", "locked")) row.locked = queue.member("lock", "SpinLock").u64_of("locked") != 0;
-        if (row.locked) view.notes.add(fmt::format("run queue {}: its lock is held, the structures are in flux", row.cpu));
+        if (queue.has("lock") && kernel->field("SpinLock", "locked"))
+            row.locked = queue.member("lock", "SpinLock").u64_of("locked") != 0;
+        if (row.locked)
+            view.notes.add(
+                fmt::format("run queue {}: its lock is held, the structures are in flux", row.cpu));
         row.has_current = true;
         row.current = read_task(current);
         row.load = queue.u64_of("cfs_load"), row.min_vruntime = queue.u64_of("cfs_min_vruntime");
@@ -130,7 +150,8 @@ RunQueuesView run_queues_view(const std::expected<GuestKernel, std::string>& ker
         read_tree(*kernel, queue, row, view.notes);
         view.rows.push_back(std::move(row));
     }
-    if (view.rows.empty()) view.why_empty = "no processor has a current task yet: the scheduler is not initialised";
+    if (view.rows.empty())
+        view.why_empty = "no processor has a current task yet: the scheduler is not initialised";
     return view;
 }
 
@@ -138,8 +159,10 @@ std::string to_text(const TasksView& v) {
     if (!v.why_empty.empty()) return v.why_empty + "\n" + notes_text(v.notes);
     Table table({"pid", "ppid", "state", "cpu", "nice", "vruntime ns", "runtime ns", "comm", "address"});
     for (const auto& t : v.rows)
-        table.row({std::to_string(t.pid), std::to_string(t.parent), t.state + (t.on_cpu ? "+" : ""), std::to_string(t.cpu), std::to_string(t.nice),
-                   std::to_string(t.vruntime), std::to_string(t.runtime), t.kernel_thread ? "[" + t.comm + "]" : t.comm, hex(t.address, 16)});
+        table.row({std::to_string(t.pid), std::to_string(t.parent), t.state + (t.on_cpu ? "+" : ""),
+                   std::to_string(t.cpu), std::to_string(t.nice), std::to_string(t.vruntime),
+                   std::to_string(t.runtime), t.kernel_thread ? "[" + t.comm + "]" : t.comm,
+                   hex(t.address, 16)});
     return table.text() + notes_text(v.notes);
 }
 
@@ -153,17 +176,22 @@ std::string to_text(const RunQueuesView& v) {
     if (!v.why_empty.empty()) return v.why_empty + "\n" + notes_text(v.notes);
     std::string out;
     for (const auto& row : v.rows) {
-        out += fmt::format("cpu {}  running {}  switches {}  load {}  min_vruntime {}{}\n", row.cpu, row.running, row.switches, row.load,
-                           row.min_vruntime, row.locked ? "  (in flux)" : "");
-        if (row.has_current) out += fmt::format("  current: {} ({}), vruntime {}, weight {}\n", row.current.comm, row.current.pid, row.current.vruntime, row.current.weight);
+        out +=
+            fmt::format("cpu {}  running {}  switches {}  load {}  min_vruntime {}{}\n", row.cpu, row.running,
+                        row.switches, row.load, row.min_vruntime, row.locked ? "  (in flux)" : "");
+        if (row.has_current)
+            out += fmt::format("  current: {} ({}), vruntime {}, weight {}\n", row.current.comm,
+                               row.current.pid, row.current.vruntime, row.current.weight);
         if (row.tree.empty()) {
             out += "  the tree is empty: nothing else is runnable\n";
             continue;
         }
         Table table({"  vruntime", "weight", "nice", "state", "pid", "comm", "node"});
         for (const auto& q : row.tree)
-            table.row({fmt::format("  {}", q.task.vruntime), std::to_string(q.task.weight), std::to_string(q.task.nice), q.task.state,
-                       std::to_string(q.task.pid), q.task.comm, fmt::format("depth {}, {}{}", q.depth, q.black ? "black" : "red", q.leftmost ? ", leftmost" : "")});
+            table.row({fmt::format("  {}", q.task.vruntime), std::to_string(q.task.weight),
+                       std::to_string(q.task.nice), q.task.state, std::to_string(q.task.pid), q.task.comm,
+                       fmt::format("depth {}, {}{}", q.depth, q.black ? "black" : "red",
+                                   q.leftmost ? ", leftmost" : "")});
         out += table.text();
     }
     return out + notes_text(v.notes);
@@ -175,11 +203,22 @@ nlohmann::json to_json(const RunQueuesView& v) {
         nlohmann::json tree = nlohmann::json::array();
         for (const auto& q : row.tree) {
             nlohmann::json entry = task_json(q.task);
-            entry.update({{"node", hex(q.node, 16)}, {"left", hex(q.left, 16)}, {"right", hex(q.right, 16)}, {"depth", q.depth}, {"black", q.black}, {"leftmost", q.leftmost}});
+            entry.update({{"node", hex(q.node, 16)},
+                          {"left", hex(q.left, 16)},
+                          {"right", hex(q.right, 16)},
+                          {"depth", q.depth},
+                          {"black", q.black},
+                          {"leftmost", q.leftmost}});
             tree.push_back(std::move(entry));
         }
-        rows.push_back({{"cpu", row.cpu}, {"running", row.running}, {"switches", row.switches}, {"load", row.load}, {"min_vruntime", row.min_vruntime},
-                        {"in_flux", row.locked}, {"current", row.has_current ? task_json(row.current) : nlohmann::json()}, {"tree", tree}});
+        rows.push_back({{"cpu", row.cpu},
+                        {"running", row.running},
+                        {"switches", row.switches},
+                        {"load", row.load},
+                        {"min_vruntime", row.min_vruntime},
+                        {"in_flux", row.locked},
+                        {"current", row.has_current ? task_json(row.current) : nlohmann::json()},
+                        {"tree", tree}});
     }
     return {{"run_queues", rows}, {"why_empty", v.why_empty}, {"notes", notes_json(v.notes)}};
 }

@@ -14,7 +14,7 @@ namespace vitrine::emu {
 Expected<std::vector<u8>> read_file(const std::string& path, std::string_view what, u64 limit) {
     const int file = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
     if (file < 0) return bad_input(fmt::format("{} {}: {}", what, path, std::strerror(errno)));
-    struct stat info {};
+    struct stat info{};
     if (fstat(file, &info) != 0 || !S_ISREG(info.st_mode)) {
         ::close(file);
         return bad_input(fmt::format("{} {}: not a regular file", what, path));
@@ -22,7 +22,8 @@ Expected<std::vector<u8>> read_file(const std::string& path, std::string_view wh
     const u64 size = static_cast<u64>(info.st_size);
     if (size > limit) {
         ::close(file);
-        return bad_input(fmt::format("{} {}: {} bytes are more than the {} that it may have", what, path, size, limit));
+        return bad_input(
+            fmt::format("{} {}: {} bytes are more than the {} that it may have", what, path, size, limit));
     }
     std::vector<u8> bytes(size);
     std::size_t done = 0;

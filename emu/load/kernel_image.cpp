@@ -11,9 +11,19 @@ namespace {
 
 // Offsets of the set-up header, boot.rst "The Real-Mode Kernel Header".
 enum : std::size_t {
-    SetupSectors = 0x1F1, BootFlag = 0x1FE, HeaderMagic = 0x202, Protocol = 0x206, LoaderType = 0x210, LoadFlags = 0x211,
-    RamdiskImage = 0x218, RamdiskSize = 0x21C, HeapEnd = 0x224, CommandLine = 0x228, InitrdMaximum = 0x22C,
-    CommandLineSize = 0x238, HeaderEnd = 0x268,
+    SetupSectors = 0x1F1,
+    BootFlag = 0x1FE,
+    HeaderMagic = 0x202,
+    Protocol = 0x206,
+    LoaderType = 0x210,
+    LoadFlags = 0x211,
+    RamdiskImage = 0x218,
+    RamdiskSize = 0x21C,
+    HeapEnd = 0x224,
+    CommandLine = 0x228,
+    InitrdMaximum = 0x22C,
+    CommandLineSize = 0x238,
+    HeaderEnd = 0x268,
 };
 constexpr u64 LargestKernel = 512ull << 20, LargestInitrd = 2ull << 30;
 
@@ -22,13 +32,16 @@ u32 get32(const std::vector<u8>& bytes, std::size_t at) {
     std::memcpy(&value, bytes.data() + at, sizeof value);
     return value;
 }
-u16 get16(const std::vector<u8>& bytes, std::size_t at) { return static_cast<u16>(bytes[at] | bytes[at + 1] << 8); }
+u16 get16(const std::vector<u8>& bytes, std::size_t at) {
+    return static_cast<u16>(bytes[at] | bytes[at + 1] << 8);
+}
 template <class T> void put(std::vector<u8>& bytes, std::size_t at, T value) {
     std::memcpy(bytes.data() + at, &value, sizeof value);
 }
 
 bool has_multiboot_header(const std::vector<u8>& image) {
-    // Multiboot 0.6.96 §3.1.1: within the first 8 KiB, 32-bit aligned; Multiboot2 1.6 §3.1.1: within 32 KiB, 64-bit aligned.
+    // Multiboot 0.6.96 §3.1.1: within the first 8 KiB, 32-bit aligned; Multiboot2 1.6 §3.1.1: within 32 KiB,
+    // 64-bit aligned.
     for (std::size_t at = 0; at + 4 <= std::min<std::size_t>(image.size(), 32768); at += 4) {
         const u32 magic = get32(image, at);
         if ((at < 8192 && magic == 0x1BADB002) || (at % 8 == 0 && magic == 0xE85250D6)) return true;
@@ -38,18 +51,26 @@ bool has_multiboot_header(const std::vector<u8>& image) {
 
 Expected<void> check_format(const std::string& path, const std::vector<u8>& image) {
     if (image.empty()) return bad_input(fmt::format("kernel {} is empty", path));
-    if (has_multiboot_header(image)) return bad_input(fmt::format("kernel {} is a Multiboot image, which is not supported yet", path));
-    if (image.size() >= 4 && std::memcmp(image.data(), "\x7F" "ELF", 4) == 0)
-        return bad_input(fmt::format("kernel {} is an ELF image, which is not supported yet; give the bzImage", path));
+    if (has_multiboot_header(image))
+        return bad_input(fmt::format("kernel {} is a Multiboot image, which is not supported yet", path));
+    if (image.size() >= 4 && std::memcmp(image.data(),
+                                         "\x7F"
+                                         "ELF",
+                                         4) == 0)
+        return bad_input(
+            fmt::format("kernel {} is an ELF image, which is not supported yet; give the bzImage", path));
     if (image.size() < HeaderEnd)
-        return bad_input(fmt::format("kernel {} is truncated: {} bytes hold no set-up header", path, image.size()));
+        return bad_input(
+            fmt::format("kernel {} is truncated: {} bytes hold no set-up header", path, image.size()));
     if (get16(image, BootFlag) != 0xAA55 || std::memcmp(image.data() + HeaderMagic, "HdrS", 4) != 0)
-        return bad_input(fmt::format("kernel {} is not a Linux bzImage: no boot flag 55AA with \"HdrS\" at 202h", path));
+        return bad_input(
+            fmt::format("kernel {} is not a Linux bzImage: no boot flag 55AA with \"HdrS\" at 202h", path));
     if (get16(image, Protocol) < 0x0202)
         return bad_input(fmt::format("kernel {} uses boot protocol {}.{:02}; 2.02 or later is needed", path,
                                      get16(image, Protocol) >> 8, get16(image, Protocol) & 0xFF));
     if ((image[LoadFlags] & 1) == 0)
-        return bad_input(fmt::format("kernel {} is a zImage that loads below 1 MiB, which is not supported", path));
+        return bad_input(
+            fmt::format("kernel {} is a zImage that loads below 1 MiB, which is not supported", path));
     return {};
 }
 
@@ -66,7 +87,8 @@ Expected<DirectKernel> load_kernel(const std::string& kernel_path, const std::st
     // syssize (1F4h) counts the protected-mode part in 16-byte units.
     const u64 stated = u64{get32(*image, 0x1F4)} * 16;
     if (image->size() <= setup_size || image->size() - setup_size + 15 < stated)
-        return bad_input(fmt::format("kernel {} is truncated: {} of {} bytes", kernel_path, image->size(), setup_size + stated));
+        return bad_input(fmt::format("kernel {} is truncated: {} of {} bytes", kernel_path, image->size(),
+                                     setup_size + stated));
 
     DirectKernel kernel;
     kernel.kernel_hash = hash_bytes(*image);
@@ -74,10 +96,12 @@ Expected<DirectKernel> load_kernel(const std::string& kernel_path, const std::st
     kernel.payload.assign(image->begin() + static_cast<std::ptrdiff_t>(setup_size), image->end());
     const u32 limit = get16(*image, Protocol) >= 0x0206 ? get32(*image, CommandLineSize) : 255;
     if (command_line.size() > std::min<u32>(limit, 0xFFFF))
-        return usage_error(fmt::format("--append has {} characters; this kernel takes {}", command_line.size(), limit));
+        return usage_error(
+            fmt::format("--append has {} characters; this kernel takes {}", command_line.size(), limit));
     kernel.command_line = command_line;
     if (kernel.payload_address + kernel.payload.size() > low_memory)
-        return bad_input(fmt::format("kernel {} does not fit into {} MiB of memory", kernel_path, low_memory >> 20));
+        return bad_input(
+            fmt::format("kernel {} does not fit into {} MiB of memory", kernel_path, low_memory >> 20));
 
     if (!initrd_path.empty()) {
         auto initrd = read_file(initrd_path, "initrd", LargestInitrd);
@@ -89,8 +113,8 @@ Expected<DirectKernel> load_kernel(const std::string& kernel_path, const std::st
         const u64 top = std::min(maximum + 1, low_memory - (1 << 20));
         const u64 floor = kernel.payload_address + kernel.payload.size();
         if (kernel.initrd.size() > top || ((top - kernel.initrd.size()) & ~u64{4095}) < floor)
-            return bad_input(fmt::format("initrd {} ({} MiB) does not fit into memory beside the kernel", initrd_path,
-                                         kernel.initrd.size() >> 20));
+            return bad_input(fmt::format("initrd {} ({} MiB) does not fit into memory beside the kernel",
+                                         initrd_path, kernel.initrd.size() >> 20));
         kernel.initrd_address = static_cast<u32>((top - kernel.initrd.size()) & ~u64{4095});
     }
 

@@ -1,5 +1,5 @@
-// A Linux/x86 bzImage for direct boot: checked, split into set-up and payload, and placed as QEMU's loader places it, so
-// that the firmware finds it in fw_cfg (items 07h–18h) and starts it.
+// A Linux/x86 bzImage for direct boot: checked, split into set-up and payload, and placed as QEMU's loader
+// places it, so that the firmware finds it in fw_cfg (items 07h–18h) and starts it.
 //
 // Implements: Linux Documentation/x86/boot.rst — set-up header 2.00 and later, "zero page" fields 1F1h–264h.
 // Invariant: every offset in the file is checked against its size before use.
@@ -15,7 +15,8 @@ struct DirectKernel {
     std::vector<u8> payload; ///< protected-mode part
     std::vector<u8> initrd;
     std::string command_line;
-    u32 setup_address = 0x10000, command_line_address = 0x20000, payload_address = 0x100000, initrd_address = 0;
+    u32 setup_address = 0x10000, command_line_address = 0x20000, payload_address = 0x100000,
+        initrd_address = 0;
     u64 kernel_hash = 0, initrd_hash = 0;
 };
 

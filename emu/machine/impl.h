@@ -1,8 +1,8 @@
-// Machine::Impl — the machine's own state around the board: limits of the current run, hooks, phases, inputs, sinks.
+// Machine::Impl — the machine's own state around the board: limits of the current run, hooks, phases, inputs,
+// sinks.
 //
-// Split by aspect: machine.cpp (creation, inputs, accessors), run.cpp (the loop), observe.cpp (phases, hooks, serial
-// text), snapshot.cpp (save, restore, hashes).
-// Invariant: nothing below "host side" reaches the guest.
+// Split by aspect: machine.cpp (creation, inputs, accessors), run.cpp (the loop), observe.cpp (phases, hooks,
+// serial text), snapshot.cpp (save, restore, hashes). Invariant: nothing below "host side" reaches the guest.
 #pragma once
 #include <atomic>
 #include <chrono>
@@ -21,20 +21,20 @@ struct Machine::Impl final : cpu::CpuObserver {
     ImageHashes images; ///< disks are hashed when first asked for
     bool disks_hashed = false;
 
-    // ---- guest-visible through the input log ---------------------------------------------------------------------
+    // ---- guest-visible through the input log --------------------------------------------------------------
     std::deque<LoggedInput> waiting; ///< ordered by (step, time)
     std::vector<LoggedInput> log;
     std::optional<RunReport> ended;
 
-    // ---- host side -------------------------------------------------------------------------------------------------
+    // ---- host side ----------------------------------------------------------------------------------------
     std::vector<Phase> phases;
     std::vector<ModeChange> modes;
-    u32 modes_seen = 0;        ///< bit per cpu::Mode entered since the last reset
+    u32 modes_seen = 0; ///< bit per cpu::Mode entered since the last reset
     bool user_mode_seen = false;
-    u64 boot_phase_address = 0;///< hooked: the kernel's phase tracepoint; 0: not yet known
-    u64 phase_hook_step = ~u64{0}; ///< the step at which a hook's phase was recorded already
-    std::map<u64, unsigned> hooks; ///< address → users (reference count)
-    std::vector<u64> breakpoints;  ///< of the last run; kept hooked between runs of the same set
+    u64 boot_phase_address = 0;           ///< hooked: the kernel's phase tracepoint; 0: not yet known
+    u64 phase_hook_step = ~u64{0};        ///< the step at which a hook's phase was recorded already
+    std::map<u64, unsigned> hooks;        ///< address → users (reference count)
+    std::vector<u64> breakpoints;         ///< of the last run; kept hooked between runs of the same set
     std::vector<u64> condition_addresses; ///< per condition of the current run; 0: none, or not known yet
     std::string serial;
     u64 serial_total = 0;
@@ -43,7 +43,7 @@ struct Machine::Impl final : cpu::CpuObserver {
     std::function<bool(u64, u64)> hash_sink;
     u64 hash_interval = 0, next_hash = ~u64{0};
     std::atomic<bool> stop_requested{false};
-    double host_seconds = 0;   ///< spent inside run() so far
+    double host_seconds = 0; ///< spent inside run() so far
     std::chrono::steady_clock::time_point run_started{};
     u32 unimplemented_lines = 0;
 

@@ -25,7 +25,8 @@ Expected<std::vector<std::unique_ptr<Disk>>> open_disks(const MachineConfig& con
 
 /// An explicit symbol file must be good; the bundled one is a convenience.
 Expected<std::unique_ptr<GuestSymbols>> open_symbols(const MachineConfig& config) {
-    const std::string path = config.symbols_path.empty() ? bundled_path("guest/vmlinux") : config.symbols_path;
+    const std::string path =
+        config.symbols_path.empty() ? bundled_path("guest/vmlinux") : config.symbols_path;
     if (config.symbols_path.empty() && !file_exists(path)) {
         spdlog::info("no kernel symbols: {} is missing", path);
         return nullptr;
@@ -42,8 +43,10 @@ Expected<std::unique_ptr<Machine>> Machine::create(const MachineConfig& wanted) 
     MachineConfig config = wanted;
     if (auto ok = check_memory_size(config.memory_bytes); !ok) return std::unexpected(ok.error());
     if (config.bios_path.empty()) config.bios_path = bundled_path("roms/vitrine-bios.bin");
-    if (config.disks.empty() && config.kernel_path.empty()) config.disks.push_back({bundled_path("guest/vitrine-disk.img"), false, {}});
-    if (config.kernel_path.empty() && !config.initrd_path.empty()) return usage_error("--initrd needs --kernel");
+    if (config.disks.empty() && config.kernel_path.empty())
+        config.disks.push_back({bundled_path("guest/vitrine-disk.img"), false, {}});
+    if (config.kernel_path.empty() && !config.initrd_path.empty())
+        return usage_error("--initrd needs --kernel");
     if (config.kernel_path.empty() && !config.append.empty()) return usage_error("--append needs --kernel");
 
     auto bios = Rom::load(config.bios_path);
@@ -64,7 +67,8 @@ Expected<std::unique_ptr<Machine>> Machine::create(const MachineConfig& wanted) 
     impl.symbols = std::move(*symbols);
     impl.images.bios = bios->hash();
     if (!config.kernel_path.empty()) {
-        auto kernel = load_kernel(config.kernel_path, config.initrd_path, config.append, std::min(config.memory_bytes, LowMemoryLimit));
+        auto kernel = load_kernel(config.kernel_path, config.initrd_path, config.append,
+                                  std::min(config.memory_bytes, LowMemoryLimit));
         if (!kernel) return std::unexpected(kernel.error());
         impl.images.kernel = kernel->kernel_hash;
         impl.images.initrd = kernel->initrd_hash;
@@ -73,12 +77,12 @@ Expected<std::unique_ptr<Machine>> Machine::create(const MachineConfig& wanted) 
     setup.bios = std::move(*bios);
     setup.disks = std::move(*disks);
 
-    auto board = Board::create(std::move(setup),
-                               {.post_code = [&impl](u8 code) { impl.post_code(code); },
-                                .serial = [&impl](std::string_view bytes) { impl.serial_out(bytes); },
-                                .log = [](std::string_view line) { spdlog::info("{}", line); },
-                                .unclaimed = [](std::string_view line) { spdlog::debug("{}", line); },
-                                .debug_console = [](std::string_view line) { spdlog::info("guest: {}", line); }});
+    auto board = Board::create(
+        std::move(setup), {.post_code = [&impl](u8 code) { impl.post_code(code); },
+                           .serial = [&impl](std::string_view bytes) { impl.serial_out(bytes); },
+                           .log = [](std::string_view line) { spdlog::info("{}", line); },
+                           .unclaimed = [](std::string_view line) { spdlog::debug("{}", line); },
+                           .debug_console = [](std::string_view line) { spdlog::info("guest: {}", line); }});
     if (!board) return std::unexpected(board.error());
     impl.board = std::move(*board);
     impl.cpu().set_observer(&impl);
@@ -86,13 +90,15 @@ Expected<std::unique_ptr<Machine>> Machine::create(const MachineConfig& wanted) 
     return machine;
 }
 
-// ---- inputs -------------------------------------------------------------------------------------------------------
+// ---- inputs -----------------------------------------------------------------------------------------------
 
 void Machine::input(const InputEvent& event) { impl_->apply({steps(), time(), event}); }
 
 void Machine::input_at(u64 step, InputEvent event, u64 time) {
     auto& waiting = impl_->waiting;
-    const auto later = [](const LoggedInput& a, const LoggedInput& b) { return a.step != b.step ? a.step < b.step : a.time < b.time; };
+    const auto later = [](const LoggedInput& a, const LoggedInput& b) {
+        return a.step != b.step ? a.step < b.step : a.time < b.time;
+    };
     LoggedInput entry{step, time, std::move(event)};
     waiting.insert(std::ranges::upper_bound(waiting, entry, later), std::move(entry));
 }
@@ -100,7 +106,7 @@ void Machine::input_at(u64 step, InputEvent event, u64 time) {
 const std::vector<LoggedInput>& Machine::input_log() const { return impl_->log; }
 std::size_t Machine::inputs_waiting() const { return impl_->waiting.size(); }
 
-// ---- accessors ------------------------------------------------------------------------------------------------------
+// ---- accessors --------------------------------------------------------------------------------------------
 
 RunReport Machine::run(const RunLimits& limits) { return impl_->run(limits); }
 

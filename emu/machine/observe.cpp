@@ -1,8 +1,9 @@
 // What the host learns while the guest runs: boot phases, processor modes, the kernel's slide, console text.
 //
-// Three sources make phases: POST codes (roms/post_codes.h), changes of processor mode, and the hook on the kernel's
-// boot_phase(const char*), whose argument is in RDI. Nothing here changes guest-visible state (law 4): callbacks read
-// memory without side effects, and stopping the processor early is free of consequences (law 3).
+// Three sources make phases: POST codes (roms/post_codes.h), changes of processor mode, and the hook on the
+// kernel's boot_phase(const char*), whose argument is in RDI. Nothing here changes guest-visible state (law
+// 4): callbacks read memory without side effects, and stopping the processor early is free of consequences
+// (law 3).
 #include <algorithm>
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
@@ -42,25 +43,29 @@ void Machine::Impl::met(StopReason reason, int condition, std::string detail) {
     cpu().request_stop();
 }
 
-// ---- phases -------------------------------------------------------------------------------------------------------
+// ---- phases -----------------------------------------------------------------------------------------------
 
 void Machine::Impl::enter_phase(std::string name, const char* source, std::string description) {
     if (phases.size() >= MostPhases) return; // a guest that reboots forever must not fill the host's memory
-    Phase phase{std::move(name), source, cpu().steps(), cpu().cycles(), cpu().rip(), host_now(), std::move(description)};
+    Phase phase{std::move(name), source,     cpu().steps(),         cpu().cycles(),
+                cpu().rip(),     host_now(), std::move(description)};
     spdlog::debug("phase {} at step {}", phase.name, phase.step);
     phases.push_back(std::move(phase));
     if (!limits) return;
     const Phase& entered = phases.back();
-    if (!limits->until_phase.empty() && phase_matches(entered, limits->until_phase)) return met(StopReason::Phase, -1, entered.name);
+    if (!limits->until_phase.empty() && phase_matches(entered, limits->until_phase))
+        return met(StopReason::Phase, -1, entered.name);
     for (std::size_t i = 0; i < limits->conditions.size(); ++i)
-        if (limits->conditions[i].kind == StopCondition::Kind::Phase && phase_matches(entered, limits->conditions[i].text))
+        if (limits->conditions[i].kind == StopCondition::Kind::Phase &&
+            phase_matches(entered, limits->conditions[i].text))
             return met(StopReason::Phase, static_cast<int>(i), entered.name);
 }
 
 void Machine::Impl::post_code(u8 code) {
     if (!board) return; // during construction
     for (const roms::PostCode& known : roms::PostCodes)
-        if (known.code == code) return enter_phase(fmt::format("post:{}", known.name), "firmware", known.description);
+        if (known.code == code)
+            return enter_phase(fmt::format("post:{}", known.name), "firmware", known.description);
     if (code != 0) enter_phase(fmt::format("post:{:02x}", code), "firmware");
 }
 
@@ -70,14 +75,17 @@ void Machine::Impl::mode_changed(cpu::Mode, cpu::Mode to) {
     const u32 bit = 1u << static_cast<unsigned>(to);
     if (modes_seen & bit) return;
     modes_seen |= bit;
-    enter_phase(fmt::format("mode:{}", lower_mode_name(to)), "processor", fmt::format("the first code in {}", cpu::mode_name(to)));
+    enter_phase(fmt::format("mode:{}", lower_mode_name(to)), "processor",
+                fmt::format("the first code in {}", cpu::mode_name(to)));
 }
 
 void Machine::Impl::code_page_mapped(u64 linear, u64 physical) {
-    // The processor asks for this translation before it executes from the page, and honours a stop before it does.
+    // The processor asks for this translation before it executes from the page, and honours a stop before it
+    // does.
     if (symbols && !symbols->slide() && linear >= KernelHalf) {
         const u8* page = board->memory().at(physical & ~(PageBytes - 1));
-        if (page && symbols->try_page(linear, {page, PageBytes})) cpu().request_stop(); // hooks are set between runs
+        if (page && symbols->try_page(linear, {page, PageBytes}))
+            cpu().request_stop(); // hooks are set between runs
     }
     if (user_mode_seen || cpu().cpl() != 3 || cpu().mode() == cpu::Mode::Virtual8086) return;
     user_mode_seen = true;
@@ -87,8 +95,10 @@ void Machine::Impl::code_page_mapped(u64 linear, u64 physical) {
 void Machine::Impl::learn_kernel() {
     if (boot_phase_address || !symbols || !symbols->slide()) return;
     spdlog::debug("the kernel runs at slide {:#x}", *symbols->slide());
-    if (auto address = symbols->find("boot_phase")) add_hook(boot_phase_address = *address);
-    else boot_phase_address = ~u64{0}; // a kernel without the tracepoint; do not ask again
+    if (auto address = symbols->find("boot_phase"))
+        add_hook(boot_phase_address = *address);
+    else
+        boot_phase_address = ~u64{0};         // a kernel without the tracepoint; do not ask again
     if (limits) install_breakpoints(*limits); // symbols that the run waits for have addresses now
 }
 
@@ -116,10 +126,11 @@ void Machine::Impl::unimplemented(u64 rip, const u8* bytes, unsigned count) {
     if (++unimplemented_lines > 64) return;
     std::string text;
     for (unsigned i = 0; i < count; ++i) text += fmt::format(" {:02X}", bytes[i]);
-    spdlog::warn("unimplemented instruction at {:#x} ({}), step {}:{}", rip, cpu::mode_name(cpu().mode()), cpu().steps(), text);
+    spdlog::warn("unimplemented instruction at {:#x} ({}), step {}:{}", rip, cpu::mode_name(cpu().mode()),
+                 cpu().steps(), text);
 }
 
-// ---- hooks ---------------------------------------------------------------------------------------------------------
+// ---- hooks ------------------------------------------------------------------------------------------------
 
 void Machine::Impl::add_hook(u64 address) {
     if (hooks[address]++ == 0) cpu().add_hook(address);
@@ -138,8 +149,10 @@ void Machine::Impl::install_breakpoints(const RunLimits& wanted) {
     for (std::size_t i = 0; i < wanted.conditions.size(); ++i) {
         const StopCondition& c = wanted.conditions[i];
         if (c.kind != StopCondition::Kind::Address) continue;
-        if (c.text.empty()) condition_addresses[i] = c.value;
-        else if (symbols) condition_addresses[i] = symbols->find(c.text).value_or(0);
+        if (c.text.empty())
+            condition_addresses[i] = c.value;
+        else if (symbols)
+            condition_addresses[i] = symbols->find(c.text).value_or(0);
         if (condition_addresses[i]) now.push_back(condition_addresses[i]);
     }
     std::ranges::sort(now);
@@ -149,7 +162,7 @@ void Machine::Impl::install_breakpoints(const RunLimits& wanted) {
     breakpoints = std::move(now);
 }
 
-// ---- the console ----------------------------------------------------------------------------------------------------
+// ---- the console ------------------------------------------------------------------------------------------
 
 void Machine::Impl::serial_out(std::string_view bytes) {
     const std::size_t old_size = serial.size();
@@ -160,7 +173,8 @@ void Machine::Impl::serial_out(std::string_view bytes) {
     if (serial.size() > SerialKept + (SerialKept >> 2)) serial.erase(0, serial.size() - SerialKept);
 }
 
-/// Looks for awaited texts that end behind `old_size`. With old_size == size(): in everything, at the start of a run.
+/// Looks for awaited texts that end behind `old_size`. With old_size == size(): in everything, at the start
+/// of a run.
 void Machine::Impl::check_serial(std::size_t old_size) {
     if (!limits) return;
     const u64 dropped = serial_total - serial.size();

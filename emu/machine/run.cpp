@@ -1,8 +1,9 @@
-// The run loop. One turn: run due events, take a hash if one is due, apply due inputs, check limits, let the processor
-// run to the next event, handle why it stopped.
+// The run loop. One turn: run due events, take a hash if one is due, apply due inputs, check limits, let the
+// processor run to the next event, handle why it stopped.
 //
-// Invariants: the loop leaves only after "events and inputs due" and before "the processor runs", so a stop at step N is always the
-// same state, whatever stopped it. Cutting the processor's run shorter (slices, hash points, inputs) changes nothing.
+// Invariants: the loop leaves only after "events and inputs due" and before "the processor runs", so a stop
+// at step N is always the same state, whatever stopped it. Cutting the processor's run shorter (slices, hash
+// points, inputs) changes nothing.
 #include <algorithm>
 #include <spdlog/spdlog.h>
 #include "emu/inspect/fault_report.h"
@@ -11,7 +12,8 @@
 namespace vitrine::emu {
 
 namespace {
-constexpr u64 SliceSteps = 4'000'000; ///< how far the processor runs before the host's clock and stop flag are looked at
+constexpr u64 SliceSteps =
+    4'000'000; ///< how far the processor runs before the host's clock and stop flag are looked at
 } // namespace
 
 RunReport Machine::Impl::report(StopReason reason, std::string detail) {
@@ -73,7 +75,7 @@ RunReport Machine::Impl::loop() {
     }
 }
 
-// ---- limits -------------------------------------------------------------------------------------------------------
+// ---- limits -----------------------------------------------------------------------------------------------
 
 std::optional<RunReport> Machine::Impl::hash_point() {
     if (cpu().steps() < next_hash) return std::nullopt;
@@ -106,7 +108,8 @@ std::optional<RunReport> Machine::Impl::limit_reached() {
 u64 Machine::Impl::earliest_deadline() const {
     u64 deadline = std::min(board->events().next(), limits->time_limit);
     // An input for this step whose time has not come: the processor is halted until then.
-    if (!waiting.empty() && waiting.front().step <= cpu().steps()) deadline = std::min(deadline, waiting.front().time);
+    if (!waiting.empty() && waiting.front().step <= cpu().steps())
+        deadline = std::min(deadline, waiting.front().time);
     return deadline;
 }
 
@@ -120,13 +123,14 @@ u64 Machine::Impl::furthest_step() const {
     return step;
 }
 
-// ---- inputs -------------------------------------------------------------------------------------------------------
+// ---- inputs -----------------------------------------------------------------------------------------------
 
 bool Machine::Impl::apply_due_inputs() {
     bool any = false;
     while (!waiting.empty()) {
         const LoggedInput& next = waiting.front();
-        const bool due = next.step < cpu().steps() || (next.step == cpu().steps() && next.time <= cpu().cycles());
+        const bool due =
+            next.step < cpu().steps() || (next.step == cpu().steps() && next.time <= cpu().cycles());
         if (!due) break;
         LoggedInput now{cpu().steps(), cpu().cycles(), next.event};
         waiting.pop_front();
@@ -142,11 +146,16 @@ void Machine::Impl::apply(const LoggedInput& input) {
     std::visit(
         [this](const auto& event) {
             using T = std::decay_t<decltype(event)>;
-            if constexpr (std::is_same_v<T, KeyInput>) board->key(event.scancodes);
-            else if constexpr (std::is_same_v<T, SerialInput>) board->serial_in(event.bytes);
-            else if constexpr (std::is_same_v<T, MouseInput>) board->mouse(event.dx, event.dy, event.wheel, event.buttons);
-            else if constexpr (std::is_same_v<T, PowerButtonInput>) board->power_button();
-            else platform_reset();
+            if constexpr (std::is_same_v<T, KeyInput>)
+                board->key(event.scancodes);
+            else if constexpr (std::is_same_v<T, SerialInput>)
+                board->serial_in(event.bytes);
+            else if constexpr (std::is_same_v<T, MouseInput>)
+                board->mouse(event.dx, event.dy, event.wheel, event.buttons);
+            else if constexpr (std::is_same_v<T, PowerButtonInput>)
+                board->power_button();
+            else
+                platform_reset();
         },
         input.event);
 }
@@ -157,7 +166,7 @@ void Machine::Impl::platform_reset() {
     board->reset();
 }
 
-// ---- why the processor stopped --------------------------------------------------------------------------------------
+// ---- why the processor stopped ----------------------------------------------------------------------------
 
 std::optional<RunReport> Machine::Impl::service_request() {
     const BoardRequest request = board->take_request();
@@ -183,7 +192,9 @@ std::optional<RunReport> Machine::Impl::service_request() {
 
 std::optional<RunReport> Machine::Impl::hook_reached(u64 start_step, bool fresh) {
     // Hooks and breakpoints are linear addresses; outside 64-bit code rip is an offset into CS.
-    const u64 base = cpu().mode() == cpu::Mode::Long64 ? 0 : cpu().registers().seg[static_cast<unsigned>(cpu::Seg::CS)].base;
+    const u64 base = cpu().mode() == cpu::Mode::Long64
+                         ? 0
+                         : cpu().registers().seg[static_cast<unsigned>(cpu::Seg::CS)].base;
     const u64 rip = cpu().rip() + base, step = cpu().steps();
     if (phase_hook_step != step) {
         // The host's own hook records a phase and goes on; the phase may be what the run waits for.
@@ -193,7 +204,8 @@ std::optional<RunReport> Machine::Impl::hook_reached(u64 start_step, bool fresh)
     // A run that starts on a breakpoint leaves it first.
     if (fresh && step == start_step && step != 0) return std::nullopt;
     for (std::size_t i = 0; i < limits->conditions.size(); ++i)
-        if (limits->conditions[i].kind == StopCondition::Kind::Address && condition_addresses[i] == rip && rip) {
+        if (limits->conditions[i].kind == StopCondition::Kind::Address && condition_addresses[i] == rip &&
+            rip) {
             RunReport out = report(StopReason::Breakpoint, symbols ? symbols->name(rip) : "");
             out.condition = static_cast<int>(i);
             return out;
@@ -207,7 +219,8 @@ std::optional<RunReport> Machine::Impl::halted() {
     const bool can_wake = (cpu().rflags() & cpu::IF) != 0 || board->non_maskable_possible();
     const u64 until = earliest_deadline();
     if ((!can_wake && waiting.empty()) || until == devices::Never)
-        return report(StopReason::IdleForever, can_wake ? "halted, and no event is pending" : "halted with interrupts disabled");
+        return report(StopReason::IdleForever,
+                      can_wake ? "halted, and no event is pending" : "halted with interrupts disabled");
     if (until > cpu().cycles()) cpu().skip_to(until);
     return std::nullopt;
 }

@@ -1,8 +1,8 @@
-// Save, restore and hashes. A snapshot is: identity of the machine, chips, memory and disks, and what the host knew then
-// (phases, console text, the kernel's slide), so that a restored machine also looks the same.
+// Save, restore and hashes. A snapshot is: identity of the machine, chips, memory and disks, and what the
+// host knew then (phases, console text, the kernel's slide), so that a restored machine also looks the same.
 //
-// Invariants: hashes cover guest-visible state only, never the host part. A snapshot of another machine is refused before
-// anything is changed; a corrupt one leaves the machine at power-on.
+// Invariants: hashes cover guest-visible state only, never the host part. A snapshot of another machine is
+// refused before anything is changed; a corrupt one leaves the machine at power-on.
 #include <fmt/format.h>
 #include "emu/machine/impl.h"
 
@@ -24,18 +24,24 @@ void serialize_phase(Archive& archive, Phase& phase) {
 struct SnapshotAccess {
     static void identity(Archive& archive, Machine::Impl& impl, const ImageHashes& images) {
         archive.section("vitrine-snapshot", SnapshotVersion);
-        u64 memory = impl.config.memory_bytes, bios = images.bios, kernel = images.kernel, initrd = images.initrd;
+        u64 memory = impl.config.memory_bytes, bios = images.bios, kernel = images.kernel,
+            initrd = images.initrd;
         u8 model = static_cast<u8>(impl.config.cpu.model), timing = static_cast<u8>(impl.config.cpu.timing);
         std::vector<u64> disks = images.disks;
         archive(memory, model, timing, bios, kernel, initrd);
         archive.vector(disks, 64);
         if (!archive.loading() || !archive.ok()) return;
-        if (memory != impl.config.memory_bytes) archive.fail("the snapshot's machine has another amount of memory");
-        else if (model != static_cast<u8>(impl.config.cpu.model) || timing != static_cast<u8>(impl.config.cpu.timing))
+        if (memory != impl.config.memory_bytes)
+            archive.fail("the snapshot's machine has another amount of memory");
+        else if (model != static_cast<u8>(impl.config.cpu.model) ||
+                 timing != static_cast<u8>(impl.config.cpu.timing))
             archive.fail("the snapshot's machine has another processor model or timing");
-        else if (bios != images.bios) archive.fail("the snapshot was made with another firmware");
-        else if (kernel != images.kernel || initrd != images.initrd) archive.fail("the snapshot was made with another kernel or initrd");
-        else if (disks != images.disks) archive.fail("the snapshot was made with other disk images");
+        else if (bios != images.bios)
+            archive.fail("the snapshot was made with another firmware");
+        else if (kernel != images.kernel || initrd != images.initrd)
+            archive.fail("the snapshot was made with another kernel or initrd");
+        else if (disks != images.disks)
+            archive.fail("the snapshot was made with other disk images");
     }
 
     static void host(Archive& archive, Machine::Impl& impl) {
@@ -51,7 +57,8 @@ struct SnapshotAccess {
         for (ModeChange& change : impl.modes) archive(change.step, change.time, change.mode);
         archive(impl.modes_seen, impl.user_mode_seen, impl.serial_total);
         archive.text(impl.serial, 8 << 20);
-        if (archive.loading() && impl.serial_total < impl.serial.size()) archive.fail("the console text is longer than its total");
+        if (archive.loading() && impl.serial_total < impl.serial.size())
+            archive.fail("the console text is longer than its total");
         bool slid = impl.symbols && impl.symbols->slide();
         u64 slide = slid ? *impl.symbols->slide() : 0;
         archive(slid, slide);

@@ -26,10 +26,13 @@ Expected<std::vector<u8>> decompress(std::span<const u8> frame, u64 limit) {
         ZSTD_outBuffer output{chunk.data(), chunk.size(), 0};
         const std::size_t before = input.pos;
         more = ZSTD_decompressStream(context.get(), &output, &input);
-        if (ZSTD_isError(more)) return bad_input(std::string("compressed data is damaged: ") + ZSTD_getErrorName(more));
-        if (output.pos > limit - std::min<u64>(limit, out.size())) return bad_input("compressed data is larger than it may be");
+        if (ZSTD_isError(more))
+            return bad_input(std::string("compressed data is damaged: ") + ZSTD_getErrorName(more));
+        if (output.pos > limit - std::min<u64>(limit, out.size()))
+            return bad_input("compressed data is larger than it may be");
         out.insert(out.end(), chunk.begin(), chunk.begin() + static_cast<std::ptrdiff_t>(output.pos));
-        if (more != 0 && output.pos == 0 && input.pos == before) return bad_input("compressed data ends early");
+        if (more != 0 && output.pos == 0 && input.pos == before)
+            return bad_input("compressed data ends early");
     }
     if (input.pos != frame.size()) return bad_input("bytes follow the compressed data");
     return out;

@@ -1,4 +1,5 @@
-// CRC32C (Castagnoli): polynomial 1EDC6F41h, reflected, initial value and final XOR all ones. RFC 3720 appendix B.4.
+// CRC32C (Castagnoli): polynomial 1EDC6F41h, reflected, initial value and final XOR all ones. RFC 3720
+// appendix B.4.
 #pragma once
 #include <array>
 #include <span>

@@ -21,7 +21,8 @@ void serialize(Archive& archive, DiskConfig& disk) {
 
 void serialize(Archive& archive, MachineConfig& config, ImageHashes& images) {
     archive.section("configuration", 1);
-    archive(config.memory_bytes, config.cpu.model, config.cpu.timing, config.wall_clock, config.entropy_seed, config.no_reboot);
+    archive(config.memory_bytes, config.cpu.model, config.cpu.timing, config.wall_clock, config.entropy_seed,
+            config.no_reboot);
     archive.text(config.bios_path, LongestPath);
     archive.text(config.kernel_path, LongestPath);
     archive.text(config.initrd_path, LongestPath);
@@ -37,15 +38,21 @@ void serialize(Archive& archive, MachineConfig& config, ImageHashes& images) {
     archive(images.bios, images.kernel, images.initrd);
     archive.vector(images.disks, 64);
     if (!archive.loading() || !archive.ok()) return;
-    if (config.cpu.model > cpu::Model::V2 || config.cpu.timing > cpu::Timing::Simple) archive.fail("an unknown processor model");
-    else if (!cpu::host_runs(config.cpu.model)) archive.fail("a processor model that this computer's processor cannot run");
+    if (config.cpu.model > cpu::Model::V2 || config.cpu.timing > cpu::Timing::Simple)
+        archive.fail("an unknown processor model");
+    else if (!cpu::host_runs(config.cpu.model))
+        archive.fail("a processor model that this computer's processor cannot run");
     if (images.disks.size() != config.disks.size()) archive.fail("disks and disk hashes differ in number");
 }
 
 enum class InputKind : u8 { Key = 1, Serial = 2, Reset = 3, Mouse = 4, PowerButton = 5 };
 
 InputKind kind_of(const InputEvent& event) {
-    return static_cast<InputKind>(event.index() == 0 ? 1 : event.index() == 1 ? 2 : event.index() == 2 ? 3 : event.index() == 3 ? 4 : 5);
+    return static_cast<InputKind>(event.index() == 0   ? 1
+                                  : event.index() == 1 ? 2
+                                  : event.index() == 2 ? 3
+                                  : event.index() == 3 ? 4
+                                                       : 5);
 }
 
 void serialize(Archive& archive, LoggedInput& input) {
@@ -62,9 +69,12 @@ void serialize(Archive& archive, LoggedInput& input) {
         default: return archive.fail("an unknown kind of input");
         }
     }
-    if (auto* key = std::get_if<KeyInput>(&input.event)) archive.vector(key->scancodes, 4096);
-    else if (auto* serial = std::get_if<SerialInput>(&input.event)) archive.text(serial->bytes, 1 << 20);
-    else if (auto* mouse = std::get_if<MouseInput>(&input.event)) archive(mouse->dx, mouse->dy, mouse->wheel, mouse->buttons);
+    if (auto* key = std::get_if<KeyInput>(&input.event))
+        archive.vector(key->scancodes, 4096);
+    else if (auto* serial = std::get_if<SerialInput>(&input.event))
+        archive.text(serial->bytes, 1 << 20);
+    else if (auto* mouse = std::get_if<MouseInput>(&input.event))
+        archive(mouse->dx, mouse->dy, mouse->wheel, mouse->buttons);
 }
 
 template <class T> void put(std::vector<u8>& out, T value) {
@@ -134,7 +144,8 @@ Expected<std::optional<Chunk>> next_chunk(std::span<const u8> file, u64 offset, 
     const auto packed = rest.subspan(HeaderSize, stored);
     if (get<u32>(rest, 24) != crc32c(packed, crc32c(rest.first(24)))) return corrupt("the checksum is wrong");
     if (get<u16>(rest, 6) != FormatVersion)
-        return corrupt(fmt::format("format version {}, this build reads {}", get<u16>(rest, 6), FormatVersion));
+        return corrupt(
+            fmt::format("format version {}, this build reads {}", get<u16>(rest, 6), FormatVersion));
     Chunk chunk{static_cast<ChunkType>(get<u16>(rest, 4)), get<u64>(rest, 16), offset, {}};
     if (stored) {
         auto payload = decompress(packed, raw);
@@ -162,7 +173,8 @@ Expected<Contents> parse(std::span<const u8> file, const std::string& name) {
             return bad_input(fmt::format("recording {} is corrupt at offset {}: {}", name, offset, what));
         };
         if (configured == (chunk.type == ChunkType::Configuration))
-            return corrupt(configured ? "a second configuration" : "it does not begin with its configuration");
+            return corrupt(configured ? "a second configuration"
+                                      : "it does not begin with its configuration");
         if (chunk.step < out.last_step) return corrupt("steps run backwards");
         if (out.end) return corrupt("a chunk follows the end");
         Archive archive = Archive::loader(chunk.payload);
@@ -171,7 +183,8 @@ Expected<Contents> parse(std::span<const u8> file, const std::string& name) {
         case ChunkType::Input: {
             LoggedInput input;
             serialize(archive, input);
-            if (archive.ok() && input.step != chunk.step) return corrupt("an input's step differs from its chunk's");
+            if (archive.ok() && input.step != chunk.step)
+                return corrupt("an input's step differs from its chunk's");
             out.inputs.push_back(std::move(input));
             break;
         }
@@ -186,15 +199,19 @@ Expected<Contents> parse(std::span<const u8> file, const std::string& name) {
             archive(out.end->step, out.end->time, out.end->state_hash, out.end->reason);
             break;
         }
-        default: return corrupt(fmt::format("chunk type {} is not known to this build", static_cast<unsigned>(chunk.type)));
+        default:
+            return corrupt(
+                fmt::format("chunk type {} is not known to this build", static_cast<unsigned>(chunk.type)));
         }
-        if (!archive.ok() || !archive.at_end()) return corrupt(archive.ok() ? "bytes follow the payload" : archive.error());
+        if (!archive.ok() || !archive.at_end())
+            return corrupt(archive.ok() ? "bytes follow the payload" : archive.error());
         out.last_step = chunk.step;
         const u32 stored = get<u32>(file, offset + 8);
         offset += HeaderSize + stored;
     }
     if (!configured)
-        return bad_input(fmt::format("recording {} is {}", name, file.empty() ? "empty" : "truncated inside its configuration"));
+        return bad_input(fmt::format("recording {} is {}", name,
+                                     file.empty() ? "empty" : "truncated inside its configuration"));
     return out;
 }
 

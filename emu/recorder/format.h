@@ -10,9 +10,10 @@
 //   24      4     CRC32C of bytes 0–23 and the stored payload
 //   28      …     payload: one zstd frame, or nothing when both lengths are 0
 //
-// Invariants: a chunk reaches the file in one write. A reader accepts the longest prefix of whole, correct chunks; a file
-// that ends inside a chunk has a torn tail (the writer died) and opens up to it; anything else that is wrong is an error
-// that names the offset. The first chunk is the configuration; steps never decrease.
+// Invariants: a chunk reaches the file in one write. A reader accepts the longest prefix of whole, correct
+// chunks; a file that ends inside a chunk has a torn tail (the writer died) and opens up to it; anything else
+// that is wrong is an error that names the offset. The first chunk is the configuration; steps never
+// decrease.
 #pragma once
 #include <string>
 #include <vector>
@@ -59,9 +60,9 @@ struct Contents {
     std::vector<LoggedInput> inputs;
     std::vector<LoggedHash> hashes;
     std::optional<RunEnd> end;
-    bool torn = false;    ///< the file ended inside a chunk
-    u64 torn_at = 0;      ///< offset of that chunk
-    u64 last_step = 0;    ///< of the last whole chunk
+    bool torn = false; ///< the file ended inside a chunk
+    u64 torn_at = 0;   ///< offset of that chunk
+    u64 last_step = 0; ///< of the last whole chunk
 };
 Expected<Contents> parse(std::span<const u8> file, const std::string& name);
 

@@ -17,7 +17,8 @@ Expected<std::unique_ptr<Recorder>> Recorder::start(Machine& machine, const std:
     if (file < 0) return bad_input(fmt::format("recording {}: {}", path, std::strerror(errno)));
     std::unique_ptr<Recorder> recorder(new Recorder(machine, path, file));
     Recorder* r = recorder.get();
-    r->append(recording::encode(recording::ChunkType::Configuration, 0, recording::encode_configuration(machine.config(), *images)));
+    r->append(recording::encode(recording::ChunkType::Configuration, 0,
+                                recording::encode_configuration(machine.config(), *images)));
     machine.on_input([r](const LoggedInput& input) {
         r->append(recording::encode(recording::ChunkType::Input, input.step, recording::encode_input(input)));
     });
@@ -49,7 +50,8 @@ Expected<void> Recorder::finish(const RunReport& report) {
     append(recording::encode(recording::ChunkType::End, end.step, recording::encode_end(end)));
     machine_.on_input({});
     machine_.on_hash(0, {});
-    if (::close(std::exchange(file_, -1)) != 0 && error_.empty()) error_ = fmt::format("recording {}: {}", path_, std::strerror(errno));
+    if (::close(std::exchange(file_, -1)) != 0 && error_.empty())
+        error_ = fmt::format("recording {}: {}", path_, std::strerror(errno));
     if (!error_.empty()) return bad_input(error_);
     return {};
 }

@@ -1,8 +1,8 @@
 // Recorder — writes a machine's configuration, inputs and rolling hashes to a recording as the machine runs.
 //
-// Interface: start() on a machine at power-on, then run the machine as usual, then finish() with its last report. Without
-// finish() (a crash, a full disk) the file still opens up to its last whole chunk.
-// Invariant: recording reads the machine and never changes it (law 4).
+// Interface: start() on a machine at power-on, then run the machine as usual, then finish() with its last
+// report. Without finish() (a crash, a full disk) the file still opens up to its last whole chunk. Invariant:
+// recording reads the machine and never changes it (law 4).
 #pragma once
 #include <memory>
 #include <string>
@@ -11,7 +11,7 @@
 namespace vitrine::emu {
 
 class Recorder {
-  public:
+public:
     static Expected<std::unique_ptr<Recorder>> start(Machine& machine, const std::string& path);
     ~Recorder();
     Recorder(const Recorder&) = delete;
@@ -22,8 +22,9 @@ class Recorder {
     /// The first write error, once there is one; later chunks are then dropped.
     const std::string& error() const { return error_; }
 
-  private:
-    Recorder(Machine& machine, std::string path, int file) : machine_(machine), path_(std::move(path)), file_(file) {}
+private:
+    Recorder(Machine& machine, std::string path, int file)
+        : machine_(machine), path_(std::move(path)), file_(file) {}
     void append(std::span<const u8> chunk);
 
     Machine& machine_;

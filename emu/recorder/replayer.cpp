@@ -17,8 +17,12 @@ Expected<std::unique_ptr<Replayer>> Replayer::open(const std::string& path) {
 }
 
 std::string Replayer::note() const {
-    if (!contents_.torn) return contents_.end ? "" : fmt::format("recording {} has no end chunk: it is replayed up to step {}", path_, end_step());
-    return fmt::format("recording {} is torn at offset {}: it is replayed up to step {}", path_, contents_.torn_at, end_step());
+    if (!contents_.torn)
+        return contents_.end ? ""
+                             : fmt::format("recording {} has no end chunk: it is replayed up to step {}",
+                                           path_, end_step());
+    return fmt::format("recording {} is torn at offset {}: it is replayed up to step {}", path_,
+                       contents_.torn_at, end_step());
 }
 
 Expected<std::unique_ptr<Machine>> Replayer::make_machine() const {
@@ -40,8 +44,9 @@ void Replayer::check_input(const LoggedInput& input) {
     if (next_input_ >= contents_.inputs.size()) return;
     const LoggedInput& wanted = contents_.inputs[next_input_++];
     if (!input_problem_.empty() || (input.step == wanted.step && input.time == wanted.time)) return;
-    input_problem_ = fmt::format("input {} was recorded at step {}, time {} ns and applied at step {}, time {} ns", next_input_ - 1,
-                                 wanted.step, wanted.time, input.step, input.time);
+    input_problem_ =
+        fmt::format("input {} was recorded at step {}, time {} ns and applied at step {}, time {} ns",
+                    next_input_ - 1, wanted.step, wanted.time, input.step, input.time);
 }
 
 bool Replayer::check_hash(u64 step, u64 hash) {
@@ -62,11 +67,15 @@ bool Replayer::check_hash(u64 step, u64 hash) {
 
 std::string Replayer::image_difference() const {
     const ImageHashes& then = contents_.images;
-    if (then.bios != images_now_.bios) return fmt::format("the firmware {} has changed since", contents_.config.bios_path);
-    if (then.kernel != images_now_.kernel) return fmt::format("the kernel {} has changed since", contents_.config.kernel_path);
-    if (then.initrd != images_now_.initrd) return fmt::format("the initrd {} has changed since", contents_.config.initrd_path);
+    if (then.bios != images_now_.bios)
+        return fmt::format("the firmware {} has changed since", contents_.config.bios_path);
+    if (then.kernel != images_now_.kernel)
+        return fmt::format("the kernel {} has changed since", contents_.config.kernel_path);
+    if (then.initrd != images_now_.initrd)
+        return fmt::format("the initrd {} has changed since", contents_.config.initrd_path);
     for (std::size_t i = 0; i < then.disks.size() && i < images_now_.disks.size(); ++i)
-        if (then.disks[i] != images_now_.disks[i]) return fmt::format("disk image {} has changed since", contents_.config.disks[i].path);
+        if (then.disks[i] != images_now_.disks[i])
+            return fmt::format("disk image {} has changed since", contents_.config.disks[i].path);
     return {};
 }
 
@@ -75,33 +84,43 @@ void Replayer::diverged(u64 from, u64 to, std::string what) {
     const std::string image = image_difference();
     if (!image.empty()) what += "; " + image;
     if (!input_problem_.empty()) what += "; " + input_problem_;
-    divergence_ = Error{Exit::ReplayDiverged, fmt::format("replay diverged in steps [{}, {}): {}", from, to, what)};
+    divergence_ =
+        Error{Exit::ReplayDiverged, fmt::format("replay diverged in steps [{}, {}): {}", from, to, what)};
 }
 
 Expected<void> Replayer::finish(Machine& machine) {
-    // A machine that ended by itself goes on when the log holds the operator's reset: run as long as there is progress.
+    // A machine that ended by itself goes on when the log holds the operator's reset: run as long as there is
+    // progress.
     for (u64 before = ~u64{0}; !divergence_ && machine.steps() < end_step() && machine.steps() != before;) {
         before = machine.steps();
         RunLimits limits;
         limits.step_limit = end_step();
         machine.run(limits);
     }
-    if (!divergence_ && contents_.end && machine.steps() == end_step() && machine.time() < contents_.end->time) {
-        // The recorded run stopped later in virtual time than at the arrival at its last step (halted, or while the next
-        // instruction was being fetched).
+    if (!divergence_ && contents_.end && machine.steps() == end_step() &&
+        machine.time() < contents_.end->time) {
+        // The recorded run stopped later in virtual time than at the arrival at its last step (halted, or
+        // while the next instruction was being fetched).
         RunLimits limits;
         limits.time_limit = contents_.end->time;
         limits.step_limit = contents_.end->step + 1;
         machine.run(limits);
     }
     if (!divergence_) {
-        if (machine.steps() < end_step()) diverged(verified_, end_step(), fmt::format("the run ended at step {}", machine.steps()));
-        else if (machine.steps() > end_step()) return {}; // the caller went on beyond the recording: nothing to compare
-        else if (contents_.end && machine.time() != contents_.end->time) diverged(verified_, end_step(), "the virtual time differs");
-        else if (contents_.end && machine.state_hash() != contents_.end->state_hash) diverged(verified_, end_step(), "the final state differs");
-        else if (!input_problem_.empty()) diverged(0, end_step(), "the input log differs");
-        else if (machine.inputs_waiting() && contents_.end) diverged(verified_, end_step(), "inputs are left over");
-        else if (!image_difference().empty()) diverged(0, end_step(), "no state differs");
+        if (machine.steps() < end_step())
+            diverged(verified_, end_step(), fmt::format("the run ended at step {}", machine.steps()));
+        else if (machine.steps() > end_step())
+            return {}; // the caller went on beyond the recording: nothing to compare
+        else if (contents_.end && machine.time() != contents_.end->time)
+            diverged(verified_, end_step(), "the virtual time differs");
+        else if (contents_.end && machine.state_hash() != contents_.end->state_hash)
+            diverged(verified_, end_step(), "the final state differs");
+        else if (!input_problem_.empty())
+            diverged(0, end_step(), "the input log differs");
+        else if (machine.inputs_waiting() && contents_.end)
+            diverged(verified_, end_step(), "inputs are left over");
+        else if (!image_difference().empty())
+            diverged(0, end_step(), "no state differs");
     }
     if (divergence_) return std::unexpected(*divergence_);
     return {};

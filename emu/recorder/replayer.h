@@ -1,10 +1,11 @@
 // Replayer — runs a recording again on a fresh machine and holds every rolling hash against it.
 //
-// Interface: open() reads and checks the file; make_machine() builds the machine it names; prepare() feeds the inputs and
-// hooks the hashes; then run the machine to wherever (at most end_step()); check() says whether it diverged and where.
+// Interface: open() reads and checks the file; make_machine() builds the machine it names; prepare() feeds
+// the inputs and hooks the hashes; then run the machine to wherever (at most end_step()); check() says
+// whether it diverged and where.
 //
-// Divergence is reported as the first interval [a, b) of steps at whose end the state differed, with what is known to
-// differ: an image, an input that could not be applied at its step, or the state alone.
+// Divergence is reported as the first interval [a, b) of steps at whose end the state differed, with what is
+// known to differ: an image, an input that could not be applied at its step, or the state alone.
 #pragma once
 #include <memory>
 #include <string>
@@ -14,7 +15,7 @@
 namespace vitrine::emu {
 
 class Replayer {
-  public:
+public:
     static Expected<std::unique_ptr<Replayer>> open(const std::string& path);
 
     const recording::Contents& contents() const { return contents_; }
@@ -33,7 +34,7 @@ class Replayer {
     /// The divergence found so far, if any.
     const std::optional<Error>& divergence() const { return divergence_; }
 
-  private:
+private:
     bool check_hash(u64 step, u64 hash);
     void check_input(const LoggedInput& input);
     void diverged(u64 from, u64 to, std::string what);

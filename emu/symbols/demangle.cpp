@@ -9,7 +9,8 @@ namespace vitrine::emu {
 std::string readable_symbol(const std::string& name) {
     if (!name.starts_with("_Z")) return name;
     int status = 0;
-    const std::unique_ptr<char, void (*)(void*)> raw(abi::__cxa_demangle(name.c_str(), nullptr, nullptr, &status), std::free);
+    const std::unique_ptr<char, void (*)(void*)> raw(
+        abi::__cxa_demangle(name.c_str(), nullptr, nullptr, &status), std::free);
     if (status != 0 || !raw) return name;
     std::string text = raw.get();
     static constexpr std::string_view anonymous = "(anonymous namespace)::";
@@ -17,8 +18,10 @@ std::string readable_symbol(const std::string& name) {
     // The parameter list starts at the first parenthesis outside template arguments.
     int depth = 0;
     for (std::size_t i = 0; i < text.size(); ++i) {
-        if (text[i] == '<') ++depth;
-        else if (text[i] == '>') --depth;
+        if (text[i] == '<')
+            ++depth;
+        else if (text[i] == '>')
+            --depth;
         else if (text[i] == '(' && depth == 0 && i > 0) {
             text.resize(i);
             break;
@@ -29,7 +32,9 @@ std::string readable_symbol(const std::string& name) {
 
 std::string_view last_component(std::string_view readable) {
     const std::size_t at = readable.rfind("::");
-    return at == std::string_view::npos || readable.find('<') != std::string_view::npos ? readable : readable.substr(at + 2);
+    return at == std::string_view::npos || readable.find('<') != std::string_view::npos
+               ? readable
+               : readable.substr(at + 2);
 }
 
 } // namespace vitrine::emu

@@ -47,11 +47,13 @@ Expected<void> ElfFile::read_segments() {
         Elf64_Phdr segment{};
         if (header.e_phentsize != sizeof segment || header.e_phoff > bytes_.size() ||
             !get(header.e_phoff + u64{i} * sizeof segment, segment))
-            return bad_input(fmt::format("symbol file {}: program header {} lies outside the file", name_, i));
+            return bad_input(
+                fmt::format("symbol file {}: program header {} lies outside the file", name_, i));
         if (segment.p_type != PT_LOAD && segment.p_type != PT_NOTE) continue;
         if (segment.p_offset > bytes_.size() || segment.p_filesz > bytes_.size() - segment.p_offset)
             return bad_input(fmt::format("symbol file {}: segment {} lies outside the file", name_, i));
-        if (segment.p_type == PT_NOTE) read_notes(segment.p_offset, segment.p_filesz);
+        if (segment.p_type == PT_NOTE)
+            read_notes(segment.p_offset, segment.p_filesz);
         else
             segments_.push_back({segment.p_vaddr, segment.p_memsz, segment.p_offset, segment.p_filesz,
                                  (segment.p_flags & PF_X) != 0, (segment.p_flags & PF_W) != 0});
@@ -66,10 +68,12 @@ void ElfFile::read_notes(u64 offset, u64 size) {
         Elf64_Nhdr note{};
         if (!get(offset, note)) return;
         offset += sizeof note;
-        const u64 name_size = (u64{note.n_namesz} + 3) & ~u64{3}, description_size = (u64{note.n_descsz} + 3) & ~u64{3};
+        const u64 name_size = (u64{note.n_namesz} + 3) & ~u64{3},
+                  description_size = (u64{note.n_descsz} + 3) & ~u64{3};
         if (name_size > end - offset || description_size > end - offset - name_size) return;
-        const bool ours = note.n_namesz == sizeof inspect_abi::NoteOwner && note.n_type == inspect_abi::NoteType &&
-                          std::memcmp(bytes_.data() + offset, inspect_abi::NoteOwner, sizeof inspect_abi::NoteOwner) == 0;
+        const bool ours =
+            note.n_namesz == sizeof inspect_abi::NoteOwner && note.n_type == inspect_abi::NoteType &&
+            std::memcmp(bytes_.data() + offset, inspect_abi::NoteOwner, sizeof inspect_abi::NoteOwner) == 0;
         offset += name_size;
         inspect_abi::NoteDescriptor descriptor{};
         if (ours && note.n_descsz >= sizeof descriptor && get(offset, descriptor)) note_ = descriptor;
@@ -87,15 +91,20 @@ Expected<void> ElfFile::read_sections() {
     Elf64_Ehdr header{};
     get(0, header);
     const auto section = [&](u64 index, Elf64_Shdr& out) {
-        return index < header.e_shnum && header.e_shentsize == sizeof out && header.e_shoff <= bytes_.size() &&
-               get(header.e_shoff + index * sizeof out, out);
+        return index < header.e_shnum && header.e_shentsize == sizeof out &&
+               header.e_shoff <= bytes_.size() && get(header.e_shoff + index * sizeof out, out);
     };
-    const auto inside = [&](const Elf64_Shdr& s) { return s.sh_offset <= bytes_.size() && s.sh_size <= bytes_.size() - s.sh_offset; };
+    const auto inside = [&](const Elf64_Shdr& s) {
+        return s.sh_offset <= bytes_.size() && s.sh_size <= bytes_.size() - s.sh_offset;
+    };
     for (unsigned i = 0; i < header.e_shnum; ++i) {
         Elf64_Shdr table{}, strings{};
-        if (!section(i, table)) return bad_input(fmt::format("symbol file {}: section header {} lies outside the file", name_, i));
+        if (!section(i, table))
+            return bad_input(
+                fmt::format("symbol file {}: section header {} lies outside the file", name_, i));
         if (table.sh_type != SHT_SYMTAB) continue;
-        if (!inside(table) || !section(table.sh_link, strings) || !inside(strings) || table.sh_entsize != sizeof(Elf64_Sym))
+        if (!inside(table) || !section(table.sh_link, strings) || !inside(strings) ||
+            table.sh_entsize != sizeof(Elf64_Sym))
             return bad_input(fmt::format("symbol file {}: its symbol table lies outside the file", name_));
         const u64 count = std::min<u64>(table.sh_size / sizeof(Elf64_Sym), MostSymbols);
         for (u64 k = 0; k < count; ++k) {

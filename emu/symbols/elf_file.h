@@ -1,7 +1,8 @@
-// ElfFile — the parts of a 64-bit ELF file that the host needs: loadable segments, notes, and the symbol table.
+// ElfFile — the parts of a 64-bit ELF file that the host needs: loadable segments, notes, and the symbol
+// table.
 //
-// Implements: System V gABI chapter 4–5, ELF-64. Invariant: nothing in the file is trusted — every offset, size and
-// count is checked against the file before use, and a file that lies gives an Error, never a crash.
+// Implements: System V gABI chapter 4–5, ELF-64. Invariant: nothing in the file is trusted — every offset,
+// size and count is checked against the file before use, and a file that lies gives an Error, never a crash.
 #pragma once
 #include <optional>
 #include <span>
@@ -20,7 +21,7 @@ struct Symbol {
 };
 
 class ElfFile {
-  public:
+public:
     static Expected<ElfFile> load(const std::string& path);
     static Expected<ElfFile> parse(std::vector<u8> bytes, const std::string& name);
 
@@ -33,10 +34,11 @@ class ElfFile {
     const std::vector<Symbol>& symbols() const { return symbols_; }
     const std::optional<inspect_abi::NoteDescriptor>& inspect_note() const { return note_; }
     u64 entry() const { return entry_; }
-    /// Bytes of the image at a link-time address; empty when the file holds none there. Never longer than `size`.
+    /// Bytes of the image at a link-time address; empty when the file holds none there. Never longer than
+    /// `size`.
     std::span<const u8> at(u64 address, u64 size) const;
 
-  private:
+private:
     Expected<void> read_segments();
     Expected<void> read_sections();
     void read_notes(u64 offset, u64 size);

@@ -34,7 +34,9 @@ struct GuestSymbols::Lines {
             dwarf_end(dwarf);
         }
         ::close(file);
-        std::ranges::sort(rows, [](const Row& a, const Row& b) { return a.address != b.address ? a.address < b.address : a.line < b.line; });
+        std::ranges::sort(rows, [](const Row& a, const Row& b) {
+            return a.address != b.address ? a.address < b.address : a.line < b.line;
+        });
     }
     void read(Dwarf* dwarf) {
         std::map<std::string, u32, std::less<>> known;
@@ -44,7 +46,8 @@ struct GuestSymbols::Lines {
             Dwarf_Die unit;
             Dwarf_Lines* lines = nullptr;
             std::size_t count = 0;
-            if (dwarf_offdie(dwarf, offset + header_size, &unit) && dwarf_getsrclines(&unit, &lines, &count) == 0)
+            if (dwarf_offdie(dwarf, offset + header_size, &unit) &&
+                dwarf_getsrclines(&unit, &lines, &count) == 0)
                 for (std::size_t i = 0; i < count; ++i) add(dwarf_onesrcline(lines, i), known);
             if (next <= offset) break;
             offset = next;
@@ -76,8 +79,10 @@ GuestSymbols::GuestSymbols(ElfFile file, std::string path) : elf_(std::move(file
         readable_.push_back(readable_symbol(symbol.name));
     }
     // Shorter spellings come after every full one, so that they never hide one.
-    for (std::size_t i = 0; i < readable_.size(); ++i) by_name_.try_emplace(readable_[i], elf_.symbols()[i].address);
-    for (std::size_t i = 0; i < readable_.size(); ++i) by_name_.try_emplace(std::string(last_component(readable_[i])), elf_.symbols()[i].address);
+    for (std::size_t i = 0; i < readable_.size(); ++i)
+        by_name_.try_emplace(readable_[i], elf_.symbols()[i].address);
+    for (std::size_t i = 0; i < readable_.size(); ++i)
+        by_name_.try_emplace(std::string(last_component(readable_[i])), elf_.symbols()[i].address);
 }
 
 GuestSymbols::~GuestSymbols() = default;

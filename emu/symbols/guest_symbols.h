@@ -1,9 +1,9 @@
-// GuestSymbols — names and source lines for addresses of the running kernel: an ELF file's symbols plus the slide at
-// which KASLR put it, once that is known.
+// GuestSymbols — names and source lines for addresses of the running kernel: an ELF file's symbols plus the
+// slide at which KASLR put it, once that is known.
 //
-// Interface: the machine calls try_page() when kernel code first runs; everyone else asks name(), find(), line().
-// Invariants: before the slide is known, nothing is translated. find_slide never trusts one byte: a slide counts when
-// nearly the whole code page equals the file's (relocated fields differ).
+// Interface: the machine calls try_page() when kernel code first runs; everyone else asks name(), find(),
+// line(). Invariants: before the slide is known, nothing is translated. find_slide never trusts one byte: a
+// slide counts when nearly the whole code page equals the file's (relocated fields differ).
 #pragma once
 #include <map>
 #include <memory>
@@ -22,7 +22,7 @@ struct SourceLine {
 };
 
 class GuestSymbols {
-  public:
+public:
     static Expected<std::unique_ptr<GuestSymbols>> load(const std::string& path);
     explicit GuestSymbols(ElfFile file, std::string path = {});
     ~GuestSymbols();
@@ -48,7 +48,7 @@ class GuestSymbols {
     /// Source file and line of a run-time address (DWARF through libdw, read at the first use).
     std::optional<SourceLine> line(u64 address) const;
 
-  private:
+private:
     struct Lines;
     ElfFile elf_;
     std::string path_;

@@ -1,5 +1,5 @@
-// /sbin/init, PID 1: shows the message of the day, runs a second program, then is the shell. Children that lose their parent
-// are reaped between commands.
+// /sbin/init, PID 1: shows the message of the day, runs a second program, then is the shell. Children that
+// lose their parent are reaped between commands.
 #include "lib/system.h"
 #include "lib/text.h"
 #include "shell.h"
@@ -11,8 +11,10 @@ extern "C" int program_main(int, char**, char** environment) {
     char program[] = "/bin/hello";
     char* arguments[] = {program, nullptr};
     long status = run_program(program, arguments, environment);
-    if (status < 0) print("init: %s: %s\n", program, error_text(-status));
-    else report_status(program, static_cast<int>(status));
+    if (status < 0)
+        print("init: %s: %s\n", program, error_text(-status));
+    else
+        report_status(program, static_cast<int>(status));
     for (;;) {
         run_shell(environment);
         print("init: the console ended; starting again\n");

@@ -9,7 +9,8 @@ using namespace user;
 namespace {
 
 constexpr int MaxWords = 32, WNOHANG = 1;
-constexpr int O_RDONLY = 0, O_WRONLY = 1, O_CREAT = 0100, O_TRUNC = 01000, O_APPEND = 02000, O_DIRECTORY = 0200000;
+constexpr int O_RDONLY = 0, O_WRONLY = 1, O_CREAT = 0100, O_TRUNC = 01000, O_APPEND = 02000,
+              O_DIRECTORY = 0200000;
 constexpr unsigned TIOCSPGRP = 0x5410;
 
 char** shell_environment;
@@ -19,7 +20,9 @@ void set_foreground(long group) {
     control(0, TIOCSPGRP, as_long(&value));
 }
 
-void complain(const char* command, const char* what, long error) { print("%s: %s: %s\n", command, what, error_text(-error)); }
+void complain(const char* command, const char* what, long error) {
+    print("%s: %s: %s\n", command, what, error_text(-error));
+}
 
 /// Whole small files: /proc's.
 long read_file(const char* path, char* to, size_t capacity) {
@@ -96,7 +99,8 @@ void command_ls(int count, char** words) {
         if (name[0] == '.') return;
         print("%s%s", name, type == 4 ? "/" : type == 10 ? "@" : "");
         size_t used = length(name) + (type == 4 || type == 10);
-        if (++column % 5 == 0) print("\n");
+        if (++column % 5 == 0)
+            print("\n");
         else
             for (; used < 16; used++) print(" ");
     });
@@ -148,19 +152,22 @@ void command_ps(int, char**) {
         }
         if (count < 17) return;
         long ticks = to_number(fields[11], 0) + to_number(fields[12], 0);
-        print("%5s %5s %s %3s %5ld.%02ld %s\n", name, fields[1], fields[0], fields[16], ticks / 100, ticks % 100, open_paren + 1);
+        print("%5s %5s %s %3s %5ld.%02ld %s\n", name, fields[1], fields[0], fields[16], ticks / 100,
+              ticks % 100, open_paren + 1);
     });
 }
 
 void command_free(int, char**) {
     char text[4096];
-    if (read_file("/proc/meminfo", text, sizeof text) <= 0) return print("free: /proc/meminfo cannot be read\n");
+    if (read_file("/proc/meminfo", text, sizeof text) <= 0)
+        return print("free: /proc/meminfo cannot be read\n");
     for (char* line = text; *line;) {
         char* end = line;
         while (*end && *end != '\n') end++;
         bool more = *end;
         *end = 0;
-        static constexpr const char* rows[] = {"MemTotal:", "MemFree:", "MemAvailable:", "Cached:", "AnonPages:", "Slab:", "PageTables:"};
+        static constexpr const char* rows[] = {
+            "MemTotal:", "MemFree:", "MemAvailable:", "Cached:", "AnonPages:", "Slab:", "PageTables:"};
         for (const char* wanted : rows)
             if (starts_with(line, wanted)) print("%s\n", line);
         line = end + more;
@@ -169,7 +176,8 @@ void command_free(int, char**) {
 
 void command_uptime(int, char**) {
     char up[64], load[64];
-    if (read_file("/proc/uptime", up, sizeof up) <= 0 || read_file("/proc/loadavg", load, sizeof load) <= 0) return;
+    if (read_file("/proc/uptime", up, sizeof up) <= 0 || read_file("/proc/loadavg", load, sizeof load) <= 0)
+        return;
     for (char* c = up; *c; c++)
         if (*c == ' ') *c = 0;
     print("up %s s, load average %s", up, load);
@@ -188,7 +196,8 @@ void command_dmesg(int, char**) {
 
 /// Children at nice 0, 5, 10 … : the run queue's view has something to show.
 void command_spin(int count, char** words) {
-    long children = count > 1 ? to_number(words[1], 3) : 3, seconds = count > 2 ? to_number(words[2], 10) : 10;
+    long children = count > 1 ? to_number(words[1], 3) : 3,
+         seconds = count > 2 ? to_number(words[2], 10) : 10;
     if (children < 1 || children > 16) children = 3;
     if (seconds < 1 || seconds > 3600) seconds = 10;
     long pids[16];
@@ -196,7 +205,8 @@ void command_spin(int count, char** words) {
         pids[i] = fork();
         if (pids[i] == 0) {
             set_process_group(0, 0);
-            for (volatile unsigned long n = 0;; n = n + 1) {}
+            for (volatile unsigned long n = 0;; n = n + 1) {
+            }
         }
         if (pids[i] < 0) return complain("spin", "fork", pids[i]);
         int nice = static_cast<int>(i * 5 % 20);
@@ -232,7 +242,10 @@ void command_spin(int count, char** words) {
 void command_sleep(int count, char** words) { sleep({count > 1 ? to_number(words[1], 1) : 1, 0}); }
 void command_kill(int count, char** words) {
     if (count < 2) return print("kill: which PID?\n");
-    if (long result = kill(to_number(words[1], 0), count > 2 ? static_cast<int>(to_number(words[2], 15)) : 15); result < 0) complain("kill", words[1], result);
+    if (long result =
+            kill(to_number(words[1], 0), count > 2 ? static_cast<int>(to_number(words[2], 15)) : 15);
+        result < 0)
+        complain("kill", words[1], result);
 }
 
 void command_crash(int, char**) {
@@ -263,10 +276,17 @@ struct Command {
     void (*run)(int, char**);
 };
 constexpr Command commands[] = {
-    {"help", command_help}, {"echo", command_echo}, {"cat", command_cat}, {"ls", command_ls}, {"cd", command_cd}, {"pwd", command_pwd},
-    {"mkdir", command_mkdir}, {"rm", command_rm}, {"ps", command_ps}, {"free", command_free}, {"uptime", command_uptime}, {"uname", command_uname},
-    {"dmesg", command_dmesg}, {"spin", command_spin}, {"sleep", command_sleep}, {"kill", command_kill}, {"crash", command_crash},
-    {"panic", command_panic}, {"sync", command_sync}, {"poweroff", command_poweroff}, {"reboot", command_reboot},
+    {"help", command_help},     {"echo", command_echo},
+    {"cat", command_cat},       {"ls", command_ls},
+    {"cd", command_cd},         {"pwd", command_pwd},
+    {"mkdir", command_mkdir},   {"rm", command_rm},
+    {"ps", command_ps},         {"free", command_free},
+    {"uptime", command_uptime}, {"uname", command_uname},
+    {"dmesg", command_dmesg},   {"spin", command_spin},
+    {"sleep", command_sleep},   {"kill", command_kill},
+    {"crash", command_crash},   {"panic", command_panic},
+    {"sync", command_sync},     {"poweroff", command_poweroff},
+    {"reboot", command_reboot},
 };
 
 void run_words(int count, char** words) {
@@ -286,9 +306,12 @@ void run_words(int count, char** words) {
         status = run_program(path, words, shell_environment);
         if (status != -2) break;
     }
-    if (status == -2) print("%s: not found; help lists the commands\n", words[0]);
-    else if (status < 0) print("%s: %s\n", words[0], error_text(-status));
-    else report_status(words[0], static_cast<int>(status));
+    if (status == -2)
+        print("%s: not found; help lists the commands\n", words[0]);
+    else if (status < 0)
+        print("%s: %s\n", words[0], error_text(-status));
+    else
+        report_status(words[0], static_cast<int>(status));
 }
 
 } // namespace
@@ -301,7 +324,8 @@ bool show_file(const char* path) {
     }
     char buffer[1024];
     long got;
-    while ((got = read(static_cast<int>(file), buffer, sizeof buffer)) > 0) write(1, buffer, static_cast<size_t>(got));
+    while ((got = read(static_cast<int>(file), buffer, sizeof buffer)) > 0)
+        write(1, buffer, static_cast<size_t>(got));
     close(static_cast<int>(file));
     if (got < 0) complain("cat", path, got);
     return got == 0;
@@ -309,11 +333,17 @@ bool show_file(const char* path) {
 
 void report_status(const char* name, int status) {
     int signal = status & 0x7f;
-    if (signal) print("%s: killed by signal %d%s\n", name, signal, signal == 11 ? " (segmentation fault)" : signal == 2 ? " (interrupt)" : "");
-    else if (status >> 8 & 0xff) print("%s: exit status %d\n", name, status >> 8 & 0xff);
+    if (signal)
+        print("%s: killed by signal %d%s\n", name, signal,
+              signal == 11  ? " (segmentation fault)"
+              : signal == 2 ? " (interrupt)"
+                            : "");
+    else if (status >> 8 & 0xff)
+        print("%s: exit status %d\n", name, status >> 8 & 0xff);
 }
 
-/// The child tells through its exit status 127 that execve failed; the error itself is known by trying to open the file first.
+/// The child tells through its exit status 127 that execve failed; the error itself is known by trying to
+/// open the file first.
 long run_program(const char* path, char** arguments, char** environment) {
     long file = open(path, O_RDONLY);
     if (file < 0) return file;
@@ -338,7 +368,8 @@ void run_shell(char** environment) {
     shell_environment = environment;
     char line[512];
     for (;;) {
-        for (int status; wait_for(-1, &status, WNOHANG) > 0;) {} // orphans
+        for (int status; wait_for(-1, &status, WNOHANG) > 0;) {
+        } // orphans
         print("vitrine# ");
         long got = read(0, line, sizeof line - 1);
         if (got == -4) { // interrupted

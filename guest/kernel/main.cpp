@@ -1,5 +1,5 @@
-// start_kernel: the kernel's table of contents. Each line is a boot phase that the host can stop at (trace/boot_phase.h);
-// the order and the names are Linux's (init/main.c), as far as the parts exist.
+// start_kernel: the kernel's table of contents. Each line is a boot phase that the host can stop at
+// (trace/boot_phase.h); the order and the names are Linux's (init/main.c), as far as the parts exist.
 #include "arch/x86_64/acpi.h"
 #include "arch/x86_64/cpu.h"
 #include "arch/x86_64/fpu.h"
@@ -44,15 +44,18 @@ void initialise_console() {
     char level[8];
     if (command_line_flag("quiet")) console_loglevel = 4;
     if (command_line_flag("debug")) console_loglevel = 8;
-    if (command_line_value("loglevel", level, sizeof level)) console_loglevel = static_cast<unsigned>(parse_number(level, nullptr));
+    if (command_line_value("loglevel", level, sizeof level))
+        console_loglevel = static_cast<unsigned>(parse_number(level, nullptr));
 }
 
 void report_memory() {
     u64 managed = total_managed_pages(), present = 0;
     for (const Zone& zone : zones) present += zone.present_pages;
-    pr_info("Memory: %luK/%luK available (%luK kernel code, %luK rodata, %luK rwdata, %luK bss, %luK reserved)\n", total_free_pages() * 4, present * 4,
-            static_cast<u64>(_etext - _text) / KiB, static_cast<u64>(__end_rodata - __start_rodata) / KiB, static_cast<u64>(_edata - __start_data) / KiB,
-            static_cast<u64>(__bss_stop - __bss_start) / KiB, (present - managed) * 4);
+    pr_info(
+        "Memory: %luK/%luK available (%luK kernel code, %luK rodata, %luK rwdata, %luK bss, %luK reserved)\n",
+        total_free_pages() * 4, present * 4, static_cast<u64>(_etext - _text) / KiB,
+        static_cast<u64>(__end_rodata - __start_rodata) / KiB, static_cast<u64>(_edata - __start_data) / KiB,
+        static_cast<u64>(__bss_stop - __bss_start) / KiB, (present - managed) * 4);
 }
 
 struct InitCall {
@@ -62,16 +65,29 @@ struct InitCall {
 
 /// Drivers, in order of dependence. One that fails is reported; the machine goes on without it.
 constexpr InitCall init_calls[] = {
-    {"initcalls:pci", [] { initialise_pci(); return Result<void>(); }},
-    {"initcalls:serial", [] { initialise_serial_input(); return Result<void>(); }},
-    {"initcalls:i8042", [] { initialise_keyboard(); return Result<void>(); }},
+    {"initcalls:pci",
+     [] {
+         initialise_pci();
+         return Result<void>();
+     }},
+    {"initcalls:serial",
+     [] {
+         initialise_serial_input();
+         return Result<void>();
+     }},
+    {"initcalls:i8042",
+     [] {
+         initialise_keyboard();
+         return Result<void>();
+     }},
     {"initcalls:ahci", [] { return initialise_ahci(); }},
 };
 
 void do_initcalls() {
     for (const InitCall& call : init_calls) {
         boot_phase(call.phase);
-        if (Result<void> result = call.function(); !result.ok()) pr_warn("%s failed with error %d\n", call.phase, static_cast<int>(result.error()));
+        if (Result<void> result = call.function(); !result.ok())
+            pr_warn("%s failed with error %d\n", call.phase, static_cast<int>(result.error()));
     }
 }
 
@@ -81,24 +97,29 @@ void mount_root() {
     BlockInode* device = find_block_device(name);
     if (!device) {
         pr_emerg("VFS: Cannot open root device \"%s\"; available:\n", name);
-        for (BlockInode* known = block_devices; known; known = known->next) pr_emerg("  %s (%lu KiB)\n", known->name, known->sectors / 2);
+        for (BlockInode* known = block_devices; known; known = known->next)
+            pr_emerg("  %s (%lu KiB)\n", known->name, known->sectors / 2);
         panic("VFS: Unable to mount root fs on %s", name);
     }
     Result<ext2::Ext2*> fs = ext2::mount(device, command_line_flag("ro"));
     if (!fs.ok()) panic("VFS: Unable to mount root fs on %s: error %d", name, static_cast<int>(fs.error()));
     Result<Inode*> root = fs.value()->inode(ext2::RootInode);
-    if (!root.ok() || !is_directory(root.value()->mode)) panic("VFS: the root directory of %s cannot be read", name);
+    if (!root.ok() || !is_directory(root.value()->mode))
+        panic("VFS: the root directory of %s cannot be read", name);
     if (!mount_at("/", root.value(), name, fs.value()).ok()) panic("VFS: no memory for the root mount");
     current_task()->fs->root = root_dentry;
     current_task()->fs->working = root_dentry;
     get_dentry(root_dentry);
     get_dentry(root_dentry);
-    pr_info("VFS: Mounted root (ext2 filesystem) on device %u:%u.\n", device_major(device->device), device_minor(device->device));
+    pr_info("VFS: Mounted root (ext2 filesystem) on device %u:%u.\n", device_major(device->device),
+            device_minor(device->device));
 
     Inode* devices = make_devtmpfs();
-    if (!mount_at("/dev", devices, "devtmpfs", devices->super).ok()) pr_err("devtmpfs: cannot be mounted: the root has no /dev\n");
+    if (!mount_at("/dev", devices, "devtmpfs", devices->super).ok())
+        pr_err("devtmpfs: cannot be mounted: the root has no /dev\n");
     Inode* proc = make_procfs();
-    if (!mount_at("/proc", proc, "proc", proc->super).ok()) pr_err("proc: cannot be mounted: the root has no /proc\n");
+    if (!mount_at("/proc", proc, "proc", proc->super).ok())
+        pr_err("proc: cannot be mounted: the root has no /proc\n");
 }
 
 void open_console() {
@@ -116,7 +137,9 @@ void open_console() {
 
 void free_init_memory() {
     u64 begin = virtual_to_physical(__init_begin), end = virtual_to_physical(__init_end);
-    for (u64 address = reinterpret_cast<u64>(__init_begin); address < reinterpret_cast<u64>(__init_end); address += PageSize) unmap_kernel_page(address);
+    for (u64 address = reinterpret_cast<u64>(__init_begin); address < reinterpret_cast<u64>(__init_end);
+         address += PageSize)
+        unmap_kernel_page(address);
     u64 pages = release_reserved_range(begin, end);
     pr_info("Freeing unused kernel image (initmem) memory: %luK\n", pages * 4);
 }
@@ -140,7 +163,9 @@ void run_init() {
             pr_info("Run %s as init process\n", path);
             return;
         }
-        if (result.error() != Errno::ENOENT) pr_err("Starting init: %s exists but couldn't execute it (error %d)\n", path, -static_cast<int>(result.error()));
+        if (result.error() != Errno::ENOENT)
+            pr_err("Starting init: %s exists but couldn't execute it (error %d)\n", path,
+                   -static_cast<int>(result.error()));
     }
     panic("No working init found. Try passing init= option to kernel.");
 }
@@ -174,17 +199,35 @@ void kernel_init(void*) {
     initialise_serial_console(); // heard from the first line
     pr_notice("%s\n", kernel_banner);
 
-    boot_phase("setup_arch");     setup_architecture(boot_params);   // E820, memblock, ACPI, page tables, zones
-    boot_phase("trap_init");      initialise_traps();                // IDT with IST stacks, TSS
-    boot_phase("mm_init");        paging_use_buddy(); free_memblock_to_buddy(); initialise_slab(); report_memory();
-    boot_phase("sched_init");     initialise_scheduler();            // the boot CPU's run queue
-    boot_phase("init_IRQ");       initialise_irq();                  // 8259, LAPIC, IOAPIC
-    boot_phase("time_init");      initialise_timekeeping(); initialise_timers(); initialise_tick();
-    boot_phase("console_init");   initialise_console();              // console= and loglevel=
-    boot_phase("fork_init");      initialise_tasks(); initialise_fpu(); initialise_memory_structs(); initialise_syscalls();
-    boot_phase("vfs_caches_init");init_task.fs = new_fs_context();   // nothing is mounted yet
+    boot_phase("setup_arch");
+    setup_architecture(boot_params); // E820, memblock, ACPI, page tables, zones
+    boot_phase("trap_init");
+    initialise_traps(); // IDT with IST stacks, TSS
+    boot_phase("mm_init");
+    paging_use_buddy();
+    free_memblock_to_buddy();
+    initialise_slab();
+    report_memory();
+    boot_phase("sched_init");
+    initialise_scheduler(); // the boot CPU's run queue
+    boot_phase("init_IRQ");
+    initialise_irq(); // 8259, LAPIC, IOAPIC
+    boot_phase("time_init");
+    initialise_timekeeping();
+    initialise_timers();
+    initialise_tick();
+    boot_phase("console_init");
+    initialise_console(); // console= and loglevel=
+    boot_phase("fork_init");
+    initialise_tasks();
+    initialise_fpu();
+    initialise_memory_structs();
+    initialise_syscalls();
+    boot_phase("vfs_caches_init");
+    init_task.fs = new_fs_context(); // nothing is mounted yet
     enable_interrupts();
-    boot_phase("rest_init");      rest_init();
+    boot_phase("rest_init");
+    rest_init();
 }
 
 } // namespace

@@ -18,7 +18,8 @@
 
 namespace kernel {
 
-const char kernel_banner[] = "Vitrine version 0.1.0 (clang " __clang_version__ ", ld.lld) #1 SMP PREEMPT x86_64";
+const char kernel_banner[] =
+    "Vitrine version 0.1.0 (clang " __clang_version__ ", ld.lld) #1 SMP PREEMPT x86_64";
 constinit char command_line[2048] = {};
 constinit unsigned e820_count = 0;
 constinit E820Entry e820_table[128] = {};
@@ -31,7 +32,8 @@ void copy_boot_params(u64 physical) {
     memcpy(&boot_params, physical_to<BootParams>(physical), sizeof boot_params);
     e820_count = min<unsigned>(boot_params.e820_entries, array_size(e820_table));
     memcpy(e820_table, boot_params.e820_table, e820_count * sizeof(E820Entry));
-    if (boot_params.cmd_line_ptr) copy_string(command_line, physical_to<char>(boot_params.cmd_line_ptr), sizeof command_line);
+    if (boot_params.cmd_line_ptr)
+        copy_string(command_line, physical_to<char>(boot_params.cmd_line_ptr), sizeof command_line);
 }
 
 /// Every number here is the boot loader's: ranges that overflow or overlap are cut to sense.
@@ -43,14 +45,17 @@ void e820_to_memblock() {
         u64 base = entry.address, size = entry.size;
         pr_info("BIOS-e820: [mem 0x%016lx-0x%016lx] %s\n", base, base + size - 1, e820_type_name(entry.type));
         if (entry.type != 1 || base >= Highest || !size) continue;
-        u64 start = align_up(base, PageSize), end = align_down(min(base + min(size, Highest), Highest), PageSize);
-        if (start < end && !memblock.memory.add(start, end - start)) pr_warn("e820: too many ranges, some RAM is not used\n");
+        u64 start = align_up(base, PageSize),
+            end = align_down(min(base + min(size, Highest), Highest), PageSize);
+        if (start < end && !memblock.memory.add(start, end - start))
+            pr_warn("e820: too many ranges, some RAM is not used\n");
     }
     // What firmware calls reserved wins over RAM that overlaps it.
     for (unsigned i = 0; i < e820_count; i++) {
         const E820Entry& entry = e820_table[i];
         if (entry.type == 1 || entry.address >= Highest || !entry.size) continue;
-        u64 start = align_down(entry.address, PageSize), end = align_up(entry.address + min(entry.size, Highest), PageSize);
+        u64 start = align_down(entry.address, PageSize),
+            end = align_up(entry.address + min(entry.size, Highest), PageSize);
         if (memblock.memory.overlaps(start, end)) memblock.reserved.add(start, end - start);
     }
     if (!memblock.memory.count) panic("the boot loader reported no RAM");
@@ -59,13 +64,17 @@ void e820_to_memblock() {
 void reserve_boot_memory() {
     memblock.reserved.add(0, 1 * MiB); // interrupt vectors, BIOS data, EBDA, video, ROMs
     u64 image = virtual_to_physical(_text), image_end = virtual_to_physical(_end);
-    memblock.reserved.add(align_down(image, PageSize), align_up(image_end, PageSize) - align_down(image, PageSize));
-    if (boot_params.ramdisk_size) memblock.reserved.add(boot_params.ramdisk_image, align_up(boot_params.ramdisk_size, PageSize));
+    memblock.reserved.add(align_down(image, PageSize),
+                          align_up(image_end, PageSize) - align_down(image, PageSize));
+    if (boot_params.ramdisk_size)
+        memblock.reserved.add(boot_params.ramdisk_image, align_up(boot_params.ramdisk_size, PageSize));
 }
 
 void tag_image_pages() {
     auto tag = [](const char* from, const char* to, PageType type) {
-        for (u64 at = align_down(virtual_to_physical(from), PageSize); at < virtual_to_physical(to); at += PageSize) page_of_physical(at)->tag = type;
+        for (u64 at = align_down(virtual_to_physical(from), PageSize); at < virtual_to_physical(to);
+             at += PageSize)
+            page_of_physical(at)->tag = type;
     };
     tag(_text, _etext, PageType::KernelText);
     tag(__start_rodata, _end, PageType::KernelData);
@@ -85,7 +94,8 @@ void tag_page_tables(u64* table, unsigned level) {
     if (page->tag == PageType::Reserved) page->tag = PageType::PageTable;
     if (level == 3) return;
     for (unsigned i = level == 0 ? 256 : 0; i < 512; i++)
-        if ((table[i] & pte::Present) && !(table[i] & pte::Large)) tag_page_tables(physical_to<u64>(table[i] & pte::AddressMask), level + 1);
+        if ((table[i] & pte::Present) && !(table[i] & pte::Large))
+            tag_page_tables(physical_to<u64>(table[i] & pte::AddressMask), level + 1);
 }
 
 } // namespace
@@ -111,7 +121,8 @@ template <typename Visit> void each_parameter(Visit visit) {
         StringView word(start, static_cast<usize>(at - start));
         usize equals = 0;
         while (equals < word.size && word[equals] != '=') equals++;
-        StringView value = equals < word.size ? StringView(start + equals + 1, word.size - equals - 1) : StringView();
+        StringView value =
+            equals < word.size ? StringView(start + equals + 1, word.size - equals - 1) : StringView();
         if (word.size) visit(StringView(start, equals), value, equals < word.size);
     }
 }
@@ -140,8 +151,8 @@ bool command_line_lists(const char* name, const char* wanted) {
     bool found = false;
     usize length = strlen(wanted);
     each_parameter([&](StringView parameter, StringView value, bool) {
-        found |= parameter == StringView(name) && value.size >= length && memcmp(value.data, wanted, length) == 0 &&
-                 (value.size == length || value[length] == ',');
+        found |= parameter == StringView(name) && value.size >= length &&
+                 memcmp(value.data, wanted, length) == 0 && (value.size == length || value[length] == ',');
     });
     return found;
 }
@@ -151,8 +162,8 @@ void setup_architecture(u64 boot_params_physical) {
     identify_cpu();
     early_tsc_init();
     pr_info("Command line: %s\n", command_line);
-    pr_info("Kernel image: physical 0x%lx, virtual 0x%lx (slide 0x%lx), %lu KiB\n", kernel_physical_base, reinterpret_cast<u64>(_text), kernel_virtual_slide,
-            static_cast<u64>(_end - _text) / KiB);
+    pr_info("Kernel image: physical 0x%lx, virtual 0x%lx (slide 0x%lx), %lu KiB\n", kernel_physical_base,
+            reinterpret_cast<u64>(_text), kernel_virtual_slide, static_cast<u64>(_end - _text) / KiB);
 
     boot_phase("memblock");
     e820_to_memblock();

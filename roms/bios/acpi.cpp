@@ -1,6 +1,7 @@
 // ACPI tables (ACPI 6.4 chapter 5) in the high area, found through the RSDP below 1 MiB.
 //
-// Invariants: every table's bytes add up to 0; RSDT and XSDT list the same tables; all of it lies in [acpi_area, low_top).
+// Invariants: every table's bytes add up to 0; RSDT and XSDT list the same tables; all of it lies in
+// [acpi_area, low_top).
 #include "roms/bios/acpi.h"
 #include "roms/bios/aml.h"
 #include "roms/bios/bios.h"
@@ -14,24 +15,22 @@ using namespace acpi;
 U32 next;                       // the first free byte of the area
 U32 tables[8], table_count;
 
-U8 checksum(U32 address, U32 bytes)
-{
+U8 checksum(U32 address, U32 bytes) {
     U8 sum = 0;
     for (U32 i = 0; i < bytes; ++i) sum = static_cast<U8>(sum + memory<U8>(address + i));
     return static_cast<U8>(0 - sum);
 }
 
-U32 allocate(U32 bytes, U32 alignment)
-{
+U32 allocate(U32 bytes, U32 alignment) {
     const U32 start = (next + alignment - 1) & ~(alignment - 1);
-    if (start + bytes > memory_map.low_top) stop(roms::post::FatalFirmware, "Vitrine BIOS: the ACPI tables do not fit. Halted.");
+    if (start + bytes > memory_map.low_top)
+        stop(roms::post::FatalFirmware, "Vitrine BIOS: the ACPI tables do not fit. Halted.");
     next = start + bytes;
     fill_memory(start, 0, bytes);
     return start;
 }
 
-void fill_header(Header& header, const char* signature, U8 revision, U32 length)
-{
+void fill_header(Header& header, const char* signature, U8 revision, U32 length) {
     copy_memory(address_of(header.signature), address_of(signature), 4);
     header.length = length;
     header.revision = revision;
@@ -42,23 +41,20 @@ void fill_header(Header& header, const char* signature, U8 revision, U32 length)
     header.creator_revision = 1;
 }
 
-void seal(U32 table)
-{
+void seal(U32 table) {
     auto& header = *reinterpret_cast<Header*>(table);
     header.checksum = 0;
     header.checksum = checksum(table, header.length);
 }
 
-void publish(U32 table)
-{
+void publish(U32 table) {
     seal(table);
     tables[table_count++] = table;
 }
 
 Address io_address(U16 port, U8 bits, U8 access) { return {1, bits, 0, access, port}; }
 
-U32 make_facs()
-{
+U32 make_facs() {
     const U32 at = allocate(sizeof(Facs), 64);
     auto& facs = *reinterpret_cast<Facs*>(at);
     copy_memory(at, address_of("FACS"), 4);
@@ -70,8 +66,7 @@ U32 make_facs()
 // --- DSDT ---
 
 /// One _PRT row: every function of a slot, a pin, and the GSI that it is wired to.
-void route(Aml& aml, U32 slot, U32 pin, U32 gsi)
-{
+void route(Aml& aml, U32 slot, U32 pin, U32 gsi) {
     const U32 row = aml.begin_package(4);
     aml.integer(slot << 16 | 0xffff);
     aml.integer(pin);
@@ -80,8 +75,7 @@ void route(Aml& aml, U32 slot, U32 pin, U32 gsi)
     aml.end(row);
 }
 
-void routing_table(Aml& aml, const char* segment, bool io_apic)
-{
+void routing_table(Aml& aml, const char* segment, bool io_apic) {
     aml.name(segment);
     const U32 table = aml.begin_package(31 * 4);
     for (U32 slot = 1; slot < 32; ++slot)
@@ -98,24 +92,21 @@ void io_range(Aml& aml, U16 first, U16 last, U8 alignment, U8 length) // small r
 }
 void irq(Aml& aml, U32 number) { aml.byte(0x22), aml.word(static_cast<U16>(1u << number)); }
 void end_tag(Aml& aml) { aml.byte(0x79), aml.byte(0); }
-void word_window(Aml& aml, U8 kind, U8 specific, U16 first, U16 last)
-{
+void word_window(Aml& aml, U8 kind, U8 specific, U16 first, U16 last) {
     aml.byte(0x88), aml.word(13), aml.byte(kind), aml.byte(0x0c), aml.byte(specific), aml.word(0);
     aml.word(first), aml.word(last), aml.word(0), aml.word(static_cast<U16>(last - first + 1));
 }
-void memory_window(Aml& aml, U32 first, U32 last)
-{
+void memory_window(Aml& aml, U32 first, U32 last) {
     aml.byte(0x87), aml.word(23), aml.byte(0), aml.byte(0x0c), aml.byte(1), aml.dword(0);
     aml.dword(first), aml.dword(last), aml.dword(0), aml.dword(last - first + 1);
 }
-U32 eisa_id(char a, char b, char c, U32 product)
-{
+U32 eisa_id(char a, char b, char c, U32 product) {
     return swap32(static_cast<U32>((a - '@') << 26 | (b - '@') << 21 | (c - '@') << 16) | product);
 }
 
 /// An ISA device with up to two port ranges and an interrupt.
-void isa_device(Aml& aml, const char* segment, U32 id, U16 first, U8 first_length, U16 second, U8 second_length, U32 line)
-{
+void isa_device(Aml& aml, const char* segment, U32 id, U16 first, U8 first_length, U16 second,
+                U8 second_length, U32 line) {
     const U32 device = aml.begin_device(segment);
     aml.name("_HID"), aml.integer(id);
     const U16 size = static_cast<U16>((first_length ? 8 : 0) + (second_length ? 8 : 0) + 3 + 2);
@@ -129,8 +120,7 @@ void isa_device(Aml& aml, const char* segment, U32 id, U16 first, U8 first_lengt
     aml.end(device);
 }
 
-void pci_root(Aml& aml)
-{
+void pci_root(Aml& aml) {
     const U32 root = aml.begin_device("PCI0");
     aml.name("_HID"), aml.integer(eisa_id('P', 'N', 'P', 0x0a08));
     aml.name("_CID"), aml.integer(eisa_id('P', 'N', 'P', 0x0a03));
@@ -167,8 +157,7 @@ void pci_root(Aml& aml)
     aml.end(root);
 }
 
-U32 make_dsdt()
-{
+U32 make_dsdt() {
     const U32 at = allocate(sizeof(Header), 16);
     Aml aml(at + sizeof(Header), memory_map.low_top - at - sizeof(Header));
     const U32 top = aml.begin_scope(nullptr);
@@ -191,8 +180,7 @@ U32 make_dsdt()
     return at;
 }
 
-void make_fadt(U32 facs, U32 dsdt)
-{
+void make_fadt(U32 facs, U32 dsdt) {
     const U32 at = allocate(sizeof(Fadt), 16);
     auto& fadt = *reinterpret_cast<Fadt*>(at);
     fill_header(fadt.header, "FACP", 3, sizeof fadt);
@@ -212,8 +200,9 @@ void make_fadt(U32 facs, U32 dsdt)
     fadt.c2_latency = 0xfff; // no C2, no C3
     fadt.c3_latency = 0xfff;
     fadt.century = 0x32;
-    fadt.boot_architecture = 0x0003;  // legacy devices, 8042
-    fadt.flags = 1 | 1u << 2 | 1u << 5 | 1u << 10; // WBINVD, C1 on all processors, no sleep button, reset register
+    fadt.boot_architecture = 0x0003; // legacy devices, 8042
+    fadt.flags =
+        1 | 1u << 2 | 1u << 5 | 1u << 10; // WBINVD, C1 on all processors, no sleep button, reset register
     fadt.reset_register = io_address(0xcf9, 8, 1);
     fadt.reset_value = 0x06;
     fadt.x_facs = facs;
@@ -225,11 +214,10 @@ void make_fadt(U32 facs, U32 dsdt)
     publish(at);
 }
 
-void make_madt()
-{
+void make_madt() {
     const U32 processors = processor_count();
-    const U32 bytes = sizeof(Madt) + processors * sizeof(MadtLocalApic) + sizeof(MadtIoApic) + 2 * sizeof(MadtOverride)
-        + sizeof(MadtLocalNmi);
+    const U32 bytes = sizeof(Madt) + processors * sizeof(MadtLocalApic) + sizeof(MadtIoApic) +
+                      2 * sizeof(MadtOverride) + sizeof(MadtLocalNmi);
     const U32 at = allocate(bytes, 16);
     auto& madt = *reinterpret_cast<Madt*>(at);
     fill_header(madt.header, "APIC", 3, bytes);
@@ -240,7 +228,8 @@ void make_madt()
         copy_memory(entry, address_of(&row), sizeof row);
         entry += sizeof row;
     };
-    for (U32 i = 0; i < processors; ++i) append(MadtLocalApic{0, 8, static_cast<U8>(i), static_cast<U8>(i), 1});
+    for (U32 i = 0; i < processors; ++i)
+        append(MadtLocalApic{0, 8, static_cast<U8>(i), static_cast<U8>(i), 1});
     append(MadtIoApic{1, 12, 0, 0, 0xfec00000, 0});
     append(MadtOverride{2, 10, 0, 0, 2, 0});      // the PIT arrives at pin 2
     append(MadtOverride{2, 10, 0, 9, 9, 0x000d}); // SCI: level, active high
@@ -248,8 +237,7 @@ void make_madt()
     publish(at);
 }
 
-void make_hpet()
-{
+void make_hpet() {
     if (memory<U32>(0xfed00000) == 0xffffffff || memory<U32>(0xfed00000) == 0) return; // none on this board
     const U32 at = allocate(sizeof(Hpet), 16);
     auto& hpet = *reinterpret_cast<Hpet*>(at);
@@ -259,8 +247,7 @@ void make_hpet()
     publish(at);
 }
 
-void make_mcfg()
-{
+void make_mcfg() {
     const U32 at = allocate(sizeof(Mcfg), 16);
     auto& mcfg = *reinterpret_cast<Mcfg*>(at);
     fill_header(mcfg.header, "MCFG", 1, sizeof mcfg);
@@ -269,8 +256,7 @@ void make_mcfg()
     publish(at);
 }
 
-U32 make_root(const char* signature, U32 entry_size)
-{
+U32 make_root(const char* signature, U32 entry_size) {
     const U32 bytes = sizeof(Header) + table_count * entry_size;
     const U32 at = allocate(bytes, 16);
     fill_header(*reinterpret_cast<Header*>(at), signature, 1, bytes);
@@ -281,8 +267,7 @@ U32 make_root(const char* signature, U32 entry_size)
 
 } // namespace
 
-void acpi_init()
-{
+void acpi_init() {
     next = memory_map.acpi_area;
     const U32 facs = make_facs();
     const U32 dsdt = make_dsdt();

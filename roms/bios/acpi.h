@@ -40,7 +40,8 @@ struct [[gnu::packed]] Fadt {
     U32 smi_command;
     U8 acpi_enable, acpi_disable, s4_request, pstate_control;
     U32 pm1a_event, pm1b_event, pm1a_control, pm1b_control, pm2_control, pm_timer, gpe0, gpe1;
-    U8 pm1_event_length, pm1_control_length, pm2_control_length, pm_timer_length, gpe0_length, gpe1_length, gpe1_base, cst_control;
+    U8 pm1_event_length, pm1_control_length, pm2_control_length, pm_timer_length, gpe0_length, gpe1_length,
+        gpe1_base, cst_control;
     U16 c2_latency, c3_latency, flush_size, flush_stride;
     U8 duty_offset, duty_width, day_alarm, month_alarm, century;
     U16 boot_architecture;
@@ -49,7 +50,8 @@ struct [[gnu::packed]] Fadt {
     Address reset_register;
     U8 reset_value, reserved3[3];
     U64 x_facs, x_dsdt;
-    Address x_pm1a_event, x_pm1b_event, x_pm1a_control, x_pm1b_control, x_pm2_control, x_pm_timer, x_gpe0, x_gpe1;
+    Address x_pm1a_event, x_pm1b_event, x_pm1a_control, x_pm1b_control, x_pm2_control, x_pm_timer, x_gpe0,
+        x_gpe1;
 };
 static_assert(sizeof(Fadt) == 244);
 

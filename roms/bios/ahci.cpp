@@ -1,7 +1,8 @@
-// AHCI disks by polling (Serial ATA AHCI 1.3.1: §3 registers, §10.1.2 firmware initialisation, §5.5 commands).
+// AHCI disks by polling (Serial ATA AHCI 1.3.1: §3 registers, §10.1.2 firmware initialisation, §5.5
+// commands).
 //
-// One command at a time, slot 0. Invariants: structures lie in the firmware's high area, which E820 reserves; every wait is
-// bounded; the ports stay started until the operating system resets the adapter.
+// One command at a time, slot 0. Invariants: structures lie in the firmware's high area, which E820 reserves;
+// every wait is bounded; the ports stay started until the operating system resets the adapter.
 #include "roms/bios/bios.h"
 
 namespace vitrine::bios {
@@ -13,10 +14,22 @@ namespace {
 
 constexpr U32 PollLimit = 20000000; // register reads; some seconds on any machine
 constexpr U32 Ghc = 0x04, PortsImplemented = 0x0c;
-enum PortRegister : U32 { ListBase = 0x00, ListBaseHigh = 0x04, FisBase = 0x08, FisBaseHigh = 0x0c, InterruptStatus = 0x10,
-                          InterruptEnable = 0x14, Command = 0x18, TaskFile = 0x20, Signature = 0x24, SataStatus = 0x28,
-                          SataError = 0x30, CommandIssue = 0x38 };
-constexpr U32 Start = 1, SpinUp = 2, PowerOn = 4, FisReceive = 0x10, FisRunning = 0x4000, ListRunning = 0x8000;
+enum PortRegister : U32 {
+    ListBase = 0x00,
+    ListBaseHigh = 0x04,
+    FisBase = 0x08,
+    FisBaseHigh = 0x0c,
+    InterruptStatus = 0x10,
+    InterruptEnable = 0x14,
+    Command = 0x18,
+    TaskFile = 0x20,
+    Signature = 0x24,
+    SataStatus = 0x28,
+    SataError = 0x30,
+    CommandIssue = 0x38
+};
+constexpr U32 Start = 1, SpinUp = 2, PowerOn = 4, FisReceive = 0x10, FisRunning = 0x4000,
+              ListRunning = 0x8000;
 constexpr U8 IdentifyDevice = 0xec, ReadDmaExt = 0x25, WriteDmaExt = 0x35;
 
 U32 abar;
@@ -38,19 +51,21 @@ struct PortMemory {
 };
 static_assert(sizeof(PortMemory) == 2048);
 
-volatile U32& port_register(U32 port, PortRegister offset) { return memory<U32>(abar + 0x100 + port * 0x80 + offset); }
-PortMemory& port_memory(U32 port) { return *reinterpret_cast<PortMemory*>(memory_map.dma_area + port * sizeof(PortMemory)); }
+volatile U32& port_register(U32 port, PortRegister offset) {
+    return memory<U32>(abar + 0x100 + port * 0x80 + offset);
+}
+PortMemory& port_memory(U32 port) {
+    return *reinterpret_cast<PortMemory*>(memory_map.dma_area + port * sizeof(PortMemory));
+}
 U32 identify_buffer() { return memory_map.dma_area + 32 * sizeof(PortMemory) - 512; }
 
-bool wait_clear(volatile U32& target, U32 bits)
-{
+bool wait_clear(volatile U32& target, U32 bits) {
     for (U32 spin = 0; spin < PollLimit; ++spin)
         if (!(target & bits)) return true;
     return false;
 }
 
-bool start_port(U32 port)
-{
+bool start_port(U32 port) {
     volatile U32& command = port_register(port, Command);
     command = command & ~(Start | FisReceive);
     if (!wait_clear(command, ListRunning | FisRunning)) return false;
@@ -63,8 +78,10 @@ bool start_port(U32 port)
     port_register(port, SataError) = 0xffffffff;
     port_register(port, InterruptStatus) = 0xffffffff;
     command = command | SpinUp | PowerOn | FisReceive;
-    // A device that is there has been detected by now, or is about to be (DET 1); nothing is waited for on an empty port.
-    for (U32 spin = 0; (port_register(port, SataStatus) & 15) == 1 && spin < 100000; ++spin) {}
+    // A device that is there has been detected by now, or is about to be (DET 1); nothing is waited for on an
+    // empty port.
+    for (U32 spin = 0; (port_register(port, SataStatus) & 15) == 1 && spin < 100000; ++spin) {
+    }
     if ((port_register(port, SataStatus) & 15) != 3) return false;
     if (!wait_clear(port_register(port, TaskFile), 0x88)) return false;
     if (port_register(port, Signature) != 0x00000101) return false; // ATA only; ATAPI is EB140101h
@@ -72,8 +89,7 @@ bool start_port(U32 port)
     return true;
 }
 
-bool issue(U32 port, U8 operation, U64 sector, U32 count, U32 address, U32 bytes)
-{
+bool issue(U32 port, U8 operation, U64 sector, U32 count, U32 address, U32 bytes) {
     PortMemory& area = port_memory(port);
     const bool write = operation == WriteDmaExt;
     fill_memory(address_of(area.fis), 0, sizeof area.fis);
@@ -103,15 +119,15 @@ bool issue(U32 port, U8 operation, U64 sector, U32 count, U32 address, U32 bytes
             return !(port_register(port, TaskFile) & 1);
         }
     }
-    debug("AHCI: port %u, command %02x: task file %x, interrupt status %x", port, operation, port_register(port, TaskFile),
-          port_register(port, InterruptStatus));
+    debug("AHCI: port %u, command %02x: task file %x, interrupt status %x", port, operation,
+          port_register(port, TaskFile), port_register(port, InterruptStatus));
     start_port(port); // clears the error: the list engine must be stopped and started (6.2.2.1)
     return false;
 }
 
-void choose_geometry(Disk& disk)
-{
-    // LBA-assisted translation, as every firmware since the 1990s: 63 sectors, heads doubled until 1024 cylinders suffice.
+void choose_geometry(Disk& disk) {
+    // LBA-assisted translation, as every firmware since the 1990s: 63 sectors, heads doubled until 1024
+    // cylinders suffice.
     const U32 sectors = disk.sectors > 0xffffffff ? 0xffffffffu : static_cast<U32>(disk.sectors);
     disk.sectors_per_track = 63;
     disk.heads = 16;
@@ -122,14 +138,14 @@ void choose_geometry(Disk& disk)
     if (disk.cylinders == 0) disk.cylinders = 1;
 }
 
-void identify(U32 port)
-{
+void identify(U32 port) {
     if (!issue(port, IdentifyDevice, 0, 0, identify_buffer(), 512)) return;
     const auto word = [](U32 index) { return static_cast<U64>(memory<U16>(identify_buffer() + index * 2)); };
     Disk& disk = disks[disk_count];
     disk.port = port;
     const bool extended = word(83) & 0x400;
-    disk.sectors = extended ? word(100) | word(101) << 16 | word(102) << 32 | word(103) << 48 : word(60) | word(61) << 16;
+    disk.sectors = extended ? word(100) | word(101) << 16 | word(102) << 32 | word(103) << 48
+                            : word(60) | word(61) << 16;
     if (disk.sectors == 0 || !extended) {
         debug("AHCI: port %u has a disk without 48-bit addresses", port);
         return;
@@ -148,18 +164,16 @@ void identify(U32 port)
 
 } // namespace
 
-bool ahci_transfer(const Disk& disk, bool write, U64 sector, U32 count, U32 address)
-{
+bool ahci_transfer(const Disk& disk, bool write, U64 sector, U32 count, U32 address) {
     if (count == 0 || count > 128 || sector >= disk.sectors || count > disk.sectors - sector) return false;
     return issue(disk.port, write ? WriteDmaExt : ReadDmaExt, sector, count, address, count * 512);
 }
 
-void ahci_init()
-{
+void ahci_init() {
     const U16 device = pci::find_class(0x010601, 0xffffff, 0);
     if (device != 0xffff) {
         abar = pci::read32(device, 0x24) & ~15u;
-        pci::write16(device, 0x04, pci::read16(device, 0x04) | 6); // memory, bus master
+        pci::write16(device, 0x04, pci::read16(device, 0x04) | 6);      // memory, bus master
         memory<U32>(abar + Ghc) = memory<U32>(abar + Ghc) | 0x80000000; // AHCI enable
         const U32 implemented = memory<U32>(abar + PortsImplemented);
         for (U32 port = 0; port < 31 && disk_count < DiskMaximum; ++port)
@@ -167,7 +181,8 @@ void ahci_init()
     }
     memory<U8>(bda::DiskCount) = static_cast<U8>(disk_count);
     for (U32 i = 0; i < disk_count; ++i)
-        say("Disk %u      AHCI port %u, %u MiB, %s\r\n", i, disks[i].port, static_cast<U32>(disks[i].sectors >> 11), disks[i].model);
+        say("Disk %u      AHCI port %u, %u MiB, %s\r\n", i, disks[i].port,
+            static_cast<U32>(disks[i].sectors >> 11), disks[i].model);
     if (disk_count == 0) say("Disks       none\r\n");
 }
 

@@ -1,7 +1,7 @@
 // A byte builder for ACPI Machine Language (ACPI 6.4 chapter 20): just the terms that the DSDT needs.
 //
-// Invariants: writes stop at the buffer's end and `overflowed` says so; every package length takes three bytes, so that a
-// block is patched when it is closed and never moved.
+// Invariants: writes stop at the buffer's end and `overflowed` says so; every package length takes three
+// bytes, so that a block is patched when it is closed and never moved.
 #pragma once
 #include "roms/bios/ports.h"
 
@@ -14,8 +14,7 @@ public:
     U32 position() const { return at_; }
     bool overflowed() const { return overflowed_; }
 
-    void byte(U8 value)
-    {
+    void byte(U8 value) {
         if (at_ < end_)
             memory<U8>(at_++) = value;
         else
@@ -24,12 +23,10 @@ public:
     void word(U16 value) { byte(static_cast<U8>(value)), byte(static_cast<U8>(value >> 8)); }
     void dword(U32 value) { word(static_cast<U16>(value)), word(static_cast<U16>(value >> 16)); }
     /// Four characters as they are; a leading \ or dotted paths are written by the caller.
-    void name_segment(const char* name)
-    {
+    void name_segment(const char* name) {
         for (U32 i = 0; i < 4; ++i) byte(static_cast<U8>(name[i]));
     }
-    void integer(U32 value)
-    {
+    void integer(U32 value) {
         if (value == 0)
             byte(0x00); // ZeroOp
         else if (value == 1)
@@ -41,8 +38,7 @@ public:
         else
             byte(0x0c), dword(value);
     }
-    void string(const char* text)
-    {
+    void string(const char* text) {
         byte(0x0d);
         while (*text) byte(static_cast<U8>(*text++));
         byte(0);
@@ -61,22 +57,19 @@ public:
             byte(0);
         return start;
     }
-    U32 begin_device(const char* segment)
-    {
+    U32 begin_device(const char* segment) {
         byte(0x5b), byte(0x82);
         const U32 start = length();
         name_segment(segment);
         return start;
     }
-    U32 begin_method(const char* segment, U8 arguments)
-    {
+    U32 begin_method(const char* segment, U8 arguments) {
         byte(0x14);
         const U32 start = length();
         name_segment(segment), byte(arguments);
         return start;
     }
-    U32 begin_package(U8 elements)
-    {
+    U32 begin_package(U8 elements) {
         byte(0x12);
         const U32 start = length();
         byte(elements);
@@ -89,13 +82,11 @@ public:
         byte(0x0b), word(size);
         return start;
     }
-    U32 begin_if()
-    {
+    U32 begin_if() {
         byte(0xa0);
         return length();
     }
-    void end(U32 start)
-    {
+    void end(U32 start) {
         const U32 size = at_ - start; // the length counts its own bytes
         if (overflowed_) return;
         memory<U8>(start) = static_cast<U8>(0x80 | (size & 15));
@@ -104,8 +95,7 @@ public:
     }
 
 private:
-    U32 length()
-    {
+    U32 length() {
         const U32 start = at_;
         byte(0), byte(0), byte(0);
         return start;

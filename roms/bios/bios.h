@@ -1,4 +1,5 @@
-// The firmware's parts and how they see each other. Reading order: main.cpp (POST as a table of contents), then the parts.
+// The firmware's parts and how they see each other. Reading order: main.cpp (POST as a table of contents),
+// then the parts.
 //
 // Everything here is 32-bit code with interrupts off; the only concurrency is devices.
 #pragma once
@@ -20,8 +21,9 @@ void debug(const char* format, ...);
 
 // --- fw_cfg.cpp ---
 namespace fw_cfg {
-inline constexpr U16 RamSize = 0x03, Processors = 0x05, KernelSize = 0x08, InitrdSize = 0x0b, KernelData = 0x11,
-                     InitrdData = 0x12, CommandLineSize = 0x14, CommandLineData = 0x15, SetupSize = 0x17, SetupData = 0x18;
+inline constexpr U16 RamSize = 0x03, Processors = 0x05, KernelSize = 0x08, InitrdSize = 0x0b,
+                     KernelData = 0x11, InitrdData = 0x12, CommandLineSize = 0x14, CommandLineData = 0x15,
+                     SetupSize = 0x17, SetupData = 0x18;
 bool detect();
 bool present();
 void read(U16 key, U32 address, U32 bytes);
@@ -63,7 +65,8 @@ U32 read32(U16 device, U8 offset);
 void write8(U16 device, U8 offset, U8 value);
 void write16(U16 device, U8 offset, U16 value);
 void write32(U16 device, U8 offset, U32 value);
-/// bus 0 device/function (dev << 3 | fn) of the index-th function of that class code (24 bit, `mask`ed); FFFFh when there is none
+/// bus 0 device/function (dev << 3 | fn) of the index-th function of that class code (24 bit, `mask`ed);
+/// FFFFh when there is none
 U16 find_class(U32 class_code, U32 mask, U32 index);
 void init();
 /// GSI of a device's INTx pin (0 = INTA) with the IOAPIC; the same line's PIRQ letter is (GSI − 16).
@@ -89,8 +92,8 @@ void keyboard_init();
 void keyboard_interrupt();
 
 struct Disk {
-    U32 port;      ///< AHCI port number
-    U64 sectors;   ///< of 512 bytes
+    U32 port;                                ///< AHCI port number
+    U64 sectors;                             ///< of 512 bytes
     U32 cylinders, heads, sectors_per_track; ///< the geometry that INT 13h shows
     char model[41];
 };
@@ -98,7 +101,8 @@ inline constexpr U32 DiskMaximum = 6;
 extern Disk disks[DiskMaximum];
 extern U32 disk_count;
 void ahci_init();
-/// Moves `count` sectors (1 … 128) between disk and memory. False: the device reported an error or did not answer.
+/// Moves `count` sectors (1 … 128) between disk and memory. False: the device reported an error or did not
+/// answer.
 bool ahci_transfer(const Disk& disk, bool write, U64 sector, U32 count, U32 address);
 
 void acpi_init();

@@ -1,7 +1,7 @@
 // INT 19h: which device starts the machine, and its first sector.
 //
-// A kernel on the configuration device comes first (as with `--kernel`), else the disk that opt/vitrine/boot names, else the
-// first disk. Failures are final: one line that says what and where, a POST code, and a halt.
+// A kernel on the configuration device comes first (as with `--kernel`), else the disk that opt/vitrine/boot
+// names, else the first disk. Failures are final: one line that says what and where, a POST code, and a halt.
 #include "roms/bios/bios.h"
 
 namespace vitrine::bios {
@@ -9,8 +9,7 @@ namespace {
 
 enum class BootDevice { Disk, Cdrom };
 
-BootDevice chosen_device()
-{
+BootDevice chosen_device() {
     char text[8] = {};
     U16 key = 0;
     const U32 bytes = fw_cfg::find("opt/vitrine/boot", key);
@@ -22,8 +21,7 @@ BootDevice chosen_device()
 
 } // namespace
 
-void boot_service(Frame& frame)
-{
+void boot_service(Frame& frame) {
     using namespace roms::post;
     post_code(BootSelection);
     if (boot_direct_kernel(frame)) return;
@@ -36,7 +34,8 @@ void boot_service(Frame& frame)
     if (!ahci_transfer(disks[0], false, 0, 1, target))
         stop(FatalReadError, "Hard disk 0 (AHCI port %u): sector 0 cannot be read. Halted.", disks[0].port);
     if (memory<U16>(target + 510) != 0xaa55)
-        stop(FatalNoSignature, "No bootable disk: hard disk 0 has no boot signature (55AA) in its first sector. Halted.");
+        stop(FatalNoSignature,
+             "No bootable disk: hard disk 0 has no boot signature (55AA) in its first sector. Halted.");
     say("\r\nBooting from hard disk 0...\r\n");
     frame.cs = 0;
     frame.ip = 0x7c00;

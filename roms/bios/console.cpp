@@ -6,22 +6,20 @@ namespace {
 
 bool screen_ready() { return memory<U8>(bda::VideoMode) == 3; }
 
-void serial_put(U8 character)
-{
-    for (U32 spin = 0; spin < 100000 && !(in8(0x3fd) & 0x20); ++spin) {} // bounded: there may be no UART
+void serial_put(U8 character) {
+    for (U32 spin = 0; spin < 100000 && !(in8(0x3fd) & 0x20); ++spin) {
+    } // bounded: there may be no UART
     out8(0x3f8, character);
 }
 
-void put(U8 character)
-{
+void put(U8 character) {
     serial_put(character);
     if (screen_ready()) teletype(character, 7, memory<U8>(bda::VideoPage));
 }
 
 void put_debug(U8 character) { out8(0xe9, character); }
 
-void number(void (*emit)(U8), U32 value, U32 base, U32 width)
-{
+void number(void (*emit)(U8), U32 value, U32 base, U32 width) {
     U8 digits[12];
     U32 count = 0;
     do {
@@ -32,8 +30,7 @@ void number(void (*emit)(U8), U32 value, U32 base, U32 width)
     while (count != 0) emit(digits[--count]);
 }
 
-void format_to(void (*emit)(U8), const char* format, __builtin_va_list arguments)
-{
+void format_to(void (*emit)(U8), const char* format, __builtin_va_list arguments) {
     for (; *format; ++format) {
         if (*format != '%') {
             emit(static_cast<U8>(*format));
@@ -47,20 +44,23 @@ void format_to(void (*emit)(U8), const char* format, __builtin_va_list arguments
         }
         switch (*format) {
         case 's':
-            for (const char* text = __builtin_va_arg(arguments, const char*); *text; ++text) emit(static_cast<U8>(*text));
+            for (const char* text = __builtin_va_arg(arguments, const char*); *text; ++text)
+                emit(static_cast<U8>(*text));
             break;
         case 'u': number(emit, __builtin_va_arg(arguments, U32), 10, width); break;
         case 'x': number(emit, __builtin_va_arg(arguments, U32), 16, width); break;
         case 'c': emit(static_cast<U8>(__builtin_va_arg(arguments, int))); break;
-        default: emit('%'); emit(static_cast<U8>(*format)); break;
+        default:
+            emit('%');
+            emit(static_cast<U8>(*format));
+            break;
         }
     }
 }
 
 } // namespace
 
-void serial_init()
-{
+void serial_init() {
     out8(0x3f9, 0x00); // no interrupts
     out8(0x3fb, 0x80); // divisor latch
     out8(0x3f8, 1);    // 115200 baud
@@ -70,16 +70,14 @@ void serial_init()
     out8(0x3fc, 0x0b); // DTR, RTS, OUT2
 }
 
-void say(const char* format, ...)
-{
+void say(const char* format, ...) {
     __builtin_va_list arguments;
     __builtin_va_start(arguments, format);
     format_to(put, format, arguments);
     __builtin_va_end(arguments);
 }
 
-void headline(const char* left, const char* right)
-{
+void headline(const char* left, const char* right) {
     constexpr U8 bar = 0x1f, faint = 0x1b; // white and light cyan on blue
     constexpr U32 columns = 80;
     const auto serial = [](const char* text) {
@@ -105,8 +103,7 @@ void headline(const char* left, const char* right)
     teletype(' ', bar, page); // the 80th column: the cursor is on the next row now
 }
 
-void debug(const char* format, ...)
-{
+void debug(const char* format, ...) {
     __builtin_va_list arguments;
     __builtin_va_start(arguments, format);
     format_to(put_debug, format, arguments);
@@ -114,8 +111,7 @@ void debug(const char* format, ...)
     put_debug('\n');
 }
 
-void stop(U8 code, const char* format, ...)
-{
+void stop(U8 code, const char* format, ...) {
     __builtin_va_list arguments;
     __builtin_va_start(arguments, format);
     format_to(put, format, arguments);
@@ -126,9 +122,9 @@ void stop(U8 code, const char* format, ...)
     for (;;) asm volatile("cli; hlt");
 }
 
-// INT 14h: COM1 only. AH=00 keeps 115200 8N1 (the old rates end at 9600) and answers with the status, as 03 does.
-Outcome serial_service(Frame& frame)
-{
+// INT 14h: COM1 only. AH=00 keeps 115200 8N1 (the old rates end at 9600) and answers with the status, as 03
+// does.
+Outcome serial_service(Frame& frame) {
     const bool exists = frame.d.x == 0;
     if (!exists) {
         frame.a.h = 0x80; // time-out

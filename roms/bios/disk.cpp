@@ -1,13 +1,20 @@
 // INT 13h for AHCI disks, drives 80h up (IBM PS/2 BIOS Interface; Enhanced Disk Drive specification 3.0).
 //
-// Invariants: a request is checked against the disk before the device sees it; at most 128 sectors move per command; odd
-// buffers go through a bounce buffer because AHCI moves words.
+// Invariants: a request is checked against the disk before the device sees it; at most 128 sectors move per
+// command; odd buffers go through a bounce buffer because AHCI moves words.
 #include "roms/bios/bios.h"
 
 namespace vitrine::bios {
 namespace {
 
-enum Status : U8 { Ok = 0, BadCommand = 1, SectorNotFound = 4, DmaBoundary = 9, ControllerFailure = 0x20, TimeOut = 0x80 };
+enum Status : U8 {
+    Ok = 0,
+    BadCommand = 1,
+    SectorNotFound = 4,
+    DmaBoundary = 9,
+    ControllerFailure = 0x20,
+    TimeOut = 0x80
+};
 
 struct [[gnu::packed]] AddressPacket {
     U8 size, reserved;
@@ -18,8 +25,7 @@ static_assert(sizeof(AddressPacket) == 16);
 
 U32 bounce_buffer() { return memory_map.dma_area + 0xfe00; }
 
-Status transfer(const Disk& disk, bool write, U64 sector, U32 count, U32 address, U32& done)
-{
+Status transfer(const Disk& disk, bool write, U64 sector, U32 count, U32 address, U32& done) {
     done = 0;
     if (sector >= disk.sectors || count > disk.sectors - sector) return SectorNotFound;
     while (done < count) {
@@ -39,13 +45,13 @@ Status transfer(const Disk& disk, bool write, U64 sector, U32 count, U32 address
     return Ok;
 }
 
-Status chs(const Disk& disk, Frame& frame, bool write, bool verify)
-{
+Status chs(const Disk& disk, Frame& frame, bool write, bool verify) {
     const U32 count = frame.a.l;
     const U32 cylinder = frame.c.h | (frame.c.l & 0xc0u) << 2, sector = frame.c.l & 0x3f, head = frame.d.h;
     frame.a.l = 0;
     if (count == 0 || count > 128) return BadCommand;
-    if (sector == 0 || sector > disk.sectors_per_track || head >= disk.heads || cylinder >= disk.cylinders) return SectorNotFound;
+    if (sector == 0 || sector > disk.sectors_per_track || head >= disk.heads || cylinder >= disk.cylinders)
+        return SectorNotFound;
     const U64 first = (static_cast<U64>(cylinder) * disk.heads + head) * disk.sectors_per_track + sector - 1;
     if (verify) return first + count <= disk.sectors ? Ok : SectorNotFound;
     U32 done;
@@ -54,22 +60,23 @@ Status chs(const Disk& disk, Frame& frame, bool write, bool verify)
     return status;
 }
 
-Status extended(const Disk& disk, Frame& frame, bool write, bool verify)
-{
+Status extended(const Disk& disk, Frame& frame, bool write, bool verify) {
     const U32 at = linear(frame.ds, frame.si.x);
     AddressPacket packet;
     copy_memory(address_of(&packet), at, sizeof packet);
     asm volatile("" : : : "memory");
     if (packet.size < 16 || packet.count == 0 || packet.count > 128) return BadCommand;
-    if (verify) return packet.sector < disk.sectors && packet.count <= disk.sectors - packet.sector ? Ok : SectorNotFound;
+    if (verify)
+        return packet.sector < disk.sectors && packet.count <= disk.sectors - packet.sector ? Ok
+                                                                                            : SectorNotFound;
     U32 done;
-    const Status status = transfer(disk, write, packet.sector, packet.count, linear(packet.segment, packet.offset), done);
+    const Status status =
+        transfer(disk, write, packet.sector, packet.count, linear(packet.segment, packet.offset), done);
     memory<U16>(at + 2) = static_cast<U16>(done);
     return status;
 }
 
-Status parameters(const Disk& disk, Frame& frame)
-{
+Status parameters(const Disk& disk, Frame& frame) {
     struct [[gnu::packed]] Block {
         U16 size, flags;
         U32 cylinders, heads, sectors;
@@ -85,8 +92,7 @@ Status parameters(const Disk& disk, Frame& frame)
 
 } // namespace
 
-Outcome disk_service(Frame& frame)
-{
+Outcome disk_service(Frame& frame) {
     const auto finish = [&](U8 status) {
         memory<U8>(bda::DiskStatus) = status;
         frame.a.h = status;

@@ -1,4 +1,5 @@
-// The configuration device (QEMU's fw_cfg specification): selector 510h, data 511h, DMA 514h (big-endian, high half first).
+// The configuration device (QEMU's fw_cfg specification): selector 510h, data 511h, DMA 514h (big-endian,
+// high half first).
 #include "roms/bios/bios.h"
 
 namespace vitrine::bios::fw_cfg {
@@ -26,8 +27,7 @@ static_assert(sizeof(FileEntry) == 64);
 
 bool present() { return found; }
 
-bool detect()
-{
+bool detect() {
     out16(0x510, Signature);
     found = in8(0x511) == 'Q' && in8(0x511) == 'E' && in8(0x511) == 'M' && in8(0x511) == 'U';
     if (!found) return false;
@@ -38,8 +38,7 @@ bool detect()
     return true;
 }
 
-void read(U16 key, U32 address, U32 bytes)
-{
+void read(U16 key, U32 address, U32 bytes) {
     if (dma && bytes > 16) {
         command.control = swap32(DmaRead | DmaSelect | static_cast<U32>(key) << 16);
         command.length = swap32(bytes);
@@ -60,16 +59,14 @@ void read(U16 key, U32 address, U32 bytes)
     in8_string(0x511, address, bytes);
 }
 
-U32 read32(U16 key)
-{
+U32 read32(U16 key) {
     if (!found) return 0;
     U32 value = 0;
     read(key, address_of(&value), 4);
     return *const_cast<volatile U32*>(&value);
 }
 
-U32 find(const char* name, U16& key)
-{
+U32 find(const char* name, U16& key) {
     if (!found) return 0;
     U32 count = 0;
     out16(0x510, Directory);

@@ -1,11 +1,12 @@
-// Interrupt vectors, the BIOS data areas, the 8259 pair, the 8254 and the local APIC's legacy inputs; and `dispatch`, where
-// every gate arrives.
+// Interrupt vectors, the BIOS data areas, the 8259 pair, the 8254 and the local APIC's legacy inputs; and
+// `dispatch`, where every gate arrives.
 #include "roms/bios/bios.h"
 
 namespace vitrine::bios {
 
-extern "C" U8 gate_05[], gate_09[], gate_10[], gate_11[], gate_12[], gate_13[], gate_14[], gate_15[], gate_16[], gate_17[],
-    gate_18[], gate_19[], gate_1a[], irq_timer[], irq_master[], irq_slave[], irq_rtc[], plain_iret[], exception_stubs[];
+extern "C" U8 gate_05[], gate_09[], gate_10[], gate_11[], gate_12[], gate_13[], gate_14[], gate_15[],
+    gate_16[], gate_17[], gate_18[], gate_19[], gate_1a[], irq_timer[], irq_master[], irq_slave[], irq_rtc[],
+    plain_iret[], exception_stubs[];
 
 struct [[gnu::packed]] TableRegister {
     U16 limit;
@@ -19,8 +20,7 @@ static Gate idt[32];
 extern "C" TableRegister idt_register;
 TableRegister idt_register;
 
-void protected_mode_exceptions_init()
-{
+void protected_mode_exceptions_init() {
     for (U32 i = 0; i < 32; ++i) {
         const U32 stub = address_of(exception_stubs) + i * 16;
         idt[i] = {static_cast<U16>(stub), 0x08, 0x8e00, static_cast<U16>(stub >> 16)};
@@ -29,18 +29,16 @@ void protected_mode_exceptions_init()
     asm volatile("lidtl %0" : : "m"(idt_register));
 }
 
-extern "C" void firmware_exception(const U32* stack)
-{
-    stop(roms::post::FatalFirmware, "Vitrine BIOS: exception %02x, error code %x, at %08x. Halted.", stack[0], stack[1], stack[2]);
+extern "C" void firmware_exception(const U32* stack) {
+    stop(roms::post::FatalFirmware, "Vitrine BIOS: exception %02x, error code %x, at %08x. Halted.", stack[0],
+         stack[1], stack[2]);
 }
 
-static void set_vector(U32 number, const U8* handler)
-{
+static void set_vector(U32 number, const U8* handler) {
     memory<U32>(number * 4) = 0xf0000000 | (address_of(handler) & 0xffff);
 }
 
-void vectors_init()
-{
+void vectors_init() {
     for (U32 i = 0; i < 0x78; ++i) set_vector(i, plain_iret);
     for (U32 i = 0x78; i < 0x100; ++i) memory<U32>(i * 4) = 0; // for whoever wants them
     set_vector(0x08, irq_timer);
@@ -81,9 +79,9 @@ void vectors_init()
     memory<U8>(bda::KeyboardFlags3) = 0x10; // an enhanced keyboard
 }
 
-void interrupt_controllers_init()
-{
-    // 8259A datasheet, "Initialization command words": edge, cascade on IRQ 2, vectors 08h and 70h, 8086 mode.
+void interrupt_controllers_init() {
+    // 8259A datasheet, "Initialization command words": edge, cascade on IRQ 2, vectors 08h and 70h, 8086
+    // mode.
     out8(0x20, 0x11);
     out8(0xa0, 0x11);
     out8(0x21, 0x08);
@@ -100,8 +98,7 @@ void interrupt_controllers_init()
     out8(0x40, 0);
 }
 
-void local_apic_init()
-{
+void local_apic_init() {
     U32 a = 1, b, c = 0, d;
     asm volatile("cpuid" : "+a"(a), "=b"(b), "+c"(c), "=d"(d));
     if (!(d & 1u << 9)) return;
@@ -113,7 +110,9 @@ void local_apic_init()
     // MTRRs: write-back everywhere but the device windows (Intel SDM 3A 12.11).
     if (!(d & 1u << 12)) return;
     const auto write = [](U32 number, U64 value) {
-        asm volatile("wrmsr" : : "c"(number), "a"(static_cast<U32>(value)), "d"(static_cast<U32>(value >> 32)));
+        asm volatile("wrmsr"
+                     :
+                     : "c"(number), "a"(static_cast<U32>(value)), "d"(static_cast<U32>(value >> 32)));
     };
     U32 capability, high;
     asm volatile("rdmsr" : "=a"(capability), "=d"(high) : "c"(0xfe));
@@ -139,14 +138,13 @@ void local_apic_init()
     write(0x2ff, 0xc06); // MTRRs and fixed ranges on, write-back by default
 }
 
-void unsupported(const Frame& frame)
-{
-    debug("BIOS: INT %02x AX=%04x from %04x:%04x is not provided", frame.vector, frame.a.x, frame.cs, frame.ip);
+void unsupported(const Frame& frame) {
+    debug("BIOS: INT %02x AX=%04x from %04x:%04x is not provided", frame.vector, frame.a.x, frame.cs,
+          frame.ip);
 }
 
 /// Where gates.S arrives. The vector says which service.
-extern "C" Outcome dispatch(Frame& frame)
-{
+extern "C" Outcome dispatch(Frame& frame) {
     switch (frame.vector) {
     case 0x05: return Outcome::Done; // print screen: there is no printer
     case 0x09: keyboard_interrupt(); return Outcome::Done;

@@ -9,37 +9,34 @@ namespace {
 constexpr U8 Shift = 0x03, Control = 0x04, Alt = 0x08, ScrollLock = 0x10, NumLock = 0x20, CapsLock = 0x40;
 
 // ASCII by scan code 00h–39h.
-constexpr char Plain[] = "\0\x1b" "1234567890-=\b\tqwertyuiop[]\r\0asdfghjkl;'`\0\\zxcvbnm,./\0*\0 ";
-constexpr char Shifted[] = "\0\x1b" "!@#$%^&*()_+\b\0QWERTYUIOP{}\r\0ASDFGHJKL:\"~\0|ZXCVBNM<>?\0*\0 ";
+constexpr char Plain[] = "\0\x1b"
+                         "1234567890-=\b\tqwertyuiop[]\r\0asdfghjkl;'`\0\\zxcvbnm,./\0*\0 ";
+constexpr char Shifted[] = "\0\x1b"
+                           "!@#$%^&*()_+\b\0QWERTYUIOP{}\r\0ASDFGHJKL:\"~\0|ZXCVBNM<>?\0*\0 ";
 static_assert(sizeof Plain == 0x3a + 1 && sizeof Shifted == 0x3a + 1);
 constexpr char KeypadDigits[] = "789-456+1230."; // scan codes 47h–53h
 
-bool wait_input_empty()
-{
+bool wait_input_empty() {
     for (U32 spin = 0; spin < 100000; ++spin)
         if (!(in8(0x64) & 2)) return true;
     return false;
 }
 /// A byte from the controller or keyboard; −1 when none comes.
-int read_answer()
-{
+int read_answer() {
     for (U32 spin = 0; spin < 100000; ++spin)
         if (in8(0x64) & 1) return in8(0x60);
     return -1;
 }
-void controller_command(U8 command)
-{
+void controller_command(U8 command) {
     wait_input_empty();
     out8(0x64, command);
 }
-void keyboard_byte(U8 byte)
-{
+void keyboard_byte(U8 byte) {
     wait_input_empty();
     out8(0x60, byte);
 }
 
-void store(U16 key)
-{
+void store(U16 key) {
     const U16 tail = memory<U16>(bda::KeyboardTail);
     U16 next = static_cast<U16>(tail + 2);
     if (next >= memory<U16>(bda::KeyboardEnd)) next = memory<U16>(bda::KeyboardStart);
@@ -49,16 +46,19 @@ void store(U16 key)
 }
 
 /// The modifiers; true when the scan code was one.
-bool modifier(U8 code, bool released, bool extended)
-{
+bool modifier(U8 code, bool released, bool extended) {
     volatile U8& flags = memory<U8>(bda::KeyboardFlags);
     const auto hold = [&](U8 bit) { flags = static_cast<U8>(released ? flags & ~bit : flags | bit); };
     const auto toggle = [&](U8 bit) {
         if (!released) flags = static_cast<U8>(flags ^ bit);
     };
     switch (code) {
-    case 0x2a: if (!extended) hold(0x02); return true; // E0 2A: a fake shift around grey keys
-    case 0x36: if (!extended) hold(0x01); return true;
+    case 0x2a:
+        if (!extended) hold(0x02);
+        return true; // E0 2A: a fake shift around grey keys
+    case 0x36:
+        if (!extended) hold(0x01);
+        return true;
     case 0x1d: hold(Control); return true;
     case 0x38: hold(Alt); return true;
     case 0x3a: toggle(CapsLock); return true;
@@ -68,29 +68,34 @@ bool modifier(U8 code, bool released, bool extended)
     }
 }
 
-U16 function_key(U8 code, U8 flags)
-{
+U16 function_key(U8 code, U8 flags) {
     // F1–F10: 3B plain, 54 shift, 5E control, 68 alt; F11 and F12: 85, 87, 89, 8B.
-    if (code >= 0x57) return static_cast<U16>((code - 0x57 + (flags & Alt ? 0x8b : flags & Control ? 0x89 : flags & Shift ? 0x87 : 0x85)) << 8);
+    if (code >= 0x57)
+        return static_cast<U16>((code - 0x57 +
+                                 (flags & Alt       ? 0x8b
+                                  : flags & Control ? 0x89
+                                  : flags & Shift   ? 0x87
+                                                    : 0x85))
+                                << 8);
     const U8 base = flags & Alt ? 0x68 : flags & Control ? 0x5e : flags & Shift ? 0x54 : 0x3b;
     return static_cast<U16>((code - 0x3b + base) << 8);
 }
 
-U16 keypad_key(U8 code, U8 flags, bool extended)
-{
+U16 keypad_key(U8 code, U8 flags, bool extended) {
     constexpr U8 control[13] = {0x77, 0x8d, 0x84, 0x8e, 0x73, 0x8f, 0x74, 0x90, 0x75, 0x91, 0x76, 0x92, 0x93};
     const U8 index = static_cast<U8>(code - 0x47);
     const U8 mark = extended ? 0xe0 : 0;
     if (!extended && (code == 0x4a || code == 0x4e)) return static_cast<U16>(code << 8 | KeypadDigits[index]);
     if (flags & Control) return static_cast<U16>(control[index] << 8 | mark);
     if (flags & Alt) return extended ? static_cast<U16>((code + 0x50) << 8) : 0;
-    if (!extended && ((flags & NumLock) != 0) != ((flags & Shift) != 0)) return static_cast<U16>(code << 8 | KeypadDigits[index]);
+    if (!extended && ((flags & NumLock) != 0) != ((flags & Shift) != 0))
+        return static_cast<U16>(code << 8 | KeypadDigits[index]);
     return static_cast<U16>(code << 8 | mark);
 }
 
-U16 translate(U8 code, U8 flags, bool extended)
-{
-    if (extended && code == 0x1c) return flags & Alt ? 0xa600 : static_cast<U16>(0xe000 | (flags & Control ? 0x0a : 0x0d));
+U16 translate(U8 code, U8 flags, bool extended) {
+    if (extended && code == 0x1c)
+        return flags & Alt ? 0xa600 : static_cast<U16>(0xe000 | (flags & Control ? 0x0a : 0x0d));
     if (extended && code == 0x35) return flags & Alt ? 0xa400 : flags & Control ? 0x9500 : 0xe02f;
     if ((code >= 0x3b && code <= 0x44) || code == 0x57 || code == 0x58) return function_key(code, flags);
     if (code >= 0x47 && code <= 0x53) return keypad_key(code, flags, extended);
@@ -129,8 +134,7 @@ U16 translate(U8 code, U8 flags, bool extended)
 
 } // namespace
 
-void keyboard_init()
-{
+void keyboard_init() {
     for (U32 i = 0; i < 16 && in8(0x64) & 1; ++i) (void)in8(0x60);
     controller_command(0xaa);
     if (read_answer() != 0x55) {
@@ -140,15 +144,14 @@ void keyboard_init()
     controller_command(0xae); // keyboard port on
     keyboard_byte(0xff);      // reset: FA, then AA when it is well
     if (read_answer() == 0xfa) (void)read_answer();
-    keyboard_byte(0xf4);      // scanning on
+    keyboard_byte(0xf4); // scanning on
     (void)read_answer();
     controller_command(0x60); // command byte: translation, system flag, mouse clock off, keyboard interrupt
     keyboard_byte(0x65);
     wait_input_empty();
 }
 
-void keyboard_interrupt()
-{
+void keyboard_interrupt() {
     if (in8(0x64) & 1) {
         const U8 byte = in8(0x60);
         volatile U8& state = memory<U8>(bda::KeyboardFlags3);
@@ -160,7 +163,8 @@ void keyboard_interrupt()
             const bool extended = state & 2, pause = state & 1;
             const U8 code = byte & 0x7f;
             if (!(pause && code == 0x1d)) state = static_cast<U8>(state & ~3);
-            if (!pause && byte != 0xfa && byte != 0xfe && byte != 0xaa && !modifier(code, byte & 0x80, extended) && !(byte & 0x80)) {
+            if (!pause && byte != 0xfa && byte != 0xfe && byte != 0xaa &&
+                !modifier(code, byte & 0x80, extended) && !(byte & 0x80)) {
                 const U8 flags = memory<U8>(bda::KeyboardFlags);
                 if (code == 0x53 && (flags & (Control | Alt)) == (Control | Alt)) {
                     memory<U16>(bda::ResetFlag) = 0x1234; // warm start
@@ -174,8 +178,7 @@ void keyboard_interrupt()
 }
 
 // INT 16h. AH=1x are the enhanced functions; the old ones hide grey keys' E0 mark.
-Outcome keyboard_service(Frame& frame)
-{
+Outcome keyboard_service(Frame& frame) {
     const bool enhanced = frame.a.h & 0x10;
     switch (frame.a.h) {
     case 0x00:
@@ -191,7 +194,8 @@ Outcome keyboard_service(Frame& frame)
         }
         U16 key = memory<U16>(0x400u + head);
         if (!enhanced && (key & 0xff) == 0xe0) key &= 0xff00;
-        if (!enhanced && (key >> 8) == 0xe0) key = static_cast<U16>((key & 0xff) | ((key & 0xff) == '/' ? 0x3500 : 0x1c00));
+        if (!enhanced && (key >> 8) == 0xe0)
+            key = static_cast<U16>((key & 0xff) | ((key & 0xff) == '/' ? 0x3500 : 0x1c00));
         frame.a.x = key;
         if (wait) {
             U16 next = static_cast<U16>(head + 2);
@@ -212,7 +216,9 @@ Outcome keyboard_service(Frame& frame)
         keyboard_byte(static_cast<U8>((frame.b.h & 3) << 5 | (frame.b.l & 0x1f)));
         (void)read_answer();
         break;
-    case 0x12: frame.a.x = static_cast<U16>(memory<U8>(bda::KeyboardFlags) | memory<U8>(bda::KeyboardFlags2) << 8); break;
+    case 0x12:
+        frame.a.x = static_cast<U16>(memory<U8>(bda::KeyboardFlags) | memory<U8>(bda::KeyboardFlags2) << 8);
+        break;
     case 0x05: {
         const U16 before = memory<U16>(bda::KeyboardTail);
         store(frame.c.x);

@@ -1,6 +1,7 @@
 // SMBIOS 2.8 (DMTF DSP0134): entry point in segment F000h, structures 0, 1, 4, 16, 17, 19 and 127 beside it.
 //
-// Invariants: both checksums of the entry point are 0; strings are numbered from 1 and a structure ends in two zeros.
+// Invariants: both checksums of the entry point are 0; strings are numbered from 1 and a structure ends in
+// two zeros.
 #include "roms/bios/bios.h"
 
 namespace vitrine::bios {
@@ -26,25 +27,21 @@ static_assert(sizeof(EntryPoint) == 31);
 
 U32 used, count, largest, structure_start;
 
-void byte(U32 value)
-{
+void byte(U32 value) {
     if (used < sizeof structures) structures[used++] = static_cast<U8>(value);
 }
 void word(U32 value) { byte(value), byte(value >> 8); }
 void dword(U32 value) { word(value), word(value >> 16); }
-void zeros(U32 bytes)
-{
+void zeros(U32 bytes) {
     while (bytes-- != 0) byte(0);
 }
 
-void begin(U8 type, U8 length)
-{
+void begin(U8 type, U8 length) {
     structure_start = used;
     byte(type), byte(length), word(count);
     ++count;
 }
-void end(const char* const* strings, U32 string_count)
-{
+void end(const char* const* strings, U32 string_count) {
     for (U32 i = 0; i < string_count; ++i) {
         for (const char* text = strings[i]; *text; ++text) byte(static_cast<U8>(*text));
         byte(0);
@@ -53,47 +50,44 @@ void end(const char* const* strings, U32 string_count)
     if (used - structure_start > largest) largest = used - structure_start;
 }
 
-U8 checksum(U32 address, U32 bytes)
-{
+U8 checksum(U32 address, U32 bytes) {
     U8 sum = 0;
     for (U32 i = 0; i < bytes; ++i) sum = static_cast<U8>(sum + memory<U8>(address + i));
     return static_cast<U8>(0 - sum);
 }
 
-void processor(U32 index)
-{
+void processor(U32 index) {
     static const char* const strings[] = {"CPU", "Vitrine"};
     U32 a = 1, b, c = 0, d;
     asm volatile("cpuid" : "+a"(a), "=b"(b), "+c"(c), "=d"(d));
     begin(4, 0x2a);
-    byte(1);          // socket
-    byte(3);          // central processor
-    byte(1);          // family: other
-    byte(2);          // manufacturer
+    byte(1); // socket
+    byte(3); // central processor
+    byte(1); // family: other
+    byte(2); // manufacturer
     dword(a), dword(d);
-    byte(0), byte(0); // version string, voltage
-    word(0);          // external clock
-    word(1000), word(1000); // MHz
-    byte(0x41);       // populated, enabled
-    byte(1);          // upgrade: other
+    byte(0), byte(0);                         // version string, voltage
+    word(0);                                  // external clock
+    word(1000), word(1000);                   // MHz
+    byte(0x41);                               // populated, enabled
+    byte(1);                                  // upgrade: other
     word(0xffff), word(0xffff), word(0xffff); // cache handles: none
     zeros(3);
     byte(1), byte(1), byte(1); // cores, enabled, threads
-    word(4);          // 64-bit capable
-    word(1);          // family 2
+    word(4);                   // 64-bit capable
+    word(1);                   // family 2
     (void)index;
     end(strings, 2);
 }
 
 } // namespace
 
-void smbios_init()
-{
+void smbios_init() {
     static const char* const bios_strings[] = {"Vitrine", "0.1.0", "11/20/2026"};
     begin(0, 0x18);
     byte(1), byte(2), word(0xe000), byte(3), byte(1); // vendor, version, segment, date, 128 KiB
-    dword(0x08), dword(0); // characteristics: not supported
-    byte(0x01), byte(0x10); // ACPI; virtual machine
+    dword(0x08), dword(0);                            // characteristics: not supported
+    byte(0x01), byte(0x10);                           // ACPI; virtual machine
     byte(0), byte(1), byte(0xff), byte(0xff);
     end(bios_strings, 3);
 

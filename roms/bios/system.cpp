@@ -12,10 +12,10 @@ struct [[gnu::packed]] ConfigurationTable {
     U8 model, submodel, revision, features[5];
 };
 [[gnu::section(".f_segment.data")]] extern const ConfigurationTable configuration_table;
-const ConfigurationTable configuration_table = {8, 0xfc, 0, 0, {0x70, 0x40, 0, 0, 0}}; // RTC, second 8259, INT 09h calls; INT 16h/09h
+const ConfigurationTable configuration_table = {
+    8, 0xfc, 0, 0, {0x70, 0x40, 0, 0, 0}}; // RTC, second 8259, INT 09h calls; INT 16h/09h
 
-void e820(Frame& frame)
-{
+void e820(Frame& frame) {
     const U32 index = frame.b.e;
     if (frame.d.e != Smap || index >= memory_map.count || frame.c.e < 20) {
         frame.a.h = 0x86;
@@ -36,21 +36,21 @@ void e820(Frame& frame)
 }
 
 /// RAM above 16 MiB in 64 KiB blocks and between 1 and 16 MiB in KiB.
-void e801(Frame& frame)
-{
+void e801(Frame& frame) {
     const U32 top = memory_map.dma_area;
-    const U32 low = top < 0x1000000 ? (top - 0x100000) >> 10 : 15 * 1024, high = top > 0x1000000 ? (top - 0x1000000) >> 16 : 0;
+    const U32 low = top < 0x1000000 ? (top - 0x100000) >> 10 : 15 * 1024,
+              high = top > 0x1000000 ? (top - 0x1000000) >> 16 : 0;
     frame.a.x = frame.c.x = static_cast<U16>(low);
     frame.b.x = frame.d.x = static_cast<U16>(high);
     frame.set_carry(false);
 }
 
-void block_move(Frame& frame)
-{
+void block_move(Frame& frame) {
     // ES:SI → a GDT whose entries 2 and 3 describe source and target; CX words.
     const U32 table = linear(frame.es, frame.si.x);
     const auto base = [&](U32 entry) {
-        return memory<U32>(table + entry * 8 + 2) % 0x1000000 | static_cast<U32>(memory<U8>(table + entry * 8 + 7)) << 24;
+        return memory<U32>(table + entry * 8 + 2) % 0x1000000 |
+               static_cast<U32>(memory<U8>(table + entry * 8 + 7)) << 24;
     };
     const U8 a20 = in8(0x92);
     out8(0x92, static_cast<U8>((a20 | 2) & ~1));
@@ -61,8 +61,7 @@ void block_move(Frame& frame)
     frame.set_zero(true);
 }
 
-void a20_gate(Frame& frame)
-{
+void a20_gate(Frame& frame) {
     const U8 now = in8(0x92);
     frame.a.h = 0;
     frame.set_carry(false);
@@ -77,15 +76,15 @@ void a20_gate(Frame& frame)
 
 U8 from_bcd(U8 value) { return static_cast<U8>((value >> 4) * 10 + (value & 15)); }
 
-void wait_rtc_stable()
-{
-    for (U32 spin = 0; spin < 100000 && cmos_read(0x0a) & 0x80; ++spin) {}
+void wait_rtc_stable() {
+    for (U32 spin = 0; spin < 100000 && cmos_read(0x0a) & 0x80; ++spin) {
+    }
 }
 
-/// AH=86h: CX:DX microseconds on the PM timer (3.579545 MHz, 24 bits; 234589 / 65536 ticks a microsecond). Interrupts must run
-/// meanwhile, so the gate calls again and again; halting is safe while at least one timer interrupt (55 ms) is still to come.
-Outcome wait(Frame& frame)
-{
+/// AH=86h: CX:DX microseconds on the PM timer (3.579545 MHz, 24 bits; 234589 / 65536 ticks a microsecond).
+/// Interrupts must run meanwhile, so the gate calls again and again; halting is safe while at least one timer
+/// interrupt (55 ms) is still to come.
+Outcome wait(Frame& frame) {
     static U32 waiting; // the frame that is waiting, 0 when none
     static U64 left;
     static U32 last;
@@ -107,8 +106,7 @@ Outcome wait(Frame& frame)
 }
 
 // --- PCI BIOS 2.1 ---
-void pci_service(Frame& frame)
-{
+void pci_service(Frame& frame) {
     constexpr U8 BadFunction = 0x81, NotFound = 0x86, BadRegister = 0x87;
     const U16 device = frame.b.l;
     const U8 offset = frame.di.l;
@@ -143,21 +141,31 @@ void pci_service(Frame& frame)
     }
     case 0x08: frame.c.l = here ? pci::read8(device, offset) : 0xff; break;
     case 0x09:
-        if (offset & 1) status = BadRegister;
-        else frame.c.x = here ? pci::read16(device, offset) : 0xffff;
+        if (offset & 1)
+            status = BadRegister;
+        else
+            frame.c.x = here ? pci::read16(device, offset) : 0xffff;
         break;
     case 0x0a:
-        if (offset & 3) status = BadRegister;
-        else frame.c.e = here ? pci::read32(device, offset) : 0xffffffff;
+        if (offset & 3)
+            status = BadRegister;
+        else
+            frame.c.e = here ? pci::read32(device, offset) : 0xffffffff;
         break;
-    case 0x0b: if (here) pci::write8(device, offset, frame.c.l); break;
+    case 0x0b:
+        if (here) pci::write8(device, offset, frame.c.l);
+        break;
     case 0x0c:
-        if (offset & 1) status = BadRegister;
-        else if (here) pci::write16(device, offset, frame.c.x);
+        if (offset & 1)
+            status = BadRegister;
+        else if (here)
+            pci::write16(device, offset, frame.c.x);
         break;
     case 0x0d:
-        if (offset & 3) status = BadRegister;
-        else if (here) pci::write32(device, offset, frame.c.e);
+        if (offset & 3)
+            status = BadRegister;
+        else if (here)
+            pci::write32(device, offset, frame.c.e);
         break;
     default: unsupported(frame); status = BadFunction;
     }
@@ -167,8 +175,7 @@ void pci_service(Frame& frame)
 
 } // namespace
 
-Outcome system_service(Frame& frame)
-{
+Outcome system_service(Frame& frame) {
     switch (frame.a.h) {
     case 0x24: a20_gate(frame); break;
     case 0x4f: frame.set_carry(true); break; // keyboard intercept: use the scan code as it is
@@ -208,8 +215,7 @@ Outcome system_service(Frame& frame)
     return Outcome::Done;
 }
 
-Outcome clock_service(Frame& frame)
-{
+Outcome clock_service(Frame& frame) {
     frame.set_carry(false);
     switch (frame.a.h) {
     case 0x00: {
@@ -250,23 +256,20 @@ Outcome clock_service(Frame& frame)
         cmos_write(0x07, frame.d.l);
         break;
     case 0xb1: pci_service(frame); break;
-    default:
-        unsupported(frame);
-        frame.set_carry(true);
+    default: unsupported(frame); frame.set_carry(true);
     }
     return Outcome::Done;
 }
 
-void clock_init()
-{
+void clock_init() {
     wait_rtc_stable();
-    const U32 seconds = from_bcd(cmos_read(0x04)) * 3600u + from_bcd(cmos_read(0x02)) * 60u + from_bcd(cmos_read(0x00));
+    const U32 seconds =
+        from_bcd(cmos_read(0x04)) * 3600u + from_bcd(cmos_read(0x02)) * 60u + from_bcd(cmos_read(0x00));
     // 1193182 / 65536 = 18.2065 ticks a second.
     memory<U32>(bda::TickCount) = seconds * 18 + seconds * 2065 / 10000;
 }
 
-U32 processor_count()
-{
+U32 processor_count() {
     U32 count = fw_cfg::present() ? fw_cfg::read32(fw_cfg::Processors) & 0xffff : 0;
     if (count == 0) count = cmos_read(0x5f) + 1u;
     return count > 255 ? 255 : count;

@@ -1,4 +1,5 @@
-// INT 10h AX=4Fxx: VESA BIOS Extension 2.0 on the Bochs VBE interface (ports 1CEh/1CFh; linear framebuffer in BAR 0).
+// INT 10h AX=4Fxx: VESA BIOS Extension 2.0 on the Bochs VBE interface (ports 1CEh/1CFh; linear framebuffer in
+// BAR 0).
 //
 // Inaccuracies: linear modes only (no 64 KiB banks), no protected-mode interface, no state save.
 #include "roms/bios/bios.h"
@@ -6,38 +7,48 @@
 namespace vitrine::bios {
 namespace {
 
-enum Index : U16 { Id, Width, Height, Depth, Enable, Bank, VirtualWidth, VirtualHeight, OffsetX, OffsetY, Memory64k };
+enum Index : U16 {
+    Id,
+    Width,
+    Height,
+    Depth,
+    Enable,
+    Bank,
+    VirtualWidth,
+    VirtualHeight,
+    OffsetX,
+    OffsetY,
+    Memory64k
+};
 constexpr U16 Enabled = 1, Linear = 0x40, NoClear = 0x80;
 
 struct Mode {
     U16 number, width, height, depth;
 };
 constexpr Mode Modes[] = {
-    {0x101, 640, 480, 8},    {0x111, 640, 480, 16},   {0x112, 640, 480, 32},   {0x103, 800, 600, 8},    {0x114, 800, 600, 16},
-    {0x115, 800, 600, 32},   {0x105, 1024, 768, 8},   {0x117, 1024, 768, 16},  {0x118, 1024, 768, 32},  {0x107, 1280, 1024, 8},
-    {0x11a, 1280, 1024, 16}, {0x11b, 1280, 1024, 32}, {0x140, 320, 200, 32},   {0x17d, 1280, 800, 32},  {0x18f, 1280, 720, 32},
-    {0x19a, 1920, 1080, 32},
+    {0x101, 640, 480, 8},   {0x111, 640, 480, 16},  {0x112, 640, 480, 32},   {0x103, 800, 600, 8},
+    {0x114, 800, 600, 16},  {0x115, 800, 600, 32},  {0x105, 1024, 768, 8},   {0x117, 1024, 768, 16},
+    {0x118, 1024, 768, 32}, {0x107, 1280, 1024, 8}, {0x11a, 1280, 1024, 16}, {0x11b, 1280, 1024, 32},
+    {0x140, 320, 200, 32},  {0x17d, 1280, 800, 32}, {0x18f, 1280, 720, 32},  {0x19a, 1920, 1080, 32},
 };
 
 bool available;
 U32 framebuffer, memory_bytes;
 U16 current_mode = 3;
 
-void write(Index index, U16 value)
-{
+void write(Index index, U16 value) {
     out16(0x1ce, index);
     out16(0x1cf, value);
 }
-U16 read(Index index)
-{
+U16 read(Index index) {
     out16(0x1ce, index);
     return in16(0x1cf);
 }
 
-const Mode* find(U16 number)
-{
+const Mode* find(U16 number) {
     for (const Mode& mode : Modes)
-        if (mode.number == (number & 0x1ff) && mode.width * mode.height * (mode.depth / 8u) <= memory_bytes) return &mode;
+        if (mode.number == (number & 0x1ff) && mode.width * mode.height * (mode.depth / 8u) <= memory_bytes)
+            return &mode;
     return nullptr;
 }
 
@@ -58,16 +69,17 @@ struct [[gnu::packed]] ModeInformation {
     U32 window_function;
     U16 bytes_per_line, width, height;
     U8 cell_width, cell_height, planes, depth, banks, model, bank_size, pages, reserved1;
-    U8 red_size, red_position, green_size, green_position, blue_size, blue_position, unused_size, unused_position, direct;
+    U8 red_size, red_position, green_size, green_position, blue_size, blue_position, unused_size,
+        unused_position, direct;
     U32 framebuffer, offscreen;
     U16 offscreen_size;
     U8 reserved[206];
 };
 static_assert(sizeof(ModeInformation) == 256);
 
-void information(U32 address)
-{
-    // The list and the string live in the reserved part of the caller's block, so that they are reachable from real mode.
+void information(U32 address) {
+    // The list and the string live in the reserved part of the caller's block, so that they are reachable
+    // from real mode.
     static Information block;
     block = {};
     copy_memory(address_of(block.signature), address_of("VESA"), 4);
@@ -90,11 +102,11 @@ void information(U32 address)
     copy_memory(address, address_of(&block), sizeof block);
 }
 
-void mode_information(const Mode& mode, U32 address)
-{
+void mode_information(const Mode& mode, U32 address) {
     static ModeInformation block;
     block = {};
-    block.attributes = 0x00bb; // supported, extended information, colour, graphics, linear; neither VGA nor windowed
+    block.attributes =
+        0x00bb; // supported, extended information, colour, graphics, linear; neither VGA nor windowed
     block.bytes_per_line = static_cast<U16>(mode.width * (mode.depth / 8));
     block.width = mode.width;
     block.height = mode.height;
@@ -121,8 +133,7 @@ void mode_information(const Mode& mode, U32 address)
 
 } // namespace
 
-void vbe_init()
-{
+void vbe_init() {
     available = (read(Id) & 0xfff0) == 0xb0c0;
     if (!available) return;
     const U16 device = pci::find_class(0x030000, 0xffff00, 0);
@@ -134,14 +145,12 @@ void vbe_init()
     memory_bytes = static_cast<U32>(read(Memory64k)) << 16;
 }
 
-void vbe_leave()
-{
+void vbe_leave() {
     if (available) write(Enable, 0);
     current_mode = 0xffff;
 }
 
-void vbe_service(Frame& frame)
-{
+void vbe_service(Frame& frame) {
     if (!available) {
         unsupported(frame);
         return; // AL ≠ 4Fh says "no VBE"

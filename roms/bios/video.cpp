@@ -1,7 +1,9 @@
-// INT 10h: text output, cursor, scrolling, modes, palette, font (IBM PS/2 and PC BIOS Interface Technical Reference).
+// INT 10h: text output, cursor, scrolling, modes, palette, font (IBM PS/2 and PC BIOS Interface Technical
+// Reference).
 //
-// Text functions work on mode 3. In mode 13h characters are drawn from the 8x16 font, two rows folded into one.
-// Inaccuracies: modes 3, 12h and 13h only (0–2 and 7 become 3); no light pen, no 8x8 or user fonts, no state save.
+// Text functions work on mode 3. In mode 13h characters are drawn from the 8x16 font, two rows folded into
+// one. Inaccuracies: modes 3, 12h and 13h only (0–2 and 7 become 3); no light pen, no 8x8 or user fonts, no
+// state save.
 #include "roms/bios/bios.h"
 
 namespace vitrine::bios {
@@ -13,13 +15,11 @@ U32 columns() { return memory<U16>(bda::VideoColumns); }
 U32 rows() { return memory<U8>(bda::VideoRows) + 1u; }
 bool text_mode() { return memory<U8>(bda::VideoMode) == 3; }
 volatile U16& cursor(U8 page) { return memory<U16>(bda::CursorPositions + (page & 7) * 2u); }
-U32 cell_address(U8 page, U32 row, U32 column)
-{
+U32 cell_address(U8 page, U32 row, U32 column) {
     return TextMemory + (page & 7) * memory<U16>(bda::VideoPageSize) + (row * columns() + column) * 2;
 }
 
-void draw_13h(U8 character, U8 color, U32 row, U32 column)
-{
+void draw_13h(U8 character, U8 color, U32 row, U32 column) {
     if (column >= 40 || row >= 25) return;
     const U8* glyph = font_8x16 + character * 16;
     for (U32 y = 0; y < 8; ++y) {
@@ -31,8 +31,7 @@ void draw_13h(U8 character, U8 color, U32 row, U32 column)
     }
 }
 
-void scroll(U8 page, U32 lines, U8 attribute, U32 top, U32 left, U32 bottom, U32 right, bool down)
-{
+void scroll(U8 page, U32 lines, U8 attribute, U32 top, U32 left, U32 bottom, U32 right, bool down) {
     if (bottom >= rows()) bottom = rows() - 1;
     if (right >= columns()) right = columns() - 1;
     if (top > bottom || left > right) return;
@@ -56,12 +55,12 @@ void scroll(U8 page, U32 lines, U8 attribute, U32 top, U32 left, U32 bottom, U32
         if (i < height - lines)
             copy_memory(target, cell_address(page, down ? row - lines : row + lines, left), width * 2);
         else
-            for (U32 column = 0; column < width; ++column) memory<U16>(target + column * 2) = static_cast<U16>(' ' | attribute << 8);
+            for (U32 column = 0; column < width; ++column)
+                memory<U16>(target + column * 2) = static_cast<U16>(' ' | attribute << 8);
     }
 }
 
-void put_character(U8 page, U8 character, U8 attribute, U32 count, bool keep_attribute)
-{
+void put_character(U8 page, U8 character, U8 attribute, U32 count, bool keep_attribute) {
     U32 row = cursor(page) >> 8, column = cursor(page) & 0xff;
     for (; count != 0 && row < rows(); --count) {
         if (text_mode()) {
@@ -75,8 +74,7 @@ void put_character(U8 page, U8 character, U8 attribute, U32 count, bool keep_att
 }
 
 /// Writes at the cursor and moves it; scrolls at the bottom. A null attribute keeps what is there.
-void teletype_cell(U8 character, const U8* attribute, U8 page)
-{
+void teletype_cell(U8 character, const U8* attribute, U8 page) {
     U32 row = cursor(page) >> 8, column = cursor(page) & 0xff;
     switch (character) {
     case 7: return; // the bell: the speaker stays silent
@@ -89,15 +87,15 @@ void teletype_cell(U8 character, const U8* attribute, U8 page)
     }
     if (row >= rows()) {
         row = rows() - 1;
-        const U8 fill = text_mode() ? memory<U8>(cell_address(page, row, column < columns() ? column : 0) + 1) : 0;
+        const U8 fill =
+            text_mode() ? memory<U8>(cell_address(page, row, column < columns() ? column : 0) + 1) : 0;
         scroll(page, 1, fill, 0, 0, rows() - 1, columns() - 1, false);
     }
     cursor(page) = static_cast<U16>(row << 8 | column);
     if (page == memory<U8>(bda::VideoPage) && text_mode()) vga_move_cursor(page);
 }
 
-void write_string(Frame& frame)
-{
+void write_string(Frame& frame) {
     const U8 mode = frame.a.l, page = frame.b.h;
     const U16 saved = cursor(page);
     cursor(page) = frame.d.x;
@@ -113,16 +111,14 @@ void write_string(Frame& frame)
     }
 }
 
-void write_attribute_register(U8 index, U8 value)
-{
+void write_attribute_register(U8 index, U8 value) {
     (void)in8(0x3da);
     out8(0x3c0, index);
     out8(0x3c0, value);
     out8(0x3c0, 0x20);
 }
 
-U8 read_attribute_register(U8 index)
-{
+U8 read_attribute_register(U8 index) {
     (void)in8(0x3da);
     out8(0x3c0, index);
     const U8 value = in8(0x3c1);
@@ -131,8 +127,7 @@ U8 read_attribute_register(U8 index)
     return value;
 }
 
-void palette(Frame& frame)
-{
+void palette(Frame& frame) {
     switch (frame.a.l) {
     case 0x00: write_attribute_register(frame.b.l & 0x1f, frame.b.h); break;
     case 0x01: write_attribute_register(0x11, frame.b.h); break;
@@ -141,7 +136,8 @@ void palette(Frame& frame)
         write_attribute_register(0x11, memory<U8>(linear(frame.es, frame.d.x) + 16));
         break;
     case 0x03: // blinking or bright backgrounds: attribute mode control, bit 3
-        write_attribute_register(0x10, static_cast<U8>((read_attribute_register(0x10) & ~8) | (frame.b.l & 1) << 3));
+        write_attribute_register(
+            0x10, static_cast<U8>((read_attribute_register(0x10) & ~8) | (frame.b.l & 1) << 3));
         break;
     case 0x07: frame.b.h = read_attribute_register(frame.b.l & 0x1f); break;
     case 0x08: frame.b.h = read_attribute_register(0x11); break;
@@ -153,7 +149,8 @@ void palette(Frame& frame)
         break;
     case 0x12:
         out8(0x3c8, frame.b.l);
-        for (U32 i = 0; i < frame.c.x * 3u && i < 768; ++i) out8(0x3c9, memory<U8>(linear(frame.es, frame.d.x) + i));
+        for (U32 i = 0; i < frame.c.x * 3u && i < 768; ++i)
+            out8(0x3c9, memory<U8>(linear(frame.es, frame.d.x) + i));
         break;
     case 0x15:
         out8(0x3c7, frame.b.l);
@@ -163,7 +160,8 @@ void palette(Frame& frame)
         break;
     case 0x17:
         out8(0x3c7, frame.b.l);
-        for (U32 i = 0; i < frame.c.x * 3u && i < 768; ++i) memory<U8>(linear(frame.es, frame.d.x) + i) = in8(0x3c9);
+        for (U32 i = 0; i < frame.c.x * 3u && i < 768; ++i)
+            memory<U8>(linear(frame.es, frame.d.x) + i) = in8(0x3c9);
         break;
     case 0x18: out8(0x3c6, frame.b.l); break;
     case 0x19: frame.b.l = in8(0x3c6); break;
@@ -171,8 +169,7 @@ void palette(Frame& frame)
     }
 }
 
-void font(Frame& frame)
-{
+void font(Frame& frame) {
     switch (frame.a.l) {
     case 0x04:
     case 0x14: vga_load_font(); break;
@@ -188,23 +185,21 @@ void font(Frame& frame)
 
 } // namespace
 
-void vga_move_cursor(U8 page)
-{
-    const U32 position = memory<U16>(bda::VideoPageStart) / 2u + (cursor(page) >> 8) * columns() + (cursor(page) & 0xff);
+void vga_move_cursor(U8 page) {
+    const U32 position =
+        memory<U16>(bda::VideoPageStart) / 2u + (cursor(page) >> 8) * columns() + (cursor(page) & 0xff);
     out16(0x3d4, static_cast<U16>(0x0e | (position & 0xff00)));
     out16(0x3d4, static_cast<U16>(0x0f | position << 8));
 }
 
 void teletype(U8 character, U8 attribute, U8 page) { teletype_cell(character, &attribute, page); }
 
-void video_init()
-{
+void video_init() {
     vbe_init();
     vga_set_mode(3, false);
 }
 
-Outcome video_service(Frame& frame)
-{
+Outcome video_service(Frame& frame) {
     const U8 page = frame.b.h;
     switch (frame.a.h) {
     case 0x00: {
@@ -215,8 +210,12 @@ Outcome video_service(Frame& frame)
     }
     case 0x01:
         memory<U16>(bda::CursorShape) = frame.c.x;
-        out16(0x3d4, static_cast<U16>(0x0a | (frame.c.h & 0x20 ? 0x20 : (frame.c.h & 0x1f) << 1 | (frame.c.h & 0x1f ? 1 : 0)) << 8));
-        out16(0x3d4, static_cast<U16>(0x0b | ((frame.c.l & 0x1f) << 1 | 1) << 8)); // given for 8 lines, shown on 16
+        out16(0x3d4,
+              static_cast<U16>(
+                  0x0a | (frame.c.h & 0x20 ? 0x20 : (frame.c.h & 0x1f) << 1 | (frame.c.h & 0x1f ? 1 : 0))
+                             << 8));
+        out16(0x3d4,
+              static_cast<U16>(0x0b | ((frame.c.l & 0x1f) << 1 | 1) << 8)); // given for 8 lines, shown on 16
         break;
     case 0x02:
         cursor(page) = frame.d.x;
@@ -236,7 +235,8 @@ Outcome video_service(Frame& frame)
         break;
     case 0x06:
     case 0x07:
-        scroll(memory<U8>(bda::VideoPage), frame.a.l, frame.b.h, frame.c.h, frame.c.l, frame.d.h, frame.d.l, frame.a.h == 7);
+        scroll(memory<U8>(bda::VideoPage), frame.a.l, frame.b.h, frame.c.h, frame.c.l, frame.d.h, frame.d.l,
+               frame.a.h == 7);
         break;
     case 0x08:
         frame.a.x = text_mode() ? memory<U16>(cell_address(page, cursor(page) >> 8, cursor(page) & 0xff)) : 0;
@@ -252,7 +252,8 @@ Outcome video_service(Frame& frame)
         break;
     case 0x0d:
         frame.a.l = memory<U8>(bda::VideoMode) == 0x13 && frame.d.x < 200 && frame.c.x < 320
-            ? memory<U8>(0xa0000 + frame.d.x * 320u + frame.c.x) : 0;
+                        ? memory<U8>(0xa0000 + frame.d.x * 320u + frame.c.x)
+                        : 0;
         break;
     case 0x0e: {
         const U8 page_shown = memory<U8>(bda::VideoPage);

@@ -1,4 +1,5 @@
-// Runs the program as a person would, with input that is missing, truncated, corrupt, of the wrong kind or impossible.
+// Runs the program as a person would, with input that is missing, truncated, corrupt, of the wrong kind or
+// impossible.
 #include <algorithm>
 #include <fcntl.h>
 #include <sys/wait.h>
@@ -58,11 +59,16 @@ TEST(BadInput, Disks) {
     TemporaryFolder folder;
     expect_one_line(run_vitrine(folder, headless({"--disk", folder.file("none.img")})), 66, "No such file");
     expect_one_line(run_vitrine(folder, headless({"--disk", folder.write("empty.img", {})})), 66, "empty");
-    expect_one_line(run_vitrine(folder, headless({"--disk", folder.write("odd.img", std::vector<u8>(1000))})), 66, "truncated");
-    expect_one_line(run_vitrine(folder, headless({"--disk", folder.write("blank.img", std::vector<u8>(65536))})), 66, "no boot sector");
+    expect_one_line(run_vitrine(folder, headless({"--disk", folder.write("odd.img", std::vector<u8>(1000))})),
+                    66, "truncated");
+    expect_one_line(
+        run_vitrine(folder, headless({"--disk", folder.write("blank.img", std::vector<u8>(65536))})), 66,
+        "no boot sector");
     expect_one_line(run_vitrine(folder, headless({"--disk", "/tmp"})), 66, "not a regular file");
-    const std::string good = folder.write("good.img", pattern_disk(64)), overlay = folder.write("bad.overlay", std::vector<u8>(100, 'x'));
-    expect_one_line(run_vitrine(folder, headless({"--disk", good + ",overlay=" + overlay})), 66, "not a Vitrine overlay");
+    const std::string good = folder.write("good.img", pattern_disk(64)),
+                      overlay = folder.write("bad.overlay", std::vector<u8>(100, 'x'));
+    expect_one_line(run_vitrine(folder, headless({"--disk", good + ",overlay=" + overlay})), 66,
+                    "not a Vitrine overlay");
     std::vector<std::string> many;
     for (int i = 0; i < 7; ++i) many.insert(many.end(), {"--disk", good});
     expect_one_line(run_vitrine(folder, headless(many)), 64, "6 ports");
@@ -71,23 +77,31 @@ TEST(BadInput, Disks) {
 TEST(BadInput, Firmware) {
     TemporaryFolder folder;
     const std::string disk = folder.write("good.img", pattern_disk(64));
-    expect_one_line(run_vitrine(folder, headless({"--disk", disk, "--bios", folder.file("none.bin")})), 66, "No such file");
-    expect_one_line(run_vitrine(folder, headless({"--disk", disk, "--bios", folder.write("empty.bin", {})})), 66, "empty");
+    expect_one_line(run_vitrine(folder, headless({"--disk", disk, "--bios", folder.file("none.bin")})), 66,
+                    "No such file");
+    expect_one_line(run_vitrine(folder, headless({"--disk", disk, "--bios", folder.write("empty.bin", {})})),
+                    66, "empty");
     auto bios = read_bytes(TEST_BIOS);
     bios.resize(bios.size() - 100);
-    expect_one_line(run_vitrine(folder, headless({"--disk", disk, "--bios", folder.write("cut.bin", bios)})), 66, "truncated");
-    expect_one_line(run_vitrine(folder, headless({"--disk", disk, "--bios", folder.write("huge.bin", std::vector<u8>(512 << 10))})), 66, "too large");
+    expect_one_line(run_vitrine(folder, headless({"--disk", disk, "--bios", folder.write("cut.bin", bios)})),
+                    66, "truncated");
+    expect_one_line(run_vitrine(folder, headless({"--disk", disk, "--bios",
+                                                  folder.write("huge.bin", std::vector<u8>(512 << 10))})),
+                    66, "too large");
 }
 
 TEST(BadInput, Kernels) {
     TemporaryFolder folder;
-    const auto kernel = [&](const std::string& path) { return run_vitrine(folder, headless({"--kernel", path})); };
+    const auto kernel = [&](const std::string& path) {
+        return run_vitrine(folder, headless({"--kernel", path}));
+    };
     expect_one_line(kernel(folder.file("none")), 66, "No such file");
     expect_one_line(kernel(folder.write("empty", {})), 66, "empty");
     expect_one_line(kernel(folder.write("text", std::vector<u8>(100'000, 'x'))), 66, "not a Linux bzImage");
     expect_one_line(kernel(VITRINE), 66, "ELF");
     auto good = read_bytes(TEST_KERNEL);
-    for (std::size_t size : {std::size_t{10}, std::size_t{600}, std::size_t{1100}, good.size() / 2, good.size() - 600}) {
+    for (std::size_t size :
+         {std::size_t{10}, std::size_t{600}, std::size_t{1100}, good.size() / 2, good.size() - 600}) {
         auto cut = good;
         cut.resize(size);
         expect_one_line(kernel(folder.write("cut", cut)), 66, "truncated");
@@ -96,17 +110,29 @@ TEST(BadInput, Kernels) {
     const u8 magic[] = {0x02, 0xB0, 0xAD, 0x1B};
     std::ranges::copy(magic, multiboot.begin() + 64);
     expect_one_line(kernel(folder.write("multiboot", multiboot)), 66, "Multiboot");
-    expect_one_line(run_vitrine(folder, headless({"--kernel", TEST_KERNEL, "--initrd", folder.file("none")})), 66, "initrd");
-    expect_one_line(run_vitrine(folder, headless({"--kernel", TEST_KERNEL, "--append", std::string(70'000, 'a')})), 64, "--append");
+    expect_one_line(run_vitrine(folder, headless({"--kernel", TEST_KERNEL, "--initrd", folder.file("none")})),
+                    66, "initrd");
+    expect_one_line(
+        run_vitrine(folder, headless({"--kernel", TEST_KERNEL, "--append", std::string(70'000, 'a')})), 64,
+        "--append");
     expect_one_line(run_vitrine(folder, headless({"--initrd", TEST_KERNEL})), 64, "--kernel");
-    expect_one_line(run_vitrine(folder, headless({"--kernel", TEST_KERNEL, "--symbols", TEST_KERNEL})), 66, "not an x86-64 ELF");
+    expect_one_line(run_vitrine(folder, headless({"--kernel", TEST_KERNEL, "--symbols", TEST_KERNEL})), 66,
+                    "not an x86-64 ELF");
 }
 
 TEST(BadInput, Usage) {
     TemporaryFolder folder;
-    for (std::vector<std::string> line : std::vector<std::vector<std::string>>{
-             {"--frobnicate"}, {"-m", "1M"}, {"-m", "128G"}, {"-m", "lots"}, {"-m"}, {"--cpus", "99"}, {"--until", "x"}, {"--inspect", "everything"},
-             {"--type", "\\q"}, {"--gdb", "1"}, {"stray"}}) {
+    for (std::vector<std::string> line : std::vector<std::vector<std::string>>{{"--frobnicate"},
+                                                                               {"-m", "1M"},
+                                                                               {"-m", "128G"},
+                                                                               {"-m", "lots"},
+                                                                               {"-m"},
+                                                                               {"--cpus", "99"},
+                                                                               {"--until", "x"},
+                                                                               {"--inspect", "everything"},
+                                                                               {"--type", "\\q"},
+                                                                               {"--gdb", "1"},
+                                                                               {"stray"}}) {
         line.insert(line.begin(), {"--headless", "--disk", TEST_DISK});
         const Result result = run_vitrine(folder, line);
         expect_one_line(result, 64, "");
@@ -116,9 +142,12 @@ TEST(BadInput, Usage) {
 TEST(BadInput, Recordings) {
     TemporaryFolder folder;
     const std::string recording = folder.file("run.vrec");
-    ASSERT_EQ(run_vitrine(folder, headless({"--disk", TEST_DISK, "--record", recording})).status, 1) << "the tiny kernel leaves with status 1";
+    ASSERT_EQ(run_vitrine(folder, headless({"--disk", TEST_DISK, "--record", recording})).status, 1)
+        << "the tiny kernel leaves with status 1";
     EXPECT_EQ(run_vitrine(folder, {"--headless", "--serial", "null", "--replay", recording}).status, 0);
-    const auto replay = [&](const std::string& path) { return run_vitrine(folder, {"--headless", "--serial", "null", "--replay", path}); };
+    const auto replay = [&](const std::string& path) {
+        return run_vitrine(folder, {"--headless", "--serial", "null", "--replay", path});
+    };
     expect_one_line(replay(folder.file("none")), 66, "No such file");
     expect_one_line(replay(folder.write("empty", {})), 66, "empty");
     expect_one_line(replay(folder.write("text", std::vector<u8>(500, 'x'))), 66, "corrupt at offset 0");
@@ -140,9 +169,12 @@ TEST(BadInput, Recordings) {
     // A final hash that is not what the replay computes.
     auto contents = emu::recording::parse(good, "good");
     ASSERT_TRUE(contents && contents->end);
-    auto file = emu::recording::encode(emu::recording::ChunkType::Configuration, 0, emu::recording::encode_configuration(contents->config, contents->images));
+    auto file =
+        emu::recording::encode(emu::recording::ChunkType::Configuration, 0,
+                               emu::recording::encode_configuration(contents->config, contents->images));
     contents->end->state_hash ^= 1;
-    const auto end = emu::recording::encode(emu::recording::ChunkType::End, contents->end->step, emu::recording::encode_end(*contents->end));
+    const auto end = emu::recording::encode(emu::recording::ChunkType::End, contents->end->step,
+                                            emu::recording::encode_end(*contents->end));
     file.insert(file.end(), end.begin(), end.end());
     expect_one_line(replay(folder.write("diverged", file)), 76, "replay diverged in steps [0, ");
 }
@@ -150,9 +182,14 @@ TEST(BadInput, Recordings) {
 TEST(BadInput, SavedStates) {
     TemporaryFolder folder;
     const std::string state = folder.file("state");
-    ASSERT_EQ(run_vitrine(folder, headless({"--disk", TEST_DISK, "--until", "step:100000", "--save-state", state})).status, 0);
+    ASSERT_EQ(
+        run_vitrine(folder, headless({"--disk", TEST_DISK, "--until", "step:100000", "--save-state", state}))
+            .status,
+        0);
     EXPECT_EQ(run_vitrine(folder, headless({"--disk", TEST_DISK, "--load-state", state})).status, 1);
-    const auto load = [&](const std::string& path) { return run_vitrine(folder, headless({"--disk", TEST_DISK, "--load-state", path})); };
+    const auto load = [&](const std::string& path) {
+        return run_vitrine(folder, headless({"--disk", TEST_DISK, "--load-state", path}));
+    };
     expect_one_line(load(folder.file("none")), 66, "No such file");
     expect_one_line(load(folder.write("text", std::vector<u8>(500, 'x'))), 66, "not a Vitrine state");
     const auto good = read_bytes(state);
@@ -164,28 +201,33 @@ TEST(BadInput, SavedStates) {
     auto damaged = good;
     damaged[good.size() / 2] ^= 0x40;
     expect_one_line(load(folder.write("damaged", damaged)), 66, "saved state");
-    expect_one_line(run_vitrine(folder, headless({"-m", "64M", "--disk", TEST_DISK, "--load-state", state})), 66, "another amount of memory");
+    expect_one_line(run_vitrine(folder, headless({"-m", "64M", "--disk", TEST_DISK, "--load-state", state})),
+                    66, "another amount of memory");
 }
 
 TEST(BadInput, ATripleFaultIsExplained) {
     TemporaryFolder folder;
     // A boot sector that loads an empty IDT in protected mode and divides by zero.
     std::vector<u8> sector = pattern_disk(64);
-    const u8 code[] = {0xFA,                                           // cli
-                       0x31, 0xC0, 0x8E, 0xD8,                         // xor ax,ax; mov ds,ax
-                       0x0F, 0x01, 0x1E, 0x40, 0x7C,                   // lidt [7C40]
-                       0x0F, 0x01, 0x16, 0x48, 0x7C,                   // lgdt [7C48]
+    const u8 code[] = {0xFA,                                                 // cli
+                       0x31, 0xC0, 0x8E, 0xD8,                               // xor ax,ax; mov ds,ax
+                       0x0F, 0x01, 0x1E, 0x40, 0x7C,                         // lidt [7C40]
+                       0x0F, 0x01, 0x16, 0x48, 0x7C,                         // lgdt [7C48]
                        0x66, 0xB8, 0x01, 0x00, 0x00, 0x00, 0x0F, 0x22, 0xC0, // mov eax,1; mov cr0,eax
-                       0xEA, 0x20, 0x7C, 0x08, 0x00};                  // jmp 08:7C20
+                       0xEA, 0x20, 0x7C, 0x08, 0x00};                        // jmp 08:7C20
     std::ranges::fill(std::span(sector).first(446), u8{0x90});
     std::ranges::copy(code, sector.begin());
-    const u8 divide[] = {0x31, 0xC9, 0xF7, 0xF1};                      // xor ecx,ecx; div ecx
+    const u8 divide[] = {0x31, 0xC9, 0xF7, 0xF1}; // xor ecx,ecx; div ecx
     std::ranges::copy(divide, sector.begin() + 0x20);
-    const u8 tables[] = {0, 0, 0, 0, 0, 0, 0, 0, /* IDTR: limit 0 */ 0x0F, 0x00, 0x50, 0x7C, 0, 0, 0, 0, /* GDTR at 7C50 */
-                         0, 0, 0, 0, 0, 0, 0, 0, 0xFF, 0xFF, 0, 0, 0, 0x9B, 0xCF, 0};
+    const u8 tables[] = {0,    0,    0,    0, 0,    0,    0, 0, /* IDTR: limit 0 */ 0x0F,
+                         0x00, 0x50, 0x7C, 0, 0,    0,    0, /* GDTR at 7C50 */
+                         0,    0,    0,    0, 0,    0,    0, 0, 0xFF,
+                         0xFF, 0,    0,    0, 0x9B, 0xCF, 0};
     std::ranges::copy(tables, sector.begin() + 0x40);
-    const Result result = run_vitrine(folder, headless({"--disk", folder.write("fault.img", sector), "--no-reboot"}));
+    const Result result =
+        run_vitrine(folder, headless({"--disk", folder.write("fault.img", sector), "--no-reboot"}));
     EXPECT_EQ(result.status, 77) << result.err;
-    for (const char* part : {"triple fault at step", "first fault: #DE divide error", "0008:0000000000007c22", "code: f7 f1", "IDT entry 00"})
+    for (const char* part : {"triple fault at step", "first fault: #DE divide error", "0008:0000000000007c22",
+                             "code: f7 f1", "IDT entry 00"})
         EXPECT_NE(result.err.find(part), std::string::npos) << part << " is missing in:\n" << result.err;
 }

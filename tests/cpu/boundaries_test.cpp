@@ -1,4 +1,5 @@
-// What happens at instruction boundaries: interrupt shadows, single-stepping, HLT, REP. Intel SDM vol. 3A 6.8, 17.3; vol. 2 STI, MOV.
+// What happens at instruction boundaries: interrupt shadows, single-stepping, HLT, REP. Intel SDM vol. 3A
+// 6.8, 17.3; vol. 2 STI, MOV.
 #include "tests/cpu/guest.h"
 
 using namespace vitrine;
@@ -11,11 +12,14 @@ GUEST_CODE(sti_hlt, "sti\n hlt\n inc eax\n hlt\n")
 GUEST_CODE(mov_ss, "mov ecx, ss\n sti\n nop\n mov ss, ecx\n inc eax\n inc eax\n hlt\n")
 GUEST_CODE(mov_ss_twice, "mov ecx, ss\n mov ss, ecx\n mov ss, ecx\n inc eax\n hlt\n")
 GUEST_CODE(trap_flag, "pushfq\n or dword ptr [rsp], 0x100\n popfq\n inc eax\n inc eax\n hlt\n")
-GUEST_CODE(trap_flag_over_mov_ss, "mov ecx, ss\n pushfq\n or dword ptr [rsp], 0x100\n popfq\n mov ss, ecx\n inc eax\n inc eax\n hlt\n")
+GUEST_CODE(
+    trap_flag_over_mov_ss,
+    "mov ecx, ss\n pushfq\n or dword ptr [rsp], 0x100\n popfq\n mov ss, ecx\n inc eax\n inc eax\n hlt\n")
 GUEST_CODE(trap_flag_over_int, "pushfq\n or dword ptr [rsp], 0x100\n popfq\n int 0x60\n hlt\n")
 GUEST_CODE(count_steps, "inc dword ptr [0x200000]\n iretq\n")
 GUEST_CODE(return_at_once, "iretq\n")
-GUEST_CODE(rep_traced, "mov edi, 0x201000\n mov ecx, 3\n pushfq\n or dword ptr [rsp], 0x100\n popfq\n rep stosb\n nop\n pushfq\n and dword ptr [rsp], 0xFFFFFEFF\n popfq\n hlt\n")
+GUEST_CODE(rep_traced, "mov edi, 0x201000\n mov ecx, 3\n pushfq\n or dword ptr [rsp], 0x100\n popfq\n rep "
+                       "stosb\n nop\n pushfq\n and dword ptr [rsp], 0xFFFFFEFF\n popfq\n hlt\n")
 GUEST_CODE(rep_long, "sti\n mov edi, 0x201000\n mov ecx, 0x1000\n rep stosb\n hlt\n")
 GUEST_CODE(rep_into_hole, "mov edi, 0x201FF0\n mov ecx, 0x40\n mov al, 0x5A\n rep stosb\n hlt\n")
 GUEST_CODE(rep_compare, "mov esi, 0x201000\n mov edi, 0x202000\n mov ecx, 10\n repe cmpsb\n hlt\n")

@@ -125,7 +125,8 @@ TEST(CodeWrites, ThroughAnotherMapping) {
 }
 TEST(CodeWrites, SecondPageOfAnInstruction) {
     Guest g;
-    static constexpr u8 crossing[] = {0xB8, 0x11, 0x11, 0x11, 0x11, 0xE6, 0xF4}; // mov eax, 11111111h at …FFE; out
+    static constexpr u8 crossing[] = {0xB8, 0x11, 0x11, 0x11,
+                                      0x11, 0xE6, 0xF4}; // mov eax, 11111111h at …FFE; out
     g.load(0x300FFD, crossing);
     g.regs().gpr[cpu::RAX] = 0x300FFD;
     g.regs().rip = 0x300FFD;

@@ -1,4 +1,5 @@
-// Delivery of exceptions: frames, error codes, double and triple faults, stacks, NMI. Intel SDM vol. 3A ch. 6.
+// Delivery of exceptions: frames, error codes, double and triple faults, stacks, NMI. Intel SDM vol. 3A ch.
+// 6.
 #include "tests/cpu/guest.h"
 
 using namespace vitrine;
@@ -105,7 +106,7 @@ TEST(Exceptions, MissingGates) { // error code: vector, IDT bit, EXT unless soft
     EXPECT_FAULT(j, 13, 0x55 * 8 + 2);
 }
 TEST(Exceptions, DoubleFaultTable) { // table 6-5
-    Guest contributory; // #DE, then #NP: #DF
+    Guest contributory;              // #DE, then #NP: #DF
     contributory.remove_gate(0);
     contributory.go(divide_by_zero());
     EXPECT_FAULT(contributory, 8, 0);

@@ -1,7 +1,8 @@
-// Guest — a BareMachine in 64-bit mode with helpers to run a piece of code up to its HLT and to look at what happened.
+// Guest — a BareMachine in 64-bit mode with helpers to run a piece of code up to its HLT and to look at what
+// happened.
 //
-// Every gate leads to an HLT of its own (BareMachine::enter_long_mode), so the first exception or interrupt ends a run
-// with the frame on the stack. User-mode code ends with INT 80h.
+// Every gate leads to an HLT of its own (BareMachine::enter_long_mode), so the first exception or interrupt
+// ends a run with the frame on the stack. User-mode code ends with INT 80h.
 #pragma once
 #include <gtest/gtest.h>
 #include "tests/cpu/bare_machine.h"
@@ -10,8 +11,10 @@
 namespace vitrine::test {
 
 class Guest final : public BareMachine {
-  public:
-    explicit Guest(u8 cpl = 0, const cpu::Options& options = {}) : BareMachine(8u << 20, options) { enter_long_mode(cpl); }
+public:
+    explicit Guest(u8 cpl = 0, const cpu::Options& options = {}) : BareMachine(8u << 20, options) {
+        enter_long_mode(cpl);
+    }
 
     cpu::Registers& regs() { return processor.mutable_registers(); }
     void commit() { processor.commit_registers(); }
@@ -33,7 +36,8 @@ class Guest final : public BareMachine {
         processor.peek(at, {reinterpret_cast<u8*>(&v), 8});
         return v;
     }
-    /// Item `i` of the frame on the current stack: rip cs rflags rsp ss, behind the error code when there is one.
+    /// Item `i` of the frame on the current stack: rip cs rflags rsp ss, behind the error code when there is
+    /// one.
     u64 frame(unsigned i) { return peek(regs().gpr[cpu::RSP] + 8 * i); }
 
     static u64 pte(u64 linear) { return Tables + 0x3000 + 8 * (linear >> 12); }
@@ -43,7 +47,8 @@ class Guest final : public BareMachine {
     }
     void set_gate(unsigned vector, u64 target, u8 type = 0xE, u8 dpl = 3, u8 ist = 0, bool present = true) {
         const u64 attributes = u64{type} | u64{dpl} << 5 | (present ? 0x80u : 0u);
-        poke<u64>(Idt + 16 * vector, (target & 0xFFFF) | u64{8} << 16 | u64{ist} << 32 | attributes << 40 | (target >> 16 & 0xFFFF) << 48);
+        poke<u64>(Idt + 16 * vector, (target & 0xFFFF) | u64{8} << 16 | u64{ist} << 32 | attributes << 40 |
+                                         (target >> 16 & 0xFFFF) << 48);
         poke<u64>(Idt + 16 * vector + 8, target >> 32);
     }
     void remove_gate(unsigned vector) { set_gate(vector, 0x5000 + 16 * vector, 0xE, 3, 0, false); }
@@ -51,11 +56,11 @@ class Guest final : public BareMachine {
 };
 
 /// EXPECT that a run ended in exactly this exception.
-#define EXPECT_FAULT(guest, vector_, error_)                                                                             \
-    do {                                                                                                                 \
-        ASSERT_EQ((guest).deliveries.size(), 1u);                                                                        \
-        EXPECT_EQ((guest).last_vector(), vector_);                                                                       \
-        EXPECT_EQ((guest).error_code(), static_cast<u32>(error_));                                                       \
+#define EXPECT_FAULT(guest, vector_, error_)                                                                 \
+    do {                                                                                                     \
+        ASSERT_EQ((guest).deliveries.size(), 1u);                                                            \
+        EXPECT_EQ((guest).last_vector(), vector_);                                                           \
+        EXPECT_EQ((guest).error_code(), static_cast<u32>(error_));                                           \
     } while (0)
 
 } // namespace vitrine::test

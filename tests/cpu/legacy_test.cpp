@@ -1,4 +1,5 @@
-// Real and protected mode: limits, wrap-around, segment rights, stack widths, 32-bit and PAE paging. Intel SDM vol. 3A ch. 3–5, 20.
+// Real and protected mode: limits, wrap-around, segment rights, stack widths, 32-bit and PAE paging. Intel
+// SDM vol. 3A ch. 3–5, 20.
 #include "tests/cpu/guest.h"
 
 using namespace vitrine;
@@ -8,7 +9,7 @@ namespace {
 
 /// Real mode at 0:7000h; vectors lead to HLTs at 5000h + 16 n; DS 2000h, SS:SP 3000:1000h.
 class RealGuest final : public BareMachine {
-  public:
+public:
     RealGuest() {
         for (unsigned v = 0; v < 256; ++v) poke<u32>(4 * v, 0x5000 + 16 * v), poke<u8>(0x5000 + 16 * v, 0xF4);
         auto& r = processor.mutable_registers();
@@ -36,7 +37,7 @@ class RealGuest final : public BareMachine {
 
 /// Flat 32-bit protected mode without paging, gates to HLTs at 5000h + 16 n, scratch selectors 18h–38h.
 class ProtectedGuest final : public BareMachine {
-  public:
+public:
     ProtectedGuest() {
         enter_long_mode();
         const u64 gdt[] = {0,
@@ -46,10 +47,12 @@ class ProtectedGuest final : public BareMachine {
                            0x00409720000000FF, // 20 expand-down at 200000h above FFh
                            0x00CF91000000FFFF, // 28 read-only
                            0x00CF99000000FFFF, // 30 execute-only
-                           0x00009330000000FF | u64{0xF} << 48 | 0xFF00, // 38 16-bit stack at 300000h, limit FFFFFh
+                           0x00009330000000FF | u64{0xF} << 48 |
+                               0xFF00,          // 38 16-bit stack at 300000h, limit FFFFFh
                            0x00CF13000000FFFF}; // 40 data that is not present
         for (unsigned i = 0; i < std::size(gdt); ++i) poke<u64>(Gdt + 8 * i, gdt[i]);
-        for (unsigned v = 0; v < 256; ++v) poke<u64>(Idt + 8 * v, (0x5000u + 16 * v) | u64{8} << 16 | u64{0x8E} << 40);
+        for (unsigned v = 0; v < 256; ++v)
+            poke<u64>(Idt + 8 * v, (0x5000u + 16 * v) | u64{8} << 16 | u64{0x8E} << 40);
         auto& r = processor.mutable_registers();
         r.cr0 = 0x33, r.cr4 = 0, r.msr.efer = 0, r.idtr.limit = 0x7FF, r.gdtr.limit = sizeof gdt - 1;
         r.seg[1].long_mode = false, r.seg[1].big = true;
@@ -110,7 +113,8 @@ GUEST_CODE(use_null, ".code32\n xor eax, eax\n mov es, eax\n mov eax, es:[0x2000
 GUEST_CODE(null_stack, ".code32\n xor eax, eax\n mov ss, eax\n hlt\n")
 GUEST_CODE(absent, ".code32\n mov eax, 0x40\n mov es, eax\n hlt\n")
 GUEST_CODE(absent_stack, ".code32\n mov eax, 0x40\n mov ss, eax\n hlt\n")
-GUEST_CODE(narrow_stack, ".code32\n mov eax, 0x38\n mov ss, eax\n mov esp, 0x12340000\n push 0x5A5A5A5A\n hlt\n")
+GUEST_CODE(narrow_stack,
+           ".code32\n mov eax, 0x38\n mov ss, eax\n mov esp, 0x12340000\n push 0x5A5A5A5A\n hlt\n")
 GUEST_CODE(jump_past_limit, ".code32\n mov eax, 0x700000\n jmp eax\n")
 GUEST_CODE(far_to_data, ".code32\n .byte 0xEA\n .long 0\n .word 0x10\n hlt\n")
 GUEST_CODE(load_mapped, ".code32\n mov eax, [0x400010]\n hlt\n")
@@ -213,8 +217,8 @@ TEST(ProtectedMode, ThirtyTwoBitPaging) { // 4.3
     ProtectedGuest g;
     auto& r = g.processor.mutable_registers();
     r.cr4 = cpu::PSE, r.cr3 = 0x600000, r.cr0 |= cpu::PG;
-    g.poke<u32>(0x600000, 0x83);                       // 4 MiB page, identity
-    g.poke<u32>(0x600004, 0x601003);                   // a table for 400000h
+    g.poke<u32>(0x600000, 0x83);     // 4 MiB page, identity
+    g.poke<u32>(0x600004, 0x601003); // a table for 400000h
     g.poke<u32>(0x601000, 0x500003);
     g.poke<u32>(0x500010, 0x12344321);
     g.go(load_mapped());

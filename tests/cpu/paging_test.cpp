@@ -1,4 +1,5 @@
-// Paging: error codes, rights, accessed and dirty bits, split accesses, stale translations. Intel SDM vol. 3A ch. 4.
+// Paging: error codes, rights, accessed and dirty bits, split accesses, stale translations. Intel SDM vol. 3A
+// ch. 4.
 #include "tests/cpu/guest.h"
 
 using namespace vitrine;
@@ -18,8 +19,11 @@ GUEST_CODE(modify, "lock add dword ptr [0x400010], 5\n out 0xF4, al\n")
 GUEST_CODE(split_read, "mov rax, [0x400FFC]\n out 0xF4, al\n")
 GUEST_CODE(split_write, "mov rax, -1\n mov [0x400FFC], rax\n out 0xF4, al\n")
 GUEST_CODE(touch_twice, "mov eax, [0x400010]\n out 0xF4, al\n mov eax, [0x400010]\n out 0xF4, al\n")
-GUEST_CODE(touch_invlpg, "mov eax, [0x400010]\n out 0xF4, al\n invlpg [0x400010]\n mov eax, [0x400010]\n out 0xF4, al\n")
-GUEST_CODE(touch_cr3, "mov eax, [0x400010]\n out 0xF4, al\n mov rax, cr3\n mov cr3, rax\n mov eax, [0x400010]\n out 0xF4, al\n")
+GUEST_CODE(touch_invlpg,
+           "mov eax, [0x400010]\n out 0xF4, al\n invlpg [0x400010]\n mov eax, [0x400010]\n out 0xF4, al\n")
+GUEST_CODE(
+    touch_cr3,
+    "mov eax, [0x400010]\n out 0xF4, al\n mov rax, cr3\n mov cr3, rax\n mov eax, [0x400010]\n out 0xF4, al\n")
 GUEST_CODE(read_then_write, "mov eax, [0x400010]\n out 0xF4, al\n mov [0x400010], eax\n out 0xF4, al\n")
 GUEST_CODE(with_ac, "pushfq\n or dword ptr [rsp], 0x40000\n popfq\n mov eax, [0x400010]\n out 0xF4, al\n")
 GUEST_CODE(misaligned_ac, "pushfq\n or dword ptr [rsp], 0x40000\n popfq\n mov eax, [0x400011]\n int 0x80\n")
@@ -31,16 +35,29 @@ void expect_page_fault(Guest& g, u64 cr2, u32 error) {
 } // namespace
 
 TEST(Paging, ErrorCodes) { // 4.7: P, W/R, U/S, RSVD, I/D
-    struct Row { std::span<const u8> code; u8 cpl; u64 bits; u32 error; };
+    struct Row {
+        std::span<const u8> code;
+        u8 cpl;
+        u64 bits;
+        u32 error;
+    };
     const Row rows[] = {
-        {read(), 0, 0, 0},           {write(), 0, 0, 2},
-        {read_user(), 3, 0, 4},      {write_user(), 3, 0, 6},
-        {read_user(), 3, P | W, 5},  {write_user(), 3, P | U, 7},
-        {write(), 0, P, 3},          {modify(), 0, P, 3}, // CR0.WP is set
-        {read(), 0, P | W | u64{1} << 45, 9}, {write_user(), 3, P | W | U | u64{1} << 50, 15},
-        {modify(), 0, 0, 2},         {execute(), 0, 0, 16},
-        {execute(), 0, P | NX, 17},  {execute(), 3, P, 21},
-        {execute(), 3, P | U | NX, 21}, {execute(), 3, 0, 20},
+        {read(), 0, 0, 0},
+        {write(), 0, 0, 2},
+        {read_user(), 3, 0, 4},
+        {write_user(), 3, 0, 6},
+        {read_user(), 3, P | W, 5},
+        {write_user(), 3, P | U, 7},
+        {write(), 0, P, 3},
+        {modify(), 0, P, 3}, // CR0.WP is set
+        {read(), 0, P | W | u64{1} << 45, 9},
+        {write_user(), 3, P | W | U | u64{1} << 50, 15},
+        {modify(), 0, 0, 2},
+        {execute(), 0, 0, 16},
+        {execute(), 0, P | NX, 17},
+        {execute(), 3, P, 21},
+        {execute(), 3, P | U | NX, 21},
+        {execute(), 3, 0, 20},
     };
     for (const Row& row : rows) {
         Guest g(row.cpl);
@@ -89,7 +106,8 @@ TEST(Paging, WriteProtectOff) {
 }
 TEST(Paging, RightsAreTheAndOfAllLevels) {
     Guest g(3);
-    g.poke<u64>(BareMachine::Tables + 0x2000 + 8 * (Page >> 21), (BareMachine::Tables + 0x3000 + 0x1000 * (Page >> 21)) | P | U); // PDE without W
+    g.poke<u64>(BareMachine::Tables + 0x2000 + 8 * (Page >> 21),
+                (BareMachine::Tables + 0x3000 + 0x1000 * (Page >> 21)) | P | U); // PDE without W
     g.commit();
     g.go(write_user());
     expect_page_fault(g, Page + 0x10, 7);
@@ -133,7 +151,8 @@ TEST(Paging, AccessedAndDirty) { // 4.8
     g.go(read());
     EXPECT_EQ(g.peek(Guest::pte(Page)) & 0xFFF, P | W | U | A);
     g.go(write());
-    EXPECT_EQ(g.peek(Guest::pte(Page)) & 0xFFF, P | W | U | A | D) << "a write through a translation that a read cached";
+    EXPECT_EQ(g.peek(Guest::pte(Page)) & 0xFFF, P | W | U | A | D)
+        << "a write through a translation that a read cached";
     Guest faulting; // an access that faults sets nothing in the leaf
     faulting.set_page(Page, P);
     faulting.go(write());
@@ -207,7 +226,8 @@ TEST(Paging, StaleTranslationsAreInTheSnapshot) {
     other.resume();
     EXPECT_EQ(other.gpr(cpu::RAX), 111u);
 }
-TEST(Paging, MoreRightsNeedNoInvalidation) { // 4.10.4.3: a spurious fault is allowed, this processor walks again
+TEST(Paging,
+     MoreRightsNeedNoInvalidation) { // 4.10.4.3: a spurious fault is allowed, this processor walks again
     Guest g;
     g.set_page(Page, P);
     g.go(read_then_write());

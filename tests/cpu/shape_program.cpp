@@ -170,7 +170,8 @@ std::vector<u8> random_instruction(Random& random, unsigned code_size) {
         if (code_size == 8 && random() % 2) code.push_back(static_cast<u8>(0x40 | (random() & 15)));
         if (map) code.push_back(0x0F);
         code.push_back(static_cast<u8>(opcode));
-        for (unsigned i = 0; i < 14; ++i) code.push_back(static_cast<u8>(random() % 3 ? random() & 0x3F : random()));
+        for (unsigned i = 0; i < 14; ++i)
+            code.push_back(static_cast<u8>(random() % 3 ? random() & 0x3F : random()));
         cpu::Decoded d;
         if (cpu::decode(code, code_size, d) != cpu::DecodeResult::Ok) continue;
         code.resize(d.length);
@@ -180,12 +181,12 @@ std::vector<u8> random_instruction(Random& random, unsigned code_size) {
 
 /// A buffer for structured programs: instructions, and the places that may be patched.
 class Structured {
-  public:
+public:
     explicit Structured(u64 seed) : random_(seed) {}
     void generate();
     std::vector<u8> code;
     std::vector<u64> patches; ///< addresses of 32-bit immediates
-  private:
+private:
     static constexpr u64 Base = BareMachine::Code, Data = BareMachine::Data;
     u64 here() const { return Base + code.size(); }
     void bytes(std::initializer_list<unsigned> list) {
@@ -222,11 +223,13 @@ void Structured::plain() {
     using namespace cpu;
     const auto excluded = [](unsigned map, unsigned op) {
         if (map == 0)
-            return (op >= 0x50 && op < 0x60) || (op >= 0x6C && op <= 0x7F) || (op >= 0x8C && op <= 0x8F) || op == 0x9A || op == 0x9B || op == 0x9C ||
-                   op == 0x9D || op == 0x68 || op == 0x6A || (op >= 0xA0 && op <= 0xA3) || (op >= 0xC2 && op <= 0xC5) || (op >= 0xC8 && op <= 0xCF) ||
+            return (op >= 0x50 && op < 0x60) || (op >= 0x6C && op <= 0x7F) || (op >= 0x8C && op <= 0x8F) ||
+                   op == 0x9A || op == 0x9B || op == 0x9C || op == 0x9D || op == 0x68 || op == 0x6A ||
+                   (op >= 0xA0 && op <= 0xA3) || (op >= 0xC2 && op <= 0xC5) || (op >= 0xC8 && op <= 0xCF) ||
                    op == 0xD7 || (op >= 0xE0 && op <= 0xF4) || op == 0xFA || op == 0xFB || op == 0xFF;
-        return op < 0x0D || (op >= 0x20 && op <= 0x23) || (op >= 0x30 && op <= 0x35) || (op >= 0x80 && op <= 0x8F) || op == 0xA0 || op == 0xA1 ||
-               op == 0xA8 || op == 0xA9 || op == 0xB2 || op == 0xB4 || op == 0xB5 || op == 0xC7;
+        return op < 0x0D || (op >= 0x20 && op <= 0x23) || (op >= 0x30 && op <= 0x35) ||
+               (op >= 0x80 && op <= 0x8F) || op == 0xA0 || op == 0xA1 || op == 0xA8 || op == 0xA9 ||
+               op == 0xB2 || op == 0xB4 || op == 0xB5 || op == 0xC7;
     };
     const auto kept = [](unsigned r) { return r == RSP || r >= 12; };
     for (;;) {
@@ -234,8 +237,11 @@ void Structured::plain() {
         Decoded d;
         if (decode(c, 8, d) != DecodeResult::Ok || excluded(d.map, d.opcode)) continue;
         if (d.has_modrm && (kept(d.reg) || (d.mod == 3 && kept(d.rm)))) continue;
-        if (!d.has_modrm && (d.map == 0 ? d.opcode >= 0x90 && d.opcode < 0xC0 : d.opcode >= 0xC8) && kept(d.rm)) continue;
-        const bool tame = d.map == 0 && (d.opcode < 0x40 || (d.opcode >= 0x80 && d.opcode < 0x9A) || (d.opcode >= 0xB0 && d.opcode < 0xC2));
+        if (!d.has_modrm && (d.map == 0 ? d.opcode >= 0x90 && d.opcode < 0xC0 : d.opcode >= 0xC8) &&
+            kept(d.rm))
+            continue;
+        const bool tame = d.map == 0 && (d.opcode < 0x40 || (d.opcode >= 0x80 && d.opcode < 0x9A) ||
+                                         (d.opcode >= 0xB0 && d.opcode < 0xC2));
         const bool risky = d.memory() || !tame;
         if (d.memory()) { // rebuild: prefixes, opcode, [r12 + disp32], the immediate
             std::vector<u8> fresh;
@@ -259,8 +265,10 @@ void Structured::plain() {
             c = fresh;
         }
         const auto put = [&] { code.insert(code.end(), c.begin(), c.end()); };
-        if (risky) recovering(put);
-        else put();
+        if (risky)
+            recovering(put);
+        else
+            put();
         return;
     }
 }
@@ -292,8 +300,11 @@ void Structured::snippet() {
     }
     case 5: // call, direct or through a register
         if (functions_.empty()) break;
-        if (pick(2)) bytes({0xE8}), word(functions_[pick(static_cast<unsigned>(functions_.size()))] - here() - 4);
-        else bytes({0xB8}), word(functions_[pick(static_cast<unsigned>(functions_.size()))]), bytes({0xFF, 0xD0});
+        if (pick(2))
+            bytes({0xE8}), word(functions_[pick(static_cast<unsigned>(functions_.size()))] - here() - 4);
+        else
+            bytes({0xB8}), word(functions_[pick(static_cast<unsigned>(functions_.size()))]),
+                bytes({0xFF, 0xD0});
         break;
     case 6: { // a function, jumped over
         bytes({0xE9});
@@ -306,13 +317,13 @@ void Structured::snippet() {
         std::memcpy(&code[at], &distance, 4);
         break;
     }
-    case 7: recovering([&] { bytes({0x0F, 0x0B}); }); break;                               // ud2
-    case 8: recovering([&] { bytes({0x31, 0xC9, 0xF7, 0xF1}); }); break;                   // division by zero
+    case 7: recovering([&] { bytes({0x0F, 0x0B}); }); break;             // ud2
+    case 8: recovering([&] { bytes({0x31, 0xC9, 0xF7, 0xF1}); }); break; // division by zero
     case 9: // a page that is not mapped, in the middle of a block
         plains(2);
         recovering([&] { bytes({0xFF, 0xC0, 0x8B, 0x04, 0x25}), word(0x700000); });
         break;
-    case 10: bytes({0xCD, 0x41}); break;                                                   // int 41h
+    case 10: bytes({0xCD, 0x41}); break; // int 41h
     case 11:
     case 12: // self-modifying code: an immediate of here, of before, through the other mapping
         if (pick(2) || patches.empty()) {
@@ -326,24 +337,32 @@ void Structured::snippet() {
             bytes({0xC7, 0x04, 0x25}), word(target | (pick(2) ? AliasBase : 0)), word(random_());
         }
         break;
-    case 13: bytes({0xE5, 0x71}); break;                                  // in eax, 71h: the time
+    case 13: bytes({0xE5, 0x71}); break;                                        // in eax, 71h: the time
     case 14: bytes({0xB8}), word(100 + pick(3000)), bytes({0xE7, 0x40}); break; // arm the timer
     case 15: bytes({0x8B, 0x04, 0x25}), word(MmioBase + pick(0xFF0)); break;
     case 16: bytes({0x89, 0x04, 0x25}), word(MmioBase + pick(0xFF0)); break;
     case 17: bytes({0x0F, 0x31}); break; // rdtsc
-    case 18: // invlpg, or reload CR3
-        if (pick(2)) bytes({0x0F, 0x01, 0x3C, 0x25}), word(data);
-        else bytes({0x0F, 0x20, 0xD8, 0x0F, 0x22, 0xD8});
+    case 18:                             // invlpg, or reload CR3
+        if (pick(2))
+            bytes({0x0F, 0x01, 0x3C, 0x25}), word(data);
+        else
+            bytes({0x0F, 0x20, 0xD8, 0x0F, 0x22, 0xD8});
         break;
-    case 19: bytes({0x80, 0x34, 0x25}), word(BareMachine::Tables + 0x4000 + 8 * pick(4)), bytes({1u << pick(2)}); break; // toggle P or W of a data page
-    case 20: bytes({0x9C, 0x81, 0x0C, 0x24}), word(0x100), bytes({0x9D}), plains(2), bytes({0x9C, 0x81, 0x24, 0x24}), word(~u64{0x100}), bytes({0x9D}); break; // TF
+    case 19:
+        bytes({0x80, 0x34, 0x25}), word(BareMachine::Tables + 0x4000 + 8 * pick(4)), bytes({1u << pick(2)});
+        break; // toggle P or W of a data page
+    case 20:
+        bytes({0x9C, 0x81, 0x0C, 0x24}), word(0x100), bytes({0x9D}), plains(2),
+            bytes({0x9C, 0x81, 0x24, 0x24}), word(~u64{0x100}), bytes({0x9D});
+        break; // TF
     case 21: bytes({pick(3) ? 0xFBu : 0xFAu}); break;
     case 22: bytes({0x66, 0x8C, 0xD0, 0x8E, 0xD0}), plains(1); break; // mov ss, ax
     case 23:
     case 24: { // rep movs/stos/cmps/scas, also into a missing page
         static constexpr u8 ops[] = {0xA4, 0xA5, 0xAA, 0xAB, 0xA6, 0xAF};
         recovering([&] {
-            bytes({0xBE}), word(data), bytes({0xBF}), word(pick(4) ? Data + pick(0x3F00) : Data + 0x3FC0), bytes({0xB9}), word(pick(200));
+            bytes({0xBE}), word(data), bytes({0xBF}), word(pick(4) ? Data + pick(0x3F00) : Data + 0x3FC0),
+                bytes({0xB9}), word(pick(200));
             if (pick(6) == 0) bytes({0xFD});
             bytes({pick(4) ? 0xF3u : 0xF2u});
             if (pick(2)) bytes({0x48});
@@ -357,8 +376,8 @@ void Structured::snippet() {
 }
 
 void Structured::generate() {
-    bytes({0x41, 0xBC}), word(Data);              // mov r12d, Data
-    bytes({0x4C, 0x8D, 0x3D}), word(0);           // lea r15, [rip]
+    bytes({0x41, 0xBC}), word(Data);               // mov r12d, Data
+    bytes({0x4C, 0x8D, 0x3D}), word(0);            // lea r15, [rip]
     bytes({0xB8}), word(500), bytes({0xE7, 0x40}); // arm the timer
     bytes({0xFB});
     for (unsigned n = 0; n < 150 && code.size() < 0x3E00; ++n) snippet(), plains(3);
@@ -371,13 +390,15 @@ void fill_random(BareMachine& m, Random& random, u64 base, u64 size, unsigned co
         std::vector<u8> c;
         if (random() % 12 == 0)
             for (unsigned i = 0; i < 8; ++i) c.push_back(static_cast<u8>(random()));
-        else c = random_instruction(random, code_size);
+        else
+            c = random_instruction(random, code_size);
         m.load(at, c);
         at += c.size();
     }
 }
 void set_gate(BareMachine& m, unsigned vector, u64 target) {
-    m.poke<u64>(BareMachine::Idt + 16 * vector, (target & 0xFFFF) | u64{8} << 16 | u64{0xEE} << 40 | (target >> 16) << 48);
+    m.poke<u64>(BareMachine::Idt + 16 * vector,
+                (target & 0xFFFF) | u64{8} << 16 | u64{0xEE} << 40 | (target >> 16) << 48);
 }
 
 } // namespace
@@ -390,12 +411,15 @@ std::vector<u64> load_program(BareMachine& m, ProgramKind kind, u64 seed) {
     switch (kind) {
     case ProgramKind::Structured: {
         m.enter_long_mode();
-        m.poke<u64>(BareMachine::Tables + 0x1000 + 8, (BareMachine::Tables + 0x2000) | 7);           // AliasBase
-        m.poke<u64>(BareMachine::Tables + 0x2000 + 8 * (MmioBase >> 21), (MmioBase & ~u64{0x1FFFFF}) | 0x83); // one 2 MiB page
-        for (u64 page : {0x204000ull, 0x700000ull}) m.poke<u64>(BareMachine::Tables + 0x3000 + 8 * (page >> 12), 0);
+        m.poke<u64>(BareMachine::Tables + 0x1000 + 8, (BareMachine::Tables + 0x2000) | 7); // AliasBase
+        m.poke<u64>(BareMachine::Tables + 0x2000 + 8 * (MmioBase >> 21),
+                    (MmioBase & ~u64{0x1FFFFF}) | 0x83); // one 2 MiB page
+        for (u64 page : {0x204000ull, 0x700000ull})
+            m.poke<u64>(BareMachine::Tables + 0x3000 + 8 * (page >> 12), 0);
         m.load(0x6000, resume_without_code()), m.load(0x6100, resume_with_code());
         m.load(0x6200, count_and_return()), m.load(0x6300, timer_handler());
-        for (unsigned v = 0; v < 32; ++v) set_gate(m, v, v == 8 || (v >= 10 && v <= 14) || v == 17 ? 0x6100 : 0x6000);
+        for (unsigned v = 0; v < 32; ++v)
+            set_gate(m, v, v == 8 || (v >= 10 && v <= 14) || v == 17 ? 0x6100 : 0x6000);
         for (unsigned v : {1u, 2u, 3u, 0x41u}) set_gate(m, v, 0x6200);
         set_gate(m, 0x40, 0x6300);
         Structured program(seed);
@@ -405,7 +429,8 @@ std::vector<u64> load_program(BareMachine& m, ProgramKind kind, u64 seed) {
     }
     case ProgramKind::Chaos64: {
         m.enter_long_mode(3);
-        for (u64 page = 0; page < m.ram.size() >> 12; ++page) { // all but the program's pages belong to the supervisor
+        for (u64 page = 0; page < m.ram.size() >> 12;
+             ++page) { // all but the program's pages belong to the supervisor
             const u64 at = page << 12;
             u64 entry = at | 3;
             if (at >= BareMachine::Code && at < BareMachine::Code + 0x5000) entry = at | 7;
@@ -429,7 +454,8 @@ std::vector<u64> load_program(BareMachine& m, ProgramKind kind, u64 seed) {
         m.enter_long_mode();
         const u64 gdt[] = {0, 0x00CF9B000000FFFF, 0x00CF93000000FFFF};
         for (unsigned i = 0; i < 3; ++i) m.poke<u64>(BareMachine::Gdt + 8 * i, gdt[i]);
-        for (unsigned v = 0; v < 256; ++v) m.poke<u64>(BareMachine::Idt + 8 * v, 0x6000 | u64{8} << 16 | u64{0x8E} << 40);
+        for (unsigned v = 0; v < 256; ++v)
+            m.poke<u64>(BareMachine::Idt + 8 * v, 0x6000 | u64{8} << 16 | u64{0x8E} << 40);
         m.load(0x6000, restart_protected());
         fill_random(m, random, BareMachine::Code, 0x5000, 4);
         r.cr0 = 0x33, r.msr.efer = 0, r.idtr.limit = 0x7FF;

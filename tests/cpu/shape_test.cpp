@@ -1,8 +1,10 @@
-// Shape independence (design.md laws 3 and 4): block cache, fusion, precise mode, host cache flushes, how run() is cut,
-// hooks, and save/restore at any step change nothing that the guest can see — registers, TLBs, predictors, memory, steps, cycles.
+// Shape independence (design.md laws 3 and 4): block cache, fusion, precise mode, host cache flushes, how
+// run() is cut, hooks, and save/restore at any step change nothing that the guest can see — registers, TLBs,
+// predictors, memory, steps, cycles.
 //
-// Each random program runs once as the reference (every instruction by itself, nothing cached) and once per variant; all
-// record a digest at the same steps. VITRINE_SEED and VITRINE_COUNT (programs of each kind) widen it.
+// Each random program runs once as the reference (every instruction by itself, nothing cached) and once per
+// variant; all record a digest at the same steps. VITRINE_SEED and VITRINE_COUNT (programs of each kind)
+// widen it.
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
@@ -17,13 +19,15 @@ namespace {
 
 /// A board with a timer (port 40h, one shot, vector 40h) and registers that show when they are read.
 class ShapeMachine final : public BareMachine {
-  public:
+public:
     explicit ShapeMachine(const cpu::Options& options) : BareMachine(8u << 20, options) {}
     u64 mmio_read(u64 pa, unsigned size) override {
-        return (pa * 0x9E3779B97F4A7C15 ^ processor.cycles() << 20 ^ processor.steps()) & (~u64{0} >> (64 - 8 * size));
+        return (pa * 0x9E3779B97F4A7C15 ^ processor.cycles() << 20 ^ processor.steps()) &
+               (~u64{0} >> (64 - 8 * size));
     }
     void mmio_write(u64 pa, unsigned size, u64 value) override {
-        written = (written ^ pa ^ value ^ size ^ processor.cycles() << 32 ^ processor.steps()) * 0x9E3779B97F4A7C15;
+        written =
+            (written ^ pa ^ value ^ size ^ processor.cycles() << 32 ^ processor.steps()) * 0x9E3779B97F4A7C15;
     }
     u32 port_read(u16 port, unsigned) override { return static_cast<u32>(processor.cycles() + port); }
     void port_write(u16 port, unsigned size, u32 value) override {
@@ -41,10 +45,14 @@ struct Variant {
 };
 constexpr Variant Reference{"reference", false, false, true, false, false, false};
 constexpr Variant Variants[] = {
-    {"fast", true, true, false, false, false, false},       {"fast, cut at random", true, true, false, false, true, false},
-    {"no fusion", true, false, false, false, false, false}, {"no block cache", false, true, false, false, true, false},
-    {"always precise", true, true, true, false, true, false}, {"random flushes", true, true, false, true, true, false},
-    {"restored", true, true, false, false, true, true},     {"hooked", true, true, false, false, false, false, true},
+    {"fast", true, true, false, false, false, false},
+    {"fast, cut at random", true, true, false, false, true, false},
+    {"no fusion", true, false, false, false, false, false},
+    {"no block cache", false, true, false, false, true, false},
+    {"always precise", true, true, true, false, true, false},
+    {"random flushes", true, true, false, true, true, false},
+    {"restored", true, true, false, false, true, true},
+    {"hooked", true, true, false, false, false, false, true},
 };
 
 struct Record {
@@ -59,10 +67,14 @@ u64 digest_of(const void* data, std::size_t size) {
 }
 Record record(ShapeMachine& m, bool whole) {
     Record r;
-    r.steps = m.processor.steps(), r.cycles = m.processor.cycles(), r.rip = m.processor.rip(), r.writes = m.written;
+    r.steps = m.processor.steps(), r.cycles = m.processor.cycles(), r.rip = m.processor.rip(),
+    r.writes = m.written;
     const cpu::Registers& regs = m.processor.registers();
     Archive a = Archive::digester();
-    for (u64 g : regs.gpr) { u64 v = g; a(v); }
+    for (u64 g : regs.gpr) {
+        u64 v = g;
+        a(v);
+    }
     for (cpu::Xmm x : regs.xmm) a(x.lo, x.hi);
     for (auto st : regs.x87.physical) a(st);
     u64 flags = regs.rflags, cr2 = regs.cr2, dr6 = regs.dr[6];
@@ -90,7 +102,9 @@ std::vector<Record> run_program(ProgramKind kind, u64 seed, const Variant& v) {
     std::mt19937_64 world(seed ^ 0x5EED), cuts(seed * 31 + static_cast<u64>(v.name[0]));
     u64 next_write = 4000 + world() % 3000, next_nmi = 9000;
     if (v.hooks)
-        for (unsigned i = 0; i < 200; ++i) m->processor.add_hook((kind == ProgramKind::ChaosReal ? 0x10000 : BareMachine::Code) + cuts() % 0x4000);
+        for (unsigned i = 0; i < 200; ++i)
+            m->processor.add_hook((kind == ProgramKind::ChaosReal ? 0x10000 : BareMachine::Code) +
+                                  cuts() % 0x4000);
     std::vector<Record> out;
     u64 hook_stops = 0;
     u64 next_small = Small, next_whole = Whole;
@@ -102,7 +116,9 @@ std::vector<Record> run_program(ProgramKind kind, u64 seed, const Variant& v) {
             p.set_interrupt_request(true);
         }
         if (p.cycles() >= next_write) { // a device writes code
-            const u64 at = patches.empty() ? (kind == ProgramKind::ChaosReal ? 0x10000 : BareMachine::Code) + world() % 0x4000 : patches[world() % patches.size()];
+            const u64 at = patches.empty() ? (kind == ProgramKind::ChaosReal ? 0x10000 : BareMachine::Code) +
+                                                 world() % 0x4000
+                                           : patches[world() % patches.size()];
             const u32 value = static_cast<u32>(world());
             m->poke(at, value);
             next_write += 4000 + world() % 3000;
@@ -135,7 +151,8 @@ std::vector<Record> run_program(ProgramKind kind, u64 seed, const Variant& v) {
         if (stop == cpu::Stop::Halted) p.skip_to(event);
         if (stop == cpu::Stop::TripleFault) break;
         hook_stops += stop == cpu::Stop::Hook;
-        if (v.hooks && hook_stops % 97 == 96) p.remove_hook(p.rip()), p.add_hook(p.rip()); // hooks come and go
+        if (v.hooks && hook_stops % 97 == 96)
+            p.remove_hook(p.rip()), p.add_hook(p.rip()); // hooks come and go
     }
     if (v.hooks && kind == ProgramKind::Structured) {
         EXPECT_GT(hook_stops, 0u);
@@ -144,7 +161,9 @@ std::vector<Record> run_program(ProgramKind kind, u64 seed, const Variant& v) {
     if (std::getenv("VITRINE_VERBOSE") && v.name == Reference.name) {
         std::map<unsigned, unsigned> vectors;
         for (const auto& d : m->deliveries) ++vectors[d.vector];
-        std::printf("kind %u seed %llu: steps %llu, %zu deliveries:", static_cast<unsigned>(kind), static_cast<unsigned long long>(seed), static_cast<unsigned long long>(m->processor.steps()), m->deliveries.size());
+        std::printf("kind %u seed %llu: steps %llu, %zu deliveries:", static_cast<unsigned>(kind),
+                    static_cast<unsigned long long>(seed),
+                    static_cast<unsigned long long>(m->processor.steps()), m->deliveries.size());
         for (const auto& [vector, n] : vectors) std::printf(" %u x %u", vector, n);
         std::printf("\n");
     }
@@ -164,10 +183,16 @@ void compare(ProgramKind kind, u64 default_seed) {
             const std::vector<Record> got = run_program(kind, seed, v);
             const auto [a, b] = std::ranges::mismatch(expected, got);
             if (a == expected.end() && b == got.end()) continue;
-            ASSERT_TRUE(a != expected.end() && b != got.end()) << "seed " << seed << ", " << v.name << ": stopped elsewhere, step " << got.back().steps << " not " << expected.back().steps;
-            ADD_FAILURE() << "seed " << seed << ", " << v.name << ": by step " << std::dec << a->steps << " (got " << b->steps << ") cycles " << a->cycles << " got " << b->cycles << std::hex
-                          << ", rip " << a->rip << " got " << b->rip << (a->registers != b->registers ? ", registers" : "") << (a->state != b->state ? ", state" : "")
-                          << (a->memory != b->memory ? ", memory" : "") << (a->writes != b->writes ? ", writes to devices" : "") << " differ";
+            ASSERT_TRUE(a != expected.end() && b != got.end())
+                << "seed " << seed << ", " << v.name << ": stopped elsewhere, step " << got.back().steps
+                << " not " << expected.back().steps;
+            ADD_FAILURE() << "seed " << seed << ", " << v.name << ": by step " << std::dec << a->steps
+                          << " (got " << b->steps << ") cycles " << a->cycles << " got " << b->cycles
+                          << std::hex << ", rip " << a->rip << " got " << b->rip
+                          << (a->registers != b->registers ? ", registers" : "")
+                          << (a->state != b->state ? ", state" : "")
+                          << (a->memory != b->memory ? ", memory" : "")
+                          << (a->writes != b->writes ? ", writes to devices" : "") << " differ";
         }
     }
     // A generator that only triple-faults would prove nothing.

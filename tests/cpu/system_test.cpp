@@ -1,4 +1,5 @@
-// Control registers, EFER, LOCK, CMPXCHG16B, instruction length, debug registers, MXCSR, CPUID. Intel SDM vol. 2, vol. 3A ch. 2.
+// Control registers, EFER, LOCK, CMPXCHG16B, instruction length, debug registers, MXCSR, CPUID. Intel SDM
+// vol. 2, vol. 3A ch. 2.
 #include "tests/cpu/guest.h"
 
 using namespace vitrine;
@@ -112,7 +113,8 @@ TEST(System, CompareExchange16BytesWantsAlignment) {
     Guest g;
     g.poke<u64>(0x200000, 1), g.poke<u64>(0x200008, 2);
     auto& r = g.regs();
-    r.gpr[cpu::RSI] = 0x200000, r.gpr[cpu::RAX] = 1, r.gpr[cpu::RDX] = 2, r.gpr[cpu::RBX] = 3, r.gpr[cpu::RCX] = 4;
+    r.gpr[cpu::RSI] = 0x200000, r.gpr[cpu::RAX] = 1, r.gpr[cpu::RDX] = 2, r.gpr[cpu::RBX] = 3,
+    r.gpr[cpu::RCX] = 4;
     g.go(pair(), 10);
     EXPECT_EQ(g.peek(0x200000), 3u);
     EXPECT_EQ(g.peek(0x200008), 4u);
@@ -122,7 +124,8 @@ TEST(System, CompareExchange16BytesWantsAlignment) {
     odd.go(pair(), 10);
     EXPECT_FAULT(odd, 13, 0);
 }
-TEST(System, CompareExchangeAlwaysWrites) { // vol. 2: the destination gets a write cycle without regard to the result
+TEST(System,
+     CompareExchangeAlwaysWrites) { // vol. 2: the destination gets a write cycle without regard to the result
     Guest g;
     g.set_page(0x400000, 1);
     g.regs().gpr[cpu::RAX] = 77;

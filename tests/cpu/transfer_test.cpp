@@ -1,16 +1,20 @@
-// Control transfers in 64-bit mode: IRET, SYSCALL and SYSRET, canonical targets, far returns. Intel SDM vol. 2; 3A 5.8.7, 6.14.3.
+// Control transfers in 64-bit mode: IRET, SYSCALL and SYSRET, canonical targets, far returns. Intel SDM vol.
+// 2; 3A 5.8.7, 6.14.3.
 #include "tests/cpu/guest.h"
 
 using namespace vitrine;
 using namespace vitrine::test;
 
 namespace {
-GUEST_CODE(iret_same_level, "mov rax, rsp\n push 0x10\n push rax\n push 0x202\n push 8\n push 0x6000\n iretq\n")
+GUEST_CODE(iret_same_level,
+           "mov rax, rsp\n push 0x10\n push rax\n push 0x202\n push 8\n push 0x6000\n iretq\n")
 GUEST_CODE(iret_null_ss, "push 0\n push 0x205000\n push 2\n push 8\n push 0x6000\n iretq\n")
 GUEST_CODE(iret_to_user, "push 0x1B\n push 0x205000\n push 0x3202\n push 0x23\n push 0x6000\n iretq\n")
-GUEST_CODE(iret_nested, "push 0x1B\n push 0x205000\n push 0x2\n push 0x23\n push 0x6000\n pushfq\n or dword ptr [rsp], 0x4000\n popfq\n iretq\n")
+GUEST_CODE(iret_nested, "push 0x1B\n push 0x205000\n push 0x2\n push 0x23\n push 0x6000\n pushfq\n or dword "
+                        "ptr [rsp], 0x4000\n popfq\n iretq\n")
 GUEST_CODE(iret_null_cs, "push 0x10\n push 0x205000\n push 2\n push 0\n push 0x6000\n iretq\n")
-GUEST_CODE(iret_far_away, "mov rax, 0x800000000000\n push 0x10\n push 0x205000\n push 2\n push 8\n push rax\n iretq\n")
+GUEST_CODE(iret_far_away,
+           "mov rax, 0x800000000000\n push 0x10\n push 0x205000\n push 2\n push 8\n push rax\n iretq\n")
 GUEST_CODE(iret_user_flags, "push 0x1B\n push 0x205000\n push 0x3F02\n push 0x23\n push 0x6000\n iretq\n")
 GUEST_CODE(stop, "out 0xF4, al\n hlt\n")
 GUEST_CODE(system_call, "stc\n syscall\n")
@@ -127,7 +131,8 @@ TEST(Transfer, NonCanonicalNearTargetsFaultAtTheBranch) {
         const u64 rsp = g.gpr(cpu::RSP);
         g.go(code);
         EXPECT_FAULT(g, 13, 0);
-        EXPECT_EQ(g.frame(1), BareMachine::Code + code.size() - (code.size() == 12 ? (code.back() == 0xC3 ? 1 : 2) : 2));
+        EXPECT_EQ(g.frame(1),
+                  BareMachine::Code + code.size() - (code.size() == 12 ? (code.back() == 0xC3 ? 1 : 2) : 2));
         EXPECT_LE(g.frame(4), rsp);
     }
     Guest call; // CALL pushes nothing then

@@ -1,5 +1,6 @@
-// x87 and MMX as a system sees them: deferred exceptions, #NM, environments, the MMX transition. Intel SDM vol. 1 ch. 8, 9; 3A 12.
-// Values and flags of every instruction are compared with the host's processor in tests/silicon.
+// x87 and MMX as a system sees them: deferred exceptions, #NM, environments, the MMX transition. Intel SDM
+// vol. 1 ch. 8, 9; 3A 12. Values and flags of every instruction are compared with the host's processor in
+// tests/silicon.
 #include "tests/cpu/guest.h"
 
 using namespace vitrine;
@@ -20,23 +21,30 @@ GUEST_CODE(divide, R"(
     fwait
     out 0xF4, al
 )")
-GUEST_CODE(divide_wait, "fninit\n fldcw [0x200000]\n fld1\n fldz\n fdivp\n mov eax, 7\n fwait\n out 0xF4, al\n")
-GUEST_CODE(divide_clear, "fninit\n fldcw [0x200000]\n fld1\n fldz\n fdivp\n fnclex\n fwait\n fld1\n out 0xF4, al\n")
+GUEST_CODE(divide_wait,
+           "fninit\n fldcw [0x200000]\n fld1\n fldz\n fdivp\n mov eax, 7\n fwait\n out 0xF4, al\n")
+GUEST_CODE(divide_clear,
+           "fninit\n fldcw [0x200000]\n fld1\n fldz\n fdivp\n fnclex\n fwait\n fld1\n out 0xF4, al\n")
 GUEST_CODE(invalid_unmasked, "fninit\n fldcw [0x200000]\n fldz\n fldz\n fdivp\n out 0xF4, al\n")
 GUEST_CODE(underflow_of_stack, "fninit\n fadd st(0), st(1)\n out 0xF4, al\n")
-GUEST_CODE(overflow_of_stack, "fninit\n fldz\n fldz\n fldz\n fldz\n fldz\n fldz\n fldz\n fldz\n fld1\n out 0xF4, al\n")
+GUEST_CODE(overflow_of_stack,
+           "fninit\n fldz\n fldz\n fldz\n fldz\n fldz\n fldz\n fldz\n fldz\n fld1\n out 0xF4, al\n")
 GUEST_CODE(load_one, "fld1\n out 0xF4, al\n")
 GUEST_CODE(just_wait, "fwait\n out 0xF4, al\n")
 GUEST_CODE(just_status, "fnstsw ax\n out 0xF4, al\n")
 GUEST_CODE(pointers, "fninit\n fld dword ptr [0x200040]\n fnstenv [0x200100]\n out 0xF4, al\n")
-GUEST_CODE(save_restore, "fninit\n fldpi\n fld1\n fnsave [0x200100]\n frstor [0x200100]\n fxch\n fstp qword ptr [0x200300]\n out 0xF4, al\n")
+GUEST_CODE(save_restore, "fninit\n fldpi\n fld1\n fnsave [0x200100]\n frstor [0x200100]\n fxch\n fstp qword "
+                         "ptr [0x200300]\n out 0xF4, al\n")
 GUEST_CODE(save_short, "fninit\n fldpi\n data16 fnsave [0x200100]\n out 0xF4, al\n")
 GUEST_CODE(store_to_hole, "fninit\n fld1\n fstp qword ptr [0x400000]\n out 0xF4, al\n")
-GUEST_CODE(precision, "fninit\n fldcw [0x200000]\n fld1\n fild dword ptr [0x200010]\n fdivp\n fstp tbyte ptr [0x200100]\n out 0xF4, al\n")
-GUEST_CODE(to_mmx, "fninit\n fld1\n fld1\n movq mm3, [0x200040]\n fnstenv [0x200100]\n out 0xF4, al\n emms\n fnstenv [0x200100]\n out 0xF4, al\n")
+GUEST_CODE(precision, "fninit\n fldcw [0x200000]\n fld1\n fild dword ptr [0x200010]\n fdivp\n fstp tbyte ptr "
+                      "[0x200100]\n out 0xF4, al\n")
+GUEST_CODE(to_mmx, "fninit\n fld1\n fld1\n movq mm3, [0x200040]\n fnstenv [0x200100]\n out 0xF4, al\n emms\n "
+                   "fnstenv [0x200100]\n out 0xF4, al\n")
 GUEST_CODE(mmx_alone, "paddb mm0, mm1\n out 0xF4, al\n")
 GUEST_CODE(mmx_pending, "fninit\n fldcw [0x200000]\n fld1\n fldz\n fdivp\n pxor mm0, mm0\n out 0xF4, al\n")
-GUEST_CODE(fxsave_after, "fninit\n fld1\n fxsave [0x200100]\n fninit\n fxrstor [0x200100]\n fadd st(0), st(0)\n fstp qword ptr [0x200300]\n out 0xF4, al\n")
+GUEST_CODE(fxsave_after, "fninit\n fld1\n fxsave [0x200100]\n fninit\n fxrstor [0x200100]\n fadd st(0), "
+                         "st(0)\n fstp qword ptr [0x200300]\n out 0xF4, al\n")
 
 u64 physical(Guest& g, unsigned n) {
     u64 v = 0;
@@ -50,7 +58,8 @@ TEST(X87, UnmaskedExceptionsAreDeferred) { // 8.7
     g.poke<u16>(0x200000, 0x37B); // ZM clear
     g.go(divide());
     EXPECT_FAULT(g, 16, 0);
-    EXPECT_EQ(g.frame(0), BareMachine::Code + 32) << "FNSTENV masks, FLDCW unmasks and makes it pending again, FWAIT raises it";
+    EXPECT_EQ(g.frame(0), BareMachine::Code + 32)
+        << "FNSTENV masks, FLDCW unmasks and makes it pending again, FWAIT raises it";
     EXPECT_EQ(g.gpr(cpu::RAX) & 0x8084, 0x8084u) << "B, ES, ZE";
     EXPECT_EQ(g.regs().x87.status >> 11 & 7, 6u) << "the operands stay";
     const u32 fip = static_cast<u32>(g.peek(0x20010C));
@@ -168,7 +177,8 @@ TEST(Mmx, TransitionAndEmms) { // 3A table 12-1
     EXPECT_EQ(g.regs().x87.status >> 11 & 7, 0u) << "TOP is 0";
     EXPECT_EQ(g.regs().x87.tag_valid, 0xFFu);
     EXPECT_EQ(physical(g, 3), 0x0123456789ABCDEFu);
-    EXPECT_EQ(g.regs().x87.physical[3][8] & g.regs().x87.physical[3][9], 0xFFu) << "sign and exponent are ones";
+    EXPECT_EQ(g.regs().x87.physical[3][8] & g.regs().x87.physical[3][9], 0xFFu)
+        << "sign and exponent are ones";
     EXPECT_EQ(g.peek(0x200108) & 0xC0, 0x80u) << "FNSTENV calls MM3 special";
     g.resume();
     EXPECT_EQ(g.regs().x87.tag_valid, 0u);

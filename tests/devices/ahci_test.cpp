@@ -118,8 +118,8 @@ TEST_F(AhciTest, ReadsAndWritesThroughScatteredBuffers) {
     issue(3);
     run();
     EXPECT_EQ(in(P0 + Is), 1u);
-    EXPECT_TRUE(
-        std::equal(&ram.bytes[Data + 3 * 0x8000], &ram.bytes[Data + 3 * 0x8000 + 8192], &disk.bytes[1234 * 512]));
+    EXPECT_TRUE(std::equal(&ram.bytes[Data + 3 * 0x8000], &ram.bytes[Data + 3 * 0x8000 + 8192],
+                           &disk.bytes[1234 * 512]));
     for (unsigned i = 0; i < 4096; ++i) ram.bytes[Data + i] = static_cast<u8>(i * 3);
     build(0, 0xCA, 77, 8, 4, 1024, true);
     issue(0);

@@ -22,11 +22,13 @@ struct ApicTest : testing::Test {
          .nmi = [this] { ++nmis; },
          .external_acknowledge = [this] { return pic_vector; },
          .end_of_interrupt = [this](u8 vector) { ended.push_back(vector), ioapic.end_of_interrupt(vector); },
-         .send = [this](LocalApic& source, const InterruptMessage& m, Shorthand s) { bus.send(source, m, s); }}};
-    LocalApic second{clock.events,
-                     1,
-                     false,
-                     {.init = [this] { ++inits; }, .start_up = [this](u8 vector) { start_ups.push_back(vector); }}};
+         .send = [this](LocalApic& source, const InterruptMessage& m,
+                        Shorthand s) { bus.send(source, m, s); }}};
+    LocalApic second{
+        clock.events,
+        1,
+        false,
+        {.init = [this] { ++inits; }, .start_up = [this](u8 vector) { start_ups.push_back(vector); }}};
     Ioapic ioapic{[this](const InterruptMessage& message) { bus.deliver(message); }};
 
     ApicTest() {

@@ -1,5 +1,5 @@
-// What every chip must do, whatever it is: save → restore → continue equals continue; a damaged save fails cleanly;
-// random register traffic with a moving clock neither crashes nor hangs.
+// What every chip must do, whatever it is: save → restore → continue equals continue; a damaged save fails
+// cleanly; random register traffic with a moving clock neither crashes nor hangs.
 //
 // One Rig holds one chip with its own clock, RAM and disk. Two rigs of the same kind see the same accesses.
 #include <memory>
@@ -26,7 +26,7 @@ namespace vitrine::devices::test {
 namespace {
 
 class Rig {
-  public:
+public:
     TestClock clock;
     FakeRam ram{1 << 16};
     FakeDisk disk{64};
@@ -57,7 +57,8 @@ class Rig {
     void mmio(MmioDevice& device, u64 range) {
         access = [this, &device, range](Random& random) {
             const unsigned size = 1u << random.below(4);
-            const u64 offset = random.below(range) & ~u64{size - 1}, value = random.next() >> random.below(64);
+            const u64 offset = random.below(range) & ~u64{size - 1},
+                      value = random.next() >> random.below(64);
             if (random.below(2) != 0)
                 device.mmio_write(offset, size, value & size_mask(size));
             else
@@ -70,7 +71,8 @@ class Rig {
         };
     }
     void config(PciDevice& device) {
-        device.connect({wire(), [this](u64 address, u32 data) { note(address ^ data); }, [this] { note(5); }});
+        device.connect(
+            {wire(), [this](u64 address, u32 data) { note(address ^ data); }, [this] { note(5); }});
         also([this, &device](Random& random) {
             const unsigned size = 1u << random.below(3),
                            offset = static_cast<unsigned>(random.below(256)) & ~(size - 1);
@@ -104,7 +106,7 @@ class Rig {
         }
     }
 
-  private:
+private:
     void visit(Archive& archive) {
         archive(clock.time);
         clock.events.serialize(archive);
@@ -170,14 +172,15 @@ const Kind Kinds[] = {
              case 3: apic.mmio_write(0xF0, 4, 0x1FF); break;
              case 4: rig.note(apic.msr_write(0x1B, 0xFEE00000 | random.below(4) << 10) ? 1 : 0); break;
              case 5:
-                 rig.note(
-                     apic.msr_write(static_cast<u32>(0x800 + random.below(0x40)), random.next() >> random.below(64))
-                         ? 1
-                         : 0);
+                 rig.note(apic.msr_write(static_cast<u32>(0x800 + random.below(0x40)),
+                                         random.next() >> random.below(64))
+                              ? 1
+                              : 0);
                  break;
              case 6:
                  rig.note(
-                     apic.msr_read(static_cast<u32>(random.below(2) != 0 ? 0x6E0 : 0x800 + random.below(0x40)), value)
+                     apic.msr_read(
+                         static_cast<u32>(random.below(2) != 0 ? 0x6E0 : 0x800 + random.below(0x40)), value)
                          ? value
                          : 9);
                  break;
@@ -192,8 +195,8 @@ const Kind Kinds[] = {
      true},
     {"ioapic",
      [](Rig& rig) {
-         auto& ioapic = rig.install(
-             std::make_unique<Ioapic>([&rig](const InterruptMessage& m) { rig.note(m.vector | m.destination); }));
+         auto& ioapic = rig.install(std::make_unique<Ioapic>(
+             [&rig](const InterruptMessage& m) { rig.note(m.vector | m.destination); }));
          rig.mmio(ioapic, 0x50);
          rig.also([&](Random& random) {
              if (random.below(3) == 0)
@@ -226,8 +229,9 @@ const Kind Kinds[] = {
      true},
     {"uart16550",
      [](Rig& rig) {
-         auto& uart = rig.install(std::make_unique<Uart16550>(
-             rig.clock.events, 0x3F8, rig.wire(), [&rig](std::string_view s) { rig.note(static_cast<u8>(s[0])); }));
+         auto& uart = rig.install(
+             std::make_unique<Uart16550>(rig.clock.events, 0x3F8, rig.wire(),
+                                         [&rig](std::string_view s) { rig.note(static_cast<u8>(s[0])); }));
          rig.ports(uart, port_range(0x3F8, 0x3FF));
          rig.also([&](Random& random) {
              rig.note(uart.receive(std::string(random.below(40), static_cast<char>(random.next()))));
@@ -237,8 +241,8 @@ const Kind Kinds[] = {
     {"uart16550 paced",
      [](Rig& rig) {
          auto& uart = rig.install(std::make_unique<Uart16550>(
-             rig.clock.events, 0x2F8, rig.wire(), [&rig](std::string_view s) { rig.note(static_cast<u8>(s[0])); },
-             Uart16550::Transmit::Paced));
+             rig.clock.events, 0x2F8, rig.wire(),
+             [&rig](std::string_view s) { rig.note(static_cast<u8>(s[0])); }, Uart16550::Transmit::Paced));
          rig.ports(uart, port_range(0x2F8, 0x2FF));
          rig.also([&](Random& random) {
              rig.note(uart.receive(std::string(random.below(40), static_cast<char>(random.next()))));
@@ -289,7 +293,8 @@ const Kind Kinds[] = {
      [](Rig& rig) {
          Ich9Lpc::Outputs outputs{[&rig](unsigned irq, bool level) { rig.note(irq * 2 + level); },
                                   [&rig](unsigned pin, bool level) { rig.note(pin * 4 + level); }, rig.wire(),
-                                  [&rig](bool full) { rig.note(full); }, [&rig](u8 command) { rig.note(command); }};
+                                  [&rig](bool full) { rig.note(full); },
+                                  [&rig](u8 command) { rig.note(command); }};
          auto& lpc = rig.install(std::make_unique<Ich9Lpc>(outputs));
          rig.ports(lpc, {0x92, 0xB2, 0xB3, 0xCF9});
          rig.also([&](Random& random) {
@@ -319,25 +324,27 @@ const Kind Kinds[] = {
              ahci.bar_write(5, port + 8, 8, 0x800);
              ahci.bar_write(5, port + 0x18, 4, 0x10 | random.below(8) / 7);
              ahci.bar_write(5, port + 0x18, 4, 0x11);
-             static constexpr u8 Commands[] = {0x25, 0x35, 0xEC, 0x60, 0x61, 0xEA, 0xEF, 0x20, 0x30, 0x2F, 0xC8, 0xCA};
+             static constexpr u8 Commands[] = {0x25, 0x35, 0xEC, 0x60, 0x61, 0xEA,
+                                               0xEF, 0x20, 0x30, 0x2F, 0xC8, 0xCA};
              const unsigned slot = static_cast<unsigned>(random.below(4));
              const u64 table = 0x1000 + slot * 0x100;
              rig.ram.put(0x400 + slot * 32, 8, 5 | random.below(4) << 16);
              rig.ram.put(0x400 + slot * 32 + 8, 8, table);
              const u8 command = Commands[random.below(sizeof Commands)];
-             const u8 fis[20] = {0x27,
-                                 0x80,
-                                 command,
-                                 static_cast<u8>(random.below(4)),
-                                 static_cast<u8>(random.below(70)),
-                                 0,
-                                 0,
-                                 0x40,
-                                 0,
-                                 0,
-                                 0,
-                                 0,
-                                 static_cast<u8>(command == 0x60 || command == 0x61 ? slot << 3 : random.below(9))};
+             const u8 fis[20] = {
+                 0x27,
+                 0x80,
+                 command,
+                 static_cast<u8>(random.below(4)),
+                 static_cast<u8>(random.below(70)),
+                 0,
+                 0,
+                 0x40,
+                 0,
+                 0,
+                 0,
+                 0,
+                 static_cast<u8>(command == 0x60 || command == 0x61 ? slot << 3 : random.below(9))};
              std::copy_n(fis, 20, &rig.ram.bytes[table]);
              for (unsigned i = 0; i < 4; ++i) {
                  rig.ram.put(table + 0x80 + i * 16, 8, 0x2000 + random.below(0xE100));
@@ -356,7 +363,8 @@ const Kind Kinds[] = {
              std::make_unique<AcpiPm>(rig.clock.events, AcpiPm::Links{rig.wire(), [&rig] { rig.note(13); }}));
          rig.ports(pm, port_range(0x600, 0x67F));
          rig.also([&](Random& random) {
-             random.below(2) != 0 ? pm.press_power_button() : pm.apm_command(static_cast<u8>(random.below(4)));
+             random.below(2) != 0 ? pm.press_power_button()
+                                  : pm.apm_command(static_cast<u8>(random.below(4)));
          });
      },
      true},
@@ -377,22 +385,25 @@ const Kind Kinds[] = {
          });
      }},
     {"post_port",
-     [](Rig& rig) { rig.ports(rig.install(std::make_unique<PostPort>([&rig](u8 code) { rig.note(code); })), {0x80}); }},
+     [](Rig& rig) {
+         rig.ports(rig.install(std::make_unique<PostPort>([&rig](u8 code) { rig.note(code); })), {0x80});
+     }},
     {"debug_console",
      [](Rig& rig) {
-         rig.ports(rig.install(std::make_unique<DebugConsole>([&rig](char c) { rig.note(static_cast<u8>(c)); })),
-                   {0xE9});
+         rig.ports(
+             rig.install(std::make_unique<DebugConsole>([&rig](char c) { rig.note(static_cast<u8>(c)); })),
+             {0xE9});
      }},
     {"debug_exit",
-     [](Rig& rig) { rig.ports(rig.install(std::make_unique<DebugExit>([&rig](u32 v) { rig.note(v); })), {0xF4}); }},
-    {"pci_host",
      [](Rig& rig) {
-         rig.ports(rig.install(std::make_unique<PciHost>()), {0xCF8, 0xCFC, 0xCFD, 0xCFE});
+         rig.ports(rig.install(std::make_unique<DebugExit>([&rig](u32 v) { rig.note(v); })), {0xF4});
      }},
+    {"pci_host",
+     [](Rig& rig) { rig.ports(rig.install(std::make_unique<PciHost>()), {0xCF8, 0xCFC, 0xCFD, 0xCFE}); }},
 };
 
 class EveryChip : public testing::TestWithParam<Kind> {
-  public:
+public:
     std::unique_ptr<Rig> make() const {
         auto rig = std::make_unique<Rig>();
         GetParam().build(*rig);
@@ -460,8 +471,8 @@ TEST_P(EveryChip, DamagedSavesDoNoHarm) {
     }
 }
 
-/// Random traffic does no harm, and reset leads back to one state — but for what outlives a reset by design: input
-/// pins, the peer's bytes, the battery's memory, and counters that follow time.
+/// Random traffic does no harm, and reset leads back to one state — but for what outlives a reset by design:
+/// input pins, the peer's bytes, the battery's memory, and counters that follow time.
 TEST_P(EveryChip, SurvivesRandomTrafficAndResetsToOneState) {
     const auto digest = [](Chip& chip) {
         Archive archive = Archive::digester();

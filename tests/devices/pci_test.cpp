@@ -1,4 +1,5 @@
-// pci_host, PciDevice, mch and ich9_lpc: configuration access, BAR sizing, gating, MSI, PAM, PIRQ routing, resets.
+// pci_host, PciDevice, mch and ich9_lpc: configuration access, BAR sizing, gating, MSI, PAM, PIRQ routing,
+// resets.
 #include "devices/ich9_ahci/ich9_ahci.h"
 #include "devices/ich9_lpc.h"
 #include "devices/mch.h"
@@ -19,7 +20,8 @@ struct PciTest : testing::Test {
     std::vector<u8> apm;
     Ich9Lpc lpc{{[this](unsigned irq, bool level) { irqs[irq].wire()(level); },
                  [this](unsigned pin, bool level) { pins[pin].wire()(level); }, a20.wire(),
-                 [this](bool full) { resets.push_back(full); }, [this](u8 command) { apm.push_back(command); }}};
+                 [this](bool full) { resets.push_back(full); },
+                 [this](u8 command) { apm.push_back(command); }}};
     Ich9Ahci ahci{clock.events, ram};
     unsigned remaps = 0;
 

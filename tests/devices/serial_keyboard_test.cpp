@@ -75,7 +75,8 @@ TEST_F(UartTest, LoopBackAsDriversProbeIt) {
 
 TEST_F(UartTest, PacedTransmitTakesItsTime) {
     Uart16550 paced(
-        clock.events, 0x2F8, irq.wire(), [this](std::string_view s) { sent += s; }, Uart16550::Transmit::Paced);
+        clock.events, 0x2F8, irq.wire(), [this](std::string_view s) { sent += s; },
+        Uart16550::Transmit::Paced);
     uart = &paced;
     out(3, 0x83);
     out(0, 1); // 115200
@@ -131,7 +132,8 @@ TEST_F(KeyboardTest, SelfTestsAndIdentifies) {
 TEST_F(KeyboardTest, TranslatesSet2ToSet1) {
     const u8 keys[] = {0x1E, 0x9E, 0xE0, 0x48, 0xE0, 0xC8, 0x41, 0xC1};
     kbc.key(keys); // untranslated: set 2
-    for (int expected : {0x1C, 0xF0, 0x1C, 0xE0, 0x75, 0xE0, 0xF0, 0x75, 0x83, 0xF0, 0x83}) EXPECT_EQ(byte(), expected);
+    for (int expected : {0x1C, 0xF0, 0x1C, 0xE0, 0x75, 0xE0, 0xF0, 0x75, 0x83, 0xF0, 0x83})
+        EXPECT_EQ(byte(), expected);
     out(0x64, 0x60);
     out(0x60, 0x45); // translate, keyboard interrupt
     kbc.key(keys);
@@ -219,7 +221,8 @@ TEST(FwCfgTest, ReadsItemsDirectoryAndDma) {
     EXPECT_EQ(cfg.port_read(0x514, 4), 0x554D4551u) << "big-endian QEMU CFG";
 
     const auto big = [&](u64 pa, unsigned size, u64 value) {
-        for (unsigned i = 0; i < size; ++i) ram.bytes[pa + i] = static_cast<u8>(value >> (8 * (size - 1 - i)));
+        for (unsigned i = 0; i < size; ++i)
+            ram.bytes[pa + i] = static_cast<u8>(value >> (8 * (size - 1 - i)));
     };
     big(0x100, 4, 0x20u << 16 | 8 | 2);
     big(0x104, 4, 7);

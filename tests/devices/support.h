@@ -1,4 +1,5 @@
-// What every chip test needs: a clock that the test moves, a fake RAM for DMA, a fake disk, and recording wires.
+// What every chip test needs: a clock that the test moves, a fake RAM for DMA, a fake disk, and recording
+// wires.
 #pragma once
 #include <gtest/gtest.h>
 #include <map>
@@ -11,7 +12,7 @@ namespace vitrine::devices::test {
 
 /// Virtual time under the test's control. advance() stops at each event, as the machine does.
 class TestClock {
-  public:
+public:
     u64 time = 0;
     EventQueue events{[this] { return time; }};
 
@@ -26,7 +27,7 @@ class TestClock {
 };
 
 class FakeRam final : public DmaPort {
-  public:
+public:
     explicit FakeRam(std::size_t size = 1 << 20) : bytes(size) {}
     std::vector<u8> bytes;
     bool read(u64 pa, std::span<u8> out) override {
@@ -47,7 +48,7 @@ class FakeRam final : public DmaPort {
 };
 
 class FakeDisk final : public BlockBackend {
-  public:
+public:
     explicit FakeDisk(u64 count) : bytes(count * SectorSize) {
         for (std::size_t i = 0; i < bytes.size(); ++i) bytes[i] = static_cast<u8>(i / SectorSize * 7 + i);
     }

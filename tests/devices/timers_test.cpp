@@ -140,7 +140,8 @@ struct HpetTest : testing::Test {
     bool legacy = false;
     Hpet hpet{clock.events,
               {[this](unsigned pin, bool level) { pins[pin].wire()(level); },
-               [this](unsigned irq, bool level) { irqs[irq].wire()(level); }, [this](bool on) { legacy = on; }}};
+               [this](unsigned irq, bool level) { irqs[irq].wire()(level); },
+               [this](bool on) { legacy = on; }}};
     u64 in(u64 offset) { return hpet.mmio_read(offset, 8); }
     void out(u64 offset, u64 value) { hpet.mmio_write(offset, 8, value); }
 };

@@ -1,4 +1,5 @@
-// vga: write and read modes, addressing, text and graphics rendering, DISPI, and the saved form of its memory.
+// vga: write and read modes, addressing, text and graphics rendering, DISPI, and the saved form of its
+// memory.
 #include "devices/vga/vga.h"
 #include "tests/devices/support.h"
 
@@ -151,7 +152,8 @@ TEST_F(VgaTest, TextScreenAndGlyphs) {
     set(0x3CE, 5, 0x10);
     set(0x3CE, 6, 0x0E);
     const std::string hello = "VITRINE A";
-    for (u64 i = 0; i < hello.size(); ++i) vga.mmio_write(0x18000 + (80 + i) * 2, 2, static_cast<u8>(hello[i]) | 0x0700u);
+    for (u64 i = 0; i < hello.size(); ++i)
+        vga.mmio_write(0x18000 + (80 + i) * 2, 2, static_cast<u8>(hello[i]) | 0x0700u);
     EXPECT_EQ(vga.mmio_read(0x18000 + 160, 2), 0x0756u);
     ASSERT_TRUE(vga.text_mode());
     const auto lines = vga.text_screen();

@@ -1,4 +1,5 @@
-// Disks: the base is never written, the overlay shadows it, serializes in a fixed order, and comes back from its file.
+// Disks: the base is never written, the overlay shadows it, serializes in a fixed order, and comes back from
+// its file.
 #include "emu/disk/disk.h"
 #include <algorithm>
 #include <unistd.h>
@@ -59,7 +60,8 @@ TEST(Disk, SavedStateComesBackAndDamageIsRefused) {
 
 TEST(Disk, OverlayFileKeepsWritesAndKnowsItsBase) {
     TemporaryFolder folder;
-    const std::string path = folder.write("disk.img", pattern_disk(64)), overlay = folder.file("disk.overlay");
+    const std::string path = folder.write("disk.img", pattern_disk(64)),
+                      overlay = folder.file("disk.overlay");
     const std::vector<u8> data(512, 0x77);
     {
         auto disk = Disk::open({path, false, overlay});
@@ -88,8 +90,10 @@ TEST(Disk, OverlayFileKeepsWritesAndKnowsItsBase) {
         const std::string damaged_path = folder.write("damaged.overlay", damaged);
         // A few bits of a zstd frame mean nothing: then, and only then, the contents are what they were.
         auto opened = Disk::open({path, false, damaged_path});
-        if (opened) EXPECT_EQ(read_all(**opened), read_all(**again)) << "byte " << i;
-        else ++refused;
+        if (opened)
+            EXPECT_EQ(read_all(**opened), read_all(**again)) << "byte " << i;
+        else
+            ++refused;
     }
     EXPECT_GT(refused, bytes.size() * 9 / 10);
 }

@@ -17,7 +17,7 @@ namespace {
 
 /// A flat guest: linear equals physical, `size` bytes from 0; everything else is unmapped.
 class FakeGuest final : public GuestReader {
-  public:
+public:
     explicit FakeGuest(std::size_t size) : bytes(size) {}
     std::size_t linear(u64 address, std::span<u8> out) const override {
         if (address >= bytes.size()) return 0;
@@ -25,16 +25,22 @@ class FakeGuest final : public GuestReader {
         std::memcpy(out.data(), bytes.data() + address, n);
         return n;
     }
-    bool physical(u64 address, std::span<u8> out) const override { return linear(address, out) == out.size(); }
-    template <class T> void put(u64 address, const T& value) { std::memcpy(bytes.data() + address, &value, sizeof value); }
+    bool physical(u64 address, std::span<u8> out) const override {
+        return linear(address, out) == out.size();
+    }
+    template <class T> void put(u64 address, const T& value) {
+        std::memcpy(bytes.data() + address, &value, sizeof value);
+    }
     std::vector<u8> bytes;
 };
 
 /// Lays out a published kernel: types, fields and roots are appended as the tests name them.
 class FakeKernel {
-  public:
+public:
     FakeGuest guest{0x40000};
-    void type(const char* name, u32 size) { types_.push_back(named<published::TypeLayout>(name)), types_.back().size = size; }
+    void type(const char* name, u32 size) {
+        types_.push_back(named<published::TypeLayout>(name)), types_.back().size = size;
+    }
     void field(const char* type, const char* name, u32 offset, u32 size) {
         auto row = published::FieldLayout{};
         std::strncpy(row.type, type, 31), std::strncpy(row.name, name, 31);
@@ -54,12 +60,13 @@ class FakeKernel {
         r.roots = 0x6000, r.root_count = roots_.size();
         guest.put(0x800, r);
         for (std::size_t i = 0; i < types_.size(); ++i) guest.put(0x1000 + i * sizeof types_[0], types_[i]);
-        for (std::size_t i = 0; i < fields_.size(); ++i) guest.put(0x2000 + i * sizeof fields_[0], fields_[i]);
+        for (std::size_t i = 0; i < fields_.size(); ++i)
+            guest.put(0x2000 + i * sizeof fields_[0], fields_[i]);
         for (std::size_t i = 0; i < roots_.size(); ++i) guest.put(0x6000 + i * sizeof roots_[0], roots_[i]);
         return GuestKernel::at(guest, 0x800, "kernel:test");
     }
 
-  private:
+private:
     template <class T> static T named(const char* name) {
         T row{};
         std::strncpy(row.name, name, 31);
@@ -78,13 +85,19 @@ u64 task_at(unsigned i) { return Tasks + i * 256; }
 FakeKernel scheduler_kernel() {
     FakeKernel k;
     k.type("Task", 256), k.type("RunQueue", 128), k.type("RbNode", 24);
-    k.field("Task", "pid", 0, 4), k.field("Task", "tgid", 4, 4), k.field("Task", "comm", 8, 16), k.field("Task", "state", 24, 4);
-    k.field("Task", "cpu", 28, 4), k.field("Task", "on_cpu", 32, 4), k.field("Task", "flags", 36, 4), k.field("Task", "nice", 40, 4);
+    k.field("Task", "pid", 0, 4), k.field("Task", "tgid", 4, 4), k.field("Task", "comm", 8, 16),
+        k.field("Task", "state", 24, 4);
+    k.field("Task", "cpu", 28, 4), k.field("Task", "on_cpu", 32, 4), k.field("Task", "flags", 36, 4),
+        k.field("Task", "nice", 40, 4);
     k.field("Task", "parent", 48, 8), k.field("Task", "tasks", 160, 16);
-    k.field("Task", "weight", 64, 8), k.field("Task", "run_node", 72, 24), k.field("Task", "vruntime", 96, 8), k.field("Task", "sum_exec_runtime", 104, 8);
-    k.field("RbNode", "parent_color", 0, 8), k.field("RbNode", "right", 8, 8), k.field("RbNode", "left", 16, 8);
-    k.field("RunQueue", "cpu", 0, 4), k.field("RunQueue", "nr_running", 4, 4), k.field("RunQueue", "clock", 8, 8);
-    k.field("RunQueue", "current", 16, 8), k.field("RunQueue", "switches", 24, 8), k.field("RunQueue", "cfs_load", 32, 8);
+    k.field("Task", "weight", 64, 8), k.field("Task", "run_node", 72, 24), k.field("Task", "vruntime", 96, 8),
+        k.field("Task", "sum_exec_runtime", 104, 8);
+    k.field("RbNode", "parent_color", 0, 8), k.field("RbNode", "right", 8, 8),
+        k.field("RbNode", "left", 16, 8);
+    k.field("RunQueue", "cpu", 0, 4), k.field("RunQueue", "nr_running", 4, 4),
+        k.field("RunQueue", "clock", 8, 8);
+    k.field("RunQueue", "current", 16, 8), k.field("RunQueue", "switches", 24, 8),
+        k.field("RunQueue", "cfs_load", 32, 8);
     k.field("RunQueue", "cfs_nr_running", 40, 8), k.field("RunQueue", "cfs_min_vruntime", 48, 8);
     k.field("RunQueue", "cfs_root", 56, 8), k.field("RunQueue", "cfs_leftmost", 64, 8);
     k.field("ListNode", "next", 0, 8), k.field("ListNode", "prev", 8, 8);
@@ -101,7 +114,8 @@ FakeKernel scheduler_kernel() {
     k.guest.put(Queue + 56, node(2)), k.guest.put(Queue + 64, node(1));
     k.guest.put(node(2), u64{1}), k.guest.put(node(2) + 8, node(3)), k.guest.put(node(2) + 16, node(1));
     // The task list: head → 0 → 1 → 2 → 3 → head.
-    const u64 links[] = {0x11000, task_at(0) + 160, task_at(1) + 160, task_at(2) + 160, task_at(3) + 160, 0x11000};
+    const u64 links[] = {0x11000,          task_at(0) + 160, task_at(1) + 160,
+                         task_at(2) + 160, task_at(3) + 160, 0x11000};
     for (int i = 0; i < 5; ++i) k.guest.put(links[i], links[i + 1]), k.guest.put(links[i + 1] + 8, links[i]);
     return k;
 }
@@ -177,7 +191,8 @@ TEST(Inspect, RandomDamageNeverHangsOrCrashes) {
         (void)k.publish();
         for (int n = 0; n < 6; ++n) {
             static constexpr u64 Places[] = {0x800, 0x1000, 0x2000, 0x6000, Queue, 0x11000, Tasks};
-            k.guest.put(Places[random() % 7] + random() % 1000, random() % 2 ? random() : Tasks + random() % 1024);
+            k.guest.put(Places[random() % 7] + random() % 1000,
+                        random() % 2 ? random() : Tasks + random() % 1024);
         }
         auto kernel = GuestKernel::at(k.guest, 0x800, "x");
         (void)to_text(run_queues_view(kernel));
@@ -195,7 +210,7 @@ TEST(Inspect, DescriptorsDecode) {
     const auto data = decode_descriptor(0x2B, 0x00CFF3000000FFFF, 0, true);
     EXPECT_EQ(data.kind, "data, writable, accessed");
     EXPECT_EQ(data.dpl, 3);
-    const auto tss = decode_descriptor(0x40, 0x81008B0010000067 , 0xFFFFFFFF, true);
+    const auto tss = decode_descriptor(0x40, 0x81008B0010000067, 0xFFFFFFFF, true);
     EXPECT_TRUE(tss.wide);
     EXPECT_EQ(tss.base, 0xFFFFFFFF81001000u);
     EXPECT_EQ(tss.kind, "TSS (64-bit, busy)");

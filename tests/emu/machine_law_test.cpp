@@ -1,4 +1,5 @@
-// The laws of docs/architecture.md, on a whole boot: determinism (1), shape independence (3), zero observer effect (4).
+// The laws of docs/architecture.md, on a whole boot: determinism (1), shape independence (3), zero observer
+// effect (4).
 #include <algorithm>
 #include "emu/inspect/inspect.h"
 #include "emu/recorder/recorder.h"
@@ -34,7 +35,8 @@ struct Trace {
 };
 
 /// Runs to each mark, hashes there, and fully at `end`. `between` may disturb the host side of the machine.
-Trace trace(Machine& machine, const std::vector<u64>& marks, u64 end, const std::function<void(Machine&)>& between = {}) {
+Trace trace(Machine& machine, const std::vector<u64>& marks, u64 end,
+            const std::function<void(Machine&)>& between = {}) {
     Trace out;
     for (u64 mark : marks) {
         run_to(machine, mark);
@@ -49,7 +51,8 @@ Trace trace(Machine& machine, const std::vector<u64>& marks, u64 end, const std:
 
 void expect_equal(const Trace& a, const Trace& b, const std::vector<u64>& marks, const char* what) {
     for (std::size_t i = 0; i < marks.size(); ++i)
-        ASSERT_EQ(a.rolling[i], b.rolling[i]) << what << ": the first difference is before step " << marks[i] << ", after step " << (i ? marks[i - 1] : 0);
+        ASSERT_EQ(a.rolling[i], b.rolling[i]) << what << ": the first difference is before step " << marks[i]
+                                              << ", after step " << (i ? marks[i - 1] : 0);
     EXPECT_EQ(a.final_time, b.final_time) << what;
     EXPECT_EQ(a.final_state, b.final_state) << what;
     EXPECT_EQ(a.serial, b.serial) << what;
@@ -88,7 +91,8 @@ TEST(Law3, RestoringAtRandomStepsChangesNothing) {
         std::swap(current, other);
     }
     run_to(*current, end);
-    seen.final_state = current->state_hash(), seen.final_time = current->time(), seen.serial = current->serial_output();
+    seen.final_state = current->state_hash(), seen.final_time = current->time(),
+    seen.serial = current->serial_output();
     expect_equal(expected, seen, marks, "restore");
 }
 
@@ -97,7 +101,8 @@ TEST(Law3, TheShapeOfTheFastPathChangesNothing) {
     const auto marks = random_steps(end, Marks, 3);
     auto reference = boot_machine();
     const Trace expected = trace(*reference, marks, end);
-    const auto variant = [&](const char* what, auto change, const std::function<void(Machine&)>& between = {}) {
+    const auto variant = [&](const char* what, auto change,
+                             const std::function<void(Machine&)>& between = {}) {
         MachineConfig config = boot_config();
         change(config.cpu);
         auto machine = boot_machine(config);
@@ -127,13 +132,16 @@ TEST(Law4, WatchingChangesNothing) {
         limits.step_limit = mark;
         if (watched->symbols() && watched->symbols()->slide())
             for (const Symbol& symbol : watched->symbols()->elf().symbols())
-                if (symbol.function && limits.breakpoints.size() < 64) limits.breakpoints.push_back(symbol.address + *watched->symbols()->slide());
-        while (watched->run(limits).reason == StopReason::Breakpoint && watched->steps() < mark) {}
+                if (symbol.function && limits.breakpoints.size() < 64)
+                    limits.breakpoints.push_back(symbol.address + *watched->symbols()->slide());
+        while (watched->run(limits).reason == StopReason::Breakpoint && watched->steps() < mark) {
+        }
         ASSERT_EQ(watched->steps(), mark);
         seen.rolling.push_back(watched->rolling_hash());
         for (const inspect::ViewName& view : inspect::view_list())
             for (bool json : {false, true}) {
-                auto text = inspect::inspect(*watched, std::string(view.name) + (view.argument[0] ? ":0xffffffff81000000" : ""), json);
+                auto text = inspect::inspect(
+                    *watched, std::string(view.name) + (view.argument[0] ? ":0xffffffff81000000" : ""), json);
                 ASSERT_TRUE(text) << view.name << ": " << text.error().message;
                 bytes += text->size();
             }
@@ -143,7 +151,8 @@ TEST(Law4, WatchingChangesNothing) {
     RunLimits last;
     last.step_limit = end;
     watched->run(last);
-    seen.final_state = watched->state_hash(), seen.final_time = watched->time(), seen.serial = watched->serial_output();
+    seen.final_state = watched->state_hash(), seen.final_time = watched->time(),
+    seen.serial = watched->serial_output();
     expect_equal(expected, seen, marks, "watched");
     EXPECT_GT(bytes, 10000u) << "the views showed something";
 }
@@ -158,9 +167,11 @@ TEST(Machine, DamagedSnapshotsAreRefusedAndLeaveAWorkingMachine) {
         auto cut = std::span(snapshot).first(random() % snapshot.size());
         ASSERT_FALSE(victim->restore(cut)) << i;
     }
-    for (int i = 0; i < 40; ++i) { // flipped bytes: refused, or a machine that runs on somehow — never a crash
+    for (int i = 0; i < 40;
+         ++i) { // flipped bytes: refused, or a machine that runs on somehow — never a crash
         auto damaged = snapshot;
-        damaged[random() % std::min<std::size_t>(damaged.size(), 200'000)] ^= static_cast<u8>(1u << random() % 8);
+        damaged[random() % std::min<std::size_t>(damaged.size(), 200'000)] ^=
+            static_cast<u8>(1u << random() % 8);
         if (victim->restore(damaged)) {
             RunLimits limits;
             limits.step_limit = victim->steps() + 20'000;

@@ -1,4 +1,5 @@
-// Record → replay: equal hashes, also with inputs while the guest runs or sleeps; a changed byte is found and located.
+// Record → replay: equal hashes, also with inputs while the guest runs or sleeps; a changed byte is found and
+// located.
 #include "emu/inspect/inspect.h"
 #include "emu/recorder/format.h"
 #include "emu/recorder/recorder.h"
@@ -11,7 +12,8 @@ using namespace vitrine::test;
 
 namespace {
 
-/// Boots with inputs at random moments, cut by steps and by time, and records it. Returns the final state's hash.
+/// Boots with inputs at random moments, cut by steps and by time, and records it. Returns the final state's
+/// hash.
 u64 record(const MachineConfig& config, const std::string& path, u64 end, u64 seed) {
     auto machine = boot_machine(config);
     auto recorder = Recorder::start(*machine, path);
@@ -40,7 +42,9 @@ std::size_t look_at_everything(Machine& machine) {
     std::size_t bytes = 0;
     for (const inspect::ViewName& view : inspect::view_list())
         for (bool json : {false, true})
-            if (auto text = inspect::inspect(machine, std::string(view.name) + (view.argument[0] ? ":0xffffffff81000000" : ""), json)) bytes += text->size();
+            if (auto text = inspect::inspect(
+                    machine, std::string(view.name) + (view.argument[0] ? ":0xffffffff81000000" : ""), json))
+                bytes += text->size();
     return bytes;
 }
 
@@ -86,7 +90,8 @@ TEST(Replay, AShellSessionWithDiskWritesReplays) {
     ASSERT_TRUE(recorder);
     RunReport report;
     u64 from = 0;
-    for (const char* command : {"cat /etc/motd\r", "ps\r", "hello\r", "echo one two > /tmp/note\r", "poweroff\r"}) {
+    for (const char* command :
+         {"cat /etc/motd\r", "ps\r", "hello\r", "echo one two > /tmp/note\r", "poweroff\r"}) {
         RunLimits limits;
         limits.conditions.push_back({StopCondition::Kind::Prompt, 0, {}, from});
         limits.host_seconds = 60;
@@ -99,7 +104,8 @@ TEST(Replay, AShellSessionWithDiskWritesReplays) {
     last.host_seconds = 60;
     last.time_limit = machine->time() + 20'000'000'000;
     report = machine->run(last);
-    EXPECT_EQ(report.reason, StopReason::PoweredOff) << machine->serial_output().substr(machine->serial_output().size() / 2);
+    EXPECT_EQ(report.reason, StopReason::PoweredOff)
+        << machine->serial_output().substr(machine->serial_output().size() / 2);
     EXPECT_NE(machine->serial_output().find("glass case"), std::string::npos);
     ASSERT_TRUE((*recorder)->finish(report));
     auto replayed = replay(folder.file("run"));
@@ -135,11 +141,14 @@ TEST(Replay, AChangedInputIsADivergenceWithItsInterval) {
     // Rewrite the log with another letter: every checksum is right, the input is not.
     auto contents = recording::parse(read_bytes(path), path);
     ASSERT_TRUE(contents);
-    auto file = recording::encode(recording::ChunkType::Configuration, 0, recording::encode_configuration(contents->config, contents->images));
+    auto file = recording::encode(recording::ChunkType::Configuration, 0,
+                                  recording::encode_configuration(contents->config, contents->images));
     LoggedInput changed = contents->inputs[0];
     changed.event = SerialInput{"b"};
-    for (const auto& chunk : {recording::encode(recording::ChunkType::Input, changed.step, recording::encode_input(changed)),
-                              recording::encode(recording::ChunkType::End, contents->end->step, recording::encode_end(*contents->end))})
+    for (const auto& chunk :
+         {recording::encode(recording::ChunkType::Input, changed.step, recording::encode_input(changed)),
+          recording::encode(recording::ChunkType::End, contents->end->step,
+                            recording::encode_end(*contents->end))})
         file.insert(file.end(), chunk.begin(), chunk.end());
     auto replayed = replay(folder.write("changed", file));
     ASSERT_FALSE(replayed);
@@ -163,7 +172,8 @@ TEST(Replay, AChangedDiskIsADivergence) {
     auto replayed = replay(folder.file("run"));
     ASSERT_FALSE(replayed);
     EXPECT_EQ(replayed.error().status, Exit::ReplayDiverged);
-    EXPECT_NE(replayed.error().message.find("has changed since"), std::string::npos) << replayed.error().message;
+    EXPECT_NE(replayed.error().message.find("has changed since"), std::string::npos)
+        << replayed.error().message;
 }
 
 TEST(Replay, ATornRecordingReplaysItsPrefix) {

@@ -31,7 +31,8 @@ inline emu::RunReport run_to(emu::Machine& machine, u64 step) {
     return machine.run(limits);
 }
 
-/// The step at which the boot is over: the shell's prompt shows, or the tiny kernel left through the debug exit.
+/// The step at which the boot is over: the shell's prompt shows, or the tiny kernel left through the debug
+/// exit.
 inline u64 boot_length() {
     auto machine = boot_machine();
     emu::RunLimits limits;

@@ -1,4 +1,5 @@
-// The command line: sizes, conditions, typing and disks parse as documented; what is wrong is refused with status 64.
+// The command line: sizes, conditions, typing and disks parse as documented; what is wrong is refused with
+// status 64.
 #include "emu/cli/options.h"
 #include "tests/emu/support.h"
 
@@ -18,7 +19,8 @@ TEST(Options, Sizes) {
     EXPECT_EQ(*parse_size("2G"), 2ull << 30);
     EXPECT_EQ(*parse_size("65536K"), 64u << 20);
     EXPECT_EQ(*parse_size("512"), 512u << 20) << "a plain number counts MiB";
-    for (const char* bad : {"", "M", "-1", "12Q", "1.5G", "99999999999999999999", "18446744073709551615G", " 5M", "5 M"})
+    for (const char* bad :
+         {"", "M", "-1", "12Q", "1.5G", "99999999999999999999", "18446744073709551615G", " 5M", "5 M"})
         EXPECT_FALSE(parse_size(bad)) << bad;
 }
 
@@ -30,7 +32,8 @@ TEST(Options, Conditions) {
     EXPECT_EQ(parse_until("rip:0xffffffff81000000")->value, 0xffffffff81000000u);
     EXPECT_EQ(parse_until("rip:start_kernel")->text, "start_kernel");
     EXPECT_EQ(parse_until("serial:a\\n\\x41")->text, "a\rA");
-    for (const char* bad : {"", "step", "step:", "step:12x", "rip:0xZZ", "phases:init", "serial:\\q", "serial:\\x4"})
+    for (const char* bad :
+         {"", "step", "step:", "step:12x", "rip:0xZZ", "phases:init", "serial:\\q", "serial:\\x4"})
         EXPECT_FALSE(parse_until(bad)) << bad;
 }
 
@@ -56,16 +59,19 @@ TEST(Options, DisksAndTimes) {
     EXPECT_EQ(disk->path, "a.img");
     EXPECT_EQ(disk->overlay, "b.ovl");
     EXPECT_TRUE(parse_disk("a.img,readonly")->read_only);
-    for (const char* bad : {"", ",readonly", "a,overlay=", "a,fast", "a,readonly,overlay=b"}) EXPECT_FALSE(parse_disk(bad)) << bad;
+    for (const char* bad : {"", ",readonly", "a,overlay=", "a,fast", "a,readonly,overlay=b"})
+        EXPECT_FALSE(parse_disk(bad)) << bad;
     EXPECT_EQ(*parse_wall_clock("1970-01-01T00:00:00Z"), 0);
     EXPECT_EQ(*parse_wall_clock("2026-01-01T00:00:00Z"), 1'767'225'600);
     EXPECT_EQ(*parse_wall_clock("2024-02-29T23:59:59"), 1'709'251'199);
-    for (const char* bad : {"", "2023-02-29T00:00:00Z", "2026-13-01T00:00:00Z", "2026-01-01", "2026-01-01T24:00:00Z", "1969-12-31T00:00:00Z"})
+    for (const char* bad : {"", "2023-02-29T00:00:00Z", "2026-13-01T00:00:00Z", "2026-01-01",
+                            "2026-01-01T24:00:00Z", "1969-12-31T00:00:00Z"})
         EXPECT_FALSE(parse_wall_clock(bad)) << bad;
 }
 
 TEST(Options, WholeLines) {
-    auto good = parse_line({"-m", "1G", "--disk", "a.img", "--disk", "b.img,readonly", "--headless", "--serial", "file:out.txt", "--type", "ls, then\\n"});
+    auto good = parse_line({"-m", "1G", "--disk", "a.img", "--disk", "b.img,readonly", "--headless",
+                            "--serial", "file:out.txt", "--type", "ls, then\\n"});
     ASSERT_TRUE(good) << good.error().message;
     EXPECT_EQ(good->options.machine.memory_bytes, 1u << 30);
     ASSERT_EQ(good->options.machine.disks.size(), 2u);
@@ -77,11 +83,29 @@ TEST(Options, WholeLines) {
 }
 
 TEST(Options, WhatIsWrongOrNotThereYetIsUsage) {
-    const std::vector<std::vector<const char*>> lines = {
-        {"--no-such-option"}, {"stray"}, {"-m", "31M"}, {"-m", "65G"}, {"-m", "huge"}, {"--cpus", "0"}, {"--cpus", "9"}, {"--cpus", "2"},
-        {"--cpu", "v3"}, {"--cpu", "z80"}, {"--timing", "detailed"}, {"--gdb", "1234"}, {"--cdrom", "x.iso"}, {"--serial", "pty"},
-        {"--serial", "unix:/x"}, {"--serial", "com2"}, {"--until", "soon"}, {"--json"}, {"--record", "a", "--replay", "b"},
-        {"--replay", "a", "-m", "64M"}, {"--log", "loud"}, {"--limit-seconds", "-1"}, {"--limit-steps", "many"}};
+    const std::vector<std::vector<const char*>> lines = {{"--no-such-option"},
+                                                         {"stray"},
+                                                         {"-m", "31M"},
+                                                         {"-m", "65G"},
+                                                         {"-m", "huge"},
+                                                         {"--cpus", "0"},
+                                                         {"--cpus", "9"},
+                                                         {"--cpus", "2"},
+                                                         {"--cpu", "v3"},
+                                                         {"--cpu", "z80"},
+                                                         {"--timing", "detailed"},
+                                                         {"--gdb", "1234"},
+                                                         {"--cdrom", "x.iso"},
+                                                         {"--serial", "pty"},
+                                                         {"--serial", "unix:/x"},
+                                                         {"--serial", "com2"},
+                                                         {"--until", "soon"},
+                                                         {"--json"},
+                                                         {"--record", "a", "--replay", "b"},
+                                                         {"--replay", "a", "-m", "64M"},
+                                                         {"--log", "loud"},
+                                                         {"--limit-seconds", "-1"},
+                                                         {"--limit-steps", "many"}};
     for (const auto& line : lines) {
         auto result = parse_line(line);
         ASSERT_FALSE(result) << line[0];

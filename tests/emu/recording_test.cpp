@@ -1,5 +1,5 @@
-// The recording format: what is written comes back; every truncation opens up to its last whole chunk or is refused; no
-// flipped bit is accepted silently.
+// The recording format: what is written comes back; every truncation opens up to its last whole chunk or is
+// refused; no flipped bit is accepted silently.
 #include "emu/recorder/format.h"
 #include "emu/recorder/crc32c.h"
 #include "tests/emu/support.h"
@@ -10,7 +10,9 @@ using namespace vitrine::emu::recording;
 
 namespace {
 
-void append(std::vector<u8>& file, const std::vector<u8>& chunk) { file.insert(file.end(), chunk.begin(), chunk.end()); }
+void append(std::vector<u8>& file, const std::vector<u8>& chunk) {
+    file.insert(file.end(), chunk.begin(), chunk.end());
+}
 
 struct Sample {
     std::vector<u8> file;
@@ -24,10 +26,13 @@ Sample sample() {
     config.append = "console=ttyS0";
     ImageHashes images{1, 2, 3, {4}};
     Sample s;
-    const auto add = [&](const std::vector<u8>& chunk) { append(s.file, chunk), s.ends.push_back(s.file.size()); };
+    const auto add = [&](const std::vector<u8>& chunk) {
+        append(s.file, chunk), s.ends.push_back(s.file.size());
+    };
     add(encode(ChunkType::Configuration, 0, encode_configuration(config, images)));
     add(encode(ChunkType::Hash, 1'000'000, encode_hash(0x1122334455667788)));
-    LoggedInput key{1'500'000, 77, KeyInput{{0x1E, 0x9E}}}, text{1'500'000, 78, SerialInput{"ls\r"}}, mouse{1'600'000, 99, MouseInput{-3, 4, 1, 2}};
+    LoggedInput key{1'500'000, 77, KeyInput{{0x1E, 0x9E}}}, text{1'500'000, 78, SerialInput{"ls\r"}},
+        mouse{1'600'000, 99, MouseInput{-3, 4, 1, 2}};
     add(encode(ChunkType::Input, key.step, encode_input(key)));
     add(encode(ChunkType::Input, text.step, encode_input(text)));
     add(encode(ChunkType::Input, mouse.step, encode_input(mouse)));
@@ -106,7 +111,8 @@ TEST(Recording, NoFlippedBitIsAccepted) {
 
 TEST(Recording, ChunksOutOfOrderAreRefused) {
     const Sample s = sample();
-    const auto configuration = std::vector<u8>(s.file.begin(), s.file.begin() + static_cast<std::ptrdiff_t>(s.ends[0]));
+    const auto configuration =
+        std::vector<u8>(s.file.begin(), s.file.begin() + static_cast<std::ptrdiff_t>(s.ends[0]));
     auto file = configuration;
     append(file, encode(ChunkType::Hash, 10, encode_hash(1)));
     append(file, encode(ChunkType::Hash, 9, encode_hash(1)));

@@ -15,7 +15,7 @@ namespace vitrine::test {
 
 /// A folder that vanishes with the test.
 class TemporaryFolder {
-  public:
+public:
     TemporaryFolder() {
         std::string pattern = (std::filesystem::temp_directory_path() / "vitrine-test-XXXXXX").string();
         if (!mkdtemp(pattern.data())) std::abort();
@@ -32,7 +32,7 @@ class TemporaryFolder {
         return file(name);
     }
 
-  private:
+private:
     std::string path_;
 };
 

@@ -14,10 +14,13 @@ constexpr u64 Base = 0xFFFFFFFF81000000;
 /// A small but complete ELF: one text segment of two pages, the inspection note, three symbols.
 std::vector<u8> small_elf() {
     std::vector<u8> file(0x4000);
-    const auto put = [&](std::size_t at, const auto& value) { std::memcpy(file.data() + at, &value, sizeof value); };
+    const auto put = [&](std::size_t at, const auto& value) {
+        std::memcpy(file.data() + at, &value, sizeof value);
+    };
     Elf64_Ehdr header{};
     std::memcpy(header.e_ident, ELFMAG, SELFMAG);
-    header.e_ident[EI_CLASS] = ELFCLASS64, header.e_ident[EI_DATA] = ELFDATA2LSB, header.e_ident[EI_VERSION] = 1;
+    header.e_ident[EI_CLASS] = ELFCLASS64, header.e_ident[EI_DATA] = ELFDATA2LSB,
+    header.e_ident[EI_VERSION] = 1;
     header.e_machine = EM_X86_64, header.e_type = ET_EXEC, header.e_entry = Base;
     header.e_phoff = 64, header.e_phentsize = sizeof(Elf64_Phdr), header.e_phnum = 2;
     header.e_shoff = 0x200, header.e_shentsize = sizeof(Elf64_Shdr), header.e_shnum = 3;
@@ -35,7 +38,8 @@ std::vector<u8> small_elf() {
     put(0x3930, Elf64_Sym{14, ELF64_ST_INFO(STB_GLOBAL, STT_FUNC), 0, 1, Base + 0x140, 0x10});
     put(0x3948, Elf64_Sym{25, ELF64_ST_INFO(STB_GLOBAL, STT_OBJECT), 0, 1, Base + 0x1800, 8});
     Elf64_Shdr symbols{}, strings{};
-    symbols.sh_type = SHT_SYMTAB, symbols.sh_offset = 0x3900, symbols.sh_size = 4 * sizeof(Elf64_Sym), symbols.sh_entsize = sizeof(Elf64_Sym), symbols.sh_link = 2;
+    symbols.sh_type = SHT_SYMTAB, symbols.sh_offset = 0x3900, symbols.sh_size = 4 * sizeof(Elf64_Sym),
+    symbols.sh_entsize = sizeof(Elf64_Sym), symbols.sh_link = 2;
     strings.sh_type = SHT_STRTAB, strings.sh_offset = 0x3800, strings.sh_size = sizeof names;
     put(0x240, symbols), put(0x280, strings);
     return file;
@@ -65,7 +69,7 @@ TEST(Symbols, SlideIsFoundFromARelocatedPageAndFromNothingElse) {
     auto file = small_elf();
     GuestSymbols symbols(*ElfFile::parse(file, "small"));
     std::vector<u8> page(file.begin() + 0x2000, file.begin() + 0x3000); // the second page of text
-    for (std::size_t i = 0; i < page.size(); i += 16) page[i] ^= 0x5A;   // relocated fields
+    for (std::size_t i = 0; i < page.size(); i += 16) page[i] ^= 0x5A;  // relocated fields
     std::vector<u8> noise(4096, 0x90);
     EXPECT_FALSE(symbols.try_page(Base + 0x6600000 + 0x1000, noise));
     EXPECT_FALSE(symbols.try_page(Base + 0x6600000, page)) << "the first page of text is another";

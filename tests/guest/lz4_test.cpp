@@ -1,4 +1,5 @@
-// The decompressor's LZ4 decoder on the host: the same source file, under the sanitizers too, fed with good, cut and damaged frames.
+// The decompressor's LZ4 decoder on the host: the same source file, under the sanitizers too, fed with good,
+// cut and damaged frames.
 #include "guest/kernel/boot/compressed/decompressor.h"
 
 #include <gtest/gtest.h>
@@ -11,8 +12,7 @@
 namespace vitrine::boot {
 namespace {
 
-std::vector<U8> load(const std::string& path)
-{
+std::vector<U8> load(const std::string& path) {
     std::ifstream file(path, std::ios::binary);
     std::ostringstream text;
     text << file.rdbuf();
@@ -24,8 +24,7 @@ struct Sample {
     std::vector<U8> plain = load(VITRINE_LZ4_PLAIN), packed = load(VITRINE_LZ4_PACKED);
 };
 
-TEST(Lz4, DecodesWhatTheToolMade)
-{
+TEST(Lz4, DecodesWhatTheToolMade) {
     const Sample sample;
     ASSERT_GT(sample.plain.size(), 10000u);
     ASSERT_GT(sample.packed.size(), 1000u);
@@ -34,26 +33,26 @@ TEST(Lz4, DecodesWhatTheToolMade)
     EXPECT_EQ(out, sample.plain);
 }
 
-TEST(Lz4, RefusesAWrongSize)
-{
+TEST(Lz4, RefusesAWrongSize) {
     const Sample sample;
     std::vector<U8> out(sample.plain.size() + 1);
     EXPECT_NE(lz4_decode_frame(sample.packed.data(), sample.packed.size(), out.data(), out.size()), nullptr);
-    EXPECT_NE(lz4_decode_frame(sample.packed.data(), sample.packed.size(), out.data(), out.size() - 2), nullptr);
+    EXPECT_NE(lz4_decode_frame(sample.packed.data(), sample.packed.size(), out.data(), out.size() - 2),
+              nullptr);
 }
 
-TEST(Lz4, RefusesEveryTruncation)
-{
+TEST(Lz4, RefusesEveryTruncation) {
     const Sample sample;
     std::vector<U8> out(sample.plain.size());
     for (std::size_t size = 0; size < sample.packed.size(); size += size < 64 ? 1 : 97) {
-        const std::vector<U8> cut(sample.packed.begin(), sample.packed.begin() + static_cast<std::ptrdiff_t>(size)); // its own allocation: ASan sees the end
+        const std::vector<U8> cut(sample.packed.begin(),
+                                  sample.packed.begin() + static_cast<std::ptrdiff_t>(
+                                                              size)); // its own allocation: ASan sees the end
         EXPECT_NE(lz4_decode_frame(cut.data(), cut.size(), out.data(), out.size()), nullptr) << size;
     }
 }
 
-TEST(Lz4, DamageIsFoundAndHarmless)
-{
+TEST(Lz4, DamageIsFoundAndHarmless) {
     const Sample sample;
     std::vector<U8> out(sample.plain.size());
     std::mt19937 random(1);

@@ -15,45 +15,54 @@
 
 namespace vitrine::tests {
 
-TemporaryFolder::TemporaryFolder()
-{
+TemporaryFolder::TemporaryFolder() {
     std::string pattern = (std::filesystem::temp_directory_path() / "vitrine-boot-XXXXXX").string();
     path_ = mkdtemp(pattern.data()) ? pattern : "";
     EXPECT_FALSE(path_.empty());
 }
 
-TemporaryFolder::~TemporaryFolder()
-{
+TemporaryFolder::~TemporaryFolder() {
     if (!path_.empty()) std::filesystem::remove_all(path_);
 }
 
-std::string read_file(const std::string& path)
-{
+std::string read_file(const std::string& path) {
     std::ifstream file(path, std::ios::binary);
     std::ostringstream bytes;
     bytes << file.rdbuf();
     return bytes.str();
 }
 
-void write_file(const std::string& path, const std::string& bytes)
-{
+void write_file(const std::string& path, const std::string& bytes) {
     std::ofstream file(path, std::ios::binary);
     file.write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
     ASSERT_TRUE(file.good()) << path;
 }
 
-QemuRun run_qemu(const QemuOptions& options)
-{
+QemuRun run_qemu(const QemuOptions& options) {
     using namespace std::chrono_literals;
     const TemporaryFolder folder;
     const std::string serial = folder.file("serial");
-    std::vector<std::string> arguments = {"qemu-system-x86_64", "-machine", "q35", "-m", "128", "-display", "none", "-no-reboot",
-                                          "-serial", "file:" + serial, "-monitor", "stdio", "-nic", "none",
-                                          "-device", "isa-debug-exit,iobase=0xf4,iosize=4"};
+    std::vector<std::string> arguments = {"qemu-system-x86_64",
+                                          "-machine",
+                                          "q35",
+                                          "-m",
+                                          "128",
+                                          "-display",
+                                          "none",
+                                          "-no-reboot",
+                                          "-serial",
+                                          "file:" + serial,
+                                          "-monitor",
+                                          "stdio",
+                                          "-nic",
+                                          "none",
+                                          "-device",
+                                          "isa-debug-exit,iobase=0xf4,iosize=4"};
     if (!options.bios.empty()) arguments.insert(arguments.end(), {"-bios", options.bios});
     if (!options.disk.empty())
-        arguments.insert(arguments.end(), {"-drive", "if=none,id=disk0,format=raw,snapshot=on,file=" + options.disk,
-                                           "-device", "ide-hd,drive=disk0,bus=ide.0"});
+        arguments.insert(arguments.end(),
+                         {"-drive", "if=none,id=disk0,format=raw,snapshot=on,file=" + options.disk, "-device",
+                          "ide-hd,drive=disk0,bus=ide.0"});
     arguments.insert(arguments.end(), options.more.begin(), options.more.end());
 
     std::signal(SIGPIPE, SIG_IGN); // QEMU may leave while a command is being written
@@ -108,8 +117,11 @@ QemuRun run_qemu(const QemuOptions& options)
     }
     close(monitor[1]);
     run.serial = read_file(serial);
-    if (run.status == 127) ADD_FAILURE() << "qemu-system-x86_64 cannot be started (Debian package qemu-system-x86)";
-    if (run.timed_out) ADD_FAILURE() << "QEMU did not end in " << options.seconds << " s; serial output:\n" << run.serial << read_file(folder.file("log"));
+    if (run.status == 127)
+        ADD_FAILURE() << "qemu-system-x86_64 cannot be started (Debian package qemu-system-x86)";
+    if (run.timed_out)
+        ADD_FAILURE() << "QEMU did not end in " << options.seconds << " s; serial output:\n"
+                      << run.serial << read_file(folder.file("log"));
     return run;
 }
 

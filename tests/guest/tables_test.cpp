@@ -1,5 +1,5 @@
-// What the firmware leaves in memory for operating systems, read back from a stopped QEMU: ACPI (6.4 chapter 5), SMBIOS (DSP0134);
-// and the font in the image.
+// What the firmware leaves in memory for operating systems, read back from a stopped QEMU: ACPI (6.4 chapter
+// 5), SMBIOS (DSP0134); and the font in the image.
 #include "tests/guest/qemu.h"
 
 #include <cstring>
@@ -14,11 +14,13 @@ protected:
     static constexpr std::uint32_t LowBase = 0xe0000, HighBase = 0x7fe0000; // 128 MiB of RAM
     static std::string low, high;
 
-    static void SetUpTestSuite()
-    {
+    static void SetUpTestSuite() {
         const TemporaryFolder folder;
-        run_qemu({.bios = VITRINE_BIOS, .more = {"-smp", "3"}, .until = "Halted.",
-                  .monitor = {"pmemsave 0xe0000 0x20000 \"" + folder.file("low") + "\"", "pmemsave 0x7fe0000 0x20000 \"" + folder.file("high") + "\""}});
+        run_qemu({.bios = VITRINE_BIOS,
+                  .more = {"-smp", "3"},
+                  .until = "Halted.",
+                  .monitor = {"pmemsave 0xe0000 0x20000 \"" + folder.file("low") + "\"",
+                              "pmemsave 0x7fe0000 0x20000 \"" + folder.file("high") + "\""}});
         low = read_file(folder.file("low"));
         high = read_file(folder.file("high"));
     }
@@ -28,42 +30,38 @@ protected:
         ASSERT_EQ(high.size(), 0x20000u) << "QEMU's memory could not be read back";
     }
 
-    static std::string bytes(std::uint64_t address, std::size_t size)
-    {
+    static std::string bytes(std::uint64_t address, std::size_t size) {
         const bool is_low = address >= LowBase && address + size <= LowBase + 0x20000;
         const bool is_high = address >= HighBase && address + size <= HighBase + 0x20000;
         EXPECT_TRUE(is_low || is_high) << std::hex << address;
-        return is_low ? low.substr(address - LowBase, size) : is_high ? high.substr(address - HighBase, size) : std::string(size, '\0');
+        return is_low    ? low.substr(address - LowBase, size)
+               : is_high ? high.substr(address - HighBase, size)
+                         : std::string(size, '\0');
     }
-    template <typename T> static T number(const std::string& text, std::size_t at)
-    {
+    template <typename T> static T number(const std::string& text, std::size_t at) {
         T value{};
         EXPECT_LE(at + sizeof(T), text.size());
         if (at + sizeof(T) <= text.size()) std::memcpy(&value, text.data() + at, sizeof value);
         return value;
     }
-    static unsigned sum(const std::string& text)
-    {
+    static unsigned sum(const std::string& text) {
         unsigned total = 0;
         for (const char c : text) total += static_cast<unsigned char>(c);
         return total & 0xff;
     }
-    static std::string table(std::uint64_t address)
-    {
+    static std::string table(std::uint64_t address) {
         const std::uint32_t length = number<std::uint32_t>(bytes(address, 36), 4);
         EXPECT_GE(length, 36u);
         EXPECT_LT(length, 0x8000u);
         return bytes(address, length);
     }
-    static std::string rsdp()
-    {
+    static std::string rsdp() {
         for (std::size_t at = 0; at < low.size(); at += 16)
             if (low.compare(at, 8, "RSD PTR ") == 0) return low.substr(at, 36);
         ADD_FAILURE() << "no RSDP on a paragraph boundary";
         return std::string(36, '\0');
     }
-    static std::map<std::string, std::string> all()
-    {
+    static std::map<std::string, std::string> all() {
         std::map<std::string, std::string> found;
         const std::string xsdt = table(number<std::uint64_t>(rsdp(), 24));
         for (std::size_t at = 36; at + 8 <= xsdt.size(); at += 8) {
@@ -76,13 +74,13 @@ protected:
 };
 std::string Tables::low, Tables::high;
 
-TEST_F(Tables, RootPointerAndRootTables)
-{
+TEST_F(Tables, RootPointerAndRootTables) {
     const std::string root = rsdp();
     EXPECT_EQ(root[15], 2);
     EXPECT_EQ(sum(root.substr(0, 20)), 0u);
     EXPECT_EQ(sum(root), 0u);
-    const std::string rsdt = table(number<std::uint32_t>(root, 16)), xsdt = table(number<std::uint64_t>(root, 24));
+    const std::string rsdt = table(number<std::uint32_t>(root, 16)),
+                      xsdt = table(number<std::uint64_t>(root, 24));
     EXPECT_EQ(rsdt.substr(0, 4), "RSDT");
     EXPECT_EQ(xsdt.substr(0, 4), "XSDT");
     EXPECT_EQ(sum(rsdt), 0u);
@@ -94,8 +92,7 @@ TEST_F(Tables, RootPointerAndRootTables)
     for (const char* name : {"FACP", "APIC", "HPET", "MCFG"}) EXPECT_TRUE(tables.contains(name)) << name;
 }
 
-TEST_F(Tables, FixedDescriptionAndDsdt)
-{
+TEST_F(Tables, FixedDescriptionAndDsdt) {
     const std::string fadt = all()["FACP"];
     ASSERT_EQ(fadt.size(), 244u);
     EXPECT_EQ(number<std::uint16_t>(fadt, 46), 9);       // SCI
@@ -107,15 +104,15 @@ TEST_F(Tables, FixedDescriptionAndDsdt)
     const std::string dsdt = table(number<std::uint32_t>(fadt, 40));
     EXPECT_EQ(dsdt.substr(0, 4), "DSDT");
     EXPECT_EQ(sum(dsdt), 0u);
-    // Name (_S5_, Package (4) {0, 0, 0, 0}): what a small kernel scans for. PkgLength takes three bytes: 8 in all.
+    // Name (_S5_, Package (4) {0, 0, 0, 0}): what a small kernel scans for. PkgLength takes three bytes: 8 in
+    // all.
     const std::size_t s5 = dsdt.find(std::string("\x08_S5_\x12", 6));
     ASSERT_NE(s5, std::string::npos);
     EXPECT_EQ(dsdt.substr(s5 + 6, 8), std::string("\x88\x00\x00\x04\x00\x00\x00\x00", 8));
     EXPECT_NE(dsdt.find("_PRT"), std::string::npos);
 }
 
-TEST_F(Tables, InterruptControllers)
-{
+TEST_F(Tables, InterruptControllers) {
     const std::string madt = all()["APIC"];
     EXPECT_EQ(number<std::uint32_t>(madt, 36), 0xfee00000u);
     std::set<int> processors;
@@ -125,7 +122,9 @@ TEST_F(Tables, InterruptControllers)
         ASSERT_GE(madt[at + 1], 2);
         if (madt[at] == 0 && madt[at + 4] == 1) processors.insert(madt[at + 3]);
         if (madt[at] == 1) io_apic = number<std::uint32_t>(madt, at + 4);
-        if (madt[at] == 2) overrides[madt[at + 3]] = {number<std::uint32_t>(madt, at + 4), number<std::uint16_t>(madt, at + 8)};
+        if (madt[at] == 2)
+            overrides[madt[at + 3]] = {number<std::uint32_t>(madt, at + 4),
+                                       number<std::uint16_t>(madt, at + 8)};
     }
     EXPECT_EQ(processors, (std::set<int>{0, 1, 2}));
     EXPECT_EQ(io_apic, 0xfec00000u);
@@ -133,16 +132,14 @@ TEST_F(Tables, InterruptControllers)
     EXPECT_EQ(overrides[9], (std::pair<std::uint32_t, std::uint16_t>{9, 0x000d}));
 }
 
-TEST_F(Tables, HpetAndExpressConfiguration)
-{
+TEST_F(Tables, HpetAndExpressConfiguration) {
     auto tables = all();
     EXPECT_EQ(number<std::uint64_t>(tables["HPET"], 44), 0xfed00000u);
     EXPECT_EQ(number<std::uint64_t>(tables["MCFG"], 44), 0xb0000000u);
     EXPECT_EQ(static_cast<unsigned char>(tables["MCFG"][55]), 255);
 }
 
-TEST_F(Tables, SystemManagementBios)
-{
+TEST_F(Tables, SystemManagementBios) {
     std::size_t at = 0x10000;
     while (at < low.size() && low.compare(at, 4, "_SM_") != 0) at += 16;
     ASSERT_LT(at, low.size());
@@ -156,7 +153,8 @@ TEST_F(Tables, SystemManagementBios)
     for (unsigned i = 0; i < number<std::uint16_t>(entry, 28); ++i) {
         ASSERT_LT(position + 4, structures.size());
         types.insert(static_cast<unsigned char>(structures[position]));
-        const std::size_t end = structures.find(std::string(2, '\0'), position + static_cast<unsigned char>(structures[position + 1]));
+        const std::size_t end = structures.find(
+            std::string(2, '\0'), position + static_cast<unsigned char>(structures[position + 1]));
         ASSERT_NE(end, std::string::npos);
         position = end + 2;
     }
@@ -164,8 +162,7 @@ TEST_F(Tables, SystemManagementBios)
     EXPECT_EQ(types, (std::multiset<int>{0, 1, 4, 4, 4, 16, 17, 19, 127}));
 }
 
-TEST(Font, CoversCodePage437)
-{
+TEST(Font, CoversCodePage437) {
     const std::string font = read_file(VITRINE_FONT_BIN);
     ASSERT_EQ(font.size(), 4096u);
     const auto glyph = [&](unsigned code) { return font.substr(code * 16, 16); };

@@ -1,4 +1,5 @@
-// Random user-mode instructions: an encoding from the opcode table with operands that mostly work and sometimes fault.
+// Random user-mode instructions: an encoding from the opcode table with operands that mostly work and
+// sometimes fault.
 #pragma once
 #include <random>
 #include <string>
@@ -13,8 +14,8 @@ struct Case {
     State state;
     u64 undefined_flags = 0; ///< that the manual leaves undefined after this instruction
     cpu::Decoded decoded;
-    u64 operand_at = 0;                ///< an x87 memory operand …
-    std::array<u8, 16> operand{};      ///< … and what it holds
+    u64 operand_at = 0;           ///< an x87 memory operand …
+    std::array<u8, 16> operand{}; ///< … and what it holds
 };
 
 /// Every opcode that can be compared in user mode: (map, opcode).

@@ -1,4 +1,5 @@
-// See native.h. The way in is a stub that loads everything from a fixed block; the way out is always a signal.
+// See native.h. The way in is a stub that loads everything from a fixed block; the way out is always a
+// signal.
 #include "tests/silicon/native.h"
 #include <csetjmp>
 #include <csignal>
@@ -11,10 +12,10 @@ namespace {
 
 // Layout of the block at 600000h that the stub reads.
 struct Block {
-    u64 gpr[16];      // 000
-    u64 rflags, rip;  // 080, 088
-    u64 pad[14];      // 090
-    u8 fx[512];       // 100
+    u64 gpr[16];     // 000
+    u64 rflags, rip; // 080, 088
+    u64 pad[14];     // 090
+    u8 fx[512];      // 100
 };
 constexpr u64 BlockBase = 0x600000;
 sigjmp_buf way_out;
@@ -31,7 +32,8 @@ void on_signal(int number, siginfo_t*, void* context) {
 }
 
 bool map(u64 base, u64 size, int protection) {
-    void* p = mmap(reinterpret_cast<void*>(base), size, protection, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
+    void* p = mmap(reinterpret_cast<void*>(base), size, protection,
+                   MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
     return p == reinterpret_cast<void*>(base);
 }
 
@@ -66,13 +68,13 @@ extern "C" void vitrine_enter_native();
 bool native_setup() {
     static bool done = false;
     if (done) return true;
-    if (!map(CodeBase, CodeSize, PROT_READ | PROT_WRITE | PROT_EXEC) || !map(DataBase, DataSize, PROT_READ | PROT_WRITE) ||
-        !map(BlockBase, 0x1000, PROT_READ | PROT_WRITE))
+    if (!map(CodeBase, CodeSize, PROT_READ | PROT_WRITE | PROT_EXEC) ||
+        !map(DataBase, DataSize, PROT_READ | PROT_WRITE) || !map(BlockBase, 0x1000, PROT_READ | PROT_WRITE))
         return false;
     stack_t stack{};
     stack.ss_sp = signal_stack, stack.ss_size = sizeof signal_stack;
     sigaltstack(&stack, nullptr);
-    struct sigaction action {};
+    struct sigaction action{};
     action.sa_sigaction = on_signal;
     action.sa_flags = SA_SIGINFO | SA_ONSTACK | SA_NODEFER;
     for (int s : {SIGSEGV, SIGILL, SIGFPE, SIGTRAP, SIGBUS}) sigaction(s, &action, nullptr);
@@ -104,7 +106,7 @@ Outcome run_native(std::span<const u8> code, const State& state) {
     Outcome o;
     const auto& g = caught.uc_mcontext.gregs;
     static constexpr int order[16] = {REG_RAX, REG_RCX, REG_RDX, REG_RBX, REG_RSP, REG_RBP, REG_RSI, REG_RDI,
-                                      REG_R8, REG_R9, REG_R10, REG_R11, REG_R12, REG_R13, REG_R14, REG_R15};
+                                      REG_R8,  REG_R9,  REG_R10, REG_R11, REG_R12, REG_R13, REG_R14, REG_R15};
     for (unsigned i = 0; i < 16; ++i) o.state.gpr[i] = static_cast<u64>(g[order[i]]);
     o.state.rip = static_cast<u64>(g[REG_RIP]);
     o.state.rflags = static_cast<u64>(g[REG_EFL]);

@@ -1,7 +1,7 @@
 // Runs one instruction on the host's processor with given registers and memory, and says how it ended.
 //
-// Code, data and stack lie at the same low addresses as in BareMachine, so that results compare directly. Every run ends
-// in a signal: INT3 behind the instruction (#BP), or the fault it raised. Not re-entrant.
+// Code, data and stack lie at the same low addresses as in BareMachine, so that results compare directly.
+// Every run ends in a signal: INT3 behind the instruction (#BP), or the fault it raised. Not re-entrant.
 #pragma once
 #include <array>
 #include <span>
@@ -23,7 +23,7 @@ struct State {
 };
 struct Outcome {
     State state;
-    u8 vector = 0;      ///< 3: the instruction completed
+    u8 vector = 0; ///< 3: the instruction completed
     u32 error_code = 0;
     u64 cr2 = 0;
 };

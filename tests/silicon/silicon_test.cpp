@@ -1,5 +1,6 @@
-// Every user-mode instruction form, with random operands, on the host's processor and in cpu/: registers, flags, memory
-// and faults must agree (design.md §11, oracle 1). Flags that the manual leaves undefined are not compared.
+// Every user-mode instruction form, with random operands, on the host's processor and in cpu/: registers,
+// flags, memory and faults must agree (design.md §11, oracle 1). Flags that the manual leaves undefined are
+// not compared.
 #include <cstdlib>
 #include <map>
 #include <gtest/gtest.h>
@@ -12,7 +13,8 @@ using namespace vitrine::silicon;
 namespace {
 
 /// The same instruction in the emulator, at CPL 3, from the same memory.
-Outcome run_emulated(test::BareMachine& m, const cpu::Registers& start, const Case& c, std::span<const u8> data) {
+Outcome run_emulated(test::BareMachine& m, const cpu::Registers& start, const Case& c,
+                     std::span<const u8> data) {
     m.deliveries.clear();
     std::vector<u8> code(CodeSize, 0xCC);
     std::copy(c.code.begin(), c.code.end(), code.begin() + static_cast<long>(c.state.rip - CodeBase));
@@ -37,8 +39,10 @@ Outcome run_emulated(test::BareMachine& m, const cpu::Registers& start, const Ca
         for (unsigned i = 0; i < 16; ++i) before.state.gpr[i] = now.gpr[i];
         before.state.rip = now.rip, before.state.rflags = now.rflags, before.state.mxcsr = now.mxcsr;
         std::copy(now.xmm.begin(), now.xmm.end(), before.state.xmm.begin());
-        before.state.fcw = now.x87.control, before.state.fsw = now.x87.status, before.state.ftw = now.x87.tag_valid;
-        for (unsigned i = 0; i < 8; ++i) before.state.st[i] = now.x87.physical[((now.x87.status >> 11) + i) & 7];
+        before.state.fcw = now.x87.control, before.state.fsw = now.x87.status,
+        before.state.ftw = now.x87.tag_valid;
+        for (unsigned i = 0; i < 8; ++i)
+            before.state.st[i] = now.x87.physical[((now.x87.status >> 11) + i) & 7];
         last = before;
         m.processor.run(~u64{0} >> 1, m.processor.steps() + 1);
     }
@@ -64,7 +68,8 @@ TEST(Silicon, EveryUserInstructionAgrees) {
     // Only the areas that exist natively are mapped.
     for (u64 page = 0; page < m.ram.size() >> 12; ++page) {
         const u64 at = page << 12;
-        const bool there = (at >= CodeBase && at < CodeBase + CodeSize) || (at >= DataBase && at < DataBase + DataSize);
+        const bool there =
+            (at >= CodeBase && at < CodeBase + CodeSize) || (at >= DataBase && at < DataBase + DataSize);
         const u64 entry = at | (there ? 7 : 3) | (at >= DataBase ? u64{1} << 63 : 0);
         m.poke<u64>(test::BareMachine::Tables + 0x3000 + 8 * page, at >= 0x100000 && !there ? 0 : entry);
     }
@@ -82,7 +87,8 @@ TEST(Silicon, EveryUserInstructionAgrees) {
                 std::memcpy(&initial[i], &word, 8);
             }
             if (is_x87(map, opcode) && c.operand_at >= DataBase && c.operand_at + 16 <= DataBase + DataSize)
-                std::copy(c.operand.begin(), c.operand.end(), initial.begin() + static_cast<long>(c.operand_at - DataBase));
+                std::copy(c.operand.begin(), c.operand.end(),
+                          initial.begin() + static_cast<long>(c.operand_at - DataBase));
             auto native_memory = native_data();
             std::copy(initial.begin(), initial.end(), native_memory.begin());
             // What the entry stub leaves below rSP is part of the initial memory.
@@ -100,26 +106,33 @@ TEST(Silicon, EveryUserInstructionAgrees) {
             std::string what;
             const auto differ = [&](const char* name, u64 a, u64 b) {
                 char text[96];
-                std::snprintf(text, sizeof text, " %s native %llx ours %llx;", name, static_cast<unsigned long long>(a), static_cast<unsigned long long>(b));
+                std::snprintf(text, sizeof text, " %s native %llx ours %llx;", name,
+                              static_cast<unsigned long long>(a), static_cast<unsigned long long>(b));
                 if (a != b) what += text;
             };
             differ("vector", native.vector, ours.vector);
-            // The host's kernel half has pages of its own. Environments and states are read in no defined order: which byte faults first is the processor's choice.
+            // The host's kernel half has pages of its own. Environments and states are read in no defined
+            // order: which byte faults first is the processor's choice.
             const u64 cr2_mask = is_x87(map, opcode) ? ~u64{0xFFF} : ~u64{0};
-            if (native.vector == 14 && ours.vector == 14 && ours.cr2 >> 47 == 0) differ("cr2", native.cr2 & cr2_mask, ours.cr2 & cr2_mask);
+            if (native.vector == 14 && ours.vector == 14 && ours.cr2 >> 47 == 0)
+                differ("cr2", native.cr2 & cr2_mask, ours.cr2 & cr2_mask);
             // Outside the shared areas the P bit tells of the host's own mappings.
-            const bool shared = (native.cr2 >= CodeBase && native.cr2 < CodeBase + CodeSize) || (native.cr2 >= DataBase && native.cr2 < DataBase + DataSize + 0x1000);
+            const bool shared = (native.cr2 >= CodeBase && native.cr2 < CodeBase + CodeSize) ||
+                                (native.cr2 >= DataBase && native.cr2 < DataBase + DataSize + 0x1000);
             const u32 code_mask = shared ? 0x1F : 0x1E;
-            if (native.vector == 14 && ours.vector == 14) differ("error", native.error_code & code_mask, ours.error_code & code_mask);
+            if (native.vector == 14 && ours.vector == 14)
+                differ("error", native.error_code & code_mask, ours.error_code & code_mask);
             const u64 native_rip = native.vector == 3 ? native.state.rip - 1 : native.state.rip;
             const u64 our_rip = ours.vector == 3 ? ours.state.rip - 1 : ours.state.rip;
             differ("rip", native_rip, our_rip);
-            for (unsigned i = 0; i < 16; ++i) differ(("r" + std::to_string(i)).c_str(), native.state.gpr[i], ours.state.gpr[i]);
+            for (unsigned i = 0; i < 16; ++i)
+                differ(("r" + std::to_string(i)).c_str(), native.state.gpr[i], ours.state.gpr[i]);
             const u64 mask = (cpu::ArithmeticFlags | cpu::DF) & ~(native.vector == 3 ? c.undefined_flags : 0);
             differ("flags", native.state.rflags & mask, ours.state.rflags & mask);
             for (unsigned i = 0; i < 16; ++i) {
                 differ(("xmm" + std::to_string(i)).c_str(), native.state.xmm[i].lo, ours.state.xmm[i].lo);
-                differ(("xmm" + std::to_string(i) + ".hi").c_str(), native.state.xmm[i].hi, ours.state.xmm[i].hi);
+                differ(("xmm" + std::to_string(i) + ".hi").c_str(), native.state.xmm[i].hi,
+                       ours.state.xmm[i].hi);
             }
             differ("fcw", native.state.fcw, ours.state.fcw);
             differ("fsw", native.state.fsw, ours.state.fsw);
@@ -137,14 +150,18 @@ TEST(Silicon, EveryUserInstructionAgrees) {
                     differ("memory at", DataBase + i, 0);
                     break;
                 }
-            if (!what.empty() && ++failures[c.decoded.row->mnemonic + std::to_string(map) + "." + std::to_string(opcode)] <= 2)
-                ADD_FAILURE() << describe(c) << " —" << what << " (flags before " << std::hex << c.state.rflags << ", rcx " << c.state.gpr[1] << ", fcw " << c.state.fcw << ", fsw " << c.state.fsw << ", ftw " << unsigned{c.state.ftw} << ")";
+            if (!what.empty() &&
+                ++failures[c.decoded.row->mnemonic + std::to_string(map) + "." + std::to_string(opcode)] <= 2)
+                ADD_FAILURE() << describe(c) << " —" << what << " (flags before " << std::hex
+                              << c.state.rflags << ", rcx " << c.state.gpr[1] << ", fcw " << c.state.fcw
+                              << ", fsw " << c.state.fsw << ", ftw " << unsigned{c.state.ftw} << ")";
         }
     }
     if (std::getenv("VITRINE_VERBOSE"))
         for (const auto& [what, n] : lacks) std::printf("not offered: %s\n", what.c_str());
     RecordProperty("compared", static_cast<int>(compared));
-    std::printf("%u instructions compared, %u drawn that CPUID does not offer, %zu opcodes differ\n", compared, not_offered, failures.size());
+    std::printf("%u instructions compared, %u drawn that CPUID does not offer, %zu opcodes differ\n",
+                compared, not_offered, failures.size());
     EXPECT_LT(not_offered, compared / 3);
     EXPECT_GT(compared, 10000u);
 }

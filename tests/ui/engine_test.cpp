@@ -1,4 +1,5 @@
-// The app's engine on the bundled guest: verbs stop where they say, watching costs the guest nothing, recordings come back.
+// The app's engine on the bundled guest: verbs stop where they say, watching costs the guest nothing,
+// recordings come back.
 #include <gtest/gtest.h>
 #include <filesystem>
 #include <unistd.h>
@@ -25,14 +26,19 @@ bool run_until_stop(Engine& engine, Views* views = nullptr) {
         engine.frame(0.012);
         if (!views) continue;
         views->refresh();
-        views->registers(), views->phases(), views->gdt(), views->ldt(), views->tss(), views->idt(), views->maps();
-        views->walk(views->rip_linear()), views->code(views->code_start(views->rip_linear(), 5), 20), views->bytes(views->rip_linear(), 256, false);
-        views->tasks(), views->run_queues(), views->buddy(), views->memory_map(), views->devices(), views->events();
+        views->registers(), views->phases(), views->gdt(), views->ldt(), views->tss(), views->idt(),
+            views->maps();
+        views->walk(views->rip_linear()), views->code(views->code_start(views->rip_linear(), 5), 20),
+            views->bytes(views->rip_linear(), 256, false);
+        views->tasks(), views->run_queues(), views->buddy(), views->memory_map(), views->devices(),
+            views->events();
     }
     return !engine.running();
 }
 
-void run_to(Engine& engine, emu::StopCondition::Kind kind, u64 value, const char* text = "") { engine.run_to({kind, value, text, 0}, "there"); }
+void run_to(Engine& engine, emu::StopCondition::Kind kind, u64 value, const char* text = "") {
+    engine.run_to({kind, value, text, 0}, "there");
+}
 
 TEST(Engine, StepsAndPhases) {
     auto engine = make();
@@ -111,7 +117,9 @@ TEST(Engine, WatchingEverythingChangesNothing) {
 }
 
 TEST(Engine, RecordsAndReplays) {
-    const std::string path = (std::filesystem::temp_directory_path() / ("vitrine-engine-" + std::to_string(::getpid()) + ".vtrc")).string();
+    const std::string path =
+        (std::filesystem::temp_directory_path() / ("vitrine-engine-" + std::to_string(::getpid()) + ".vtrc"))
+            .string();
     auto engine = make();
     ASSERT_TRUE(engine);
     engine->step(); // a machine that has run is restarted
@@ -156,8 +164,11 @@ TEST(Engine, KeepsToRealTimeOnceBooted) {
     const u64 before = engine->machine().time();
     const auto began = std::chrono::steady_clock::now();
     engine->run();
-    while (std::chrono::steady_clock::now() - began < std::chrono::milliseconds(300)) engine->frame(0.012), ::usleep(5000);
-    const auto real = static_cast<u64>(std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::steady_clock::now() - began).count());
+    while (std::chrono::steady_clock::now() - began < std::chrono::milliseconds(300))
+        engine->frame(0.012), ::usleep(5000);
+    const auto real = static_cast<u64>(
+        std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::steady_clock::now() - began)
+            .count());
     EXPECT_LE(engine->machine().time() - before, real + 1'000'000) << "an idle guest must not leap ahead";
     EXPECT_GT(engine->machine().time(), before);
 }

@@ -26,23 +26,28 @@ TEST(Format, Symbols) {
 
 /// Memory that holds some bytes at one address and nothing else.
 class Bytes final : public emu::inspect::GuestReader {
-  public:
+public:
     Bytes(u64 base, std::vector<u8> bytes) : base_(base), bytes_(std::move(bytes)) {}
     std::size_t linear(u64 address, std::span<u8> out) const override {
         std::size_t n = 0;
-        while (n < out.size() && address + n >= base_ && address + n - base_ < bytes_.size()) out[n] = bytes_[address + n - base_], ++n;
+        while (n < out.size() && address + n >= base_ && address + n - base_ < bytes_.size())
+            out[n] = bytes_[address + n - base_], ++n;
         return n;
     }
-    bool physical(u64 address, std::span<u8> out) const override { return linear(address, out) == out.size(); }
+    bool physical(u64 address, std::span<u8> out) const override {
+        return linear(address, out) == out.size();
+    }
 
-  private:
+private:
     u64 base_;
     std::vector<u8> bytes_;
 };
 
 TEST(Disassembly, TheResetVector) {
-    const Bytes rom(0xFFFFFFF0, {0xEA, 0x5B, 0xE0, 0x00, 0xF0, 0x90, 0x90, 0x90, 0x90, 0x90, 0x90, 0x90, 0x90, 0x90, 0x90, 0x0F});
-    const CodeListing listing = Disassembler().list(rom, nullptr, 0xFFFFFFF0, 50, cpu::Mode::Real, 0xFFFF0000);
+    const Bytes rom(0xFFFFFFF0, {0xEA, 0x5B, 0xE0, 0x00, 0xF0, 0x90, 0x90, 0x90, 0x90, 0x90, 0x90, 0x90, 0x90,
+                                 0x90, 0x90, 0x0F});
+    const CodeListing listing =
+        Disassembler().list(rom, nullptr, 0xFFFFFFF0, 50, cpu::Mode::Real, 0xFFFF0000);
     ASSERT_EQ(listing.rows.size(), 12u);
     EXPECT_EQ(listing.rows[0].mnemonic, "ljmp");
     ASSERT_TRUE(listing.rows[0].target);
@@ -53,7 +58,8 @@ TEST(Disassembly, TheResetVector) {
 }
 
 TEST(Disassembly, CallsAndNearTargets) {
-    const Bytes code(0x1000, {0xE8, 0x0B, 0x00, 0x00, 0x00, 0xF3, 0xA4, 0x74, 0xF7, 0x48, 0x8B, 0x05, 0x10, 0x00, 0x00, 0x00, 0xC3});
+    const Bytes code(0x1000, {0xE8, 0x0B, 0x00, 0x00, 0x00, 0xF3, 0xA4, 0x74, 0xF7, 0x48, 0x8B, 0x05, 0x10,
+                              0x00, 0x00, 0x00, 0xC3});
     const CodeListing listing = Disassembler().list(code, nullptr, 0x1000, 5, cpu::Mode::Long64, 0);
     ASSERT_EQ(listing.rows.size(), 5u);
     EXPECT_TRUE(listing.rows[0].call);

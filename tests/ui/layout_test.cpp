@@ -1,4 +1,5 @@
-// The window's layout and the strip's axis: nothing overlaps, everything is inside, at every size a person may choose.
+// The window's layout and the strip's axis: nothing overlaps, everything is inside, at every size a person
+// may choose.
 #include <gtest/gtest.h>
 #include <algorithm>
 #include <vector>
@@ -9,7 +10,9 @@
 namespace vitrine::ui {
 namespace {
 
-bool overlap(const Rect& a, const Rect& b) { return a.x < b.right() && b.x < a.right() && a.y < b.bottom() && b.y < a.bottom(); }
+bool overlap(const Rect& a, const Rect& b) {
+    return a.x < b.right() && b.x < a.right() && a.y < b.bottom() && b.y < a.bottom();
+}
 
 void check(const Layout& layout, float width, float height) {
     const auto parts = layout.parts();
@@ -20,24 +23,29 @@ void check(const Layout& layout, float width, float height) {
         EXPECT_GE(parts[i].y, 0) << i;
         EXPECT_LE(parts[i].right(), width) << i;
         EXPECT_LE(parts[i].bottom(), height) << i;
-        for (std::size_t j = i + 1; j < parts.size(); ++j) EXPECT_FALSE(overlap(parts[i], parts[j])) << i << " and " << j;
-        for (const Splitter& splitter : layout.splitters) EXPECT_FALSE(overlap(parts[i], splitter.area)) << "splitter over part " << i;
+        for (std::size_t j = i + 1; j < parts.size(); ++j)
+            EXPECT_FALSE(overlap(parts[i], parts[j])) << i << " and " << j;
+        for (const Splitter& splitter : layout.splitters)
+            EXPECT_FALSE(overlap(parts[i], splitter.area)) << "splitter over part " << i;
     }
 }
 
 TEST(Layout, FitsBothSizesOfTheDocs) {
-    for (const auto [width, height] : {std::pair{1280.0f, 800.0f}, std::pair{1920.0f, 1080.0f}}) check(compute_layout(width, height, 1, {}), width, height);
+    for (const auto [width, height] : {std::pair{1280.0f, 800.0f}, std::pair{1920.0f, 1080.0f}})
+        check(compute_layout(width, height, 1, {}), width, height);
 }
 
 TEST(Layout, FitsAnyWindowAndScale) {
     for (float scale : {1.0f, 1.25f, 1.5f, 2.0f, 3.0f})
         for (float width = 640 * scale; width < 4000; width += 171)
-            for (float height = 480 * scale; height < 2400; height += 133) check(compute_layout(width, height, scale, {}), width, height);
+            for (float height = 480 * scale; height < 2400; height += 133)
+                check(compute_layout(width, height, scale, {}), width, height);
 }
 
 TEST(Layout, NoDraggedSplitterBreaksIt) {
     for (float value : {-0.5f, 0.0f, 0.01f, 0.3f, 0.9f, 1.0f, 7.0f})
-        for (float Splits::*which : {&Splits::left, &Splits::centre, &Splits::screen, &Splits::code, &Splits::strip}) {
+        for (float Splits::* which :
+             {&Splits::left, &Splits::centre, &Splits::screen, &Splits::code, &Splits::strip}) {
             Splits splits;
             splits.*which = value;
             check(compute_layout(1280, 800, 1, splits), 1280, 800);
@@ -56,7 +64,8 @@ TEST(StripScale, IsMonotonicAndInvertible) {
     EXPECT_FLOAT_EQ(scale.x_of(0), 10);
     EXPECT_FLOAT_EQ(scale.x_of(9'000'000), 1210);
     float last = -1;
-    for (u64 step : {0ull, 1ull, 4ull, 5ull, 1'000ull, 32'000ull, 400'000ull, 5'000'000ull, 8'000'000ull, 9'000'000ull}) {
+    for (u64 step : {0ull, 1ull, 4ull, 5ull, 1'000ull, 32'000ull, 400'000ull, 5'000'000ull, 8'000'000ull,
+                     9'000'000ull}) {
         EXPECT_GT(scale.x_of(step), last) << step;
         last = scale.x_of(step);
     }
@@ -90,7 +99,9 @@ TEST(Resample, KeepsColoursAndRepeatsPixels) {
     const auto one = resample(source, 2, 2, 1, 1);
     EXPECT_EQ(one[0] >> 24, 0xFFu);
     EXPECT_NEAR(static_cast<int>(one[0] & 255), 127, 2);
-    EXPECT_EQ(resample(std::vector<u32>(720 * 400, 0xFFFFFFFF), 720, 400, 491, 273)[491 * 100 + 77], 0xFFFFFFFFu) << "white stays white";
+    EXPECT_EQ(resample(std::vector<u32>(720 * 400, 0xFFFFFFFF), 720, 400, 491, 273)[491 * 100 + 77],
+              0xFFFFFFFFu)
+        << "white stays white";
     EXPECT_TRUE(resample(source, 2, 3, 4, 4).empty()) << "fewer pixels than promised";
     EXPECT_TRUE(resample({}, 0, 0, 4, 4).empty());
 }

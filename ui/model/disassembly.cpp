@@ -1,4 +1,5 @@
-// Disassembly: see disassembly.h. Capstone's Intel syntax; 0x prefixes are kept, as manuals and symbols use them.
+// Disassembly: see disassembly.h. Capstone's Intel syntax; 0x prefixes are kept, as manuals and symbols use
+// them.
 #include "ui/model/disassembly.h"
 #include <algorithm>
 #include <capstone/capstone.h>
@@ -15,8 +16,12 @@ constexpr unsigned LongestInstruction = 15;
 
 unsigned code_bits(cpu::Mode mode) {
     switch (mode) {
-    case cpu::Mode::Real: case cpu::Mode::Virtual8086: case cpu::Mode::Protected16: case cpu::Mode::Compat16: return 16;
-    case cpu::Mode::Protected32: case cpu::Mode::Compat32: return 32;
+    case cpu::Mode::Real:
+    case cpu::Mode::Virtual8086:
+    case cpu::Mode::Protected16:
+    case cpu::Mode::Compat16: return 16;
+    case cpu::Mode::Protected32:
+    case cpu::Mode::Compat32: return 32;
     case cpu::Mode::Long64: return 64;
     }
     return 64;
@@ -30,10 +35,13 @@ bool in_group(const cs_insn& instruction, u8 group) {
 /// Where a direct jump leads or which memory a rip-relative operand names.
 void find_target(const cs_insn& instruction, cpu::Mode mode, u64 code_base, CodeRow& row) {
     const cs_x86& x86 = instruction.detail->x86;
-    const bool branch = in_group(instruction, CS_GRP_JUMP) || in_group(instruction, CS_GRP_CALL) || instruction.id == X86_INS_LJMP || instruction.id == X86_INS_LCALL;
+    const bool branch = in_group(instruction, CS_GRP_JUMP) || in_group(instruction, CS_GRP_CALL) ||
+                        instruction.id == X86_INS_LJMP || instruction.id == X86_INS_LCALL;
     const bool real = mode == cpu::Mode::Real || mode == cpu::Mode::Virtual8086;
-    if (branch && x86.op_count == 2 && x86.operands[0].type == X86_OP_IMM && x86.operands[1].type == X86_OP_IMM) {
-        const u64 selector = static_cast<u64>(x86.operands[0].imm), offset = static_cast<u64>(x86.operands[1].imm);
+    if (branch && x86.op_count == 2 && x86.operands[0].type == X86_OP_IMM &&
+        x86.operands[1].type == X86_OP_IMM) {
+        const u64 selector = static_cast<u64>(x86.operands[0].imm),
+                  offset = static_cast<u64>(x86.operands[1].imm);
         if (real) row.target = (selector & 0xFFFF) * 16 + offset;
     } else if (branch && x86.op_count == 1 && x86.operands[0].type == X86_OP_IMM) {
         u64 target = static_cast<u64>(x86.operands[0].imm);
@@ -45,7 +53,8 @@ void find_target(const cs_insn& instruction, cpu::Mode mode, u64 code_base, Code
     } else {
         for (unsigned i = 0; i < x86.op_count; ++i)
             if (x86.operands[i].type == X86_OP_MEM && x86.operands[i].mem.base == X86_REG_RIP)
-                row.target = instruction.address + instruction.size + static_cast<u64>(x86.operands[i].mem.disp);
+                row.target =
+                    instruction.address + instruction.size + static_cast<u64>(x86.operands[i].mem.disp);
     }
 }
 
@@ -62,7 +71,8 @@ struct Disassembler::Handles {
 Disassembler::Disassembler() : handles_(std::make_unique<Handles>()) {
     static constexpr cs_mode Modes[] = {CS_MODE_16, CS_MODE_32, CS_MODE_64};
     for (unsigned i = 0; i < 3; ++i) {
-        if (cs_open(CS_ARCH_X86, Modes[i], &handles_->by_bits[i]) != CS_ERR_OK) throw std::runtime_error("Capstone was built without x86");
+        if (cs_open(CS_ARCH_X86, Modes[i], &handles_->by_bits[i]) != CS_ERR_OK)
+            throw std::runtime_error("Capstone was built without x86");
         cs_option(handles_->by_bits[i], CS_OPT_DETAIL, CS_OPT_ON);
     }
 }
@@ -71,8 +81,8 @@ Disassembler::~Disassembler() {
     for (csh& handle : handles_->by_bits) cs_close(&handle);
 }
 
-CodeListing Disassembler::list(const emu::inspect::GuestReader& memory, const emu::GuestSymbols* symbols, u64 address, unsigned rows,
-                               cpu::Mode mode, u64 code_base) const {
+CodeListing Disassembler::list(const emu::inspect::GuestReader& memory, const emu::GuestSymbols* symbols,
+                               u64 address, unsigned rows, cpu::Mode mode, u64 code_base) const {
     CodeListing out;
     const csh handle = handles_->of(mode);
     cs_insn* instruction = cs_malloc(handle);
@@ -94,18 +104,22 @@ CodeListing Disassembler::list(const emu::inspect::GuestReader& memory, const em
         if (cs_disasm_iter(handle, &at, &left, &where, instruction)) {
             row.bytes.assign(bytes, bytes + instruction->size);
             row.mnemonic = instruction->mnemonic, row.operands = instruction->op_str;
-            if (auto ptr = row.operands.find(" ptr ["); ptr != std::string::npos) row.operands.erase(ptr, 4); // "qword [rsp + 8]"
+            if (auto ptr = row.operands.find(" ptr ["); ptr != std::string::npos)
+                row.operands.erase(ptr, 4); // "qword [rsp + 8]"
             row.jump = in_group(*instruction, CS_GRP_JUMP) || instruction->id == X86_INS_LJMP;
-            row.always = instruction->id == X86_INS_JMP || instruction->id == X86_INS_LJMP || in_group(*instruction, CS_GRP_RET) || in_group(*instruction, CS_GRP_IRET);
+            row.always = instruction->id == X86_INS_JMP || instruction->id == X86_INS_LJMP ||
+                         in_group(*instruction, CS_GRP_RET) || in_group(*instruction, CS_GRP_IRET);
             const u8 prefix = instruction->detail->x86.prefix[0];
-            row.call = in_group(*instruction, CS_GRP_CALL) || in_group(*instruction, CS_GRP_INT) || instruction->id == X86_INS_LCALL || prefix == 0xF2 || prefix == 0xF3;
+            row.call = in_group(*instruction, CS_GRP_CALL) || in_group(*instruction, CS_GRP_INT) ||
+                       instruction->id == X86_INS_LCALL || prefix == 0xF2 || prefix == 0xF3;
             find_target(*instruction, mode, code_base, row);
         } else {
             row.bytes.assign(bytes, bytes + 1);
             row.mnemonic = "(bad)";
         }
         if (symbols) {
-            if (auto hit = symbols->at(address); hit && hit->offset == 0) row.symbol = readable_symbol(hit->symbol->name);
+            if (auto hit = symbols->at(address); hit && hit->offset == 0)
+                row.symbol = readable_symbol(hit->symbol->name);
             if (row.target) row.target_name = readable_symbol(symbols->name(*row.target));
             if (auto line = symbols->line(address)) {
                 std::string source = fmt::format("{}:{}", line->file, line->line);
@@ -124,7 +138,8 @@ CodeListing Disassembler::list(const emu::inspect::GuestReader& memory, const em
 }
 
 u64 Disassembler::previous(const emu::inspect::GuestReader& memory, u64 address, cpu::Mode mode) const {
-    // x86 code cannot be read backwards: the longest run of instructions that ends exactly here is the best guess.
+    // x86 code cannot be read backwards: the longest run of instructions that ends exactly here is the best
+    // guess.
     const csh handle = handles_->of(mode);
     cs_insn* instruction = cs_malloc(handle);
     u64 best = address;

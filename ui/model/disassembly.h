@@ -1,8 +1,8 @@
-// Disassembly — guest code as rows, through Capstone. Bytes come from the inspection reader, names from the kernel's
-// symbols.
+// Disassembly — guest code as rows, through Capstone. Bytes come from the inspection reader, names from the
+// kernel's symbols.
 //
-// Invariants: a byte sequence that is no instruction becomes one "(bad)" row of one byte, so that a listing always goes
-// on; memory that cannot be read ends it, and `why_short` says so.
+// Invariants: a byte sequence that is no instruction becomes one "(bad)" row of one byte, so that a listing
+// always goes on; memory that cannot be read ends it, and `why_short` says so.
 #pragma once
 #include <memory>
 #include <optional>
@@ -21,13 +21,13 @@ struct CodeRow {
     u64 address = 0; ///< linear
     std::vector<u8> bytes;
     std::string mnemonic, operands;
-    std::string symbol;      ///< "schedule" when a symbol begins here
-    std::string source;      ///< "sched/core.cpp:81" when it differs from the row above
+    std::string symbol;        ///< "schedule" when a symbol begins here
+    std::string source;        ///< "sched/core.cpp:81" when it differs from the row above
     std::optional<u64> target; ///< linear address of a direct jump, call or memory operand
     std::string target_name;
-    bool call = false;       ///< step over runs to the next instruction: call, rep, int
-    bool jump = false;       ///< the flow may go elsewhere
-    bool always = false;     ///< an unconditional jump or return: what follows is other code
+    bool call = false;   ///< step over runs to the next instruction: call, rep, int
+    bool jump = false;   ///< the flow may go elsewhere
+    bool always = false; ///< an unconditional jump or return: what follows is other code
 };
 struct CodeListing {
     std::vector<CodeRow> rows;
@@ -35,20 +35,20 @@ struct CodeListing {
 };
 
 class Disassembler {
-  public:
+public:
     Disassembler();
     ~Disassembler();
     Disassembler(const Disassembler&) = delete;
     Disassembler& operator=(const Disassembler&) = delete;
 
     /// `code_base`: CS.base, by which near targets outside 64-bit mode are relative.
-    CodeListing list(const emu::inspect::GuestReader& memory, const emu::GuestSymbols* symbols, u64 address, unsigned rows,
-                     cpu::Mode mode, u64 code_base) const;
+    CodeListing list(const emu::inspect::GuestReader& memory, const emu::GuestSymbols* symbols, u64 address,
+                     unsigned rows, cpu::Mode mode, u64 code_base) const;
 
     /// The instruction that most likely ends where `address` begins; `address` itself when none does.
     u64 previous(const emu::inspect::GuestReader& memory, u64 address, cpu::Mode mode) const;
 
-  private:
+private:
     struct Handles;
     std::unique_ptr<Handles> handles_;
 };

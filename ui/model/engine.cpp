@@ -15,8 +15,10 @@ namespace vitrine::ui {
 Expected<std::unique_ptr<Engine>> Engine::create(const AppOptions& options) {
     std::unique_ptr<Engine> engine(new Engine(options));
     if (options.serial == emu::cli::SerialTarget::File) {
-        engine->serial_file_ = ::open(options.serial_file.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
-        if (engine->serial_file_ < 0) return bad_input(fmt::format("--serial file:{}: {}", options.serial_file, std::strerror(errno)));
+        engine->serial_file_ =
+            ::open(options.serial_file.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+        if (engine->serial_file_ < 0)
+            return bad_input(fmt::format("--serial file:{}: {}", options.serial_file, std::strerror(errno)));
     }
     for (const std::string& view : options.inspect)
         if (auto ok = emu::inspect::check_view(view); !ok) return std::unexpected(ok.error());
@@ -25,14 +27,16 @@ Expected<std::unique_ptr<Engine>> Engine::create(const AppOptions& options) {
     } else {
         if (auto ok = engine->make_machine(); !ok) return std::unexpected(ok.error());
         if (!options.load_state.empty())
-            if (auto ok = emu::cli::read_state(*engine->machine_, options.load_state); !ok) return std::unexpected(ok.error());
+            if (auto ok = emu::cli::read_state(*engine->machine_, options.load_state); !ok)
+                return std::unexpected(ok.error());
         if (!options.record.empty())
             if (auto ok = engine->record(options.record); !ok) return std::unexpected(ok.error());
     }
     if (options.until) {
         const auto& until = *options.until;
         const auto* symbols = engine->machine_->symbols();
-        if (until.kind == emu::StopCondition::Kind::Address && !until.text.empty() && (!symbols || !symbols->link_address(until.text)))
+        if (until.kind == emu::StopCondition::Kind::Address && !until.text.empty() &&
+            (!symbols || !symbols->link_address(until.text)))
             return bad_input(fmt::format("--until {}: no such symbol", options.until_text));
         engine->run_to(until, options.until_text);
     }
@@ -79,7 +83,7 @@ bool Engine::booted() const {
     return false;
 }
 
-// ---- verbs --------------------------------------------------------------------------------------------------------
+// ---- verbs ------------------------------------------------------------------------------------------------
 
 void Engine::start(std::string what) {
     if (state_ == State::Ended) return say("the machine has ended: Restart begins again", true);
@@ -173,7 +177,8 @@ Expected<void> Engine::replay(const std::string& path) {
     recording_path_ = path;
     adopt();
     const std::string note = replayer_->note();
-    say(fmt::format("replay of {}, {} steps{}{}", path, replayer_->end_step(), note.empty() ? "" : ": ", note));
+    say(fmt::format("replay of {}, {} steps{}{}", path, replayer_->end_step(), note.empty() ? "" : ": ",
+                    note));
     return {};
 }
 
@@ -203,8 +208,10 @@ Expected<void> Engine::finish() {
         std::fwrite(text->data(), 1, text->size(), stdout);
     }
     if (options_.state_hash)
-        std::printf("state-hash %016llx at step %llu, time %llu ns\n", static_cast<unsigned long long>(machine_->state_hash()),
-                    static_cast<unsigned long long>(machine_->steps()), static_cast<unsigned long long>(machine_->time()));
+        std::printf("state-hash %016llx at step %llu, time %llu ns\n",
+                    static_cast<unsigned long long>(machine_->state_hash()),
+                    static_cast<unsigned long long>(machine_->steps()),
+                    static_cast<unsigned long long>(machine_->time()));
     if (!options_.stats.empty()) {
         emu::RunReport report = last_report_.value_or(emu::RunReport{});
         if (!last_report_) report.reason = emu::StopReason::HostRequest;

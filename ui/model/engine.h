@@ -1,11 +1,13 @@
 // Engine — drives one machine for the app: run, pause, step, run to, record, replay, restart.
 //
-// Interface: the app calls the verbs when a key or button says so, and frame() once per drawn frame; frame() lets the
-// machine run for a bounded host time. Everything that reaches the guest goes through Machine::input().
+// Interface: the app calls the verbs when a key or button says so, and frame() once per drawn frame; frame()
+// lets the machine run for a bounded host time. Everything that reaches the guest goes through
+// Machine::input().
 //
-// Pacing: while the guest boots it runs as fast as it can. From init on, virtual time keeps to real time by not running
-// ahead (design.md §4), because a halted processor would otherwise jump hours ahead in a second. The machine never knows.
-// Invariants: stops are exact (the machine's own run limits); nothing here changes what the guest computes.
+// Pacing: while the guest boots it runs as fast as it can. From init on, virtual time keeps to real time by
+// not running ahead (design.md §4), because a halted processor would otherwise jump hours ahead in a second.
+// The machine never knows. Invariants: stops are exact (the machine's own run limits); nothing here changes
+// what the guest computes.
 #pragma once
 #include <chrono>
 #include <memory>
@@ -20,7 +22,7 @@
 namespace vitrine::ui {
 
 class Engine {
-  public:
+public:
     static Expected<std::unique_ptr<Engine>> create(const AppOptions& options);
     ~Engine();
 
@@ -67,10 +69,11 @@ class Engine {
 
     /// Runs for at most about `seconds` of host time.
     void frame(double seconds);
-    /// When the app closes: end of the recording, disk overlays, and the files that the command line asked for.
+    /// When the app closes: end of the recording, disk overlays, and the files that the command line asked
+    /// for.
     Expected<void> finish();
 
-  private:
+private:
     explicit Engine(const AppOptions& options) : options_(options) {}
     Expected<void> make_machine();
     Expected<void> drop_machine();

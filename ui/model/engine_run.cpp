@@ -10,7 +10,9 @@ constexpr u64 LateVirtual = 100'000'000; ///< a machine this far behind real tim
 constexpr double MeasureSeconds = 0.4;
 } // namespace
 
-double Engine::now() { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
+double Engine::now() {
+    return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
+}
 
 /// The virtual time that real time allows; nothing when the machine is not paced.
 std::optional<u64> Engine::paced_limit() {
@@ -22,7 +24,8 @@ std::optional<u64> Engine::paced_limit() {
     const double real = now();
     if (!anchored_) anchored_ = true, anchor_real_ = real, anchor_virtual_ = time;
     u64 allowed = anchor_virtual_ + static_cast<u64>((real - anchor_real_) * 1e9);
-    if (allowed > time + LateVirtual) anchor_real_ = real, anchor_virtual_ = time, allowed = time + LateVirtual / 5;
+    if (allowed > time + LateVirtual)
+        anchor_real_ = real, anchor_virtual_ = time, allowed = time + LateVirtual / 5;
     return allowed;
 }
 
@@ -30,7 +33,8 @@ emu::RunLimits Engine::limits(double seconds, int& goal_index, int& typing_index
     emu::RunLimits out;
     out.host_seconds = seconds;
     out.step_limit = options_.limit_steps;
-    // The machine looks at the host's clock only between slices: a slice is what fits into the budget at today's speed.
+    // The machine looks at the host's clock only between slices: a slice is what fits into the budget at
+    // today's speed.
     const double speed = std::clamp(mips_ > 0 ? mips_ : 50.0, 5.0, 1000.0) * 1e6;
     out.step_limit = std::min(out.step_limit, machine_->steps() + static_cast<u64>(speed * seconds) + 1);
     if (replayer_) out.step_limit = std::min(out.step_limit, replayer_->end_step());
@@ -44,8 +48,10 @@ emu::RunLimits Engine::limits(double seconds, int& goal_index, int& typing_index
         out.conditions.push_back(options_.typing[typed_].when);
         out.conditions.back().from = typed_from_;
     }
-    // An idle guest leaps: the run must end where pacing begins. The last condition, so that a wish for the same stop wins.
-    if (real_time && !replaying() && !booted()) out.conditions.push_back({emu::StopCondition::Kind::Phase, 0, "init", 0});
+    // An idle guest leaps: the run must end where pacing begins. The last condition, so that a wish for the
+    // same stop wins.
+    if (real_time && !replaying() && !booted())
+        out.conditions.push_back({emu::StopCondition::Kind::Phase, 0, "init", 0});
     return out;
 }
 
@@ -83,13 +89,17 @@ void Engine::frame(double seconds) {
             machine_->input(emu::SerialInput{options_.typing[typed_++].text});
             continue;
         }
-        if (report.reason == emu::StopReason::Phase && report.condition > std::max(goal_index, typing_index)) continue; // pacing begins
+        if (report.reason == emu::StopReason::Phase && report.condition > std::max(goal_index, typing_index))
+            continue; // pacing begins
         const bool at_replay_end = replayer_ && machine_->steps() >= replayer_->end_step();
         switch (report.reason) {
         case emu::StopReason::HostTimeLimit: return;
-        case emu::StopReason::TimeLimit: resting_ = machine_->processor().halted(); return; // as far as real time allows
+        case emu::StopReason::TimeLimit:
+            resting_ = machine_->processor().halted();
+            return; // as far as real time allows
         case emu::StopReason::StepLimit:
-            if (report.condition >= 0 || at_replay_end || machine_->steps() >= options_.limit_steps) return stopped(report);
+            if (report.condition >= 0 || at_replay_end || machine_->steps() >= options_.limit_steps)
+                return stopped(report);
             continue;
         case emu::StopReason::IdleForever:
             // It waits for a key, and says so; the app's loop sleeps until one comes.
@@ -111,7 +121,9 @@ void Engine::stopped(const emu::RunReport& report) {
     switch (report.reason) {
     case emu::StopReason::Phase: return say(fmt::format("phase {}", report.detail));
     case emu::StopReason::Breakpoint:
-        return say(one_shot ? "stepped over" : report.detail.empty() ? "breakpoint" : fmt::format("breakpoint at {}", report.detail));
+        return say(one_shot                ? "stepped over"
+                   : report.detail.empty() ? "breakpoint"
+                                           : fmt::format("breakpoint at {}", report.detail));
     case emu::StopReason::SerialText: return say("the console printed the awaited text");
     case emu::StopReason::StepLimit:
         if (replayer_ && machine_->steps() >= replayer_->end_step()) {
@@ -120,7 +132,9 @@ void Engine::stopped(const emu::RunReport& report) {
         }
         return say("the step that was asked for");
     case emu::StopReason::PoweredOff: return say("the guest powered off");
-    case emu::StopReason::DebugExit: return say(fmt::format("the guest ended the run through isa-debug-exit, value {}", report.debug_exit_value));
+    case emu::StopReason::DebugExit:
+        return say(
+            fmt::format("the guest ended the run through isa-debug-exit, value {}", report.debug_exit_value));
     case emu::StopReason::ResetRequested: return say("the guest reset the machine");
     case emu::StopReason::TripleFault: return say(fmt::format("triple fault\n{}", report.detail), true);
     default: return say(emu::stop_reason_name(report.reason));

@@ -39,12 +39,15 @@ std::string bytes_text(u64 bytes) {
     unsigned unit = 0;
     double v = static_cast<double>(bytes);
     while (v >= 1024 && unit < 4) v /= 1024, ++unit;
-    return v == static_cast<double>(static_cast<u64>(v)) ? fmt::format("{} {}", static_cast<u64>(v), Units[unit]) : fmt::format("{:.1f} {}", v, Units[unit]);
+    return v == static_cast<double>(static_cast<u64>(v))
+               ? fmt::format("{} {}", static_cast<u64>(v), Units[unit])
+               : fmt::format("{:.1f} {}", v, Units[unit]);
 }
 
 std::string readable_symbol(const std::string& name) {
     const std::size_t plus = name.rfind("+0x");
-    const std::string symbol = name.substr(0, plus), offset = plus == std::string::npos ? "" : name.substr(plus);
+    const std::string symbol = name.substr(0, plus),
+                      offset = plus == std::string::npos ? "" : name.substr(plus);
     std::string out = symbol;
     if (name.starts_with("_Z")) {
         int status = 0;
@@ -56,7 +59,8 @@ std::string readable_symbol(const std::string& name) {
         return name; // C, assembly, or a sentence
     }
     for (const char* part : {"(anonymous namespace)::", "kernel::"})
-        for (std::size_t at = 0; (at = out.find(part, at)) != std::string::npos;) out.erase(at, std::string(part).size());
+        for (std::size_t at = 0; (at = out.find(part, at)) != std::string::npos;)
+            out.erase(at, std::string(part).size());
     // Arguments and template arguments say more than there is room for.
     int depth = 0;
     std::string plain;
@@ -66,7 +70,8 @@ std::string readable_symbol(const std::string& name) {
         if (depth == 0) plain += c;
         if (c == '>') --depth;
     }
-    if (const std::size_t space = plain.rfind(' '); space != std::string::npos) plain = plain.substr(space + 1); // a template's return type
+    if (const std::size_t space = plain.rfind(' '); space != std::string::npos)
+        plain = plain.substr(space + 1); // a template's return type
     return (plain.empty() ? out : plain) + offset;
 }
 

@@ -1,4 +1,5 @@
-// Key tables: see keys.h. Usages: USB HID Usage Tables, keyboard page 07h. Codes: IBM PS/2 Technical Reference, set 1.
+// Key tables: see keys.h. Usages: USB HID Usage Tables, keyboard page 07h. Codes: IBM PS/2 Technical
+// Reference, set 1.
 #include "ui/model/keys.h"
 #include <array>
 
@@ -16,11 +17,12 @@ constexpr std::array<u8, 256> make_table() {
     for (unsigned i = 0; i < 26; ++i) t[0x04 + i] = letters[i];
     for (unsigned i = 0; i < 10; ++i) t[0x1E + i] = static_cast<u8>(0x02 + i); // 1 … 9, 0
     // Enter, Esc, Backspace, Tab, Space, - = [ ] backslash, (non-US #), ; ' ` , . / CapsLock
-    constexpr u8 middle[] = {0x1C, 0x01, 0x0E, 0x0F, 0x39, 0x0C, 0x0D, 0x1A, 0x1B, 0x2B, 0x2B, 0x27, 0x28, 0x29, 0x33, 0x34, 0x35, 0x3A};
+    constexpr u8 middle[] = {0x1C, 0x01, 0x0E, 0x0F, 0x39, 0x0C, 0x0D, 0x1A, 0x1B,
+                             0x2B, 0x2B, 0x27, 0x28, 0x29, 0x33, 0x34, 0x35, 0x3A};
     for (unsigned i = 0; i < sizeof middle; ++i) t[0x28 + i] = middle[i];
     for (unsigned i = 0; i < 10; ++i) t[0x3A + i] = static_cast<u8>(0x3B + i); // F1 … F10
-    t[0x44] = 0x57, t[0x45] = 0x58;                                           // F11, F12
-    t[0x47] = 0x46;                                                           // Scroll Lock
+    t[0x44] = 0x57, t[0x45] = 0x58;                                            // F11, F12
+    t[0x47] = 0x46;                                                            // Scroll Lock
     // Insert Home PageUp Delete End PageDown Right Left Down Up
     constexpr u8 navigation[] = {0x52, 0x47, 0x49, 0x53, 0x4F, 0x51, 0x4D, 0x4B, 0x50, 0x48};
     for (unsigned i = 0; i < sizeof navigation; ++i) t[0x49 + i] = navigation[i] | Extended;
@@ -50,9 +52,11 @@ std::vector<u8> set1_scancodes(unsigned usb_usage, bool down) {
 }
 
 std::string terminal_bytes(unsigned usb_usage, bool control) {
-    if (control && usb_usage >= 0x04 && usb_usage < 0x04 + 26) return std::string(1, static_cast<char>(usb_usage - 0x04 + 1));
+    if (control && usb_usage >= 0x04 && usb_usage < 0x04 + 26)
+        return std::string(1, static_cast<char>(usb_usage - 0x04 + 1));
     switch (usb_usage) {
-    case 0x28: case 0x58: return "\r";
+    case 0x28:
+    case 0x58: return "\r";
     case 0x29: return "\x1B";
     case 0x2A: return "\x7F";
     case 0x2B: return "\t";

@@ -1,5 +1,6 @@
-// Keys of the host as scan codes of a PC keyboard, set 1 (the AT keyboard's table after the 8042's translation), and as
-// bytes of a serial terminal. Keys are named by their USB HID usage, which SDL's scan codes are.
+// Keys of the host as scan codes of a PC keyboard, set 1 (the AT keyboard's table after the 8042's
+// translation), and as bytes of a serial terminal. Keys are named by their USB HID usage, which SDL's scan
+// codes are.
 #pragma once
 #include <string>
 #include <vector>

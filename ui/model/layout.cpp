@@ -7,7 +7,8 @@ namespace vitrine::ui {
 
 namespace {
 constexpr float ToolbarHeight = 44, StatusHeight = 26, StripHeight = 114, Gap = 6, Margin = 8;
-constexpr float HeaderHeight = 30, ScreenFrame = 8, ScreenFooter = 26; // around the guest's picture, inside its panel
+constexpr float HeaderHeight = 30, ScreenFrame = 8,
+                ScreenFooter = 26; // around the guest's picture, inside its panel
 constexpr float LeastColumn = 200, LeastRow = 90, LeastStrip = 76;
 
 float fraction(float wanted, float otherwise, float least, float most) {
@@ -15,7 +16,8 @@ float fraction(float wanted, float otherwise, float least, float most) {
 }
 } // namespace
 
-Layout compute_layout(float width, float height, float scale, const Splits& wanted, float guest_width, float guest_height) {
+Layout compute_layout(float width, float height, float scale, const Splits& wanted, float guest_width,
+                      float guest_height) {
     Layout out;
     const auto px = [scale](float units) { return std::round(units * scale); };
     const float gap = px(Gap), margin = px(Margin);
@@ -25,24 +27,29 @@ Layout compute_layout(float width, float height, float scale, const Splits& want
     out.toolbar = {0, 0, width, px(ToolbarHeight)};
     out.status = {0, height - px(StatusHeight), width, px(StatusHeight)};
     const float between = out.status.y - out.toolbar.bottom() - 2 * gap;
-    out.splits.strip = fraction(wanted.strip, px(StripHeight) / height, px(LeastStrip) / height, (between - px(2 * LeastRow) - gap) / height);
+    out.splits.strip = fraction(wanted.strip, px(StripHeight) / height, px(LeastStrip) / height,
+                                (between - px(2 * LeastRow) - gap) / height);
     const float strip_height = std::round(out.splits.strip * height);
     out.strip = {margin, out.status.y - gap - strip_height, width - 2 * margin, strip_height};
 
-    const Rect body{margin, out.toolbar.bottom(), width - 2 * margin, out.strip.y - gap - out.toolbar.bottom()};
+    const Rect body{margin, out.toolbar.bottom(), width - 2 * margin,
+                    out.strip.y - gap - out.toolbar.bottom()};
     // A wide window shows the guest's picture pixel by pixel; a narrow one gives it two fifths.
     const float natural = guest_width + 2 * px(ScreenFrame);
     const float left_default = natural <= 0.42f * body.width ? natural / body.width : 0.40f;
     const float least = px(LeastColumn) / body.width;
-    out.splits.left = fraction(wanted.left, left_default, least, 1 - 2 * (px(LeastColumn) + gap) / body.width);
+    out.splits.left =
+        fraction(wanted.left, left_default, least, 1 - 2 * (px(LeastColumn) + gap) / body.width);
     const float left_width = std::round(out.splits.left * body.width);
     const float rest = body.width - left_width - 2 * gap;
-    out.splits.centre = fraction(wanted.centre, 0.49f * rest / body.width, least, (rest - px(LeastColumn)) / body.width);
+    out.splits.centre =
+        fraction(wanted.centre, 0.49f * rest / body.width, least, (rest - px(LeastColumn)) / body.width);
     const float centre_width = std::round(out.splits.centre * body.width);
 
     const float shown = (left_width - 2 * px(ScreenFrame)) * guest_height / std::max(guest_width, 1.0f);
     const float screen_default = (shown + px(HeaderHeight + ScreenFooter + ScreenFrame)) / body.height;
-    const float least_row = px(LeastRow) / body.height, most_row = (body.height - gap - px(LeastRow)) / body.height;
+    const float least_row = px(LeastRow) / body.height,
+                most_row = (body.height - gap - px(LeastRow)) / body.height;
     out.splits.screen = fraction(wanted.screen, std::min(screen_default, 0.68f), least_row, most_row);
     out.splits.code = fraction(wanted.code, 0.47f, least_row, most_row);
 
@@ -61,7 +68,10 @@ Layout compute_layout(float width, float height, float scale, const Splits& want
         {{out.code.right(), body.y, gap, body.height}, true, &Splits::centre, body.width},
         {{out.screen.x, out.screen.bottom(), out.screen.width, gap}, false, &Splits::screen, body.height},
         {{out.code.x, out.code.bottom(), out.code.width, gap}, false, &Splits::code, body.height},
-        {{body.x, body.bottom(), body.width, gap}, false, &Splits::strip, -height}, // dragging down makes the strip smaller
+        {{body.x, body.bottom(), body.width, gap},
+         false,
+         &Splits::strip,
+         -height}, // dragging down makes the strip smaller
     }};
     return out;
 }

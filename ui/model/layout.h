@@ -1,4 +1,5 @@
-// Layout — where every part of the window lies, computed from its size alone. No ImGui here: tests check it directly.
+// Layout — where every part of the window lies, computed from its size alone. No ImGui here: tests check it
+// directly.
 //
 //   ┌ toolbar ───────────────────────────────────────────┐
 //   │ screen      │ code            │ structures (tabs)  │
@@ -8,8 +9,8 @@
 //   │ strip over steps                                   │
 //   └ status ────────────────────────────────────────────┘
 //
-// Invariants: parts never overlap and lie inside the window; splitters lie in the gaps between them. A window too small
-// for the minimum sizes gets those sizes and is clipped.
+// Invariants: parts never overlap and lie inside the window; splitters lie in the gaps between them. A window
+// too small for the minimum sizes gets those sizes and is clipped.
 #pragma once
 #include <array>
 
@@ -33,7 +34,7 @@ struct Splits {
 struct Splitter {
     Rect area;
     bool vertical = false; ///< a vertical bar, dragged sideways
-    float Splits::*value = nullptr;
+    float Splits::* value = nullptr;
     float extent = 1; ///< pixels that stand for the fraction 1
 };
 
@@ -41,10 +42,13 @@ struct Layout {
     Rect toolbar, screen, terminal, code, processor, structures, strip, status;
     std::array<Splitter, 5> splitters;
     Splits splits; ///< as used, after defaults and bounds
-    std::array<Rect, 8> parts() const { return {toolbar, screen, terminal, code, processor, structures, strip, status}; }
+    std::array<Rect, 8> parts() const {
+        return {toolbar, screen, terminal, code, processor, structures, strip, status};
+    }
 };
 
 /// `scale`: pixels per design unit. `guest_width`/`guest_height`: the picture that the screen wants to show.
-Layout compute_layout(float width, float height, float scale, const Splits& wanted, float guest_width = 720, float guest_height = 400);
+Layout compute_layout(float width, float height, float scale, const Splits& wanted, float guest_width = 720,
+                      float guest_height = 400);
 
 } // namespace vitrine::ui

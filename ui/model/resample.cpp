@@ -42,14 +42,21 @@ u32 blend(const Tap& tap, const u32* at, std::size_t stride) {
 }
 } // namespace
 
-std::vector<u32> resample(const std::vector<u32>& pixels, u32 width, u32 height, u32 to_width, u32 to_height) {
-    if (width == 0 || height == 0 || to_width == 0 || to_height == 0 || pixels.size() < std::size_t{width} * height) return {};
+std::vector<u32> resample(const std::vector<u32>& pixels, u32 width, u32 height, u32 to_width,
+                          u32 to_height) {
+    if (width == 0 || height == 0 || to_width == 0 || to_height == 0 ||
+        pixels.size() < std::size_t{width} * height)
+        return {};
     const auto across = taps(width, to_width), down = taps(height, to_height);
     std::vector<u32> rows(std::size_t{to_width} * height), out(std::size_t{to_width} * to_height);
     for (u32 y = 0; y < height; ++y)
-        for (u32 x = 0; x < to_width; ++x) rows[std::size_t{y} * to_width + x] = blend(across[x], &pixels[std::size_t{y} * width + across[x].first], 1);
+        for (u32 x = 0; x < to_width; ++x)
+            rows[std::size_t{y} * to_width + x] =
+                blend(across[x], &pixels[std::size_t{y} * width + across[x].first], 1);
     for (u32 y = 0; y < to_height; ++y)
-        for (u32 x = 0; x < to_width; ++x) out[std::size_t{y} * to_width + x] = blend(down[y], &rows[std::size_t{down[y].first} * to_width + x], to_width);
+        for (u32 x = 0; x < to_width; ++x)
+            out[std::size_t{y} * to_width + x] =
+                blend(down[y], &rows[std::size_t{down[y].first} * to_width + x], to_width);
     return out;
 }
 

@@ -1,5 +1,6 @@
-// Area resampling of the guest's screen to the exact size at which it is shown: every output pixel is the mean of the
-// source area below it. Enlarging by a whole number repeats pixels; everything else stays legible without blur.
+// Area resampling of the guest's screen to the exact size at which it is shown: every output pixel is the
+// mean of the source area below it. Enlarging by a whole number repeats pixels; everything else stays legible
+// without blur.
 #pragma once
 #include <vector>
 #include "cpu/base/types.h"

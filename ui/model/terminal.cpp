@@ -1,4 +1,5 @@
-// The serial console: see terminal.h. Sequences by their ECMA-48 names (SGR 8.3.117, CUP 8.3.21, ED 8.3.39, EL 8.3.41).
+// The serial console: see terminal.h. Sequences by their ECMA-48 names (SGR 8.3.117, CUP 8.3.21, ED 8.3.39,
+// EL 8.3.41).
 #include "ui/model/terminal.h"
 #include <algorithm>
 
@@ -53,29 +54,46 @@ void Terminal::byte(u8 b) {
             missing_ = 0;
             put(U'\uFFFD');
         }
-        if (b < 0x20 || b == 0x7F) control(b);
-        else if (b < 0x80) put(b);
-        else if ((b & 0xE0) == 0xC0) partial_ = b & 0x1F, missing_ = 1;
-        else if ((b & 0xF0) == 0xE0) partial_ = b & 0x0F, missing_ = 2;
-        else if ((b & 0xF8) == 0xF0) partial_ = b & 0x07, missing_ = 3;
-        else put(U'\uFFFD');
+        if (b < 0x20 || b == 0x7F)
+            control(b);
+        else if (b < 0x80)
+            put(b);
+        else if ((b & 0xE0) == 0xC0)
+            partial_ = b & 0x1F, missing_ = 1;
+        else if ((b & 0xF0) == 0xE0)
+            partial_ = b & 0x0F, missing_ = 2;
+        else if ((b & 0xF8) == 0xF0)
+            partial_ = b & 0x07, missing_ = 3;
+        else
+            put(U'\uFFFD');
         return;
     case State::Escape:
-        if (b == '[') state_ = State::Sequence, parameters_.assign(1, 0), private_ = false;
-        else if (b == ']' || b == 'P') state_ = State::String; // OSC, DCS: titles and the like
-        else state_ = State::Text;
+        if (b == '[')
+            state_ = State::Sequence, parameters_.assign(1, 0), private_ = false;
+        else if (b == ']' || b == 'P')
+            state_ = State::String; // OSC, DCS: titles and the like
+        else
+            state_ = State::Text;
         return;
     case State::Sequence:
-        if (b >= '0' && b <= '9') parameters_.back() = std::min(parameters_.back() * 10 + (b - '0'), LargestParameter);
-        else if (b == ';' && parameters_.size() < MostParameters) parameters_.push_back(0);
-        else if (b >= 0x3C && b <= 0x3F) private_ = true;
-        else if (b >= 0x40 && b <= 0x7E) state_ = State::Text, finish_sequence(b);
-        else if (b == 0x1B) state_ = State::Escape;
-        else if (b < 0x20) control(b);
+        if (b >= '0' && b <= '9')
+            parameters_.back() = std::min(parameters_.back() * 10 + (b - '0'), LargestParameter);
+        else if (b == ';' && parameters_.size() < MostParameters)
+            parameters_.push_back(0);
+        else if (b >= 0x3C && b <= 0x3F)
+            private_ = true;
+        else if (b >= 0x40 && b <= 0x7E)
+            state_ = State::Text, finish_sequence(b);
+        else if (b == 0x1B)
+            state_ = State::Escape;
+        else if (b < 0x20)
+            control(b);
         return;
     case State::String:
-        if (b == 0x07) state_ = State::Text;
-        else if (b == 0x1B) state_ = State::Escape;
+        if (b == 0x07)
+            state_ = State::Text;
+        else if (b == 0x1B)
+            state_ = State::Escape;
         return;
     }
 }
@@ -83,7 +101,9 @@ void Terminal::byte(u8 b) {
 void Terminal::control(u8 b) {
     switch (b) {
     case '\r': column_ = 0; break;
-    case '\n': case 0x0B: case 0x0C: new_line(); break;
+    case '\n':
+    case 0x0B:
+    case 0x0C: new_line(); break;
     case '\b': column_ -= column_ > 0; break;
     case '\t': column_ = std::min((column_ / TabStop + 1) * TabStop, LongestLine - 1); break;
     case 0x1B: state_ = State::Escape; break;
@@ -131,7 +151,8 @@ void Terminal::finish_sequence(u8 final_byte) {
     case 'C': column_ = std::min<std::size_t>(column_ + count, LongestLine - 1); break;
     case 'D': column_ = column_ > count ? column_ - count : 0; break;
     case 'G': column_ = std::min<std::size_t>(count - 1, LongestLine - 1); break;
-    case 'H': case 'f': move_to(parameter(0, 1) - 1, parameter(1, 1) - 1); break;
+    case 'H':
+    case 'f': move_to(parameter(0, 1) - 1, parameter(1, 1) - 1); break;
     case 'J': erase_display(parameters_[0]); break;
     case 'K': erase_line(parameters_[0]); break;
     default: break;
@@ -141,26 +162,41 @@ void Terminal::finish_sequence(u8 final_byte) {
 void Terminal::select_graphics() {
     for (std::size_t i = 0; i < parameters_.size(); ++i) {
         const unsigned p = parameters_[i];
-        if (p == 0) bold_ = reverse_ = false, foreground_ = DefaultForeground, background_ = DefaultBackground;
-        else if (p == 1) bold_ = true;
-        else if (p == 22) bold_ = false;
-        else if (p == 7) reverse_ = true;
-        else if (p == 27) reverse_ = false;
-        else if (p >= 30 && p <= 37) foreground_ = static_cast<u8>(p - 30);
-        else if (p == 39) foreground_ = DefaultForeground;
-        else if (p >= 40 && p <= 47) background_ = static_cast<u8>(p - 40);
-        else if (p == 49) background_ = DefaultBackground;
-        else if (p >= 90 && p <= 97) foreground_ = static_cast<u8>(p - 90 + 8);
-        else if (p >= 100 && p <= 107) background_ = static_cast<u8>(p - 100 + 8);
-        else if (p == 38 || p == 48) return; // 256 colours: their parameters are not colours of ours
+        if (p == 0)
+            bold_ = reverse_ = false, foreground_ = DefaultForeground, background_ = DefaultBackground;
+        else if (p == 1)
+            bold_ = true;
+        else if (p == 22)
+            bold_ = false;
+        else if (p == 7)
+            reverse_ = true;
+        else if (p == 27)
+            reverse_ = false;
+        else if (p >= 30 && p <= 37)
+            foreground_ = static_cast<u8>(p - 30);
+        else if (p == 39)
+            foreground_ = DefaultForeground;
+        else if (p >= 40 && p <= 47)
+            background_ = static_cast<u8>(p - 40);
+        else if (p == 49)
+            background_ = DefaultBackground;
+        else if (p >= 90 && p <= 97)
+            foreground_ = static_cast<u8>(p - 90 + 8);
+        else if (p >= 100 && p <= 107)
+            background_ = static_cast<u8>(p - 100 + 8);
+        else if (p == 38 || p == 48)
+            return; // 256 colours: their parameters are not colours of ours
     }
 }
 
 void Terminal::erase_line(unsigned how) {
     TerminalLine& line = lines_[line_];
-    if (how == 0) line.resize(std::min(line.size(), column_));
-    else if (how == 1) std::fill_n(line.begin(), std::min(line.size(), column_ + 1), TerminalCell{});
-    else if (how == 2) line.clear();
+    if (how == 0)
+        line.resize(std::min(line.size(), column_));
+    else if (how == 1)
+        std::fill_n(line.begin(), std::min(line.size(), column_ + 1), TerminalCell{});
+    else if (how == 2)
+        line.clear();
 }
 
 void Terminal::erase_display(unsigned how) {

@@ -1,9 +1,10 @@
 // Terminal — the serial console as a person sees it: bytes with ANSI sequences in, styled lines out.
 //
-// Implements the part of ECMA-48 that shells and printk use: CR LF BS TAB BEL, SGR colours, cursor movement, erase in line
-// and display. Lines are logical: long ones are wrapped where they are drawn, not here. Cursor addressing counts from the
-// top of the last `Rows` lines. UTF-8 is decoded; a malformed byte becomes U+FFFD.
-// Invariants: the bytes are the guest's: lines, line length and parameters are bounded, unknown sequences are swallowed.
+// Implements the part of ECMA-48 that shells and printk use: CR LF BS TAB BEL, SGR colours, cursor movement,
+// erase in line and display. Lines are logical: long ones are wrapped where they are drawn, not here. Cursor
+// addressing counts from the top of the last `Rows` lines. UTF-8 is decoded; a malformed byte becomes U+FFFD.
+// Invariants: the bytes are the guest's: lines, line length and parameters are bounded, unknown sequences are
+// swallowed.
 #pragma once
 #include <cstddef>
 #include <deque>
@@ -22,7 +23,7 @@ struct TerminalCell {
 using TerminalLine = std::vector<TerminalCell>;
 
 class Terminal {
-  public:
+public:
     static constexpr std::size_t MostLines = 10'000, LongestLine = 512, Rows = 24;
 
     void feed(std::string_view bytes);
@@ -34,7 +35,7 @@ class Terminal {
     std::string text(std::size_t line) const;
     u64 changes() const { return changes_; }
 
-  private:
+private:
     void byte(u8 b);
     void control(u8 b);
     void put(char32_t character);

@@ -44,7 +44,9 @@ const cpu::Registers& Views::raw() const { return engine_.machine().processor().
 inspect::MachineReader Views::reader() const { return inspect::MachineReader(engine_.machine()); }
 
 const inspect::RegistersView& Views::registers() {
-    return get(registers_, fast_, [&] { return inspect::registers_view(engine_.machine().processor(), engine_.machine().symbols()); });
+    return get(registers_, fast_, [&] {
+        return inspect::registers_view(engine_.machine().processor(), engine_.machine().symbols());
+    });
 }
 const inspect::PhasesView& Views::phases() {
     return get(phases_, fast_, [&] { return inspect::phases_view(engine_.machine()); });
@@ -62,15 +64,19 @@ const inspect::IdtView& Views::idt() {
     return get(idt_, fast_, [&] { return inspect::idt_view(raw(), reader(), engine_.machine().symbols()); });
 }
 const inspect::WalkView& Views::walk(u64 linear) {
-    return get(walk_, fast_, [&] { return inspect::walk_view(raw(), reader(), linear, engine_.machine().symbols()); }, linear);
+    return get(
+        walk_, fast_,
+        [&] { return inspect::walk_view(raw(), reader(), linear, engine_.machine().symbols()); }, linear);
 }
 const inspect::AddressSpaceView& Views::maps() {
-    return get(maps_, slow_, [&] { return inspect::address_space_view(raw(), reader(), engine_.machine().symbols()); });
+    return get(maps_, slow_,
+               [&] { return inspect::address_space_view(raw(), reader(), engine_.machine().symbols()); });
 }
 
 std::expected<inspect::GuestKernel, std::string> Views::kernel() {
     kernel_reader_.emplace(engine_.machine()); // a restart makes a new machine
-    return inspect::GuestKernel::open(*kernel_reader_, engine_.machine().symbols(), inspect::current_phase(engine_.machine()));
+    return inspect::GuestKernel::open(*kernel_reader_, engine_.machine().symbols(),
+                                      inspect::current_phase(engine_.machine()));
 }
 const inspect::TasksView& Views::tasks() {
     return get(tasks_, fast_, [&] { return inspect::tasks_view(kernel()); });
@@ -93,7 +99,8 @@ const inspect::EventsView& Views::events() {
 
 u64 Views::code_base() const {
     const auto& cpu = engine_.machine().processor();
-    return cpu.mode() == cpu::Mode::Long64 ? 0 : cpu.registers().seg[static_cast<unsigned>(cpu::Seg::CS)].base;
+    return cpu.mode() == cpu::Mode::Long64 ? 0
+                                           : cpu.registers().seg[static_cast<unsigned>(cpu::Seg::CS)].base;
 }
 u64 Views::rip_linear() const {
     const u64 linear = engine_.machine().processor().rip() + code_base();
@@ -105,46 +112,64 @@ std::string Views::symbol_name(u64 address) const {
 }
 
 const CodeListing& Views::code(u64 address, unsigned rows) {
-    return get(code_, fast_, [&] {
-        return disassembler_.list(reader(), engine_.machine().symbols(), address, rows, engine_.machine().processor().mode(), code_base());
-    }, address * 1021 + rows);
+    return get(
+        code_, fast_,
+        [&] {
+            return disassembler_.list(reader(), engine_.machine().symbols(), address, rows,
+                                      engine_.machine().processor().mode(), code_base());
+        },
+        address * 1021 + rows);
 }
 const CodeListing& Views::code_at_target(u64 address, unsigned rows) {
-    return get(target_code_, fast_, [&] {
-        // A far jump in real mode loads CS with the target's segment; near targets below are relative to it.
-        return disassembler_.list(reader(), engine_.machine().symbols(), address, rows, engine_.machine().processor().mode(), code_base());
-    }, address * 1021 + rows);
+    return get(
+        target_code_, fast_,
+        [&] {
+            // A far jump in real mode loads CS with the target's segment; near targets below are relative to
+            // it.
+            return disassembler_.list(reader(), engine_.machine().symbols(), address, rows,
+                                      engine_.machine().processor().mode(), code_base());
+        },
+        address * 1021 + rows);
 }
 
-u64 Views::code_before(u64 address) const { return disassembler_.previous(reader(), address, engine_.machine().processor().mode()); }
+u64 Views::code_before(u64 address) const {
+    return disassembler_.previous(reader(), address, engine_.machine().processor().mode());
+}
 
 u64 Views::code_start(u64 address, unsigned rows_before) const {
     // From the symbol's first byte when it is near, as decoding is certain there.
     constexpr u64 Near = 2048;
     if (const auto* symbols = engine_.machine().symbols())
         if (auto hit = symbols->at(address); hit && hit->offset <= Near) {
-            const CodeListing listing = disassembler_.list(reader(), nullptr, address - hit->offset, 1024, engine_.machine().processor().mode(), code_base());
+            const CodeListing listing = disassembler_.list(reader(), nullptr, address - hit->offset, 1024,
+                                                           engine_.machine().processor().mode(), code_base());
             for (std::size_t i = 0; i < listing.rows.size(); ++i)
-                if (listing.rows[i].address == address) return listing.rows[i > rows_before ? i - rows_before : 0].address;
+                if (listing.rows[i].address == address)
+                    return listing.rows[i > rows_before ? i - rows_before : 0].address;
         }
     return address;
 }
 
 const Views::Bytes& Views::bytes(u64 address, std::size_t count, bool physical) {
-    return get(bytes_, fast_, [&] {
-        Bytes out;
-        out.data.resize(count), out.readable.resize(count);
-        const inspect::MachineReader reader(engine_.machine());
-        // Page by page, so that a hole hides itself alone.
-        for (std::size_t done = 0; done < count;) {
-            const std::size_t n = std::min(count - done, PageBytes - static_cast<std::size_t>((address + done) % PageBytes));
-            const std::span<u8> part(out.data.data() + done, n);
-            const std::size_t read = physical ? (reader.physical(address + done, part) ? n : 0) : reader.linear(address + done, part);
-            std::fill_n(out.readable.begin() + static_cast<std::ptrdiff_t>(done), read, true);
-            done += n;
-        }
-        return out;
-    }, address * 8209 + count * 2 + physical);
+    return get(
+        bytes_, fast_,
+        [&] {
+            Bytes out;
+            out.data.resize(count), out.readable.resize(count);
+            const inspect::MachineReader reader(engine_.machine());
+            // Page by page, so that a hole hides itself alone.
+            for (std::size_t done = 0; done < count;) {
+                const std::size_t n = std::min(
+                    count - done, PageBytes - static_cast<std::size_t>((address + done) % PageBytes));
+                const std::span<u8> part(out.data.data() + done, n);
+                const std::size_t read = physical ? (reader.physical(address + done, part) ? n : 0)
+                                                  : reader.linear(address + done, part);
+                std::fill_n(out.readable.begin() + static_cast<std::ptrdiff_t>(done), read, true);
+                done += n;
+            }
+            return out;
+        },
+        address * 8209 + count * 2 + physical);
 }
 
 } // namespace vitrine::ui

@@ -1,7 +1,7 @@
 // Views — what the panels show, read through emu/inspect at most once per refresh and only when a panel asks.
 //
-// refresh() says whether the machine stands still or runs; while it runs, a view is read again after a while, not at every
-// frame. Invariant: reading changes nothing in the guest (law 4).
+// refresh() says whether the machine stands still or runs; while it runs, a view is read again after a while,
+// not at every frame. Invariant: reading changes nothing in the guest (law 4).
 #pragma once
 #include <chrono>
 #include <expected>
@@ -23,7 +23,7 @@ namespace vitrine::ui {
 class Engine;
 
 class Views {
-  public:
+public:
     explicit Views(Engine& engine) : engine_(engine) {}
     /// Once per frame.
     void refresh();
@@ -63,7 +63,7 @@ class Views {
     std::string symbol_name(u64 address) const;
     u64 version() const { return fast_; }
 
-  private:
+private:
     template <class T> struct Cached {
         T value{};
         u64 stamp = 0, key = 0;

@@ -1,7 +1,9 @@
-// Code — disassembly around rip or around an address that was clicked, with symbols, source lines and breakpoints.
+// Code — disassembly around rip or around an address that was clicked, with symbols, source lines and
+// breakpoints.
 //
-// A click in the gutter sets a breakpoint. The wheel leaves rip; the next stop or "Follow" returns to it. When the listing
-// ends early behind a jump (as at the reset vector), the rest of the panel shows where the jump leads.
+// A click in the gutter sets a breakpoint. The wheel leaves rip; the next stop or "Follow" returns to it.
+// When the listing ends early behind a jump (as at the reset vector), the rest of the panel shows where the
+// jump leads.
 #include <algorithm>
 #include <cmath>
 #include <fmt/format.h>
@@ -46,14 +48,19 @@ void CodePanel::row(Context& context, const CodeRow& row, float width, u64 rip) 
     const float height = ImGui::GetTextLineHeight() + context.px(3), gutter = context.px(16);
     const bool current = row.address == rip, stop = context.engine.breakpoints().contains(row.address);
     if (current) {
-        draw->AddRectFilled({at.x - context.px(4), at.y - 1}, {at.x + width, at.y + height - 1}, colour::CurrentLine, 3);
-        draw->AddRectFilled({at.x - context.px(4), at.y - 1}, {at.x - context.px(2), at.y + height - 1}, colour::Accent);
+        draw->AddRectFilled({at.x - context.px(4), at.y - 1}, {at.x + width, at.y + height - 1},
+                            colour::CurrentLine, 3);
+        draw->AddRectFilled({at.x - context.px(4), at.y - 1}, {at.x - context.px(2), at.y + height - 1},
+                            colour::Accent);
     }
     ImGui::PushID(static_cast<int>(row.address ^ row.address >> 32));
     if (ImGui::InvisibleButton("gutter", {gutter, height})) context.engine.toggle_breakpoint(row.address);
     const ImVec2 dot{at.x + context.px(6), at.y + height / 2 - 1};
-    if (stop) draw->AddCircleFilled(dot, context.px(4.5f), colour::Record, 16);
-    else if (ImGui::IsItemHovered()) draw->AddCircle(dot, context.px(4.5f), colour::Faint, 16), tooltip(context, "Click: a breakpoint here");
+    if (stop)
+        draw->AddCircleFilled(dot, context.px(4.5f), colour::Record, 16);
+    else if (ImGui::IsItemHovered())
+        draw->AddCircle(dot, context.px(4.5f), colour::Faint, 16),
+            tooltip(context, "Click: a breakpoint here");
     ImGui::PopID();
 
     const unsigned digits = address_digits(context);
@@ -62,12 +69,16 @@ void CodePanel::row(Context& context, const CodeRow& row, float width, u64 rip) 
     ImGui::SetCursorScreenPos({x, at.y});
     // Kernel addresses share their upper half: the lower half tells them apart, and the link has the whole.
     const bool wide = width > cell * 70, high = row.address >> 32 == 0xFFFF'FFFF;
-    const std::string shown = digits == 16 && !wide && high ? "…" + hex_text(row.address & 0xFFFF'FFFF, 8) : hex_text(row.address, wide ? digits : row.address >> 32 ? 12 : 8);
+    const std::string shown = digits == 16 && !wide && high ? "…" + hex_text(row.address & 0xFFFF'FFFF, 8)
+                                                            : hex_text(row.address, wide ? digits
+                                                                                    : row.address >> 32 ? 12
+                                                                                                        : 8);
     address_link(context, row.address, Leads::Code, shown);
     x += cell * static_cast<float>(shown.starts_with("…") ? 9 : shown.size()) + context.px(10);
     if (width > cell * 56) {
         std::string bytes;
-        for (std::size_t i = 0; i < row.bytes.size() && i < 7; ++i) bytes += fmt::format("{:02x}", row.bytes[i]);
+        for (std::size_t i = 0; i < row.bytes.size() && i < 7; ++i)
+            bytes += fmt::format("{:02x}", row.bytes[i]);
         if (row.bytes.size() > 7) bytes += "…";
         draw->AddText({x, at.y}, colour::Faint, bytes.c_str());
         x += cell * 15 + context.px(6);
@@ -81,8 +92,11 @@ void CodePanel::row(Context& context, const CodeRow& row, float width, u64 rip) 
             address_link(context, *row.target, Leads::Code, row.target_name);
         } else {
             address_link(context, *row.target, flow ? Leads::Code : Leads::Data, row.operands);
-            const float end = x + ImGui::CalcTextSize(row.operands.c_str()).x + cell * static_cast<float>(row.target_name.size() + 1);
-            if (!row.target_name.empty() && end < at.x + width) draw->AddText({x + ImGui::CalcTextSize(row.operands.c_str()).x + cell, at.y}, colour::Faint, row.target_name.c_str());
+            const float end = x + ImGui::CalcTextSize(row.operands.c_str()).x +
+                              cell * static_cast<float>(row.target_name.size() + 1);
+            if (!row.target_name.empty() && end < at.x + width)
+                draw->AddText({x + ImGui::CalcTextSize(row.operands.c_str()).x + cell, at.y}, colour::Faint,
+                              row.target_name.c_str());
         }
     } else {
         draw->AddText({x, at.y}, colour::rgb(0xC4CEDB), row.operands.c_str());
@@ -95,9 +109,11 @@ void CodePanel::draw(Context& context, const Rect& area) {
     const u64 rip = context.views.rip_linear();
     std::string right = readable_symbol(registers.rip_symbol);
     if (!registers.rip_line.empty()) right += (right.empty() ? "" : " · ") + base_name(registers.rip_line);
-    if (right.empty()) right = context.views.code_base() || address_digits(context) != 16
-                                   ? fmt::format("{} · {:04x}:{:04x}", registers.mode, registers.segments[1].segment.selector, registers.rip)
-                                   : registers.mode;
+    if (right.empty())
+        right = context.views.code_base() || address_digits(context) != 16
+                    ? fmt::format("{} · {:04x}:{:04x}", registers.mode,
+                                  registers.segments[1].segment.selector, registers.rip)
+                    : registers.mode;
     begin_panel(context, "Code", area, right, colour::Border, false);
     ImGui::PushFont(context.fonts.mono);
     const float width = ImGui::GetContentRegionAvail().x, line = ImGui::GetTextLineHeight() + context.px(3);
@@ -109,7 +125,9 @@ void CodePanel::draw(Context& context, const Rect& area) {
         context.navigation.code = last_code_ = top_;
         for (int i = 0; i < 3; ++i) {
             const CodeListing& listing = context.views.code(top_, rows);
-            top_ = ImGui::GetIO().MouseWheel > 0 ? context.views.code_before(top_) : listing.rows.size() > 1 ? listing.rows[1].address : top_;
+            top_ = ImGui::GetIO().MouseWheel > 0 ? context.views.code_before(top_)
+                   : listing.rows.size() > 1     ? listing.rows[1].address
+                                                 : top_;
         }
     }
     const CodeListing listing = context.views.code(top_, rows);
@@ -117,13 +135,15 @@ void CodePanel::draw(Context& context, const Rect& area) {
     unsigned used = 0;
     const auto mark = [&](const std::string& what, ImU32 c) {
         const ImVec2 at = ImGui::GetCursorScreenPos();
-        draw->AddText(context.fonts.small, context.fonts.small->FontSize, {at.x + context.px(16), at.y + 1}, c, what.c_str());
+        draw->AddText(context.fonts.small, context.fonts.small->FontSize, {at.x + context.px(16), at.y + 1},
+                      c, what.c_str());
         ImGui::SetCursorScreenPos({at.x, at.y + line});
         ++used;
     };
     const CodeRow* last_jump = nullptr;
     for (const CodeRow& r : listing.rows) {
-        if (used + (r.symbol.empty() ? 0u : 1u) + (r.source.empty() ? 0u : 1u) >= rows) break; // its head and itself
+        if (used + (r.symbol.empty() ? 0u : 1u) + (r.source.empty() ? 0u : 1u) >= rows)
+            break; // its head and itself
         if (!r.symbol.empty()) mark(r.symbol + ":", colour::Accent);
         if (!r.source.empty()) mark(base_name(r.source), colour::Faint);
         row(context, r, width, rip);
@@ -148,7 +168,8 @@ void CodePanel::draw(Context& context, const Rect& area) {
     ImGui::PopFont();
     if (!context.navigation.follow) {
         ImGui::SetCursorPos({ImGui::GetWindowWidth() - context.px(86), context.px(6)});
-        if (toggle(context, "Back to rip", true, "Shows the instruction that comes next")) context.navigation.follow = true, placed_ = false;
+        if (toggle(context, "Back to rip", true, "Shows the instruction that comes next"))
+            context.navigation.follow = true, placed_ = false;
     }
     end_panel();
 }

@@ -15,7 +15,12 @@ void draw_table(Context& context, const emu::inspect::DescriptorTableView& view)
     ImGui::SameLine();
     text(colour::Dim, fmt::format("limit {:04x}, {} entries", view.limit, view.rows.size()));
     notes(context, view.notes);
-    if (view.rows.empty()) return why_empty(context, fmt::format("{} holds no descriptors. In real mode segments are 16 × selector and no table is used.", view.name));
+    if (view.rows.empty())
+        return why_empty(
+            context,
+            fmt::format(
+                "{} holds no descriptors. In real mode segments are 16 × selector and no table is used.",
+                view.name));
     if (!begin_table("descriptors", 5)) return;
     ImGui::TableSetupScrollFreeze(0, 1);
     for (const char* column : {"Sel", "In", "Kind", "Base", "Limit"}) ImGui::TableSetupColumn(column);
@@ -23,8 +28,11 @@ void draw_table(Context& context, const emu::inspect::DescriptorTableView& view)
     for (const auto& row : view.rows) {
         ImGui::TableNextRow();
         ImGui::TableNextColumn();
-        text_in(context.fonts.mono, row.used_by.empty() ? colour::Dim : colour::Accent, fmt::format("{:04x}", row.selector));
-        if (ImGui::IsItemHovered()) tooltip(context, row.wide ? fmt::format("{:016x} {:016x}", row.raw_high, row.raw) : fmt::format("{:016x}", row.raw));
+        text_in(context.fonts.mono, row.used_by.empty() ? colour::Dim : colour::Accent,
+                fmt::format("{:04x}", row.selector));
+        if (ImGui::IsItemHovered())
+            tooltip(context, row.wide ? fmt::format("{:016x} {:016x}", row.raw_high, row.raw)
+                                      : fmt::format("{:016x}", row.raw));
         ImGui::TableNextColumn();
         text(colour::Accent, row.used_by);
         ImGui::TableNextColumn();
@@ -41,7 +49,8 @@ void draw_tss(Context& context) {
     const auto& view = context.views.tss();
     if (view.rows.empty()) {
         notes(context, view.notes);
-        return why_empty(context, "The task register is not loaded: there is no TSS yet. The kernel needs one for the stack of ring 0 and for IST stacks.");
+        return why_empty(context, "The task register is not loaded: there is no TSS yet. The kernel needs "
+                                  "one for the stack of ring 0 and for IST stacks.");
     }
     text(colour::Dim, fmt::format("selector {:04x}, {}-bit, at", view.selector, view.wide ? 64 : 32));
     ImGui::SameLine();
@@ -68,10 +77,14 @@ void draw_idt(Context& context) {
     ImGui::SameLine();
     text(colour::Dim, fmt::format("limit {:04x}, {} gates", view.limit, view.gates.size()));
     notes(context, view.notes);
-    if (view.gates.empty()) return why_empty(context, "The interrupt descriptor table is empty: an exception now would shut the processor down.");
+    if (view.gates.empty())
+        return why_empty(
+            context,
+            "The interrupt descriptor table is empty: an exception now would shut the processor down.");
     if (!begin_table("gates", 6)) return;
     ImGui::TableSetupScrollFreeze(0, 1);
-    for (const char* column : {"#", "Handler", "Vector", "Kind", "DPL", "IST"}) ImGui::TableSetupColumn(column);
+    for (const char* column : {"#", "Handler", "Vector", "Kind", "DPL", "IST"})
+        ImGui::TableSetupColumn(column);
     ImGui::TableHeadersRow();
     ImGuiListClipper clipper;
     clipper.Begin(static_cast<int>(view.gates.size()));
@@ -82,17 +95,23 @@ void draw_idt(Context& context) {
             ImGui::TableNextColumn();
             text_in(context.fonts.mono, colour::Dim, fmt::format("{:02x}", gate.vector));
             ImGui::TableNextColumn();
-            if (!gate.present) text(colour::Faint, "not present");
-            else if (view.entry_size == 4) address_link(context, u64{gate.selector} * 16 + gate.offset, Leads::Code, fmt::format("{:04x}:{:04x}", gate.selector, gate.offset));
-            else address_link(context, gate.offset, Leads::Code, readable_symbol(gate.symbol));
+            if (!gate.present)
+                text(colour::Faint, "not present");
+            else if (view.entry_size == 4)
+                address_link(context, u64{gate.selector} * 16 + gate.offset, Leads::Code,
+                             fmt::format("{:04x}:{:04x}", gate.selector, gate.offset));
+            else
+                address_link(context, gate.offset, Leads::Code, readable_symbol(gate.symbol));
             ImGui::TableNextColumn();
             text(colour::Text, gate.name);
             ImGui::TableNextColumn();
             text(colour::Dim, gate.kind);
             ImGui::TableNextColumn();
-            if (gate.present && view.entry_size != 4) text_in(context.fonts.mono, colour::Dim, fmt::format("{}", gate.dpl));
+            if (gate.present && view.entry_size != 4)
+                text_in(context.fonts.mono, colour::Dim, fmt::format("{}", gate.dpl));
             ImGui::TableNextColumn();
-            if (gate.present && gate.ist) text_in(context.fonts.mono, colour::Accent, fmt::format("{}", gate.ist));
+            if (gate.present && gate.ist)
+                text_in(context.fonts.mono, colour::Accent, fmt::format("{}", gate.ist));
         }
     ImGui::EndTable();
 }

@@ -17,7 +17,8 @@ void draw_devices(Context& context) {
             ImGui::TableNextColumn();
             text(colour::Text, event.name);
             ImGui::TableNextColumn();
-            text_in(context.fonts.mono, colour::Accent, event.when > events.now ? "in " + duration_text(event.when - events.now) : "now");
+            text_in(context.fonts.mono, colour::Accent,
+                    event.when > events.now ? "in " + duration_text(event.when - events.now) : "now");
             ImGui::TableNextColumn();
             text_in(context.fonts.mono, colour::Dim, "at " + duration_text(event.when));
         }
@@ -27,7 +28,8 @@ void draw_devices(Context& context) {
     ImGui::BeginChild("chips");
     for (const auto& chip : context.views.devices().chips) {
         ImGui::PushID(chip.name.c_str());
-        const bool open = ImGui::CollapsingHeader(chip.name.c_str(), chip.fields.size() <= 8 ? ImGuiTreeNodeFlags_DefaultOpen : 0);
+        const bool open = ImGui::CollapsingHeader(
+            chip.name.c_str(), chip.fields.size() <= 8 ? ImGuiTreeNodeFlags_DefaultOpen : 0);
         if (open && chip.fields.empty()) text(colour::Dim, "has no state to show");
         if (open && !chip.fields.empty() && begin_table("fields", 3, false)) {
             for (const auto& field : chip.fields) {
@@ -35,7 +37,8 @@ void draw_devices(Context& context) {
                 ImGui::TableNextColumn();
                 text(colour::Dim, field.name);
                 ImGui::TableNextColumn();
-                text_in(context.fonts.mono, field.value ? colour::Text : colour::Faint, fmt::format("{:x}", field.value));
+                text_in(context.fonts.mono, field.value ? colour::Text : colour::Faint,
+                        fmt::format("{:x}", field.value));
                 ImGui::TableNextColumn();
                 text(colour::Dim, field.meaning);
             }

@@ -29,15 +29,22 @@ void draw_zones(Context& context, const emu::inspect::BuddyView& view) {
         ImGui::TableNextColumn();
         text(zone.spanned ? colour::Text : colour::Faint, zone.name);
         if (ImGui::IsItemHovered())
-            tooltip(context, fmt::format("frames {:x}–{:x}, {} managed\nwatermarks: min {}, low {}, high {}", zone.start_frame, zone.start_frame + zone.spanned,
-                                         bytes_text(zone.managed * PageBytes), zone.watermarks[0], zone.watermarks[1], zone.watermarks[2]));
+            tooltip(context, fmt::format("frames {:x}–{:x}, {} managed\nwatermarks: min {}, low {}, high {}",
+                                         zone.start_frame, zone.start_frame + zone.spanned,
+                                         bytes_text(zone.managed * PageBytes), zone.watermarks[0],
+                                         zone.watermarks[1], zone.watermarks[2]));
         for (std::size_t i = 0; i < orders; ++i) {
             ImGui::TableNextColumn();
             if (i >= zone.orders.size()) continue;
             const auto& order = zone.orders[i];
-            text_in(context.fonts.mono, order.counted == 0 ? colour::Faint : order.counted == order.frames.size() ? colour::Text : colour::Changed, std::to_string(order.counted));
+            text_in(context.fonts.mono,
+                    order.counted == 0                     ? colour::Faint
+                    : order.counted == order.frames.size() ? colour::Text
+                                                           : colour::Changed,
+                    std::to_string(order.counted));
             if (ImGui::IsItemHovered())
-                tooltip(context, fmt::format("{}: {} blocks of {}, {} on the list", zone.name, order.counted, bytes_text(PageBytes << i), order.frames.size()));
+                tooltip(context, fmt::format("{}: {} blocks of {}, {} on the list", zone.name, order.counted,
+                                             bytes_text(PageBytes << i), order.frames.size()));
         }
         ImGui::TableNextColumn();
         text_in(context.fonts.mono, colour::Dim, bytes_text(zone.free * PageBytes));
@@ -56,7 +63,9 @@ void draw_legend(Context& context, const MemoryMapView& map) {
         if (ImGui::GetContentRegionAvail().x < width) ImGui::NewLine();
         first = false;
         const ImVec2 at = ImGui::GetCursorScreenPos();
-        ImGui::GetWindowDrawList()->AddRectFilled({at.x, at.y + context.px(3)}, {at.x + context.px(10), at.y + context.px(13)}, page_type_colour(i), 2);
+        ImGui::GetWindowDrawList()->AddRectFilled({at.x, at.y + context.px(3)},
+                                                  {at.x + context.px(10), at.y + context.px(13)},
+                                                  page_type_colour(i), 2);
         ImGui::SetCursorPosX(ImGui::GetCursorPosX() + context.px(15));
         text(colour::Dim, label);
     }
@@ -64,32 +73,46 @@ void draw_legend(Context& context, const MemoryMapView& map) {
 
 } // namespace
 
-/// One cell is a block of frames; it has the colour of the type that most of its frames have, free last on a tie.
+/// One cell is a block of frames; it has the colour of the type that most of its frames have, free last on a
+/// tie.
 void MemoryPanel::paint(Context& context, const MemoryMapView& map, float width, float height) {
     // Cells are blocks of 2^n frames: as fine as fits, then as large as the space allows.
-    const auto cells = [&](int size) { return static_cast<u64>(std::max(1, static_cast<int>(width) / size)) * static_cast<u64>(std::max(1, static_cast<int>(height) / size)); };
+    const auto cells = [&](int size) {
+        return static_cast<u64>(std::max(1, static_cast<int>(width) / size)) *
+               static_cast<u64>(std::max(1, static_cast<int>(height) / size));
+    };
     int cell = std::max(3, static_cast<int>(context.px(4)));
     u64 frames_per_cell = 1;
     while (map.frames > frames_per_cell * cells(cell)) frames_per_cell *= 2;
     while (cell < static_cast<int>(context.px(14)) && map.frames <= frames_per_cell * cells(cell + 1)) ++cell;
-    const int columns = std::max(1, static_cast<int>(width) / cell), needed = static_cast<int>((map.frames / frames_per_cell + static_cast<u64>(columns)) / static_cast<u64>(columns));
+    const int columns = std::max(1, static_cast<int>(width) / cell),
+              needed = static_cast<int>((map.frames / frames_per_cell + static_cast<u64>(columns)) /
+                                        static_cast<u64>(columns));
     const int rows = std::min(std::max(1, static_cast<int>(height) / cell), needed);
-    if (picture_.id() && painted_ == context.views.memory_map_version() && columns == columns_ && rows == rows_ && cell == cell_) return;
-    painted_ = context.views.memory_map_version(), columns_ = columns, rows_ = rows, cell_ = cell, frames_per_cell_ = frames_per_cell;
+    if (picture_.id() && painted_ == context.views.memory_map_version() && columns == columns_ &&
+        rows == rows_ && cell == cell_)
+        return;
+    painted_ = context.views.memory_map_version(), columns_ = columns, rows_ = rows, cell_ = cell,
+    frames_per_cell_ = frames_per_cell;
     const int picture_width = columns * cell, picture_height = rows * cell;
-    std::vector<u32> pixels(static_cast<std::size_t>(picture_width) * static_cast<std::size_t>(picture_height), colour::Inset);
+    std::vector<u32> pixels(
+        static_cast<std::size_t>(picture_width) * static_cast<std::size_t>(picture_height), colour::Inset);
     for (u64 first = 0, index = 0; first < map.frames; first += frames_per_cell, ++index) {
         std::array<u64, 256> counts{};
         for (u64 f = first; f < std::min(first + frames_per_cell, map.frames); ++f) ++counts[map.types[f]];
         const u64 free = std::exchange(counts[0], 0);
         const auto most = std::ranges::max_element(counts);
-        const std::size_t type = *most > 0 && *most >= free ? static_cast<std::size_t>(most - counts.begin()) : 0;
+        const std::size_t type =
+            *most > 0 && *most >= free ? static_cast<std::size_t>(most - counts.begin()) : 0;
         // A mixed cell that is mostly free is tinted, so that no allocation disappears.
         ImU32 c = page_type_colour(type);
-        if (type == 0 && *most > 0) c = colour::mix(c, page_type_colour(static_cast<std::size_t>(most - counts.begin())), 0.45f);
-        const int x0 = static_cast<int>(index) % columns * cell, y0 = static_cast<int>(index) / columns * cell;
+        if (type == 0 && *most > 0)
+            c = colour::mix(c, page_type_colour(static_cast<std::size_t>(most - counts.begin())), 0.45f);
+        const int x0 = static_cast<int>(index) % columns * cell,
+                  y0 = static_cast<int>(index) / columns * cell;
         for (int y = y0; y < y0 + cell - 1 && y < picture_height; ++y)
-            for (int x = x0; x < x0 + cell - 1; ++x) pixels[static_cast<std::size_t>(y * picture_width + x)] = c;
+            for (int x = x0; x < x0 + cell - 1; ++x)
+                pixels[static_cast<std::size_t>(y * picture_width + x)] = c;
     }
     picture_.update(context.renderer.sdl(), picture_width, picture_height, pixels);
 }
@@ -100,7 +123,8 @@ void MemoryPanel::draw(Context& context) {
     draw_zones(context, buddy);
     const auto& map = context.views.memory_map();
     if (!map.why_empty.empty()) return why_empty(context, map.why_empty);
-    section(context, "All of RAM", fmt::format("{} in {} frames", bytes_text(map.frames * PageBytes), grouped(map.frames)));
+    section(context, "All of RAM",
+            fmt::format("{} in {} frames", bytes_text(map.frames * PageBytes), grouped(map.frames)));
     notes(context, map.notes);
     if (map.types.size() < map.frames) return why_empty(context, "the page array cannot be read whole");
     draw_legend(context, map);
@@ -108,22 +132,27 @@ void MemoryPanel::draw(Context& context) {
     paint(context, map, room.x, std::max(room.y - context.px(22), context.px(60)));
     if (!picture_.id()) return;
     const ImVec2 at = ImGui::GetCursorScreenPos();
-    ImGui::Image(picture_.id(), {static_cast<float>(picture_.width()), static_cast<float>(picture_.height())});
+    ImGui::Image(picture_.id(),
+                 {static_cast<float>(picture_.width()), static_cast<float>(picture_.height())});
     if (ImGui::IsItemHovered()) {
         const ImVec2 mouse = ImGui::GetMousePos();
-        const u64 column = static_cast<u64>(std::max(0.0f, mouse.x - at.x)) / static_cast<u64>(cell_), row = static_cast<u64>(std::max(0.0f, mouse.y - at.y)) / static_cast<u64>(cell_);
+        const u64 column = static_cast<u64>(std::max(0.0f, mouse.x - at.x)) / static_cast<u64>(cell_),
+                  row = static_cast<u64>(std::max(0.0f, mouse.y - at.y)) / static_cast<u64>(cell_);
         const u64 first = (row * static_cast<u64>(columns_) + column) * frames_per_cell_;
         if (first < map.frames) {
             std::string what = fmt::format("physical {:x}, {} pages:", first * PageBytes, frames_per_cell_);
             std::array<u64, 256> counts{};
-            for (u64 f = first; f < std::min(first + frames_per_cell_, map.frames); ++f) ++counts[map.types[f]];
+            for (u64 f = first; f < std::min(first + frames_per_cell_, map.frames); ++f)
+                ++counts[map.types[f]];
             for (std::size_t i = 0; i < emu::inspect::page_type_names().size(); ++i)
-                if (counts[i]) what += fmt::format("\n{} × {}", counts[i], emu::inspect::page_type_names()[i]);
+                if (counts[i])
+                    what += fmt::format("\n{} × {}", counts[i], emu::inspect::page_type_names()[i]);
             tooltip(context, what + "\nClick: its bytes");
             if (ImGui::IsMouseClicked(0)) context.show_bytes(first * PageBytes, true);
         }
     }
-    text_in(context.fonts.small, colour::Faint, fmt::format("a cell is {}", bytes_text(frames_per_cell_ * PageBytes)));
+    text_in(context.fonts.small, colour::Faint,
+            fmt::format("a cell is {}", bytes_text(frames_per_cell_ * PageBytes)));
 }
 
 } // namespace vitrine::ui

@@ -18,10 +18,13 @@ void draw_walk(Context& context) {
     ImGui::SameLine();
     address_link(context, linear, Leads::Code, {}, address_digits(context));
     ImGui::SameLine();
-    if (navigation.walk_follow) text(colour::Dim, "rip");
-    else if (toggle(context, "rip", false, "Walk the address of the next instruction")) navigation.walk_follow = true;
+    if (navigation.walk_follow)
+        text(colour::Dim, "rip");
+    else if (toggle(context, "rip", false, "Walk the address of the next instruction"))
+        navigation.walk_follow = true;
     ImGui::SameLine();
-    if (toggle(context, "other…", false, "Walk another address: Ctrl+G, then \"Walk\"")) context.open_dialog(Dialog::GoTo);
+    if (toggle(context, "other…", false, "Walk another address: Ctrl+G, then \"Walk\""))
+        context.open_dialog(Dialog::GoTo);
     if (!walk.symbol.empty()) text(colour::Dim, readable_symbol(walk.symbol));
     if (!walk.rows.empty() && begin_table("walk", 4, false)) {
         for (const char* column : {"Level", "Index", "Entry at", "Entry"}) ImGui::TableSetupColumn(column);
@@ -59,13 +62,16 @@ void draw_page_tables(Context& context) {
     section(context, "Address space", fmt::format("cr3 {:x} · {}", map.cr3, map.paging));
     if (map.ranges.empty()) {
         notes(context, map.notes);
-        return why_empty(context, "No table maps anything: " + map.paging + ". Linear addresses are physical addresses.");
+        return why_empty(context, "No table maps anything: " + map.paging +
+                                      ". Linear addresses are physical addresses.");
     }
-    text(colour::Dim, fmt::format("{} in {} ranges through {} tables", bytes_text(map.mapped_bytes), map.ranges.size(), map.tables));
+    text(colour::Dim, fmt::format("{} in {} ranges through {} tables", bytes_text(map.mapped_bytes),
+                                  map.ranges.size(), map.tables));
     notes(context, map.notes);
     if (!begin_table("map", 5)) return;
     ImGui::TableSetupScrollFreeze(0, 1);
-    for (const char* column : {"From", "Size", "Rights", "Physical", "Region"}) ImGui::TableSetupColumn(column);
+    for (const char* column : {"From", "Size", "Rights", "Physical", "Region"})
+        ImGui::TableSetupColumn(column);
     ImGui::TableHeadersRow();
     ImGuiListClipper clipper;
     clipper.Begin(static_cast<int>(map.ranges.size()));
@@ -77,11 +83,16 @@ void draw_page_tables(Context& context) {
             address_link(context, range.first, Leads::Data, {}, 16);
             ImGui::TableNextColumn();
             text_in(context.fonts.mono, colour::Text, bytes_text(range.last - range.first + 1));
-            if (ImGui::IsItemHovered()) tooltip(context, range.page_size ? fmt::format("pages of {}", bytes_text(range.page_size)) : "pages of several sizes");
+            if (ImGui::IsItemHovered())
+                tooltip(context, range.page_size ? fmt::format("pages of {}", bytes_text(range.page_size))
+                                                 : "pages of several sizes");
             ImGui::TableNextColumn();
             text_in(context.fonts.mono, range.writable && !range.no_execute ? colour::Changed : colour::Dim,
-                    fmt::format("{}{}{}{}", range.user ? 'u' : 's', range.writable ? 'w' : '-', range.no_execute ? '-' : 'x', range.global ? 'g' : '-'));
-            if (ImGui::IsItemHovered()) tooltip(context, "u user, s supervisor · w writable · x executable · g global. Amber: writable and executable at once");
+                    fmt::format("{}{}{}{}", range.user ? 'u' : 's', range.writable ? 'w' : '-',
+                                range.no_execute ? '-' : 'x', range.global ? 'g' : '-'));
+            if (ImGui::IsItemHovered())
+                tooltip(context, "u user, s supervisor · w writable · x executable · g global. Amber: "
+                                 "writable and executable at once");
             ImGui::TableNextColumn();
             address_link(context, range.physical, Leads::Physical);
             ImGui::TableNextColumn();

@@ -6,22 +6,22 @@ namespace vitrine::ui {
 
 /// Parts of panels that live longer than a frame: textures and what they were made from.
 class ScreenPanel {
-  public:
+public:
     void draw(Context& context, const Rect& area);
     u32 guest_width() const { return width_; }
     u32 guest_height() const { return height_; }
 
-  private:
+private:
     Picture picture_;
     std::vector<u32> last_;
     u32 width_ = 720, height_ = 400, shown_width_ = 0, shown_height_ = 0;
 };
 
 class TerminalPanel {
-  public:
+public:
     void draw(Context& context, const Rect& area);
 
-  private:
+private:
     struct Row {
         std::size_t line, first, last;
     };
@@ -33,10 +33,10 @@ class TerminalPanel {
 };
 
 class CodePanel {
-  public:
+public:
     void draw(Context& context, const Rect& area);
 
-  private:
+private:
     void place(Context& context, unsigned rows);
     void row(Context& context, const CodeRow& row, float width, u64 rip);
     u64 top_ = 0;
@@ -45,10 +45,10 @@ class CodePanel {
 };
 
 class MemoryPanel {
-  public:
+public:
     void draw(Context& context);
 
-  private:
+private:
     void paint(Context& context, const emu::inspect::MemoryMapView& map, float width, float height);
     Picture picture_;
     u64 painted_ = 0;

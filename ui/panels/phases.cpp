@@ -13,7 +13,8 @@ namespace {
 void phase_name(Context& context, std::string_view name, ImU32 source, ImU32 colour) {
     ImDrawList* draw = ImGui::GetWindowDrawList();
     const ImVec2 at = ImGui::GetCursorScreenPos();
-    draw->AddRectFilled({at.x, at.y + 2}, {at.x + context.px(4), at.y + ImGui::GetTextLineHeight() - 1}, source, 2);
+    draw->AddRectFilled({at.x, at.y + 2}, {at.x + context.px(4), at.y + ImGui::GetTextLineHeight() - 1},
+                        source, 2);
     ImGui::SetCursorPosX(ImGui::GetCursorPosX() + context.px(11));
     const auto colon = name.find(':');
     if (colon != std::string_view::npos) {
@@ -28,7 +29,8 @@ void phase_name(Context& context, std::string_view name, ImU32 source, ImU32 col
 void draw_ahead(Context& context) {
     section(context, "Ahead");
     ImGui::PushTextWrapPos(0);
-    text(colour::Dim, "No phase has begun. These are the ones that the bundled firmware and loader can report; the kernel adds its own. F12 runs to the next one.");
+    text(colour::Dim, "No phase has begun. These are the ones that the bundled firmware and loader can "
+                      "report; the kernel adds its own. F12 runs to the next one.");
     ImGui::PopTextWrapPos();
     ImGui::Dummy({0, context.px(4)});
     if (!begin_table("ahead", 2, true, false)) return;
@@ -38,7 +40,8 @@ void draw_ahead(Context& context) {
         if (code.code >= roms::post::FatalFirmware) continue;
         ImGui::TableNextRow();
         ImGui::TableNextColumn();
-        phase_name(context, code.name, colour::mix(colour::Panel, phase_colour("firmware"), 0.55f), colour::Text);
+        phase_name(context, code.name, colour::mix(colour::Panel, phase_colour("firmware"), 0.55f),
+                   colour::Text);
         ImGui::TableNextColumn();
         ImGui::PushTextWrapPos(0);
         text(colour::Dim, code.description);
@@ -52,7 +55,8 @@ void draw_ahead(Context& context) {
 void draw_phases(Context& context) {
     const auto& view = context.views.phases();
     if (view.rows.empty()) return draw_ahead(context);
-    const bool wide = ImGui::GetContentRegionAvail().x > context.px(430); // a narrow panel shows times as tooltips
+    const bool wide =
+        ImGui::GetContentRegionAvail().x > context.px(430); // a narrow panel shows times as tooltips
     if (!begin_table("phases", wide ? 4 : 3, true, false)) return;
     ImGui::TableSetupScrollFreeze(0, 1);
     ImGui::TableSetupColumn("Phase", ImGuiTableColumnFlags_WidthStretch);
@@ -64,14 +68,21 @@ void draw_phases(Context& context) {
         const auto& row = view.rows[i];
         ImGui::TableNextRow();
         ImGui::TableNextColumn();
-        if (static_cast<int>(i) == context.navigation.phase || i + 1 == view.rows.size()) ImGui::TableSetBgColor(ImGuiTableBgTarget_RowBg1, colour::CurrentLine);
+        if (static_cast<int>(i) == context.navigation.phase || i + 1 == view.rows.size())
+            ImGui::TableSetBgColor(ImGuiTableBgTarget_RowBg1, colour::CurrentLine);
         const ImVec2 at = ImGui::GetCursorPos();
         ImGui::PushID(static_cast<int>(i));
-        if (ImGui::Selectable("##row", false, ImGuiSelectableFlags_SpanAllColumns | ImGuiSelectableFlags_AllowItemOverlap)) context.show_code(row.phase.rip);
+        if (ImGui::Selectable("##row", false,
+                              ImGuiSelectableFlags_SpanAllColumns | ImGuiSelectableFlags_AllowItemOverlap))
+            context.show_code(row.phase.rip);
         ImGui::PopID();
         if (ImGui::IsItemHovered())
-            tooltip(context, fmt::format("{}{}{}\nstep {} at {}, {} of host time\nat {:x} {}\nClick: the code there", row.phase.source, row.phase.description.empty() ? "" : " — ",
-                                         row.phase.description, grouped(row.phase.step), duration_text(row.phase.time), duration_text(static_cast<u64>(row.host_seconds * 1e9)), row.phase.rip, row.symbol));
+            tooltip(context,
+                    fmt::format("{}{}{}\nstep {} at {}, {} of host time\nat {:x} {}\nClick: the code there",
+                                row.phase.source, row.phase.description.empty() ? "" : " — ",
+                                row.phase.description, grouped(row.phase.step), duration_text(row.phase.time),
+                                duration_text(static_cast<u64>(row.host_seconds * 1e9)), row.phase.rip,
+                                row.symbol));
         ImGui::SetCursorPos(at);
         phase_name(context, row.phase.name, phase_colour(row.phase.source), colour::Text);
         ImGui::TableNextColumn();
@@ -81,10 +92,13 @@ void draw_phases(Context& context) {
             text_in(context.fonts.mono, colour::Dim, duration_text(row.phase.time));
         }
         ImGui::TableNextColumn();
-        text_in(context.fonts.mono, colour::Dim, (i + 1 < view.rows.size() ? duration_text(row.duration_time) : "now") + std::string("  "));
+        text_in(context.fonts.mono, colour::Dim,
+                (i + 1 < view.rows.size() ? duration_text(row.duration_time) : "now") + std::string("  "));
     }
     if (context.navigation.phase >= 0) {
-        ImGui::SetScrollY(static_cast<float>(context.navigation.phase) * ImGui::GetTextLineHeightWithSpacing() - context.px(60));
+        ImGui::SetScrollY(static_cast<float>(context.navigation.phase) *
+                              ImGui::GetTextLineHeightWithSpacing() -
+                          context.px(60));
         context.navigation.phase = -1;
     } else if (context.engine.running() || context.redraw > 0) {
         ImGui::SetScrollHereY(1.0f);

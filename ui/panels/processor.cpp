@@ -1,4 +1,5 @@
-// Processor — general registers, flags by name, segments, control registers. Amber: changed since the last stop.
+// Processor — general registers, flags by name, segments, control registers. Amber: changed since the last
+// stop.
 #include <algorithm>
 #include <fmt/format.h>
 #include "ui/model/format.h"
@@ -14,9 +15,18 @@ struct Flag {
     const char *name, *meaning;
 };
 constexpr Flag Flags[] = {
-    {cpu::CF, "CF", "carry"}, {cpu::PF, "PF", "parity"}, {cpu::AF, "AF", "auxiliary carry"}, {cpu::ZF, "ZF", "zero"},
-    {cpu::SF, "SF", "sign"}, {cpu::OF, "OF", "overflow"}, {cpu::DF, "DF", "direction: strings run downwards"}, {cpu::IF, "IF", "interrupts are accepted"},
-    {cpu::TF, "TF", "trap after each instruction"}, {cpu::NT, "NT", "nested task"}, {cpu::AC, "AC", "alignment check; SMAP override"}, {cpu::VM, "VM", "virtual-8086 mode"},
+    {cpu::CF, "CF", "carry"},
+    {cpu::PF, "PF", "parity"},
+    {cpu::AF, "AF", "auxiliary carry"},
+    {cpu::ZF, "ZF", "zero"},
+    {cpu::SF, "SF", "sign"},
+    {cpu::OF, "OF", "overflow"},
+    {cpu::DF, "DF", "direction: strings run downwards"},
+    {cpu::IF, "IF", "interrupts are accepted"},
+    {cpu::TF, "TF", "trap after each instruction"},
+    {cpu::NT, "NT", "nested task"},
+    {cpu::AC, "AC", "alignment check; SMAP override"},
+    {cpu::VM, "VM", "virtual-8086 mode"},
 };
 
 void draw_flags(Context& context, u64 now, std::optional<u64> before) {
@@ -30,7 +40,8 @@ void draw_flags(Context& context, u64 now, std::optional<u64> before) {
         ImGui::PushFont(context.fonts.mono);
         text(changed ? colour::Changed : on ? colour::Text : colour::rgb(0x3C4654), flag.name);
         ImGui::PopFont();
-        if (ImGui::IsItemHovered()) tooltip(context, fmt::format("{} = {}: {}", flag.name, on ? 1 : 0, flag.meaning));
+        if (ImGui::IsItemHovered())
+            tooltip(context, fmt::format("{} = {}: {}", flag.name, on ? 1 : 0, flag.meaning));
     }
     ImGui::SameLine(0, context.px(8));
     text(colour::Dim, fmt::format("IOPL {}", now >> 12 & 3));
@@ -41,7 +52,8 @@ void draw_flags(Context& context, u64 now, std::optional<u64> before) {
 void draw_processor(Context& context, const Rect& area) {
     const auto& view = context.views.registers();
     const auto& before = context.views.registers_before();
-    begin_panel(context, "Processor", area, fmt::format("{} · CPL {}{}", view.mode, view.cpl, view.halted ? " · halted" : ""));
+    begin_panel(context, "Processor", area,
+                fmt::format("{} · CPL {}{}", view.mode, view.cpl, view.halted ? " · halted" : ""));
     ImGui::PushStyleVar(ImGuiStyleVar_ItemSpacing, {context.px(6), context.px(2)});
     const unsigned digits = address_digits(context);
     const float cell = context.fonts.mono->CalcTextSizeA(context.fonts.mono->FontSize, 1e9f, 0, "0").x;
@@ -51,7 +63,8 @@ void draw_processor(Context& context, const Rect& area) {
         ImGui::SameLine(x + cell * cells, 0);
     };
     const auto right_click = [&](u64 value) { // every register may hold an address
-        if (ImGui::IsItemHovered() && ImGui::IsMouseClicked(1)) context.menu_address = value, context.menu_physical = false, context.menu_opening = true;
+        if (ImGui::IsItemHovered() && ImGui::IsMouseClicked(1))
+            context.menu_address = value, context.menu_physical = false, context.menu_opening = true;
     };
 
     const float width = ImGui::GetContentRegionAvail().x, left = ImGui::GetCursorPosX();
@@ -100,18 +113,22 @@ void draw_processor(Context& context, const Rect& area) {
     controls(view.control, before ? &before->control : nullptr, "cr");
     section(context, "Segments");
     for (const auto& row : view.segments) {
-        if (!row.segment.usable && row.segment.selector == 0 && (row.name == "ldtr" || row.name == "tr")) continue;
+        if (!row.segment.usable && row.segment.selector == 0 && (row.name == "ldtr" || row.name == "tr"))
+            continue;
         name(row.name, 5.2f);
-        hex_value(context, row.segment.selector, 4, before && [&] {
-            for (const auto& old : before->segments)
-                if (old.name == row.name) return old.segment.selector != row.segment.selector;
-            return false;
-        }());
+        hex_value(
+            context, row.segment.selector, 4, before && [&] {
+                for (const auto& old : before->segments)
+                    if (old.name == row.name) return old.segment.selector != row.segment.selector;
+                return false;
+            }());
         ImGui::SameLine();
         address_link(context, row.segment.base, Leads::Data);
         ImGui::SameLine();
         text(colour::Dim, row.meaning);
-        if (ImGui::IsItemHovered()) tooltip(context, fmt::format("{}: base {:x}, limit {:x}, {}", row.name, row.segment.base, row.segment.limit, row.meaning));
+        if (ImGui::IsItemHovered())
+            tooltip(context, fmt::format("{}: base {:x}, limit {:x}, {}", row.name, row.segment.base,
+                                         row.segment.limit, row.meaning));
     }
     const auto table = [&](const char* label, const cpu::DescriptorTable& t) {
         const float x = ImGui::GetCursorPosX();
@@ -122,8 +139,10 @@ void draw_processor(Context& context, const Rect& area) {
         text(colour::Dim, fmt::format("limit {:04x}", t.limit));
     };
     table("gdtr", view.gdtr), table("idtr", view.idtr);
-    if (ImGui::CollapsingHeader("Debug registers")) controls(view.control, before ? &before->control : nullptr, "dr");
-    if (ImGui::CollapsingHeader("Model-specific registers")) controls(view.msrs, before ? &before->msrs : nullptr, "");
+    if (ImGui::CollapsingHeader("Debug registers"))
+        controls(view.control, before ? &before->control : nullptr, "dr");
+    if (ImGui::CollapsingHeader("Model-specific registers"))
+        controls(view.msrs, before ? &before->msrs : nullptr, "");
     if (ImGui::CollapsingHeader("XMM"))
         for (const auto& [label, value] : view.vectors) {
             name(label);

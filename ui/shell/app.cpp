@@ -17,10 +17,12 @@ namespace {
 constexpr double MachineShare = 0.012; ///< seconds of each frame for the machine, at least
 constexpr double SoftwareFrame = 1.0 / 30, AcceleratedFrame = 1.0 / 60, QuietFrame = 0.1;
 
-double seconds_now() { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
+double seconds_now() {
+    return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
+}
 } // namespace
 
-// ---- opening --------------------------------------------------------------------------------------------------------
+// ---- opening ----------------------------------------------------------------------------------------------
 
 Expected<std::unique_ptr<App>> App::open(const AppOptions& options) {
     std::unique_ptr<App> app(new App(options));
@@ -42,14 +44,20 @@ float App::scale_of_display() const {
 }
 
 Expected<void> App::open_window() {
-    const auto failed = [](const char* what) { return std::unexpected(Error{Exit::Internal, fmt::format("{}: {}", what, SDL_GetError())}); };
+    const auto failed = [](const char* what) {
+        return std::unexpected(Error{Exit::Internal, fmt::format("{}: {}", what, SDL_GetError())});
+    };
     SDL_SetHint(SDL_HINT_VIDEO_X11_NET_WM_BYPASS_COMPOSITOR, "0");
     int width = 1280, height = 800;
     SDL_Rect usable{};
-    if (SDL_GetDisplayUsableBounds(0, &usable) == 0 && usable.w > 1400) width = std::min(usable.w * 88 / 100, 1920), height = std::min(usable.h * 88 / 100, 1200);
-    if (!options_.window.empty() && (std::sscanf(options_.window.c_str(), "%dx%d", &width, &height) != 2 || width < 640 || height < 480 || width > 16384 || height > 16384))
-        return usage_error(fmt::format("--window {}: a size like 1280x800, at least 640x480", options_.window));
-    window_ = SDL_CreateWindow("Vitrine", SDL_WINDOWPOS_CENTERED, SDL_WINDOWPOS_CENTERED, width, height, SDL_WINDOW_RESIZABLE | SDL_WINDOW_ALLOW_HIGHDPI);
+    if (SDL_GetDisplayUsableBounds(0, &usable) == 0 && usable.w > 1400)
+        width = std::min(usable.w * 88 / 100, 1920), height = std::min(usable.h * 88 / 100, 1200);
+    if (!options_.window.empty() && (std::sscanf(options_.window.c_str(), "%dx%d", &width, &height) != 2 ||
+                                     width < 640 || height < 480 || width > 16384 || height > 16384))
+        return usage_error(
+            fmt::format("--window {}: a size like 1280x800, at least 640x480", options_.window));
+    window_ = SDL_CreateWindow("Vitrine", SDL_WINDOWPOS_CENTERED, SDL_WINDOWPOS_CENTERED, width, height,
+                               SDL_WINDOW_RESIZABLE | SDL_WINDOW_ALLOW_HIGHDPI);
     if (!window_) return failed("the window cannot be opened");
     sdl_renderer_ = SDL_CreateRenderer(window_, -1, SDL_RENDERER_PRESENTVSYNC);
     if (!sdl_renderer_) sdl_renderer_ = SDL_CreateRenderer(window_, -1, SDL_RENDERER_SOFTWARE);
@@ -66,19 +74,40 @@ Expected<void> App::open_window() {
     io.IniFilename = nullptr; // the app remembers nothing between runs
     ImGui_ImplSDL2_InitForSDLRenderer(window_);
     renderer_ = std::make_unique<Renderer>(sdl_renderer_);
-    context_.reset(new Context{*engine_, *views_, *renderer_, {}, 1, {}, {}, Capture::None, {}, Dialog::None, false, 0, false, false, false, 3});
+    context_.reset(new Context{*engine_,
+                               *views_,
+                               *renderer_,
+                               {},
+                               1,
+                               {},
+                               {},
+                               Capture::None,
+                               {},
+                               Dialog::None,
+                               false,
+                               0,
+                               false,
+                               false,
+                               false,
+                               3});
     screen_ = std::make_unique<ScreenPanel>();
     memory_ = std::make_unique<MemoryPanel>();
     for (unsigned i = 0; i < TabCount; ++i) {
-        static constexpr const char* Names[TabCount] = {"phases", "page-tables", "descriptors", "run-queues", "memory", "bytes", "devices"};
-        if (options_.ui_tab == Names[i]) context_->show_tab(static_cast<Tab>(i));
-        else if (i + 1 == TabCount && !options_.ui_tab.empty() && std::ranges::find(Names, options_.ui_tab) == std::end(Names))
-            return usage_error(fmt::format("--ui-tab {}: phases, page-tables, descriptors, run-queues, memory, bytes or devices", options_.ui_tab));
+        static constexpr const char* Names[TabCount] = {"phases", "page-tables", "descriptors", "run-queues",
+                                                        "memory", "bytes",       "devices"};
+        if (options_.ui_tab == Names[i])
+            context_->show_tab(static_cast<Tab>(i));
+        else if (i + 1 == TabCount && !options_.ui_tab.empty() &&
+                 std::ranges::find(Names, options_.ui_tab) == std::end(Names))
+            return usage_error(fmt::format(
+                "--ui-tab {}: phases, page-tables, descriptors, run-queues, memory, bytes or devices",
+                options_.ui_tab));
     }
     int output_width = 0, window_width = 0;
     SDL_GetRendererOutputSize(sdl_renderer_, &output_width, nullptr);
     SDL_GetWindowSize(window_, &window_width, nullptr);
-    pixels_per_point_ = window_width > 0 ? static_cast<float>(output_width) / static_cast<float>(window_width) : 1;
+    pixels_per_point_ =
+        window_width > 0 ? static_cast<float>(output_width) / static_cast<float>(window_width) : 1;
     first_scale_ = wanted_scale_ = scale_of_display() * pixels_per_point_;
     set_scale(wanted_scale_);
     SDL_StartTextInput();
@@ -90,7 +119,8 @@ void App::set_scale(float scale) {
     context_->fonts = load_fonts(scale);
     apply_style(scale);
     renderer_->upload_fonts();
-    if (context_->fonts.fallback) engine_->say("the DejaVu fonts are missing (package fonts-dejavu-core): a built-in font is used");
+    if (context_->fonts.fallback)
+        engine_->say("the DejaVu fonts are missing (package fonts-dejavu-core): a built-in font is used");
     context_->redraw = 3;
 }
 
@@ -105,15 +135,18 @@ App::~App() {
     SDL_Quit();
 }
 
-// ---- the loop -------------------------------------------------------------------------------------------------------
+// ---- the loop ---------------------------------------------------------------------------------------------
 
 void App::wait_for_something() {
     SDL_Event event;
     // A resting guest needs a look now and then, a paused one only when something happens.
-    const int timeout = context_->redraw > 0 || (engine_->running() && !engine_->resting()) ? 0 : engine_->running() ? 15 : 1000;
+    const int timeout = context_->redraw > 0 || (engine_->running() && !engine_->resting()) ? 0
+                        : engine_->running()                                                ? 15
+                                                                                            : 1000;
     bool pressed = false;
     if (timeout && SDL_WaitEventTimeout(&event, timeout)) pressed = event.type == SDL_KEYDOWN, handle(event);
-    // ImGui sees keys once a frame: a tap that is over within one would be lost, so its release waits for the next.
+    // ImGui sees keys once a frame: a tap that is over within one would be lost, so its release waits for the
+    // next.
     SDL_PumpEvents();
     while (SDL_PeepEvents(&event, 1, SDL_PEEKEVENT, SDL_FIRSTEVENT, SDL_LASTEVENT) == 1) {
         if (event.type == SDL_KEYUP && pressed && context_->capture == Capture::None) return;
@@ -124,7 +157,8 @@ void App::wait_for_something() {
 
 void App::feed_terminal() {
     auto& machine = engine_->machine();
-    if (fed_generation_ != engine_->generation()) fed_generation_ = engine_->generation(), fed_ = 0, context_->terminal.clear();
+    if (fed_generation_ != engine_->generation())
+        fed_generation_ = engine_->generation(), fed_ = 0, context_->terminal.clear();
     const u64 total = machine.serial_total();
     if (total == fed_) return;
     const std::string& kept = machine.serial_output();
@@ -150,7 +184,8 @@ int App::run() {
         engine_->frame(std::max(MachineShare, std::min(frame_seconds_, 0.05)));
         // A guest that waits for a key is looked at often and drawn seldom.
         const double drawn_from = seconds_now();
-        const bool quiet = engine_->running() && engine_->resting() && context_->redraw == 0 && engine_->machine().serial_total() == fed_;
+        const bool quiet = engine_->running() && engine_->resting() && context_->redraw == 0 &&
+                           engine_->machine().serial_total() == fed_;
         if (quiet && drawn_from - drawn_at_ < QuietFrame) continue;
         draw();
         drawn_at_ = seconds_now();
@@ -167,7 +202,8 @@ int App::run() {
     return status;
 }
 
-/// For tests and for the docs: run to where --until says, draw until the layout has settled, write the picture.
+/// For tests and for the docs: run to where --until says, draw until the layout has settled, write the
+/// picture.
 int App::screenshot() {
     const double started = seconds_now();
     SDL_Event event;
@@ -192,8 +228,9 @@ int App::screenshot() {
         return static_cast<int>(ok.error().status);
     }
     if (met) return 0;
-    std::fprintf(stderr, "vitrine: %s at step %llu, before --until %s was reached\n", engine_->message().c_str(),
-                 static_cast<unsigned long long>(engine_->machine().steps()), options_.until_text.c_str());
+    std::fprintf(stderr, "vitrine: %s at step %llu, before --until %s was reached\n",
+                 engine_->message().c_str(), static_cast<unsigned long long>(engine_->machine().steps()),
+                 options_.until_text.c_str());
     return static_cast<int>(Exit::LimitReached);
 }
 

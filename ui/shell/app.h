@@ -1,7 +1,7 @@
 // App — the window, its loop and its keys.
 //
-// Each turn: host events, then the machine for a bounded time, then one drawn frame. While nothing runs and nothing
-// happens the loop sleeps in SDL's event queue.
+// Each turn: host events, then the machine for a bounded time, then one drawn frame. While nothing runs and
+// nothing happens the loop sleeps in SDL's event queue.
 #pragma once
 #include <memory>
 #include <set>
@@ -13,14 +13,14 @@
 namespace vitrine::ui {
 
 class App {
-  public:
+public:
     /// Opens the window; an error says why it cannot.
     static Expected<std::unique_ptr<App>> open(const AppOptions& options);
     ~App();
     /// Until it is closed; the exit status.
     int run();
 
-  private:
+private:
     explicit App(const AppOptions& options) : options_(options) {}
     Expected<void> open_window();
     void set_scale(float scale);

@@ -21,13 +21,17 @@ void App::draw() {
     SDL_GetRendererOutputSize(sdl_renderer_, &width, &height);
     io.DisplaySize = {static_cast<float>(width), static_cast<float>(height)};
     io.DisplayFramebufferScale = {1, 1};
-    if (pixels_per_point_ != 1 && io.MousePos.x > -1e6f) io.MousePos = {io.MousePos.x * pixels_per_point_, io.MousePos.y * pixels_per_point_};
+    if (pixels_per_point_ != 1 && io.MousePos.x > -1e6f)
+        io.MousePos = {io.MousePos.x * pixels_per_point_, io.MousePos.y * pixels_per_point_};
     ImGui::NewFrame();
-    context_->layout = compute_layout(io.DisplaySize.x, io.DisplaySize.y, context_->scale, splits_, static_cast<float>(screen_->guest_width()), static_cast<float>(screen_->guest_height()));
+    context_->layout = compute_layout(io.DisplaySize.x, io.DisplaySize.y, context_->scale, splits_,
+                                      static_cast<float>(screen_->guest_width()),
+                                      static_cast<float>(screen_->guest_height()));
     draw_parts();
     ImGui::Render();
     const ImVec4 back = ImGui::ColorConvertU32ToFloat4(colour::Window);
-    SDL_SetRenderDrawColor(sdl_renderer_, static_cast<Uint8>(back.x * 255), static_cast<Uint8>(back.y * 255), static_cast<Uint8>(back.z * 255), 255);
+    SDL_SetRenderDrawColor(sdl_renderer_, static_cast<Uint8>(back.x * 255), static_cast<Uint8>(back.y * 255),
+                           static_cast<Uint8>(back.z * 255), 255);
     SDL_RenderClear(sdl_renderer_);
     renderer_->draw(*ImGui::GetDrawData());
     if (options_.ui_screenshot.empty()) SDL_RenderPresent(sdl_renderer_);
@@ -62,9 +66,12 @@ void App::draw_splitters() {
         const bool active = ImGui::IsItemActive();
         if (active || ImGui::IsItemHovered()) {
             ImGui::SetMouseCursor(splitter.vertical ? ImGuiMouseCursor_ResizeEW : ImGuiMouseCursor_ResizeNS);
-            const float inset = std::floor((splitter.vertical ? splitter.area.width : splitter.area.height) / 3);
-            const ImVec2 a{splitter.area.x + (splitter.vertical ? inset : 0), splitter.area.y + (splitter.vertical ? 0 : inset)};
-            const ImVec2 b{splitter.area.right() - (splitter.vertical ? inset : 0), splitter.area.bottom() - (splitter.vertical ? 0 : inset)};
+            const float inset =
+                std::floor((splitter.vertical ? splitter.area.width : splitter.area.height) / 3);
+            const ImVec2 a{splitter.area.x + (splitter.vertical ? inset : 0),
+                           splitter.area.y + (splitter.vertical ? 0 : inset)};
+            const ImVec2 b{splitter.area.right() - (splitter.vertical ? inset : 0),
+                           splitter.area.bottom() - (splitter.vertical ? 0 : inset)};
             ImGui::GetWindowDrawList()->AddRectFilled(a, b, active ? colour::Accent : colour::Faint, 2);
         }
         if (active) {
@@ -100,7 +107,8 @@ void App::draw_structures() {
         bool fits = true;
         for (unsigned first = 0; first < TabCount; first += tried) {
             float needed = context.px(8);
-            for (unsigned i = first; i < std::min(first + tried, TabCount); ++i) needed += font->CalcTextSizeA(font->FontSize, 1e9f, 0, Entries[i].label).x + context.px(12);
+            for (unsigned i = first; i < std::min(first + tried, TabCount); ++i)
+                needed += font->CalcTextSizeA(font->FontSize, 1e9f, 0, Entries[i].label).x + context.px(12);
             fits = fits && needed <= area.width;
         }
         if (fits) per_row = std::max(per_row, tried);
@@ -108,22 +116,32 @@ void App::draw_structures() {
     const unsigned rows = (TabCount + per_row - 1) / per_row;
     const float height = context.px(27), inner = area.width - context.px(8);
     ImDrawList* draw = ImGui::GetWindowDrawList();
-    draw->AddRectFilled({area.x + 1, area.y + 1}, {area.right() - 1, area.y + height * static_cast<float>(rows) + context.px(6)}, colour::Header, ImGui::GetStyle().WindowRounding, ImDrawFlags_RoundCornersTop);
+    draw->AddRectFilled({area.x + 1, area.y + 1},
+                        {area.right() - 1, area.y + height * static_cast<float>(rows) + context.px(6)},
+                        colour::Header, ImGui::GetStyle().WindowRounding, ImDrawFlags_RoundCornersTop);
     for (unsigned row = 0; row < rows; ++row) {
         const unsigned first = row * per_row, last = std::min(first + per_row, TabCount);
         float labels = 0;
-        for (unsigned i = first; i < last; ++i) labels += font->CalcTextSizeA(font->FontSize, 1e9f, 0, Entries[i].label).x;
+        for (unsigned i = first; i < last; ++i)
+            labels += font->CalcTextSizeA(font->FontSize, 1e9f, 0, Entries[i].label).x;
         const float spare = std::min((inner - labels) / static_cast<float>(last - first), context.px(34));
         float x = area.x + context.px(4);
         const float y = area.y + context.px(3) + static_cast<float>(row) * height;
         for (unsigned i = first; i < last; ++i) {
             const Entry& entry = Entries[i];
-            const float label = font->CalcTextSizeA(font->FontSize, 1e9f, 0, entry.label).x, width = label + spare;
+            const float label = font->CalcTextSizeA(font->FontSize, 1e9f, 0, entry.label).x,
+                        width = label + spare;
             ImGui::SetCursorScreenPos({x, y});
             if (ImGui::InvisibleButton(entry.label, {width, height})) context.show_tab(entry.tab);
             const bool on = context.navigation.tab == entry.tab, hovered = ImGui::IsItemHovered();
-            if (on || hovered) draw->AddRectFilled({x + 1, y + 1}, {x + width - 1, y + height - 1}, on ? colour::rgb(0x2B3747) : colour::Hover, context.px(4));
-            draw->AddText({x + spare / 2, std::floor(y + (height - font->FontSize) / 2)}, on ? colour::Accent : hovered ? colour::Text : colour::Dim, entry.label);
+            if (on || hovered)
+                draw->AddRectFilled({x + 1, y + 1}, {x + width - 1, y + height - 1},
+                                    on ? colour::rgb(0x2B3747) : colour::Hover, context.px(4));
+            draw->AddText({x + spare / 2, std::floor(y + (height - font->FontSize) / 2)},
+                          on        ? colour::Accent
+                          : hovered ? colour::Text
+                                    : colour::Dim,
+                          entry.label);
             if (hovered) tooltip(context, entry.hint);
             x += width;
         }

@@ -8,7 +8,9 @@ namespace vitrine::ui {
 
 namespace {
 constexpr Uint16 Control = KMOD_CTRL, Alt = KMOD_ALT;
-bool inside(const Rect& r, float x, float y) { return x >= r.x && x < r.right() && y >= r.y && y < r.bottom(); }
+bool inside(const Rect& r, float x, float y) {
+    return x >= r.x && x < r.right() && y >= r.y && y < r.bottom();
+}
 } // namespace
 
 void App::handle(const SDL_Event& event) {
@@ -21,8 +23,10 @@ void App::handle(const SDL_Event& event) {
         break;
     case SDL_MOUSEBUTTONDOWN:
         if (context_->capture != Capture::None) {
-            const Rect& keeps = context_->capture == Capture::Screen ? context_->layout.screen : context_->layout.terminal;
-            const float x = static_cast<float>(event.button.x) * pixels_per_point_, y = static_cast<float>(event.button.y) * pixels_per_point_;
+            const Rect& keeps =
+                context_->capture == Capture::Screen ? context_->layout.screen : context_->layout.terminal;
+            const float x = static_cast<float>(event.button.x) * pixels_per_point_,
+                        y = static_cast<float>(event.button.y) * pixels_per_point_;
             if (!inside(keeps, x, y)) release_guest_keys(), context_->capture = Capture::None;
         }
         break;
@@ -33,7 +37,8 @@ void App::handle(const SDL_Event& event) {
     case SDL_TEXTINPUT:
         if (context_->capture == Capture::Screen) return; // the scan codes say it all
         if (context_->capture == Capture::Terminal) return engine_->input(emu::SerialInput{event.text.text});
-        if (!ImGui::GetIO().WantTextInput && context_->dialog == Dialog::None && event.text.text[0] == '?') return context_->open_dialog(Dialog::Keys);
+        if (!ImGui::GetIO().WantTextInput && context_->dialog == Dialog::None && event.text.text[0] == '?')
+            return context_->open_dialog(Dialog::Keys);
         break;
     default: break;
     }
@@ -54,8 +59,10 @@ bool App::guest_key(const SDL_KeyboardEvent& event) {
     if (context_->capture == Capture::Screen) {
         const auto codes = set1_scancodes(usage, down);
         if (codes.empty()) return true;
-        if (down) keys_down_.insert(usage);
-        else if (!keys_down_.erase(usage)) return true; // it went down before the guest had the keys
+        if (down)
+            keys_down_.insert(usage);
+        else if (!keys_down_.erase(usage))
+            return true; // it went down before the guest had the keys
         engine_->input(emu::KeyInput{codes});
         return true;
     }
@@ -69,7 +76,8 @@ bool App::guest_key(const SDL_KeyboardEvent& event) {
 
 void App::release_guest_keys() {
     for (unsigned usage : keys_down_)
-        if (engine_->state() != Engine::State::Ended && !engine_->replaying()) engine_->input(emu::KeyInput{set1_scancodes(usage, false)});
+        if (engine_->state() != Engine::State::Ended && !engine_->replaying())
+            engine_->input(emu::KeyInput{set1_scancodes(usage, false)});
     keys_down_.clear();
 }
 
@@ -91,15 +99,22 @@ bool App::shortcut(SDL_Keycode key, bool control) {
         case SDLK_g: context_->open_dialog(Dialog::GoTo); return true;
         case SDLK_r: report(*context_, engine_->restart()); return true;
         case SDLK_q: context_->quit = true; return true;
-        case SDLK_PLUS: case SDLK_EQUALS: case SDLK_KP_PLUS: wanted_scale_ = std::min(wanted_scale_ + 0.125f * first_scale_, 4.0f); return true;
-        case SDLK_MINUS: case SDLK_KP_MINUS: wanted_scale_ = std::max(wanted_scale_ - 0.125f * first_scale_, 0.5f); return true;
-        case SDLK_0: case SDLK_KP_0: wanted_scale_ = first_scale_; return true;
+        case SDLK_PLUS:
+        case SDLK_EQUALS:
+        case SDLK_KP_PLUS: wanted_scale_ = std::min(wanted_scale_ + 0.125f * first_scale_, 4.0f); return true;
+        case SDLK_MINUS:
+        case SDLK_KP_MINUS:
+            wanted_scale_ = std::max(wanted_scale_ - 0.125f * first_scale_, 0.5f);
+            return true;
+        case SDLK_0:
+        case SDLK_KP_0: wanted_scale_ = first_scale_; return true;
         default: return false;
         }
     }
     switch (key) {
     case SDLK_F1: context_->open_dialog(Dialog::Keys); return true;
-    case SDLK_F5: case SDLK_SPACE: toggle_run(*context_); return true;
+    case SDLK_F5:
+    case SDLK_SPACE: toggle_run(*context_); return true;
     case SDLK_F10: step_over(*context_); return true;
     case SDLK_F11: engine_->step(); return true;
     case SDLK_F12: engine_->next_phase(); return true;

@@ -1,7 +1,7 @@
 // Context — what every panel gets: the engine, the views, fonts, and where the person is looking.
 //
-// Panels draw and ask; they compute nothing about the machine. All navigation goes through the functions here, so that an
-// address behaves the same wherever it is shown.
+// Panels draw and ask; they compute nothing about the machine. All navigation goes through the functions
+// here, so that an address behaves the same wherever it is shown.
 #pragma once
 #include <string>
 #include "ui/model/engine.h"
@@ -20,15 +20,15 @@ enum class Dialog : u8 { None, GoTo, RunTo, Record, Replay, Keys, Message };
 
 struct Navigation {
     u64 code = 0;
-    bool follow = true;       ///< the code panel stays with rip
+    bool follow = true; ///< the code panel stays with rip
     u64 bytes = 0;
     bool bytes_physical = false;
     bool bytes_follow = true; ///< the bytes at rip
     u64 walk = 0;
-    bool walk_follow = true;  ///< the page walk shows rip
+    bool walk_follow = true; ///< the page walk shows rip
     Tab tab = Tab::Phases;
-    bool tab_wanted = true;   ///< select `tab` at the next frame
-    int phase = -1;           ///< row pointed at in the strip
+    bool tab_wanted = true; ///< select `tab` at the next frame
+    int phase = -1;         ///< row pointed at in the strip
 };
 
 struct Context {

@@ -26,20 +26,29 @@ void Dialogs::draw(Context& context) {
     // A long message opens by itself, once.
     if (const std::string& now = context.engine.message(); now != shown_message_) {
         shown_message_ = now;
-        if (context.engine.message_is_error() && (now.contains('\n') || now.size() > 90)) context.open_dialog(Dialog::Message);
+        if (context.engine.message_is_error() && (now.contains('\n') || now.size() > 90))
+            context.open_dialog(Dialog::Message);
     }
     if (context.dialog_opening && context.dialog != Dialog::None) {
         ImGui::OpenPopup("dialog");
-        if (context.dialog == Dialog::Record) std::snprintf(text_, sizeof text_, "%s", "boot.vitrine");
-        else if (context.dialog == Dialog::Replay) std::snprintf(text_, sizeof text_, "%s", context.engine.recording_path().empty() ? "boot.vitrine" : context.engine.recording_path().c_str());
-        else text_[0] = 0;
+        if (context.dialog == Dialog::Record)
+            std::snprintf(text_, sizeof text_, "%s", "boot.vitrine");
+        else if (context.dialog == Dialog::Replay)
+            std::snprintf(text_, sizeof text_, "%s",
+                          context.engine.recording_path().empty() ? "boot.vitrine"
+                                                                  : context.engine.recording_path().c_str());
+        else
+            text_[0] = 0;
         error_.clear(), completed_for_ = "\n";
     }
     const ImVec2 middle{ImGui::GetIO().DisplaySize.x / 2, ImGui::GetIO().DisplaySize.y * 0.40f};
     ImGui::SetNextWindowPos(middle, ImGuiCond_Always, {0.5f, 0.5f});
     ImGui::SetNextWindowSize({context.px(context.dialog == Dialog::Message ? 720.0f : 480.0f), 0});
     ImGui::PushStyleVar(ImGuiStyleVar_WindowPadding, {context.px(18), context.px(16)});
-    if (ImGui::BeginPopupModal("dialog", nullptr, ImGuiWindowFlags_NoTitleBar | ImGuiWindowFlags_NoMove | ImGuiWindowFlags_NoResize | ImGuiWindowFlags_NoSavedSettings | ImGuiWindowFlags_AlwaysAutoResize)) {
+    if (ImGui::BeginPopupModal("dialog", nullptr,
+                               ImGuiWindowFlags_NoTitleBar | ImGuiWindowFlags_NoMove |
+                                   ImGuiWindowFlags_NoResize | ImGuiWindowFlags_NoSavedSettings |
+                                   ImGuiWindowFlags_AlwaysAutoResize)) {
         switch (context.dialog) {
         case Dialog::GoTo: go_to(context, false); break;
         case Dialog::RunTo: go_to(context, true); break;
@@ -63,7 +72,8 @@ void Dialogs::read_names(Context& context) {
     names_of_ = symbols;
     names_.clear(), matches_.clear();
     if (symbols)
-        for (const auto& symbol : symbols->elf().symbols()) names_.push_back({readable_symbol(symbol.name), &symbol});
+        for (const auto& symbol : symbols->elf().symbols())
+            names_.push_back({readable_symbol(symbol.name), &symbol});
 }
 
 /// By its name in the file, or by the name as a person writes it.
@@ -108,7 +118,9 @@ void Dialogs::complete(Context& context) {
             if (matches_.size() >= MostMatches) return;
             const auto at = name.readable.find(text_);
             if (at == std::string::npos || (at == 0) != begins) continue;
-            if (std::ranges::find(matches_, name.readable, [](const Name* n) { return n->readable; }) == matches_.end()) matches_.push_back(&name);
+            if (std::ranges::find(matches_, name.readable, [](const Name* n) { return n->readable; }) ==
+                matches_.end())
+                matches_.push_back(&name);
         }
 }
 
@@ -118,15 +130,24 @@ void Dialogs::go_to(Context& context, bool run) {
     text(colour::Dim, run ? "address · symbol · phase:NAME · step:N · serial:TEXT" : "address or symbol");
     if (context.dialog_opening) ImGui::SetKeyboardFocusHere();
     ImGui::PushItemWidth(-1);
-    const bool entered = ImGui::InputText("##where", text_, sizeof text_, ImGuiInputTextFlags_EnterReturnsTrue);
+    const bool entered =
+        ImGui::InputText("##where", text_, sizeof text_, ImGuiInputTextFlags_EnterReturnsTrue);
     ImGui::PopItemWidth();
     complete(context);
     for (const Name* match : matches_)
-        if (ImGui::Selectable(match->readable.c_str(), false, ImGuiSelectableFlags_DontClosePopups)) std::snprintf(text_, sizeof text_, "%s", match->readable.c_str());
-    if (matches_.empty() && text_[0] && !context.engine.machine().symbols()) text(colour::Dim, "there are no kernel symbols: addresses only");
+        if (ImGui::Selectable(match->readable.c_str(), false, ImGuiSelectableFlags_DontClosePopups))
+            std::snprintf(text_, sizeof text_, "%s", match->readable.c_str());
+    if (matches_.empty() && text_[0] && !context.engine.machine().symbols())
+        text(colour::Dim, "there are no kernel symbols: addresses only");
     if (!error_.empty()) text(colour::Bad, error_);
 
-    enum class Act : u8 { None, Code, Bytes, Walk, Run } act = entered ? run ? Act::Run : Act::Code : Act::None;
+    enum class Act : u8 {
+        None,
+        Code,
+        Bytes,
+        Walk,
+        Run
+    } act = entered ? run ? Act::Run : Act::Code : Act::None;
     ImGui::Dummy({0, context.px(4)});
     if (ImGui::Button("Disassembly")) act = Act::Code;
     ImGui::SameLine();
@@ -154,7 +175,8 @@ void Dialogs::go_to(Context& context, bool run) {
             context.engine.run_to({emu::StopCondition::Kind::Address, 0, known->name, 0}, text_);
             return close(context);
         }
-        error_ = fmt::format("'{}' has no address yet: the kernel does not run. \"Run to\" waits for it.", text_);
+        error_ =
+            fmt::format("'{}' has no address yet: the kernel does not run. \"Run to\" waits for it.", text_);
         return;
     }
     if (!place) {
@@ -171,12 +193,17 @@ void Dialogs::go_to(Context& context, bool run) {
 void Dialogs::file(Context& context, bool record) {
     text_in(context.fonts.bold, colour::Text, record ? "Record to" : "Replay");
     ImGui::PushTextWrapPos(0);
-    text(colour::Dim, record ? (context.engine.machine().steps() ? "A recording begins at power-on: the machine restarts." : "The recording holds the configuration and every input; the rest follows.")
-                             : "The machine is made anew from the recording; its keys come from there, and every million steps its state is compared.");
+    text(colour::Dim, record
+                          ? (context.engine.machine().steps()
+                                 ? "A recording begins at power-on: the machine restarts."
+                                 : "The recording holds the configuration and every input; the rest follows.")
+                          : "The machine is made anew from the recording; its keys come from there, and "
+                            "every million steps its state is compared.");
     ImGui::PopTextWrapPos();
     if (context.dialog_opening) ImGui::SetKeyboardFocusHere();
     ImGui::PushItemWidth(-1);
-    const bool entered = ImGui::InputText("##file", text_, sizeof text_, ImGuiInputTextFlags_EnterReturnsTrue);
+    const bool entered =
+        ImGui::InputText("##file", text_, sizeof text_, ImGuiInputTextFlags_EnterReturnsTrue);
     ImGui::PopItemWidth();
     if (!error_.empty()) {
         ImGui::PushTextWrapPos(0);
@@ -189,15 +216,27 @@ void Dialogs::file(Context& context, bool record) {
     if (ImGui::Button("Cancel")) return close(context);
     if (!pressed || !text_[0]) return;
     auto done = record ? context.engine.record(text_) : context.engine.replay(text_);
-    if (!done) error_ = done.error().message;
-    else close(context);
+    if (!done)
+        error_ = done.error().message;
+    else
+        close(context);
 }
 
 void Dialogs::keys(Context& context) {
-    static constexpr struct { const char *key, *meaning; } Table[] = {
-        {"F5", "run or pause"}, {"Space", "run or pause, when nothing takes text"}, {"F10", "step over a call, REP or INT"}, {"F11", "one step"},
-        {"F12", "run to the next boot phase"}, {"Ctrl+G", "go to an address or symbol, or run to it"}, {"Ctrl+R", "restart at power-on"},
-        {"Ctrl+Alt", "take the keys back from the guest"}, {"Ctrl +", "larger text (Ctrl - smaller, Ctrl 0 as it was)"}, {"?", "this table"}, {"Ctrl+Q", "quit"},
+    static constexpr struct {
+        const char *key, *meaning;
+    } Table[] = {
+        {"F5", "run or pause"},
+        {"Space", "run or pause, when nothing takes text"},
+        {"F10", "step over a call, REP or INT"},
+        {"F11", "one step"},
+        {"F12", "run to the next boot phase"},
+        {"Ctrl+G", "go to an address or symbol, or run to it"},
+        {"Ctrl+R", "restart at power-on"},
+        {"Ctrl+Alt", "take the keys back from the guest"},
+        {"Ctrl +", "larger text (Ctrl - smaller, Ctrl 0 as it was)"},
+        {"?", "this table"},
+        {"Ctrl+Q", "quit"},
     };
     text_in(context.fonts.bold, colour::Text, "Keys");
     ImGui::Dummy({0, context.px(4)});
@@ -209,7 +248,8 @@ void Dialogs::keys(Context& context) {
     }
     ImGui::Dummy({0, context.px(4)});
     ImGui::PushTextWrapPos(0);
-    text(colour::Dim, "Every address is a link: click it to go there, right click for its disassembly, its bytes or its page walk. A click left of an instruction sets a breakpoint. "
+    text(colour::Dim, "Every address is a link: click it to go there, right click for its disassembly, its "
+                      "bytes or its page walk. A click left of an instruction sets a breakpoint. "
                       "Click the screen or the terminal to type. Bars between panels can be dragged.");
     ImGui::PopTextWrapPos();
     ImGui::Dummy({0, context.px(4)});

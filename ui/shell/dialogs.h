@@ -1,4 +1,5 @@
-// Dialogs: go to and run to with symbol completion, files for record and replay, the key table, long messages.
+// Dialogs: go to and run to with symbol completion, files for record and replay, the key table, long
+// messages.
 #pragma once
 #include <optional>
 #include "emu/symbols/guest_symbols.h"
@@ -7,10 +8,10 @@
 namespace vitrine::ui {
 
 class Dialogs {
-  public:
+public:
     void draw(Context& context);
 
-  private:
+private:
     void go_to(Context& context, bool run);
     void file(Context& context, bool record);
     void keys(Context& context);

@@ -9,10 +9,13 @@ Picture::~Picture() {
 }
 
 void Picture::update(SDL_Renderer* renderer, int width, int height, std::span<const u32> pixels) {
-    if (width <= 0 || height <= 0 || pixels.size() < static_cast<std::size_t>(width) * static_cast<std::size_t>(height)) return;
+    if (width <= 0 || height <= 0 ||
+        pixels.size() < static_cast<std::size_t>(width) * static_cast<std::size_t>(height))
+        return;
     if (!texture_ || width != width_ || height != height_) {
         if (texture_) SDL_DestroyTexture(texture_);
-        texture_ = SDL_CreateTexture(renderer, SDL_PIXELFORMAT_RGBA32, SDL_TEXTUREACCESS_STATIC, width, height);
+        texture_ =
+            SDL_CreateTexture(renderer, SDL_PIXELFORMAT_RGBA32, SDL_TEXTUREACCESS_STATIC, width, height);
         if (!texture_) return spdlog::error("no texture of {}×{}: {}", width, height, SDL_GetError());
         SDL_SetTextureScaleMode(texture_, SDL_ScaleModeNearest);
         width_ = width, height_ = height;
@@ -46,17 +49,21 @@ void Renderer::draw(const ImDrawData& data) {
         const ImDrawList& list = *data.CmdLists[n];
         for (const ImDrawCmd& command : list.CmdBuffer) {
             if (command.UserCallback) {
-                if (command.UserCallback != ImDrawCallback_ResetRenderState) command.UserCallback(&list, &command);
+                if (command.UserCallback != ImDrawCallback_ResetRenderState)
+                    command.UserCallback(&list, &command);
                 continue;
             }
             const int left = static_cast<int>(command.ClipRect.x), top = static_cast<int>(command.ClipRect.y);
-            const SDL_Rect clip{left, top, static_cast<int>(command.ClipRect.z) - left, static_cast<int>(command.ClipRect.w) - top};
+            const SDL_Rect clip{left, top, static_cast<int>(command.ClipRect.z) - left,
+                                static_cast<int>(command.ClipRect.w) - top};
             if (clip.w <= 0 || clip.h <= 0) continue;
             SDL_RenderSetClipRect(renderer_, &clip);
             const ImDrawVert* vertices = list.VtxBuffer.Data + command.VtxOffset;
-            SDL_RenderGeometryRaw(renderer_, static_cast<SDL_Texture*>(command.GetTexID()), &vertices->pos.x, sizeof(ImDrawVert),
-                                  reinterpret_cast<const SDL_Color*>(&vertices->col), sizeof(ImDrawVert), &vertices->uv.x, sizeof(ImDrawVert),
-                                  list.VtxBuffer.Size - static_cast<int>(command.VtxOffset), list.IdxBuffer.Data + command.IdxOffset,
+            SDL_RenderGeometryRaw(renderer_, static_cast<SDL_Texture*>(command.GetTexID()), &vertices->pos.x,
+                                  sizeof(ImDrawVert), reinterpret_cast<const SDL_Color*>(&vertices->col),
+                                  sizeof(ImDrawVert), &vertices->uv.x, sizeof(ImDrawVert),
+                                  list.VtxBuffer.Size - static_cast<int>(command.VtxOffset),
+                                  list.IdxBuffer.Data + command.IdxOffset,
                                   static_cast<int>(command.ElemCount), sizeof(ImDrawIdx));
         }
     }

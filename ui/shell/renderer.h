@@ -1,7 +1,8 @@
 // Renderer — draws Dear ImGui through SDL_Renderer, and holds pictures as textures.
 //
-// Debian's ImGui library leaves the SDL_Renderer backend out, so this is ours. It works on every SDL renderer, the
-// software one of a machine without OpenGL included. Invariant: textures die before the SDL renderer.
+// Debian's ImGui library leaves the SDL_Renderer backend out, so this is ours. It works on every SDL
+// renderer, the software one of a machine without OpenGL included. Invariant: textures die before the SDL
+// renderer.
 #pragma once
 #include <SDL.h>
 #include <imgui.h>
@@ -11,7 +12,7 @@
 namespace vitrine::ui {
 
 class Picture {
-  public:
+public:
     Picture() = default;
     ~Picture();
     Picture(const Picture&) = delete;
@@ -22,13 +23,13 @@ class Picture {
     int width() const { return width_; }
     int height() const { return height_; }
 
-  private:
+private:
     SDL_Texture* texture_ = nullptr;
     int width_ = 0, height_ = 0;
 };
 
 class Renderer {
-  public:
+public:
     explicit Renderer(SDL_Renderer* renderer) : renderer_(renderer) {}
     ~Renderer();
     Renderer(const Renderer&) = delete;
@@ -38,7 +39,7 @@ class Renderer {
     void upload_fonts();
     void draw(const ImDrawData& data);
 
-  private:
+private:
     SDL_Renderer* renderer_;
     SDL_Texture* fonts_ = nullptr;
 };

@@ -12,7 +12,8 @@ Expected<void> write_window_png(SDL_Renderer* renderer, const std::string& path)
     SDL_GetRendererOutputSize(renderer, &width, &height);
     std::vector<u8> pixels(static_cast<std::size_t>(width) * static_cast<std::size_t>(height) * 3);
     if (SDL_RenderReadPixels(renderer, nullptr, SDL_PIXELFORMAT_RGB24, pixels.data(), width * 3) != 0)
-        return std::unexpected(Error{Exit::Internal, fmt::format("the window's pixels cannot be read: {}", SDL_GetError())});
+        return std::unexpected(
+            Error{Exit::Internal, fmt::format("the window's pixels cannot be read: {}", SDL_GetError())});
     png_image image{};
     image.version = PNG_IMAGE_VERSION;
     image.width = static_cast<png_uint_32>(width), image.height = static_cast<png_uint_32>(height);

@@ -34,32 +34,38 @@ ImU32 mode_colour(cpu::Mode mode) {
     case cpu::Mode::Virtual8086: return rgb(0xB5523C);
     case cpu::Mode::Protected16: return rgb(0xCC79A7);
     case cpu::Mode::Protected32: return rgb(0xE0B73A);
-    case cpu::Mode::Compat16: case cpu::Mode::Compat32: return rgb(0x8C7AE6);
+    case cpu::Mode::Compat16:
+    case cpu::Mode::Compat32: return rgb(0x8C7AE6);
     case cpu::Mode::Long64: return rgb(0x3D8FD1);
     }
     return colour::Faint;
 }
 
 ImU32 page_type_colour(std::size_t type) {
-    // free, reserved, kernel text, kernel data, slab, page table, anonymous, page cache, kernel stack, vmalloc, page array,
-    // kernel, init memory, unknown
-    static constexpr std::array<ImU32, 14> Types = {rgb(0x2A3441), rgb(0x4A5363), rgb(0xD55E00), rgb(0xE69F00), rgb(0xCC79A7), rgb(0xF0E442), rgb(0x2BB58A),
-                                                    rgb(0x56B4E9), rgb(0x8C7AE6), rgb(0x9FD8C4), rgb(0x3D6FA5), rgb(0xB5835A), rgb(0x8A9A5B), rgb(0xFF7B72)};
+    // free, reserved, kernel text, kernel data, slab, page table, anonymous, page cache, kernel stack,
+    // vmalloc, page array, kernel, init memory, unknown
+    static constexpr std::array<ImU32, 14> Types = {
+        rgb(0x2A3441), rgb(0x4A5363), rgb(0xD55E00), rgb(0xE69F00), rgb(0xCC79A7),
+        rgb(0xF0E442), rgb(0x2BB58A), rgb(0x56B4E9), rgb(0x8C7AE6), rgb(0x9FD8C4),
+        rgb(0x3D6FA5), rgb(0xB5835A), rgb(0x8A9A5B), rgb(0xFF7B72)};
     return Types[type < Types.size() ? type : Types.size() - 1];
 }
 
 ImU32 terminal_colour(unsigned index) {
-    static constexpr std::array<ImU32, 16> Colours = {rgb(0x1C222B), rgb(0xE5616B), rgb(0x4CC38A), rgb(0xE0B73A), rgb(0x5AA2E8), rgb(0xC58AF0), rgb(0x4DC4C4), rgb(0xD4DBE5),
-                                                      rgb(0x6B7788), rgb(0xFF8A92), rgb(0x7FE3B2), rgb(0xFFD873), rgb(0x8CC4FF), rgb(0xDDB3FF), rgb(0x8BE6E6), rgb(0xFFFFFF)};
+    static constexpr std::array<ImU32, 16> Colours = {
+        rgb(0x1C222B), rgb(0xE5616B), rgb(0x4CC38A), rgb(0xE0B73A), rgb(0x5AA2E8), rgb(0xC58AF0),
+        rgb(0x4DC4C4), rgb(0xD4DBE5), rgb(0x6B7788), rgb(0xFF8A92), rgb(0x7FE3B2), rgb(0xFFD873),
+        rgb(0x8CC4FF), rgb(0xDDB3FF), rgb(0x8BE6E6), rgb(0xFFFFFF)};
     return Colours[index & 15];
 }
 
-// ---- fonts ----------------------------------------------------------------------------------------------------------
+// ---- fonts ------------------------------------------------------------------------------------------------
 
 Fonts load_fonts(float scale) {
     static constexpr const char* Folder = "/usr/share/fonts/truetype/dejavu/";
     // Latin, Greek, punctuation, arrows, box drawing, geometric shapes, and the replacement character.
-    static constexpr ImWchar Ranges[] = {0x20, 0xFF, 0x370, 0x3FF, 0x2000, 0x209F, 0x2190, 0x21FF, 0x2500, 0x25FF, 0xFFFD, 0xFFFD, 0};
+    static constexpr ImWchar Ranges[] = {0x20,   0xFF,   0x370,  0x3FF,  0x2000, 0x209F, 0x2190,
+                                         0x21FF, 0x2500, 0x25FF, 0xFFFD, 0xFFFD, 0};
     ImGuiIO& io = ImGui::GetIO();
     io.Fonts->Clear();
     Fonts out;
@@ -95,26 +101,38 @@ void apply_style(float scale) {
     style.CellPadding = {5, 2};
     style.ScrollbarSize = 10;
     style.GrabMinSize = 8;
-    style.WindowRounding = 6, style.ChildRounding = 4, style.FrameRounding = 4, style.PopupRounding = 6, style.ScrollbarRounding = 5, style.TabRounding = 4;
-    style.WindowBorderSize = 1, style.ChildBorderSize = 0, style.FrameBorderSize = 0, style.PopupBorderSize = 1, style.TabBorderSize = 0;
+    style.WindowRounding = 6, style.ChildRounding = 4, style.FrameRounding = 4, style.PopupRounding = 6,
+    style.ScrollbarRounding = 5, style.TabRounding = 4;
+    style.WindowBorderSize = 1, style.ChildBorderSize = 0, style.FrameBorderSize = 0,
+    style.PopupBorderSize = 1, style.TabBorderSize = 0;
     style.WindowMinSize = {16, 16};
     style.AntiAliasedLinesUseTex = false; // the software renderer samples textures without filtering
     style.ScaleAllSizes(scale);
-    const auto set = [&](ImGuiCol which, ImU32 c) { style.Colors[which] = ImGui::ColorConvertU32ToFloat4(c); };
+    const auto set = [&](ImGuiCol which, ImU32 c) {
+        style.Colors[which] = ImGui::ColorConvertU32ToFloat4(c);
+    };
     using namespace colour;
     set(ImGuiCol_Text, Text), set(ImGuiCol_TextDisabled, Dim);
     set(ImGuiCol_WindowBg, Panel), set(ImGuiCol_ChildBg, rgb(0, 0)), set(ImGuiCol_PopupBg, rgb(0x1C222B));
     set(ImGuiCol_Border, Border), set(ImGuiCol_BorderShadow, rgb(0, 0));
-    set(ImGuiCol_FrameBg, Inset), set(ImGuiCol_FrameBgHovered, rgb(0x11161D)), set(ImGuiCol_FrameBgActive, rgb(0x141A22));
-    set(ImGuiCol_TitleBg, Header), set(ImGuiCol_TitleBgActive, Header), set(ImGuiCol_TitleBgCollapsed, Header);
-    set(ImGuiCol_ScrollbarBg, rgb(0, 0)), set(ImGuiCol_ScrollbarGrab, rgb(0x343E4C)), set(ImGuiCol_ScrollbarGrabHovered, rgb(0x465264)), set(ImGuiCol_ScrollbarGrabActive, Accent);
+    set(ImGuiCol_FrameBg, Inset), set(ImGuiCol_FrameBgHovered, rgb(0x11161D)),
+        set(ImGuiCol_FrameBgActive, rgb(0x141A22));
+    set(ImGuiCol_TitleBg, Header), set(ImGuiCol_TitleBgActive, Header),
+        set(ImGuiCol_TitleBgCollapsed, Header);
+    set(ImGuiCol_ScrollbarBg, rgb(0, 0)), set(ImGuiCol_ScrollbarGrab, rgb(0x343E4C)),
+        set(ImGuiCol_ScrollbarGrabHovered, rgb(0x465264)), set(ImGuiCol_ScrollbarGrabActive, Accent);
     set(ImGuiCol_CheckMark, Accent), set(ImGuiCol_SliderGrab, Accent), set(ImGuiCol_SliderGrabActive, Accent);
-    set(ImGuiCol_Button, rgb(0x252D38)), set(ImGuiCol_ButtonHovered, rgb(0x303A48)), set(ImGuiCol_ButtonActive, rgb(0x3A4658));
-    set(ImGuiCol_Header, rgb(0x252D38)), set(ImGuiCol_HeaderHovered, rgb(0x2C3542)), set(ImGuiCol_HeaderActive, rgb(0x343F4E));
-    set(ImGuiCol_Separator, Border), set(ImGuiCol_SeparatorHovered, Accent), set(ImGuiCol_SeparatorActive, Accent);
-    set(ImGuiCol_Tab, rgb(0x1C222B)), set(ImGuiCol_TabHovered, rgb(0x303A48)), set(ImGuiCol_TabActive, rgb(0x2B3543));
+    set(ImGuiCol_Button, rgb(0x252D38)), set(ImGuiCol_ButtonHovered, rgb(0x303A48)),
+        set(ImGuiCol_ButtonActive, rgb(0x3A4658));
+    set(ImGuiCol_Header, rgb(0x252D38)), set(ImGuiCol_HeaderHovered, rgb(0x2C3542)),
+        set(ImGuiCol_HeaderActive, rgb(0x343F4E));
+    set(ImGuiCol_Separator, Border), set(ImGuiCol_SeparatorHovered, Accent),
+        set(ImGuiCol_SeparatorActive, Accent);
+    set(ImGuiCol_Tab, rgb(0x1C222B)), set(ImGuiCol_TabHovered, rgb(0x303A48)),
+        set(ImGuiCol_TabActive, rgb(0x2B3543));
     set(ImGuiCol_TabUnfocused, rgb(0x1C222B)), set(ImGuiCol_TabUnfocusedActive, rgb(0x2B3543));
-    set(ImGuiCol_TableHeaderBg, rgb(0x1A2029)), set(ImGuiCol_TableBorderStrong, Border), set(ImGuiCol_TableBorderLight, rgb(0x222933));
+    set(ImGuiCol_TableHeaderBg, rgb(0x1A2029)), set(ImGuiCol_TableBorderStrong, Border),
+        set(ImGuiCol_TableBorderLight, rgb(0x222933));
     set(ImGuiCol_TableRowBg, rgb(0, 0)), set(ImGuiCol_TableRowBgAlt, Stripe);
     set(ImGuiCol_TextSelectedBg, with_alpha(Accent, 80)), set(ImGuiCol_NavHighlight, Accent);
     set(ImGuiCol_ModalWindowDimBg, rgb(0x05070A, 150));

@@ -9,25 +9,42 @@ namespace vitrine::ui {
 
 namespace {
 
-enum class Icon : u8 { Run, Pause, Step, StepOver, Phase, Target, Record, Stop, Replay, Restart, Clock, Help };
+enum class Icon : u8 {
+    Run,
+    Pause,
+    Step,
+    StepOver,
+    Phase,
+    Target,
+    Record,
+    Stop,
+    Replay,
+    Restart,
+    Clock,
+    Help
+};
 
 void draw_icon(ImDrawList* draw, Icon icon, ImVec2 c, float s, ImU32 colour) {
     const float r = s * 0.5f, w = std::max(1.5f, s * 0.13f);
     switch (icon) {
-    case Icon::Run: draw->AddTriangleFilled({c.x - r * 0.7f, c.y - r}, {c.x - r * 0.7f, c.y + r}, {c.x + r, c.y}, colour); break;
+    case Icon::Run:
+        draw->AddTriangleFilled({c.x - r * 0.7f, c.y - r}, {c.x - r * 0.7f, c.y + r}, {c.x + r, c.y}, colour);
+        break;
     case Icon::Pause:
         draw->AddRectFilled({c.x - r * 0.8f, c.y - r}, {c.x - r * 0.2f, c.y + r}, colour, 1);
         draw->AddRectFilled({c.x + r * 0.2f, c.y - r}, {c.x + r * 0.8f, c.y + r}, colour, 1);
         break;
     case Icon::Step: // an arrow down to a line
         draw->AddLine({c.x, c.y - r}, {c.x, c.y + r * 0.3f}, colour, w);
-        draw->AddTriangleFilled({c.x - r * 0.6f, c.y - r * 0.1f}, {c.x + r * 0.6f, c.y - r * 0.1f}, {c.x, c.y + r * 0.6f}, colour);
+        draw->AddTriangleFilled({c.x - r * 0.6f, c.y - r * 0.1f}, {c.x + r * 0.6f, c.y - r * 0.1f},
+                                {c.x, c.y + r * 0.6f}, colour);
         draw->AddLine({c.x - r * 0.8f, c.y + r}, {c.x + r * 0.8f, c.y + r}, colour, w);
         break;
     case Icon::StepOver: // an arrow over a dot
         draw->PathArcTo({c.x, c.y + r * 0.4f}, r, 3.3f, 6.0f, 14);
         draw->PathStroke(colour, 0, w);
-        draw->AddTriangleFilled({c.x + r * 0.45f, c.y + r * 0.15f}, {c.x + r * 1.35f, c.y - r * 0.15f}, {c.x + r * 1.0f, c.y + r * 0.75f}, colour);
+        draw->AddTriangleFilled({c.x + r * 0.45f, c.y + r * 0.15f}, {c.x + r * 1.35f, c.y - r * 0.15f},
+                                {c.x + r * 1.0f, c.y + r * 0.75f}, colour);
         draw->AddCircleFilled({c.x, c.y + r * 0.7f}, r * 0.3f, colour, 10);
         break;
     case Icon::Phase:
@@ -39,7 +56,10 @@ void draw_icon(ImDrawList* draw, Icon icon, ImVec2 c, float s, ImU32 colour) {
         draw->AddCircleFilled(c, r * 0.4f, colour, 12);
         break;
     case Icon::Record: draw->AddCircleFilled(c, r * 0.85f, colour::Record, 20); break;
-    case Icon::Stop: draw->AddRectFilled({c.x - r * 0.75f, c.y - r * 0.75f}, {c.x + r * 0.75f, c.y + r * 0.75f}, colour::Record, 1); break;
+    case Icon::Stop:
+        draw->AddRectFilled({c.x - r * 0.75f, c.y - r * 0.75f}, {c.x + r * 0.75f, c.y + r * 0.75f},
+                            colour::Record, 1);
+        break;
     case Icon::Replay:
         draw->AddTriangleFilled({c.x - r, c.y}, {c.x, c.y - r * 0.8f}, {c.x, c.y + r * 0.8f}, colour);
         draw->AddTriangleFilled({c.x, c.y}, {c.x + r, c.y - r * 0.8f}, {c.x + r, c.y + r * 0.8f}, colour);
@@ -56,7 +76,8 @@ void draw_icon(ImDrawList* draw, Icon icon, ImVec2 c, float s, ImU32 colour) {
     case Icon::Restart:
         draw->PathArcTo(c, r * 0.9f, -0.9f, 4.2f, 20);
         draw->PathStroke(colour, 0, w);
-        draw->AddTriangleFilled({c.x + r * 0.1f, c.y - r * 1.0f}, {c.x + r * 1.1f, c.y - r * 1.1f}, {c.x + r * 0.9f, c.y - r * 0.1f}, colour);
+        draw->AddTriangleFilled({c.x + r * 0.1f, c.y - r * 1.0f}, {c.x + r * 1.1f, c.y - r * 1.1f},
+                                {c.x + r * 0.9f, c.y - r * 0.1f}, colour);
         break;
     }
 }
@@ -64,7 +85,8 @@ void draw_icon(ImDrawList* draw, Icon icon, ImVec2 c, float s, ImU32 colour) {
 /// Without room for every label the icons say it alone; the hints still have the words.
 bool compact(Context& context) { return context.layout.toolbar.width < context.px(1060); }
 
-bool button(Context& context, Icon icon, const char* label, const char* hint, bool primary = false, bool enabled = true) {
+bool button(Context& context, Icon icon, const char* label, const char* hint, bool primary = false,
+            bool enabled = true) {
     if (compact(context)) label = "";
     const ImVec2 at = ImGui::GetCursorScreenPos();
     const ImVec2 size = context.fonts.text->CalcTextSizeA(context.fonts.text->FontSize, 1e9f, 0, label);
@@ -80,7 +102,9 @@ bool button(Context& context, Icon icon, const char* label, const char* hint, bo
     draw->AddRectFilled(at, {at.x + width, at.y + height}, back, context.px(5));
     const ImU32 ink = enabled ? primary ? colour::rgb(0xFFFFFF) : colour::Text : colour::Faint;
     draw_icon(draw, icon, {at.x + pad + icon_size / 2, at.y + height / 2}, icon_size, ink);
-    if (label[0]) draw->AddText({at.x + pad + icon_size + context.px(7), std::floor(at.y + (height - size.y) / 2)}, ink, label);
+    if (label[0])
+        draw->AddText({at.x + pad + icon_size + context.px(7), std::floor(at.y + (height - size.y) / 2)}, ink,
+                      label);
     if (hovered) tooltip(context, hint);
     ImGui::SameLine(0, context.px(6));
     return clicked;
@@ -88,7 +112,8 @@ bool button(Context& context, Icon icon, const char* label, const char* hint, bo
 
 void gap(Context& context) {
     const ImVec2 at = ImGui::GetCursorScreenPos();
-    ImGui::GetWindowDrawList()->AddLine({at.x + context.px(4), at.y + context.px(5)}, {at.x + context.px(4), at.y + context.px(23)}, colour::Border);
+    ImGui::GetWindowDrawList()->AddLine({at.x + context.px(4), at.y + context.px(5)},
+                                        {at.x + context.px(4), at.y + context.px(23)}, colour::Border);
     ImGui::Dummy({context.px(9), context.px(28)});
     ImGui::SameLine(0, context.px(6));
 }
@@ -101,8 +126,10 @@ void report(Context& context, const Expected<void>& result) {
 }
 
 void toggle_run(Context& context) {
-    if (context.engine.running()) context.engine.pause();
-    else context.engine.run();
+    if (context.engine.running())
+        context.engine.pause();
+    else
+        context.engine.run();
 }
 
 void step_over(Context& context) {
@@ -113,8 +140,10 @@ void step_over(Context& context) {
 }
 
 void toggle_recording(Context& context) {
-    if (context.engine.recording()) report(context, context.engine.stop_recording());
-    else context.open_dialog(Dialog::Record);
+    if (context.engine.recording())
+        report(context, context.engine.stop_recording());
+    else
+        context.open_dialog(Dialog::Record);
 }
 
 void draw_toolbar(Context& context) {
@@ -128,25 +157,50 @@ void draw_toolbar(Context& context) {
     const ImVec2 brand = ImGui::GetCursorScreenPos();
     // The mark: a glass case with something alive in it.
     ImDrawList* draw = ImGui::GetWindowDrawList();
-    draw->AddRect({brand.x, brand.y + context.px(4)}, {brand.x + context.px(20), brand.y + context.px(23)}, colour::Accent, context.px(4), 0, context.px(1.6f));
-    draw->AddRectFilled({brand.x + context.px(6), brand.y + context.px(10)}, {brand.x + context.px(14), brand.y + context.px(17)}, running ? colour::Good : colour::Changed, context.px(2));
-    draw->AddText(context.fonts.bold, context.fonts.bold->FontSize, {brand.x + context.px(28), brand.y + context.px(6)}, colour::Text, "Vitrine");
+    draw->AddRect({brand.x, brand.y + context.px(4)}, {brand.x + context.px(20), brand.y + context.px(23)},
+                  colour::Accent, context.px(4), 0, context.px(1.6f));
+    draw->AddRectFilled({brand.x + context.px(6), brand.y + context.px(10)},
+                        {brand.x + context.px(14), brand.y + context.px(17)},
+                        running ? colour::Good : colour::Changed, context.px(2));
+    draw->AddText(context.fonts.bold, context.fonts.bold->FontSize,
+                  {brand.x + context.px(28), brand.y + context.px(6)}, colour::Text, "Vitrine");
     ImGui::SetCursorPos({context.px(108), context.px(8)});
-    if (running ? button(context, Icon::Pause, "Pause", "Stops at the next instruction boundary (F5, Space)", true) : button(context, Icon::Run, "Run", "Runs until something stops it (F5, Space)", true, alive)) toggle_run(context);
-    if (button(context, Icon::Step, "Step", "One instruction, or one delivery of an interrupt (F11)", false, alive)) engine.step();
-    if (button(context, Icon::StepOver, "Over", "Step over: runs a call, REP or INT to the instruction after it (F10)", false, alive)) step_over(context);
-    if (button(context, Icon::Phase, "Next phase", "Runs to the next boot phase (F12)", false, alive)) engine.next_phase();
-    if (button(context, Icon::Target, "Run to…", "Runs to an address, symbol, phase or step (Ctrl+G)", false, alive)) context.open_dialog(Dialog::RunTo);
+    if (running ? button(context, Icon::Pause, "Pause", "Stops at the next instruction boundary (F5, Space)",
+                         true)
+                : button(context, Icon::Run, "Run", "Runs until something stops it (F5, Space)", true, alive))
+        toggle_run(context);
+    if (button(context, Icon::Step, "Step", "One instruction, or one delivery of an interrupt (F11)", false,
+               alive))
+        engine.step();
+    if (button(context, Icon::StepOver, "Over",
+               "Step over: runs a call, REP or INT to the instruction after it (F10)", false, alive))
+        step_over(context);
+    if (button(context, Icon::Phase, "Next phase", "Runs to the next boot phase (F12)", false, alive))
+        engine.next_phase();
+    if (button(context, Icon::Target, "Run to…", "Runs to an address, symbol, phase or step (Ctrl+G)", false,
+               alive))
+        context.open_dialog(Dialog::RunTo);
     gap(context);
-    if (engine.recording() ? button(context, Icon::Stop, "Stop", "Ends the recording") : button(context, Icon::Record, "Record", "Records the run from power-on: its input is all it takes")) toggle_recording(context);
-    if (button(context, Icon::Replay, "Replay…", "Runs a recording again, bit by bit the same")) context.open_dialog(Dialog::Replay);
-    if (button(context, Icon::Restart, "Restart", "Back to power-on, with the same configuration")) report(context, engine.restart());
+    if (engine.recording() ? button(context, Icon::Stop, "Stop", "Ends the recording")
+                           : button(context, Icon::Record, "Record",
+                                    "Records the run from power-on: its input is all it takes"))
+        toggle_recording(context);
+    if (button(context, Icon::Replay, "Replay…", "Runs a recording again, bit by bit the same"))
+        context.open_dialog(Dialog::Replay);
+    if (button(context, Icon::Restart, "Restart", "Back to power-on, with the same configuration"))
+        report(context, engine.restart());
 
-    const auto width_of = [&](const char* label) { return compact(context) ? context.px(35) : context.fonts.text->CalcTextSizeA(context.fonts.text->FontSize, 1e9f, 0, label).x + context.px(36); };
+    const auto width_of = [&](const char* label) {
+        return compact(context)
+                   ? context.px(35)
+                   : context.fonts.text->CalcTextSizeA(context.fonts.text->FontSize, 1e9f, 0, label).x +
+                         context.px(36);
+    };
     const char* pace = engine.real_time ? "Real time" : "Flat out";
     ImGui::SetCursorPos({area.width - context.px(14) - width_of("Keys") - width_of(pace), context.px(8)});
     if (button(context, engine.real_time ? Icon::Clock : Icon::Replay, pace,
-               engine.real_time ? "Once booted, virtual time keeps to real time. Click: as fast as possible" : "As fast as possible: an idle guest races ahead. Click: real time"))
+               engine.real_time ? "Once booted, virtual time keeps to real time. Click: as fast as possible"
+                                : "As fast as possible: an idle guest races ahead. Click: real time"))
         engine.real_time = !engine.real_time;
     if (button(context, Icon::Help, "Keys", "All keys (?)")) context.open_dialog(Dialog::Keys);
     end_frame();
@@ -161,8 +215,13 @@ void draw_status(Context& context) {
     const float y = std::floor(area.y + (area.height - context.fonts.text->FontSize) / 2);
     float x = area.x + context.px(14);
     const bool running = engine.running();
-    const char* state = engine.state() == Engine::State::Ended ? "ended" : running ? engine.resting() ? "idle" : "running" : "paused";
-    const ImU32 lamp = engine.message_is_error() ? colour::Bad : running ? colour::Good : engine.state() == Engine::State::Ended ? colour::Faint : colour::Changed;
+    const char* state = engine.state() == Engine::State::Ended ? "ended"
+                        : running                              ? engine.resting() ? "idle" : "running"
+                                                               : "paused";
+    const ImU32 lamp = engine.message_is_error()                ? colour::Bad
+                       : running                                ? colour::Good
+                       : engine.state() == Engine::State::Ended ? colour::Faint
+                                                                : colour::Changed;
     draw->AddCircleFilled({x + context.px(4), area.y + area.height / 2}, context.px(4.5f), lamp, 16);
     x += context.px(16);
     const auto put = [&](ImFont* font, ImU32 c, const std::string& what, float least = 0) {
@@ -173,7 +232,8 @@ void draw_status(Context& context) {
     const std::string& message = engine.message();
     const std::string first_line = message.substr(0, message.find('\n'));
     draw->PushClipRect({x, area.y}, {area.right() - context.px(540), area.bottom()}, true);
-    put(context.fonts.text, engine.message_is_error() ? colour::Bad : colour::Dim, first_line == state ? "" : first_line);
+    put(context.fonts.text, engine.message_is_error() ? colour::Bad : colour::Dim,
+        first_line == state ? "" : first_line);
     draw->PopClipRect();
 
     const auto& view = context.views.registers();
@@ -183,11 +243,17 @@ void draw_status(Context& context) {
         draw->AddText(font, font->FontSize, {x - width, y}, c, what.c_str());
         x -= std::max(width + context.px(18), least);
     };
-    if (engine.recording()) put_right(context.fonts.bold, colour::Record, "● recording");
-    else if (engine.replaying()) put_right(context.fonts.bold, colour::Accent, fmt::format("replay of {} steps", short_count(engine.replay_end())));
+    if (engine.recording())
+        put_right(context.fonts.bold, colour::Record, "● recording");
+    else if (engine.replaying())
+        put_right(context.fonts.bold, colour::Accent,
+                  fmt::format("replay of {} steps", short_count(engine.replay_end())));
     put_right(context.fonts.text, colour::Dim, fmt::format("CPL {}", view.cpl));
-    put_right(context.fonts.text, mode_colour(engine.machine().processor().mode()) == 0 ? colour::Dim : colour::Text, view.mode);
-    put_right(context.fonts.text, colour::Dim, running || engine.mips() > 0 ? fmt::format("{:.0f} MIPS", engine.mips()) : "– MIPS", context.px(86));
+    put_right(context.fonts.text,
+              mode_colour(engine.machine().processor().mode()) == 0 ? colour::Dim : colour::Text, view.mode);
+    put_right(context.fonts.text, colour::Dim,
+              running || engine.mips() > 0 ? fmt::format("{:.0f} MIPS", engine.mips()) : "– MIPS",
+              context.px(86));
     put_right(context.fonts.text, colour::Dim, duration_text(view.time), context.px(96));
     put_right(context.fonts.text, colour::Text, "step " + grouped(view.step));
     end_frame();

@@ -7,14 +7,15 @@
 namespace vitrine::ui {
 
 namespace {
-constexpr ImGuiWindowFlags Fixed = ImGuiWindowFlags_NoDecoration | ImGuiWindowFlags_NoMove | ImGuiWindowFlags_NoSavedSettings |
-                                   ImGuiWindowFlags_NoBringToFrontOnFocus | ImGuiWindowFlags_NoScrollWithMouse | ImGuiWindowFlags_NoNav;
+constexpr ImGuiWindowFlags Fixed = ImGuiWindowFlags_NoDecoration | ImGuiWindowFlags_NoMove |
+                                   ImGuiWindowFlags_NoSavedSettings | ImGuiWindowFlags_NoBringToFrontOnFocus |
+                                   ImGuiWindowFlags_NoScrollWithMouse | ImGuiWindowFlags_NoNav;
 constexpr float HeaderHeight = 28;
 
 ImVec4 vec(ImU32 c) { return ImGui::ColorConvertU32ToFloat4(c); }
 } // namespace
 
-// ---- frames -------------------------------------------------------------------------------------------------------
+// ---- frames -----------------------------------------------------------------------------------------------
 
 void begin_frame(Context& context, const char* name, const Rect& area, ImU32 border) {
     ImGui::SetNextWindowPos({area.x, area.y});
@@ -28,11 +29,13 @@ void begin_frame(Context& context, const char* name, const Rect& area, ImU32 bor
 }
 void end_frame() { ImGui::End(); }
 
-void begin_panel(Context& context, const char* title, const Rect& area, std::string_view right, ImU32 border, bool scrolls) {
+void begin_panel(Context& context, const char* title, const Rect& area, std::string_view right, ImU32 border,
+                 bool scrolls) {
     begin_frame(context, title, area, border);
     ImDrawList* draw = ImGui::GetWindowDrawList();
     const float height = context.px(HeaderHeight), pad = context.px(10);
-    draw->AddRectFilled({area.x + 1, area.y + 1}, {area.right() - 1, area.y + height}, colour::Header, ImGui::GetStyle().WindowRounding, ImDrawFlags_RoundCornersTop);
+    draw->AddRectFilled({area.x + 1, area.y + 1}, {area.right() - 1, area.y + height}, colour::Header,
+                        ImGui::GetStyle().WindowRounding, ImDrawFlags_RoundCornersTop);
     draw->AddLine({area.x + 1, area.y + height}, {area.right() - 1, area.y + height}, colour::Border);
     const ImFont* bold = context.fonts.bold;
     const ImVec2 title_size = bold->CalcTextSizeA(bold->FontSize, 1e9f, 0, title);
@@ -53,7 +56,9 @@ void begin_panel(Context& context, const char* title, const Rect& area, std::str
     }
     ImGui::SetCursorPos({0, height + 1});
     ImGui::PushStyleVar(ImGuiStyleVar_WindowPadding, {context.px(10), context.px(7)});
-    ImGui::BeginChild("content", {0, -1}, false, ImGuiWindowFlags_AlwaysUseWindowPadding | (scrolls ? 0 : ImGuiWindowFlags_NoScrollbar | ImGuiWindowFlags_NoScrollWithMouse));
+    ImGui::BeginChild("content", {0, -1}, false,
+                      ImGuiWindowFlags_AlwaysUseWindowPadding |
+                          (scrolls ? 0 : ImGuiWindowFlags_NoScrollbar | ImGuiWindowFlags_NoScrollWithMouse));
     ImGui::PopStyleVar();
 }
 void end_panel() {
@@ -61,7 +66,7 @@ void end_panel() {
     end_frame();
 }
 
-// ---- text -----------------------------------------------------------------------------------------------------------
+// ---- text -------------------------------------------------------------------------------------------------
 
 void text(ImU32 c, std::string_view what) {
     ImGui::PushStyleColor(ImGuiCol_Text, c);
@@ -76,9 +81,11 @@ void text_in(ImFont* font, ImU32 c, std::string_view what) {
 
 void why_empty(Context& context, std::string_view why) {
     const ImVec2 room = ImGui::GetContentRegionAvail();
-    const float width = std::min(room.x, context.px(320)), left = ImGui::GetCursorPosX() + (room.x - width) / 2;
+    const float width = std::min(room.x, context.px(320)),
+                left = ImGui::GetCursorPosX() + (room.x - width) / 2;
     const ImVec2 size = ImGui::CalcTextSize(why.data(), why.data() + why.size(), false, width);
-    ImGui::SetCursorPosY(ImGui::GetCursorPosY() + std::max(context.px(12), std::min(room.y * 0.38f, context.px(150)) - size.y / 2));
+    ImGui::SetCursorPosY(ImGui::GetCursorPosY() +
+                         std::max(context.px(12), std::min(room.y * 0.38f, context.px(150)) - size.y / 2));
     ImGui::SetCursorPosX(left + (width - size.x) / 2);
     ImGui::PushTextWrapPos(left + width);
     text(colour::Dim, why);
@@ -105,7 +112,7 @@ void section(Context& context, const char* title, std::string_view right) {
     }
 }
 
-// ---- addresses ------------------------------------------------------------------------------------------------------
+// ---- addresses --------------------------------------------------------------------------------------------
 
 unsigned address_digits(Context& context) {
     switch (context.engine.machine().processor().mode()) {
@@ -115,7 +122,10 @@ unsigned address_digits(Context& context) {
 }
 
 void address_link(Context& context, u64 address, Leads leads, std::string_view label, unsigned digits) {
-    const std::string shown = label.empty() ? hex_text(address, digits ? digits : address >> 32 ? 16 : 8) : std::string(label);
+    const std::string shown = label.empty() ? hex_text(address, digits          ? digits
+                                                                : address >> 32 ? 16
+                                                                                : 8)
+                                            : std::string(label);
     if (label.empty()) ImGui::PushFont(context.fonts.mono);
     text(colour::Link, shown);
     if (label.empty()) ImGui::PopFont();
@@ -124,11 +134,16 @@ void address_link(Context& context, u64 address, Leads leads, std::string_view l
     ImGui::GetWindowDrawList()->AddLine({a.x, b.y - 1}, {b.x, b.y - 1}, colour::Accent);
     ImGui::SetMouseCursor(ImGuiMouseCursor_Hand);
     if (ImGui::IsMouseClicked(0)) {
-        if (leads == Leads::Code) context.show_code(address);
-        else context.show_bytes(address, leads == Leads::Physical);
+        if (leads == Leads::Code)
+            context.show_code(address);
+        else
+            context.show_bytes(address, leads == Leads::Physical);
     }
-    if (ImGui::IsMouseClicked(1)) context.menu_address = address, context.menu_physical = leads == Leads::Physical, context.menu_opening = true;
-    const std::string symbol = leads == Leads::Physical ? "physical address" : context.views.symbol_name(address);
+    if (ImGui::IsMouseClicked(1))
+        context.menu_address = address, context.menu_physical = leads == Leads::Physical,
+        context.menu_opening = true;
+    const std::string symbol =
+        leads == Leads::Physical ? "physical address" : context.views.symbol_name(address);
     if (!symbol.empty() && symbol != shown) tooltip(context, symbol);
 }
 
@@ -138,7 +153,8 @@ void address_menu(Context& context) {
     if (!ImGui::BeginPopup("address")) return;
     const u64 address = context.menu_address;
     text_in(context.fonts.mono, colour::Text, hex_text(address, address >> 32 ? 16 : 8));
-    if (const std::string symbol = context.menu_physical ? "physical" : context.views.symbol_name(address); !symbol.empty()) {
+    if (const std::string symbol = context.menu_physical ? "physical" : context.views.symbol_name(address);
+        !symbol.empty()) {
         ImGui::SameLine();
         text(colour::Dim, symbol);
     }
@@ -147,7 +163,8 @@ void address_menu(Context& context) {
     if (ImGui::MenuItem("Memory bytes")) context.show_bytes(address, context.menu_physical);
     if (!context.menu_physical && ImGui::MenuItem("Page walk")) context.show_walk(address);
     if (!context.menu_physical && ImGui::MenuItem("Run to here"))
-        context.engine.run_to({emu::StopCondition::Kind::Address, address, {}, 0}, hex_text(address, address >> 32 ? 16 : 8));
+        context.engine.run_to({emu::StopCondition::Kind::Address, address, {}, 0},
+                              hex_text(address, address >> 32 ? 16 : 8));
     ImGui::Separator();
     if (ImGui::MenuItem("Copy")) ImGui::SetClipboardText(("0x" + hex_text(address, 1)).c_str());
     ImGui::EndPopup();
@@ -159,7 +176,8 @@ void hex_value(Context& context, u64 value, unsigned digits, bool changed) {
     ImGui::PushFont(context.fonts.mono);
     ImGui::PushStyleVar(ImGuiStyleVar_ItemSpacing, {0, ImGui::GetStyle().ItemSpacing.y});
     if (zeros) {
-        text(changed ? colour::mix(colour::Panel, colour::Changed, 0.5f) : colour::Faint, std::string_view(all).substr(0, zeros));
+        text(changed ? colour::mix(colour::Panel, colour::Changed, 0.5f) : colour::Faint,
+             std::string_view(all).substr(0, zeros));
         ImGui::SameLine();
     }
     text(changed ? colour::Changed : colour::Text, std::string_view(all).substr(zeros));
@@ -167,11 +185,14 @@ void hex_value(Context& context, u64 value, unsigned digits, bool changed) {
     ImGui::PopFont();
 }
 
-// ---- small things ---------------------------------------------------------------------------------------------------
+// ---- small things -----------------------------------------------------------------------------------------
 
 bool begin_table(const char* name, int columns, bool scrolls, bool sideways) {
-    return ImGui::BeginTable(name, columns, ImGuiTableFlags_RowBg | ImGuiTableFlags_SizingFixedFit | ImGuiTableFlags_NoSavedSettings | ImGuiTableFlags_NoPadOuterX |
-                                                (scrolls ? ImGuiTableFlags_ScrollY : 0) | (scrolls && sideways ? ImGuiTableFlags_ScrollX : 0));
+    return ImGui::BeginTable(name, columns,
+                             ImGuiTableFlags_RowBg | ImGuiTableFlags_SizingFixedFit |
+                                 ImGuiTableFlags_NoSavedSettings | ImGuiTableFlags_NoPadOuterX |
+                                 (scrolls ? ImGuiTableFlags_ScrollY : 0) |
+                                 (scrolls && sideways ? ImGuiTableFlags_ScrollX : 0));
 }
 
 void tooltip(Context& context, std::string_view what) {
@@ -193,7 +214,9 @@ void key_cap(Context& context, const char* key) {
     ImDrawList* draw = ImGui::GetWindowDrawList();
     draw->AddRectFilled(at, {end.x, end.y + context.px(1.5f)}, colour::rgb(0x3A4556), context.px(4));
     draw->AddRectFilled(at, end, colour::rgb(0x2A3340), context.px(4));
-    draw->AddText(font, font->FontSize, {std::floor(at.x + (end.x - at.x - size.x) / 2), std::floor(at.y + context.px(3))}, colour::Text, key);
+    draw->AddText(font, font->FontSize,
+                  {std::floor(at.x + (end.x - at.x - size.x) / 2), std::floor(at.y + context.px(3))},
+                  colour::Text, key);
     ImGui::Dummy({end.x - at.x, height + context.px(2)});
 }
 

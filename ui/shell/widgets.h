@@ -8,7 +8,8 @@
 namespace vitrine::ui {
 
 /// A framed panel with a title and, at its right, one line of information. Always pair with end_panel().
-void begin_panel(Context& context, const char* title, const Rect& area, std::string_view right = {}, ImU32 border = colour::Border, bool scrolls = true);
+void begin_panel(Context& context, const char* title, const Rect& area, std::string_view right = {},
+                 ImU32 border = colour::Border, bool scrolls = true);
 void end_panel();
 /// For panels that have only a frame and draw their own head.
 void begin_frame(Context& context, const char* name, const Rect& area, ImU32 border = colour::Border);
@@ -24,7 +25,8 @@ void section(Context& context, const char* title, std::string_view right = {});
 
 enum class Leads : u8 { Code, Data, Physical };
 /// The one way to show an address: click goes to it, right click offers the places where it can be looked at.
-void address_link(Context& context, u64 address, Leads leads = Leads::Data, std::string_view label = {}, unsigned digits = 0);
+void address_link(Context& context, u64 address, Leads leads = Leads::Data, std::string_view label = {},
+                  unsigned digits = 0);
 /// The menu that a right click on an address opens; drawn once per frame.
 void address_menu(Context& context);
 /// Hexadecimal with faint leading zeros.
@@ -32,7 +34,8 @@ void hex_value(Context& context, u64 value, unsigned digits = 16, bool changed =
 /// As many digits as the current mode's addresses need.
 unsigned address_digits(Context& context);
 
-/// `sideways`: columns keep their width and the table scrolls; otherwise a stretched column takes what is left.
+/// `sideways`: columns keep their width and the table scrolls; otherwise a stretched column takes what is
+/// left.
 bool begin_table(const char* name, int columns, bool scrolls = true, bool sideways = true);
 void tooltip(Context& context, std::string_view what);
 /// A small key cap, as on a keyboard.

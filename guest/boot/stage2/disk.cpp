@@ -18,17 +18,17 @@ U64 move_table[6]; // null, GDT, source, target, and two for the BIOS
 
 } // namespace
 
-void open_partition(U8 drive, U32 first_sector, U32 sectors)
-{
-    if (first_sector == 0 || sectors < 4 || first_sector + sectors < first_sector) die("the active partition's table entry is malformed");
+void open_partition(U8 drive, U32 first_sector, U32 sectors) {
+    if (first_sector == 0 || sectors < 4 || first_sector + sectors < first_sector)
+        die("the active partition's table entry is malformed");
     boot_drive = drive;
     partition_start = first_sector;
     partition_sectors = sectors;
 }
 
-void read_sectors(U32 sector, U32 count, U16 segment, U16 offset)
-{
-    if (sector >= partition_sectors || count > partition_sectors - sector) die("the file system points outside of its partition");
+void read_sectors(U32 sector, U32 count, U16 segment, U16 offset) {
+    if (sector >= partition_sectors || count > partition_sectors - sector)
+        die("the file system points outside of its partition");
     while (count != 0) {
         const U32 now = count < 64 ? count : 64;
         packet = {16, 0, static_cast<U16>(now), offset, segment, static_cast<U64>(partition_start) + sector};
@@ -44,10 +44,10 @@ void read_sectors(U32 sector, U32 count, U16 segment, U16 offset)
     }
 }
 
-void copy_high(U32 to, U32 from, U32 bytes)
-{
+void copy_high(U32 to, U32 from, U32 bytes) {
     const auto descriptor = [](U32 base) {
-        return 0x000093000000ffffull | static_cast<U64>(base & 0xffffff) << 16 | static_cast<U64>(base >> 24) << 56;
+        return 0x000093000000ffffull | static_cast<U64>(base & 0xffffff) << 16 |
+               static_cast<U64>(base >> 24) << 56;
     };
     move_table[2] = descriptor(from);
     move_table[3] = descriptor(to);

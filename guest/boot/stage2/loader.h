@@ -1,7 +1,8 @@
-// The second stage's parts. 16-bit mode, one segment; a pointer is an offset in it (guest/kernel/boot/setup/hardware.h).
+// The second stage's parts. 16-bit mode, one segment; a pointer is an offset in it
+// (guest/kernel/boot/setup/hardware.h).
 //
-// Invariants: what comes off the disk is hostile: sizes, block numbers and offsets are checked before they are used, walks are
-// bounded, and everything that does not fit ends in die().
+// Invariants: what comes off the disk is hostile: sizes, block numbers and offsets are checked before they
+// are used, walks are bounded, and everything that does not fit ends in die().
 #pragma once
 #include "guest/kernel/boot/setup/hardware.h"
 
@@ -30,7 +31,8 @@ void ext2_mount();
 U32 ext2_block_size();
 /// Follows an absolute path; dies when a part is missing or the end is not a regular file.
 void ext2_open(const char* path, File& file);
-/// Reads up to TransferBytes from a block-aligned offset into the transfer segment; returns the bytes that belong to the file.
+/// Reads up to TransferBytes from a block-aligned offset into the transfer segment; returns the bytes that
+/// belong to the file.
 U32 ext2_read(const File& file, U32 offset);
 
 void print_number(U32 value);

@@ -1,5 +1,5 @@
-// System calls for the bundled programs: Linux's numbers for x86-64, results as they come (minus the error). No C library
-// is involved, so the product builds without one.
+// System calls for the bundled programs: Linux's numbers for x86-64, results as they come (minus the error).
+// No C library is involved, so the product builds without one.
 #pragma once
 
 #include <stddef.h>
@@ -31,11 +31,19 @@ struct DirectoryRecord {
     char name[1];
 };
 
-inline long read(int file, void* to, size_t size) { return system_call(0, file, as_long(to), static_cast<long>(size)); }
-inline long write(int file, const void* from, size_t size) { return system_call(1, file, as_long(from), static_cast<long>(size)); }
-inline long open(const char* path, int flags, int mode = 0) { return system_call(2, as_long(path), flags, mode); }
+inline long read(int file, void* to, size_t size) {
+    return system_call(0, file, as_long(to), static_cast<long>(size));
+}
+inline long write(int file, const void* from, size_t size) {
+    return system_call(1, file, as_long(from), static_cast<long>(size));
+}
+inline long open(const char* path, int flags, int mode = 0) {
+    return system_call(2, as_long(path), flags, mode);
+}
 inline long close(int file) { return system_call(3, file); }
-inline long control(int file, unsigned command, long argument) { return system_call(16, file, command, argument); }
+inline long control(int file, unsigned command, long argument) {
+    return system_call(16, file, command, argument);
+}
 inline long yield() { return system_call(24); }
 inline long sleep(const TimeSpec& time) { return system_call(35, as_long(&time)); }
 inline long process_id() { return system_call(39); }
@@ -46,10 +54,14 @@ inline long execute(const char* path, char* const* arguments, char* const* envir
 [[noreturn]] inline void exit(int code) {
     for (;;) system_call(231, code);
 }
-inline long wait_for(long pid, int* status, int options) { return system_call(61, pid, as_long(status), options); }
+inline long wait_for(long pid, int* status, int options) {
+    return system_call(61, pid, as_long(status), options);
+}
 inline long kill(long pid, int signal) { return system_call(62, pid, signal); }
 inline long uname(void* out) { return system_call(63, as_long(out)); }
-inline long current_directory(char* out, size_t size) { return system_call(79, as_long(out), static_cast<long>(size)); }
+inline long current_directory(char* out, size_t size) {
+    return system_call(79, as_long(out), static_cast<long>(size));
+}
 inline long change_directory(const char* path) { return system_call(80, as_long(path)); }
 inline long make_directory(const char* path, int mode) { return system_call(83, as_long(path), mode); }
 inline long unlink(const char* path) { return system_call(87, as_long(path)); }
@@ -58,7 +70,11 @@ inline long set_process_group(long pid, long group) { return system_call(109, pi
 inline long set_priority(long pid, int nice) { return system_call(141, 0, pid, nice); }
 inline long set_signal_mask(int how, uint64_t set) { return system_call(14, how, as_long(&set), 0, 8); }
 inline long sync() { return system_call(162); }
-inline long reboot(unsigned command) { return system_call(169, 0xfee1dead, 672274793, static_cast<long>(command)); }
-inline long list_directory(int file, void* to, size_t size) { return system_call(217, file, as_long(to), static_cast<long>(size)); }
+inline long reboot(unsigned command) {
+    return system_call(169, 0xfee1dead, 672274793, static_cast<long>(command));
+}
+inline long list_directory(int file, void* to, size_t size) {
+    return system_call(217, file, as_long(to), static_cast<long>(size));
+}
 
 } // namespace user

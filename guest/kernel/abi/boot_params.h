@@ -1,4 +1,5 @@
-// The zero page of the Linux/x86 boot protocol (Documentation/arch/x86/zero-page.rst): the fields that the kernel reads.
+// The zero page of the Linux/x86 boot protocol (Documentation/arch/x86/zero-page.rst): the fields that the
+// kernel reads.
 #pragma once
 
 #include "lib/types.h"

@@ -5,14 +5,14 @@
 
 namespace kernel {
 
-inline constexpr u32 O_ACCMODE = 3, O_RDONLY = 0, O_WRONLY = 1, O_RDWR = 2, O_CREAT = 0100, O_EXCL = 0200, O_NOCTTY = 0400,
-                     O_TRUNC = 01000, O_APPEND = 02000, O_NONBLOCK = 04000, O_DIRECTORY = 0200000, O_NOFOLLOW = 0400000,
-                     O_CLOEXEC = 02000000;
+inline constexpr u32 O_ACCMODE = 3, O_RDONLY = 0, O_WRONLY = 1, O_RDWR = 2, O_CREAT = 0100, O_EXCL = 0200,
+                     O_NOCTTY = 0400, O_TRUNC = 01000, O_APPEND = 02000, O_NONBLOCK = 04000,
+                     O_DIRECTORY = 0200000, O_NOFOLLOW = 0400000, O_CLOEXEC = 02000000;
 inline constexpr i32 AT_FDCWD = -100;
 inline constexpr u32 AT_SYMLINK_NOFOLLOW = 0x100, AT_REMOVEDIR = 0x200, AT_EMPTY_PATH = 0x1000;
 
-inline constexpr u32 S_IFMT = 0170000, S_IFSOCK = 0140000, S_IFLNK = 0120000, S_IFREG = 0100000, S_IFBLK = 060000,
-                     S_IFDIR = 040000, S_IFCHR = 020000, S_IFIFO = 010000;
+inline constexpr u32 S_IFMT = 0170000, S_IFSOCK = 0140000, S_IFLNK = 0120000, S_IFREG = 0100000,
+                     S_IFBLK = 060000, S_IFDIR = 040000, S_IFCHR = 020000, S_IFIFO = 010000;
 constexpr bool is_directory(u32 mode) { return (mode & S_IFMT) == S_IFDIR; }
 constexpr bool is_regular(u32 mode) { return (mode & S_IFMT) == S_IFREG; }
 constexpr bool is_symlink(u32 mode) { return (mode & S_IFMT) == S_IFLNK; }
@@ -37,7 +37,9 @@ struct LinuxDirent64 {
 };
 static_assert(offsetof(LinuxDirent64, d_name) == 19);
 
-constexpr u32 make_device(u32 major, u32 minor) { return (minor & 0xff) | (major & 0xfff) << 8 | (minor & ~0xffU) << 12; }
+constexpr u32 make_device(u32 major, u32 minor) {
+    return (minor & 0xff) | (major & 0xfff) << 8 | (minor & ~0xffU) << 12;
+}
 constexpr u32 device_major(u32 device) { return device >> 8 & 0xfff; }
 constexpr u32 device_minor(u32 device) { return (device & 0xff) | (device >> 12 & 0xfff00); }
 

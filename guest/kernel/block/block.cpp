@@ -69,16 +69,17 @@ Result<void> BlockInode::sync() {
 
 Result<u64> BlockInode::control(File&, u32 command, u64 argument) {
     switch (command) {
-    case 0x1260: TRY(put_user<u64>(argument, sectors)); return u64{0};     // BLKGETSIZE
-    case 0x80081272: TRY(put_user<u64>(argument, size)); return u64{0};    // BLKGETSIZE64
-    case 0x1268: TRY(put_user<i32>(argument, SectorSize)); return u64{0};  // BLKSSZGET
-    case 0x1261: TRY(sync()); return u64{0};                               // BLKFLSBUF
+    case 0x1260: TRY(put_user<u64>(argument, sectors)); return u64{0};    // BLKGETSIZE
+    case 0x80081272: TRY(put_user<u64>(argument, size)); return u64{0};   // BLKGETSIZE64
+    case 0x1268: TRY(put_user<i32>(argument, SectorSize)); return u64{0}; // BLKSSZGET
+    case 0x1261: TRY(sync()); return u64{0};                              // BLKFLSBUF
     default: return Errno::ENOTTY;
     }
 }
 
 Result<void> submit_and_wait(Disk& disk, BlockRequest& request) {
-    if (!request.flush && (request.sector >= disk.sectors || request.sectors > disk.sectors - request.sector)) return Errno::EIO;
+    if (!request.flush && (request.sector >= disk.sectors || request.sectors > disk.sectors - request.sector))
+        return Errno::EIO;
     request.queued_at = clock_nanoseconds();
     {
         IrqSpinGuard guard(disk.lock);
@@ -88,7 +89,9 @@ Result<void> submit_and_wait(Disk& disk, BlockRequest& request) {
     request.done.wait();
     if (request.status != Errno::None) {
         pr_err("blk_update_request: I/O error, dev %s, sector %lu op %s\n", disk.name, request.sector,
-               request.flush ? "FLUSH" : request.write ? "WRITE" : "READ");
+               request.flush   ? "FLUSH"
+               : request.write ? "WRITE"
+                               : "READ");
         return request.status;
     }
     return {};
@@ -101,9 +104,12 @@ void complete_request(Disk& disk, BlockRequest& request, Errno status) {
         IrqSpinGuard guard(disk.lock);
         DiskStatistics& s = disk.statistics;
         if (status != Errno::None) s.errors++;
-        if (request.flush) s.flushes++;
-        else if (request.write) s.writes++, s.write_sectors += request.sectors, s.write_nanoseconds += time;
-        else s.reads++, s.read_sectors += request.sectors, s.read_nanoseconds += time;
+        if (request.flush)
+            s.flushes++;
+        else if (request.write)
+            s.writes++, s.write_sectors += request.sectors, s.write_nanoseconds += time;
+        else
+            s.reads++, s.read_sectors += request.sectors, s.read_nanoseconds += time;
     }
     request.status = status;
     request.done.complete();
@@ -153,7 +159,8 @@ Result<void> register_disk(Disk* disk) {
     disk->first_minor = next_disk++ * 16;
     disk->next = disks;
     disks = disk;
-    pr_info("sd %s: [%s] %lu 512-byte logical blocks: (%lu MiB) %s\n", disk->name, disk->name, disk->sectors, disk->sectors / 2048, disk->model);
+    pr_info("sd %s: [%s] %lu 512-byte logical blocks: (%lu MiB) %s\n", disk->name, disk->name, disk->sectors,
+            disk->sectors / 2048, disk->model);
     BlockInode* whole = TRY(add_device(*disk, disk->name, 0, disk->sectors, disk->first_minor));
     u8 sector[SectorSize];
     TRY(read_device(*whole, 0, sector, sizeof sector));

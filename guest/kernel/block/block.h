@@ -1,10 +1,11 @@
 // Block devices: disks with partitions, and the requests that go to their drivers.
 //
-// A request covers up to MaxSegments physical ranges; it carries its time stamps (queued, dispatched, completed) so that
-// latency can be seen from outside. Drivers take requests from the disk's queue in order (elevator "none") and complete them
-// from the BLOCK softirq. Callers sleep in submit_and_wait().
+// A request covers up to MaxSegments physical ranges; it carries its time stamps (queued, dispatched,
+// completed) so that latency can be seen from outside. Drivers take requests from the disk's queue in order
+// (elevator "none") and complete them from the BLOCK softirq. Callers sleep in submit_and_wait().
 //
-// Invariants (under Disk::lock): a request is on the queue, or in flight (driver's), or complete — never two of them.
+// Invariants (under Disk::lock): a request is on the queue, or in flight (driver's), or complete — never two
+// of them.
 #pragma once
 
 #include "fs/vfs.h"
@@ -89,8 +90,9 @@ void complete_request(Disk& disk, BlockRequest& request, Errno status);
 /// Copies bytes of the device through its page cache.
 Result<void> read_device(BlockInode& device, u64 position, void* to, usize size);
 Result<void> write_device(BlockInode& device, u64 position, const void* from, usize size);
-/// For file contents, which go to the disk past the device's page cache: where that cache has the bytes, they are taken from it
-/// or changed in it too, so that a later write-back of a neighbour on the same page cannot bring old contents back. Inside one page.
+/// For file contents, which go to the disk past the device's page cache: where that cache has the bytes, they
+/// are taken from it or changed in it too, so that a later write-back of a neighbour on the same page cannot
+/// bring old contents back. Inside one page.
 bool read_if_cached(BlockInode& device, u64 position, void* to, usize size);
 void update_if_cached(BlockInode& device, u64 position, const void* from, usize size);
 

@@ -1,7 +1,9 @@
-// The boot_params page and its set-up header, as the Linux/x86 boot protocol lays them out (Documentation/arch/x86:
-// "boot.rst" for the header, "zero-page.rst" for the page). Shared by set-up, decompressor, boot loader and kernel.
+// The boot_params page and its set-up header, as the Linux/x86 boot protocol lays them out
+// (Documentation/arch/x86: "boot.rst" for the header, "zero-page.rst" for the page). Shared by set-up,
+// decompressor, boot loader and kernel.
 //
-// Invariants: byte-exact (packed; offsets asserted). Whoever reads one treats every field as hostile: a boot loader filled it.
+// Invariants: byte-exact (packed; offsets asserted). Whoever reads one treats every field as hostile: a boot
+// loader filled it.
 #pragma once
 
 namespace vitrine::boot {
@@ -26,7 +28,8 @@ struct [[gnu::packed]] ScreenInfo {
 static_assert(sizeof(ScreenInfo) == 0x40);
 
 /// Bits of SetupHeader::load_flags.
-inline constexpr U8 LoadedHigh = 0x01, KaslrFlag = 0x02, QuietFlag = 0x20, KeepSegments = 0x40, CanUseHeap = 0x80;
+inline constexpr U8 LoadedHigh = 0x01, KaslrFlag = 0x02, QuietFlag = 0x20, KeepSegments = 0x40,
+                    CanUseHeap = 0x80;
 inline constexpr U16 ExtendedKernel64 = 0x0001; ///< xload_flags: 64-bit entry at +200h
 inline constexpr U32 HeaderMagic = 0x53726448;  ///< "HdrS"
 

@@ -1,8 +1,8 @@
-// AHCI host controller driver (Serial ATA AHCI 1.3.1): one command list a port, up to 32 commands in flight, READ/WRITE DMA
-// EXT, interrupts, error recovery with a port restart.
+// AHCI host controller driver (Serial ATA AHCI 1.3.1): one command list a port, up to 32 commands in flight,
+// READ/WRITE DMA EXT, interrupts, error recovery with a port restart.
 //
-// Invariants (under Disk::lock): slot n is busy exactly while slots[n] is not null; its command table and PRDT belong to the
-// hardware then. Completion runs in the BLOCK softirq.
+// Invariants (under Disk::lock): slot n is busy exactly while slots[n] is not null; its command table and
+// PRDT belong to the hardware then. Completion runs in the BLOCK softirq.
 #include "drivers/ahci.h"
 
 #include "block/block.h"
@@ -21,7 +21,8 @@ namespace {
 
 // 3.1 generic host control, 3.3 port registers.
 struct PortRegisters {
-    u32 command_list, command_list_high, fis_base, fis_base_high, interrupt_status, interrupt_enable, command, reserved0;
+    u32 command_list, command_list_high, fis_base, fis_base_high, interrupt_status, interrupt_enable, command,
+        reserved0;
     u32 task_file, signature, sata_status, sata_control, sata_error, sata_active, command_issue, notification;
     u32 reserved1[16];
 };
@@ -40,10 +41,11 @@ namespace port_command {
 constexpr u32 Start = 1 << 0, FisReceive = 1 << 4, FisRunning = 1 << 14, ListRunning = 1 << 15;
 }
 namespace port_interrupt {
-constexpr u32 DeviceToHost = 1 << 0, PioSetup = 1 << 1, DmaSetup = 1 << 2, SetDeviceBits = 1 << 3, TaskFileError = 1 << 30,
-              HostBusFatal = 1 << 29, HostBusData = 1 << 28, InterfaceFatal = 1 << 27;
+constexpr u32 DeviceToHost = 1 << 0, PioSetup = 1 << 1, DmaSetup = 1 << 2, SetDeviceBits = 1 << 3,
+              TaskFileError = 1 << 30, HostBusFatal = 1 << 29, HostBusData = 1 << 28,
+              InterfaceFatal = 1 << 27;
 constexpr u32 Errors = TaskFileError | HostBusFatal | HostBusData | InterfaceFatal;
-}
+} // namespace port_interrupt
 
 struct CommandHeader { // 4.2.2
     u16 flags;         ///< bits 0–4 FIS length in dwords, 6 write
@@ -53,7 +55,7 @@ struct CommandHeader { // 4.2.2
     u32 reserved[4];
 };
 static_assert(sizeof(CommandHeader) == 32);
-struct PhysicalRegion { // 4.2.3.3
+struct PhysicalRegion {                         // 4.2.3.3
     u32 address, address_high, reserved, count; ///< count: bytes − 1, bit 31 interrupt
 };
 struct CommandTable {
@@ -102,7 +104,8 @@ template <typename Condition> bool wait_for(u64 microseconds, Condition conditio
 
 bool AhciDisk::stop() { // 10.1.2: both engines idle before the lists may change
     port->command = port->command & ~(port_command::Start | port_command::FisReceive);
-    return wait_for(500'000, [&] { return !(port->command & (port_command::ListRunning | port_command::FisRunning)); });
+    return wait_for(
+        500'000, [&] { return !(port->command & (port_command::ListRunning | port_command::FisRunning)); });
 }
 
 void AhciDisk::start() {
@@ -117,13 +120,16 @@ void AhciDisk::issue(unsigned slot, BlockRequest& request, u8 command) {
     fis[0] = 0x27;
     fis[1] = 0x80;
     fis[2] = command;
-    fis[4] = static_cast<u8>(request.sector), fis[5] = static_cast<u8>(request.sector >> 8), fis[6] = static_cast<u8>(request.sector >> 16);
+    fis[4] = static_cast<u8>(request.sector), fis[5] = static_cast<u8>(request.sector >> 8),
+    fis[6] = static_cast<u8>(request.sector >> 16);
     fis[7] = command == Identify ? 0 : 0x40; // LBA
-    fis[8] = static_cast<u8>(request.sector >> 24), fis[9] = static_cast<u8>(request.sector >> 32), fis[10] = static_cast<u8>(request.sector >> 40);
+    fis[8] = static_cast<u8>(request.sector >> 24), fis[9] = static_cast<u8>(request.sector >> 32),
+    fis[10] = static_cast<u8>(request.sector >> 40);
     fis[12] = static_cast<u8>(request.sectors), fis[13] = static_cast<u8>(request.sectors >> 8);
     for (unsigned i = 0; i < request.segment_count; i++) {
         const BlockSegment& segment = request.segments[i];
-        table.regions[i] = {static_cast<u32>(segment.physical), static_cast<u32>(segment.physical >> 32), 0, segment.bytes - 1};
+        table.regions[i] = {static_cast<u32>(segment.physical), static_cast<u32>(segment.physical >> 32), 0,
+                            segment.bytes - 1};
     }
     CommandHeader& header = list[slot];
     header.flags = static_cast<u16>(5 | (request.write ? 1 << 6 : 0));
@@ -145,7 +151,10 @@ void AhciDisk::dispatch() {
         BlockRequest* request = CONTAINER_OF(node, BlockRequest, node);
         if (request->flush && busy) return; // a flush waits for what came before it
         node->remove();
-        issue(static_cast<unsigned>(__builtin_ctz(free)), *request, request->flush ? FlushCacheExt : request->write ? WriteDmaExt : ReadDmaExt);
+        issue(static_cast<unsigned>(__builtin_ctz(free)), *request,
+              request->flush   ? FlushCacheExt
+              : request->write ? WriteDmaExt
+                               : ReadDmaExt);
         if (request->flush) return;
         arm_timer(watchdog, jiffies + 5 * HZ);
     }
@@ -155,9 +164,11 @@ void AhciDisk::dispatch() {
 void AhciDisk::handle_interrupt() {
     IrqSpinGuard guard(lock);
     u32 status = port->interrupt_status;
-    port->interrupt_status = status; // write 1 to clear, before looking at CI: a later completion interrupts again
+    port->interrupt_status =
+        status; // write 1 to clear, before looking at CI: a later completion interrupts again
     if (status & port_interrupt::Errors) {
-        pr_err("ata%u: exception: interrupt status %#x, task file %#x, SError %#x\n", port_number + 1, status, port->task_file, port->sata_error);
+        pr_err("ata%u: exception: interrupt status %#x, task file %#x, SError %#x\n", port_number + 1, status,
+               port->task_file, port->sata_error);
         failed |= busy & port->command_issue; // what had not completed
         restart_needed = true;
     }
@@ -177,8 +188,10 @@ void AhciDisk::finish() {
             bool stopped = stop();
             port->sata_error = port->sata_error;
             port->interrupt_status = ~0U;
-            if (stopped) start();
-            else pr_err("ata%u: the port does not stop\n", port_number + 1);
+            if (stopped)
+                start();
+            else
+                pr_err("ata%u: the port does not stop\n", port_number + 1);
             restart_needed = false;
         }
         for (unsigned slot = 0; slot < 32; slot++) {
@@ -190,7 +203,8 @@ void AhciDisk::finish() {
             in_flight--;
             bool ok = finished & bit;
             // A short transfer is an error too (4.2.2: PRDBC counts the bytes moved).
-            if (ok && !request->flush && list[slot].bytes_transferred != request->sectors * SectorSize) ok = false;
+            if (ok && !request->flush && list[slot].bytes_transferred != request->sectors * SectorSize)
+                ok = false;
             if (!ok && ++request->attempts < MaxAttempts) {
                 queue.push_front(&request->node);
                 continue;
@@ -255,7 +269,8 @@ Result<void> probe_port(unsigned number, unsigned slot_count) {
     disk->port_number = number;
     disk->slot_count = slot_count;
     disk->queue.initialise();
-    disk->list = static_cast<CommandHeader*>(address_of(lists)); // 1 KiB list, then the 256-byte received-FIS area
+    disk->list =
+        static_cast<CommandHeader*>(address_of(lists)); // 1 KiB list, then the 256-byte received-FIS area
     disk->tables = static_cast<CommandTable*>(address_of(tables));
     disk->watchdog.function = watchdog_expired;
     disk->watchdog.context = disk;
@@ -270,11 +285,13 @@ Result<void> probe_port(unsigned number, unsigned slot_count) {
     port->fis_base_high = static_cast<u32>(fis >> 32);
     for (unsigned slot = 0; slot < 32; slot++) {
         u64 table = physical_of(tables) + slot * sizeof(CommandTable);
-        disk->list[slot].table = static_cast<u32>(table), disk->list[slot].table_high = static_cast<u32>(table >> 32);
+        disk->list[slot].table = static_cast<u32>(table),
+        disk->list[slot].table_high = static_cast<u32>(table >> 32);
     }
     port->sata_error = port->sata_error;
     port->interrupt_status = ~0U;
-    port->interrupt_enable = port_interrupt::DeviceToHost | port_interrupt::PioSetup | port_interrupt::DmaSetup | port_interrupt::SetDeviceBits |
+    port->interrupt_enable = port_interrupt::DeviceToHost | port_interrupt::PioSetup |
+                             port_interrupt::DmaSetup | port_interrupt::SetDeviceBits |
                              port_interrupt::Errors;
     disk->start();
     controller.disks[number] = disk;
@@ -300,8 +317,9 @@ Result<void> probe_port(unsigned number, unsigned slot_count) {
     }
     auto* words = static_cast<const u16*>(address_of(identity_page));
     copy_ata_string(disk->model, words + 27, 20);
-    disk->sectors = words[83] & 1 << 10 ? words[100] | u64{words[101]} << 16 | u64{words[102]} << 32 | u64{words[103]} << 48
-                                        : words[60] | u64{words[61]} << 16;
+    disk->sectors = words[83] & 1 << 10
+                        ? words[100] | u64{words[101]} << 16 | u64{words[102]} << 32 | u64{words[103]} << 48
+                        : words[60] | u64{words[61]} << 16;
     put_page(identity_page);
     pr_info("ata%u: SATA link up, %s, %lu sectors\n", number + 1, disk->model, disk->sectors);
     if (!disk->sectors) return Errno::EIO;
@@ -326,15 +344,17 @@ Result<void> initialise_ahci() {
     host->control = host->control | ghc::AhciEnable;
     u32 capabilities = host->capabilities;
     unsigned slot_count = (capabilities >> 8 & 31) + 1;
-    pr_info("ahci 0000:00:%02x.%u: AHCI %04x.%04x, %u slots, ports implemented %#x\n", device->device, device->function, host->version >> 16,
-            host->version & 0xffff, slot_count, host->ports_implemented);
+    pr_info("ahci 0000:00:%02x.%u: AHCI %04x.%04x, %u slots, ports implemented %#x\n", device->device,
+            device->function, host->version >> 16, host->version & 0xffff, slot_count,
+            host->ports_implemented);
     open_softirq(SoftirqBlock, block_softirq);
     TRY(request_device_interrupt(*device, ahci_interrupt, nullptr, "ahci[0000:00:1f.2]"));
     host->interrupt_status = ~0U;
     host->control = host->control | ghc::InterruptEnable;
     for (unsigned port = 0; port < 32; port++)
         if (host->ports_implemented >> port & 1)
-            if (Result<void> probed = probe_port(port, slot_count); !probed.ok()) pr_err("ata%u: not usable, error %d\n", port + 1, static_cast<int>(probed.error()));
+            if (Result<void> probed = probe_port(port, slot_count); !probed.ok())
+                pr_err("ata%u: not usable, error %d\n", port + 1, static_cast<int>(probed.error()));
     return {};
 }
 

@@ -44,12 +44,18 @@ void handle(u8 code) {
     bool released = code & 0x80, was_extended = extended;
     extended = false;
     code &= 0x7f;
-    if (code == Control) control = !released;
-    else if (code == Alt) alt = !released;
-    else if ((code == LeftShift || code == RightShift) && !was_extended) shift = !released;
-    else if (code == CapsLock && !released) caps = !caps;
-    else if (released) return;
-    else if (was_extended) extended_key(code);
+    if (code == Control)
+        control = !released;
+    else if (code == Alt)
+        alt = !released;
+    else if ((code == LeftShift || code == RightShift) && !was_extended)
+        shift = !released;
+    else if (code == CapsLock && !released)
+        caps = !caps;
+    else if (released)
+        return;
+    else if (was_extended)
+        extended_key(code);
     else if (code < sizeof Plain - 1) {
         char c = Plain[code];
         bool letter = c >= 'a' && c <= 'z';

@@ -22,7 +22,8 @@ volatile u8* ecam_address(const PciDevice& d, u16 offset) {
 }
 
 void select(const PciDevice& d, u16 offset) {
-    out32(0xcf8, 0x80000000 | u32{d.bus} << 16 | u32{d.device} << 11 | u32{d.function} << 8 | (offset & 0xfc));
+    out32(0xcf8,
+          0x80000000 | u32{d.bus} << 16 | u32{d.device} << 11 | u32{d.function} << 8 | (offset & 0xfc));
 }
 
 } // namespace
@@ -109,8 +110,8 @@ void initialise_pci() {
             probe.class_code = static_cast<u8>(revision >> 24);
             probe.interrupt_line = probe.read8(0x3c);
             probe.interrupt_pin = probe.read8(0x3d);
-            pr_info("pci 0000:00:%02x.%u: [%04x:%04x] class 0x%02x%02x%02x\n", slot, function, probe.vendor, probe.id, probe.class_code,
-                    probe.subclass, probe.interface);
+            pr_info("pci 0000:00:%02x.%u: [%04x:%04x] class 0x%02x%02x%02x\n", slot, function, probe.vendor,
+                    probe.id, probe.class_code, probe.subclass, probe.interface);
             auto* device = make<PciDevice>(probe);
             if (!device) panic("out of memory for PCI devices");
             *end = device;
@@ -120,7 +121,8 @@ void initialise_pci() {
     }
 }
 
-Result<void> request_device_interrupt(const PciDevice& device, void (*handler)(void*), void* context, const char* name) {
+Result<void> request_device_interrupt(const PciDevice& device, void (*handler)(void*), void* context,
+                                      const char* name) {
     u64 address;
     u32 data;
     if (u8 msi = device.find_capability(5); msi && using_apic()) { // PCI 3.0, 6.8.1

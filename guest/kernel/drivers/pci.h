@@ -1,5 +1,5 @@
-// PCI configuration space and the devices of bus 0 (PCI Local Bus 3.0 chapter 6): through ECAM where the MCFG table gives it,
-// else mechanism 1 (ports CF8h/CFCh).
+// PCI configuration space and the devices of bus 0 (PCI Local Bus 3.0 chapter 6): through ECAM where the MCFG
+// table gives it, else mechanism 1 (ports CF8h/CFCh).
 #pragma once
 
 #include "lib/result.h"
@@ -28,6 +28,7 @@ extern PciDevice* pci_devices;
 
 void initialise_pci();
 /// Routes the device's interrupt to a handler: MSI where it can, else its pin.
-Result<void> request_device_interrupt(const PciDevice& device, void (*handler)(void*), void* context, const char* name);
+Result<void> request_device_interrupt(const PciDevice& device, void (*handler)(void*), void* context,
+                                      const char* name);
 
 } // namespace kernel

@@ -1,4 +1,5 @@
-// COM1 (National Semiconductor PC16550D data sheet). Output is polled, with a bound: a port that never empties is dropped.
+// COM1 (National Semiconductor PC16550D data sheet). Output is polled, with a bound: a port that never
+// empties is dropped.
 #include "drivers/serial.h"
 
 #include "arch/x86_64/cpu.h"
@@ -10,7 +11,8 @@ namespace kernel {
 namespace {
 
 constexpr u16 Port = 0x3f8;
-constexpr u16 Data = Port, InterruptEnable = Port + 1, FifoControl = Port + 2, LineControl = Port + 3, ModemControl = Port + 4, LineStatus = Port + 5;
+constexpr u16 Data = Port, InterruptEnable = Port + 1, FifoControl = Port + 2, LineControl = Port + 3,
+              ModemControl = Port + 4, LineStatus = Port + 5;
 constexpr unsigned FifoSize = 16;
 constinit bool present = false;
 constinit unsigned room = 0; ///< bytes that surely fit: THRE said that the FIFO was empty
@@ -38,7 +40,8 @@ void write(const char* text, usize size) {
 constinit Console serial_console{"ttyS0", write};
 
 void serial_interrupt(void*) {
-    for (unsigned i = 0; i < 256 && (in8(LineStatus) & 1); i++) console_terminal.receive(static_cast<char>(in8(Data)));
+    for (unsigned i = 0; i < 256 && (in8(LineStatus) & 1); i++)
+        console_terminal.receive(static_cast<char>(in8(Data)));
 }
 
 } // namespace
@@ -48,8 +51,8 @@ void initialise_serial_console() {
     out8(LineControl, 0x80); // divisor latch: 115200 baud
     out8(Data, 1);
     out8(InterruptEnable, 0);
-    out8(LineControl, 0x03); // 8N1
-    out8(FifoControl, 0x07); // enabled, cleared, trigger at 1 byte
+    out8(LineControl, 0x03);  // 8N1
+    out8(FifoControl, 0x07);  // enabled, cleared, trigger at 1 byte
     out8(ModemControl, 0x0b); // DTR, RTS, OUT2 (gates the interrupt)
     present = in8(LineStatus) != 0xff;
     register_console(serial_console, true);

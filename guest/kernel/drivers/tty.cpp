@@ -14,9 +14,25 @@ constinit Terminal console_terminal = {};
 
 namespace {
 
-constexpr u32 ICRNL = 0x100, OPOST = 1, ONLCR = 4, ISIG = 1, ICANON = 2, ECHO = 8, ECHOE = 0x10, ECHOK = 0x20, ECHOCTL = 0x200, ECHOKE = 0x800,
-              IEXTEN = 0x8000;
-enum { VINTR, VQUIT, VERASE, VKILL, VEOF, VTIME, VMIN, VSWTC, VSTART, VSTOP, VSUSP, VEOL, VREPRINT, VDISCARD, VWERASE };
+constexpr u32 ICRNL = 0x100, OPOST = 1, ONLCR = 4, ISIG = 1, ICANON = 2, ECHO = 8, ECHOE = 0x10, ECHOK = 0x20,
+              ECHOCTL = 0x200, ECHOKE = 0x800, IEXTEN = 0x8000;
+enum {
+    VINTR,
+    VQUIT,
+    VERASE,
+    VKILL,
+    VEOF,
+    VTIME,
+    VMIN,
+    VSWTC,
+    VSTART,
+    VSTOP,
+    VSUSP,
+    VEOL,
+    VREPRINT,
+    VDISCARD,
+    VWERASE
+};
 constexpr u32 Mask = sizeof(Terminal::buffer) - 1;
 constexpr char EofMark = '\377'; ///< stands in the buffer for ^D; never given to readers
 
@@ -25,9 +41,13 @@ struct WindowSize {
 };
 
 struct TerminalInode final : Inode {
-    Result<usize> read(File& file, IoBuffer buffer, u64) override { return console_terminal.read(buffer, file.flags & O_NONBLOCK); }
+    Result<usize> read(File& file, IoBuffer buffer, u64) override {
+        return console_terminal.read(buffer, file.flags & O_NONBLOCK);
+    }
     Result<usize> write(File&, IoBuffer buffer, u64) override { return console_terminal.write(buffer); }
-    Result<u64> control(File&, u32 command, u64 argument) override { return console_terminal.control(command, argument); }
+    Result<u64> control(File&, u32 command, u64 argument) override {
+        return console_terminal.control(command, argument);
+    }
     u32 poll(File&) override { return 4 | 0x100 | (console_terminal.readable() ? 0x41 : 0); }
     bool seekable() const override { return false; }
     bool is_terminal() const override { return true; }
@@ -77,7 +97,8 @@ void Terminal::erase() {
     if (write_at == commit_at) return;
     write_at--;
     char gone = buffer[write_at & Mask];
-    if (settings.local & ECHO) post(static_cast<u8>(gone) < 32 ? "\b \b\b \b" : "\b \b", static_cast<u8>(gone) < 32 ? 6 : 3);
+    if (settings.local & ECHO)
+        post(static_cast<u8>(gone) < 32 ? "\b \b\b \b" : "\b \b", static_cast<u8>(gone) < 32 ? 6 : 3);
 }
 
 void Terminal::receive(char c) {
@@ -90,7 +111,8 @@ void Terminal::receive(char c) {
         if (c == '\r' && (settings.input & ICRNL)) c = '\n';
         u8 byte = static_cast<u8>(c);
         bool canonical = settings.local & ICANON;
-        if ((settings.local & ISIG) && byte && (byte == special[VINTR] || byte == special[VQUIT] || byte == special[VSUSP])) {
+        if ((settings.local & ISIG) && byte &&
+            (byte == special[VINTR] || byte == special[VQUIT] || byte == special[VSUSP])) {
             signal = byte == special[VINTR] ? SIGINT : byte == special[VQUIT] ? SIGQUIT : SIGTSTP;
             group = foreground_group;
             echo(c);
@@ -176,20 +198,21 @@ Result<u64> Terminal::control(u32 command, u64 argument) {
         Termios fresh = TRY(get_user<Termios>(argument));
         IrqSpinGuard guard(lock);
         if (command == 0x5404) read_at = commit_at = write_at, lines = 0;
-        if ((settings.local ^ fresh.local) & ICANON) commit_at = write_at; // what was being edited becomes readable
+        if ((settings.local ^ fresh.local) & ICANON)
+            commit_at = write_at; // what was being edited becomes readable
         settings = fresh;
         return u64{0};
     }
     case 0x5413: TRY(put_user(argument, WindowSize{rows, columns, 0, 0})); return u64{0}; // TIOCGWINSZ
-    case 0x5414: {                                                                          // TIOCSWINSZ
+    case 0x5414: {                                                                        // TIOCSWINSZ
         WindowSize size = TRY(get_user<WindowSize>(argument));
         rows = size.rows, columns = size.columns;
         return u64{0};
     }
-    case 0x540f: TRY(put_user<i32>(argument, foreground_group)); return u64{0};          // TIOCGPGRP
-    case 0x5410: foreground_group = TRY(get_user<i32>(argument)); return u64{0};         // TIOCSPGRP
-    case 0x5429: TRY(put_user<i32>(argument, session)); return u64{0};                   // TIOCGSID
-    case 0x540e: // TIOCSCTTY
+    case 0x540f: TRY(put_user<i32>(argument, foreground_group)); return u64{0};  // TIOCGPGRP
+    case 0x5410: foreground_group = TRY(get_user<i32>(argument)); return u64{0}; // TIOCSPGRP
+    case 0x5429: TRY(put_user<i32>(argument, session)); return u64{0};           // TIOCGSID
+    case 0x540e:                                                                 // TIOCSCTTY
         session = task->session;
         foreground_group = task->process_group;
         return u64{0};

@@ -1,8 +1,8 @@
-// The system console terminal: input from the serial port and the keyboard, output to every console, with a line discipline
-// (termios: ICANON ECHO ECHOE ISIG ICRNL OPOST ONLCR).
+// The system console terminal: input from the serial port and the keyboard, output to every console, with a
+// line discipline (termios: ICANON ECHO ECHOE ISIG ICRNL OPOST ONLCR).
 //
-// Input handlers run in hardirq context and only edit the line under Terminal::lock; readers sleep for a complete line, or for
-// any byte in raw mode.
+// Input handlers run in hardirq context and only edit the line under Terminal::lock; readers sleep for a
+// complete line, or for any byte in raw mode.
 #pragma once
 
 #include "fs/vfs.h"
@@ -21,9 +21,10 @@ struct Terminal {
     u16 rows = 25, columns = 80;
     i32 foreground_group = 0;
     i32 session = 0;
-    char buffer[4096];    ///< ring of what readers may take, and the line being edited
-    u32 read_at = 0, commit_at = 0, write_at = 0; ///< committed: [read_at, commit_at); edited: [commit_at, write_at)
-    u32 lines = 0;        ///< complete lines (or EOF marks) committed
+    char buffer[4096]; ///< ring of what readers may take, and the line being edited
+    u32 read_at = 0, commit_at = 0,
+        write_at = 0; ///< committed: [read_at, commit_at); edited: [commit_at, write_at)
+    u32 lines = 0;    ///< complete lines (or EOF marks) committed
     SpinLock lock{"tty"};
     WaitQueue readers{"tty_read"};
 

@@ -1,7 +1,8 @@
 // VGA text console; see the header. CRTC registers: IBM VGA technical reference; escape sequences: ECMA-48.
 //
-// Scrolling moves the display's start address through the 32 KiB window, so that a line costs 80 cells and not 2000; at the
-// window's end the screen is copied back to its start from the shadow copy (video memory is never read).
+// Scrolling moves the display's start address through the 32 KiB window, so that a line costs 80 cells and
+// not 2000; at the window's end the screen is copied back to its start from the shadow copy (video memory is
+// never read).
 #include "drivers/vga_console.h"
 
 #include "arch/x86_64/cpu.h"
@@ -84,19 +85,30 @@ void set_attribute() {
     unsigned count = max(screen.parameter_count, 1U);
     for (unsigned i = 0; i < count; i++) {
         unsigned p = screen.parameters[i];
-        if (p == 0) foreground = 7, background = 0, screen.bold = screen.reverse = false;
-        else if (p == 1) screen.bold = true;
-        else if (p == 7) screen.reverse = true;
-        else if (p == 22) screen.bold = false;
-        else if (p == 27) screen.reverse = false;
-        else if (p >= 30 && p <= 37) foreground = colours[p - 30];
-        else if (p == 39) foreground = 7;
-        else if (p >= 40 && p <= 47) background = colours[p - 40];
-        else if (p == 49) background = 0;
-        else if (p >= 90 && p <= 97) foreground = colours[p - 90] | 8;
+        if (p == 0)
+            foreground = 7, background = 0, screen.bold = screen.reverse = false;
+        else if (p == 1)
+            screen.bold = true;
+        else if (p == 7)
+            screen.reverse = true;
+        else if (p == 22)
+            screen.bold = false;
+        else if (p == 27)
+            screen.reverse = false;
+        else if (p >= 30 && p <= 37)
+            foreground = colours[p - 30];
+        else if (p == 39)
+            foreground = 7;
+        else if (p >= 40 && p <= 47)
+            background = colours[p - 40];
+        else if (p == 49)
+            background = 0;
+        else if (p >= 90 && p <= 97)
+            foreground = colours[p - 90] | 8;
     }
     u8 front = static_cast<u8>(foreground | (screen.bold ? 8 : 0));
-    screen.attribute = screen.reverse ? static_cast<u8>((front & 7) << 4 | background) : static_cast<u8>(background << 4 | front);
+    screen.attribute = screen.reverse ? static_cast<u8>((front & 7) << 4 | background)
+                                      : static_cast<u8>(background << 4 | front);
 }
 
 void control_sequence(char final) {
@@ -114,14 +126,20 @@ void control_sequence(char final) {
         screen.column = min(max(screen.parameters[1], 1U), Columns) - 1;
         break;
     case 'J':
-        if (first == 0) fill(here, Cells - here);
-        else if (first == 1) fill(0, here + 1);
-        else fill(0, Cells);
+        if (first == 0)
+            fill(here, Cells - here);
+        else if (first == 1)
+            fill(0, here + 1);
+        else
+            fill(0, Cells);
         break;
     case 'K':
-        if (first == 0) fill(here, Columns - screen.column);
-        else if (first == 1) fill(screen.row * Columns, screen.column + 1);
-        else fill(screen.row * Columns, Columns);
+        if (first == 0)
+            fill(here, Columns - screen.column);
+        else if (first == 1)
+            fill(screen.row * Columns, screen.column + 1);
+        else
+            fill(screen.row * Columns, Columns);
         break;
     case 'm': set_attribute(); break;
     case 's': screen.saved_row = screen.row, screen.saved_column = screen.column; break;

@@ -29,8 +29,10 @@ Result<i32> install_file(FileTable& table, File* file, bool close_on_exec, i32 a
         if (table.files[i]) continue;
         table.files[i] = file;
         u64 bit = u64{1} << (i % 64);
-        if (close_on_exec) table.close_on_exec[i / 64] |= bit;
-        else table.close_on_exec[i / 64] &= ~bit;
+        if (close_on_exec)
+            table.close_on_exec[i / 64] |= bit;
+        else
+            table.close_on_exec[i / 64] &= ~bit;
         return static_cast<i32>(i);
     }
     return Errno::EMFILE;
@@ -61,7 +63,8 @@ Result<void> close_descriptor(FileTable& table, i32 descriptor) {
 
 void close_on_exec(FileTable& table) {
     for (unsigned i = 0; i < FileTable::Capacity; i++)
-        if (table.files[i] && (table.close_on_exec[i / 64] >> (i % 64) & 1)) (void)close_descriptor(table, static_cast<i32>(i));
+        if (table.files[i] && (table.close_on_exec[i / 64] >> (i % 64) & 1))
+            (void)close_descriptor(table, static_cast<i32>(i));
     memset(table.close_on_exec, 0, sizeof table.close_on_exec);
 }
 

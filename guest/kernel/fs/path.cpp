@@ -73,7 +73,8 @@ Result<Dentry*> walk(Dentry* at, const char* path, u32 flags, unsigned& links, S
         bool must_be_directory = *end == '/';
         if (is_symlink(next->inode->mode) && (!is_last || (flags & FollowLast) || must_be_directory)) {
             auto* target = static_cast<char*>(kmalloc(PathMax));
-            Result<usize> length = target ? next->inode->read_link(target, PathMax - 1) : Result<usize>(Errno::ENOMEM);
+            Result<usize> length =
+                target ? next->inode->read_link(target, PathMax - 1) : Result<usize>(Errno::ENOMEM);
             put_dentry(next);
             if (!length.ok() || ++links > MaxLinks) {
                 kfree(target);

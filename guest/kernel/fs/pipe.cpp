@@ -63,7 +63,8 @@ struct PipeInode final : Inode {
                 }
             }
             if (file.flags & O_NONBLOCK) return done ? Result<usize>(done) : Errno::EAGAIN;
-            Result<void> waited = changed.wait_interruptible([&] { return Capacity - used() >= min<usize>(buffer.size - done, PageSize) || !readers; });
+            Result<void> waited = changed.wait_interruptible(
+                [&] { return Capacity - used() >= min<usize>(buffer.size - done, PageSize) || !readers; });
             if (!waited.ok()) return done ? Result<usize>(done) : waited.error();
         }
         return done;
@@ -71,8 +72,10 @@ struct PipeInode final : Inode {
     void release(File& file) override {
         {
             MutexGuard guard(lock);
-            if (file.readable()) readers--;
-            else writers--;
+            if (file.readable())
+                readers--;
+            else
+                writers--;
         }
         changed.wake_all();
     }

@@ -37,7 +37,8 @@ Result<void> IoBuffer::zero(usize offset, usize count) const {
     return {};
 }
 
-// --- inodes -----------------------------------------------------------------------------------------------------------------
+// --- inodes
+// -----------------------------------------------------------------------------------------------------------------
 void get_inode(Inode* inode) { __atomic_fetch_add(&inode->references, 1, __ATOMIC_RELAXED); }
 void put_inode(Inode* inode) {
     if (inode && __atomic_sub_fetch(&inode->references, 1, __ATOMIC_ACQ_REL) == 0) inode->destroy_self();
@@ -48,17 +49,20 @@ void Inode::destroy_self() {
     destroy(this);
 }
 
-// --- dentries -----------------------------------------------------------------------------------------------------------------
+// --- dentries
+// -----------------------------------------------------------------------------------------------------------------
 void get_dentry(Dentry* dentry) { __atomic_fetch_add(&dentry->references, 1, __ATOMIC_RELAXED); }
 
-/// An unused dentry stays in the cache (its parent's list) unless its directory does not keep them, or it was unlinked.
+/// An unused dentry stays in the cache (its parent's list) unless its directory does not keep them, or it was
+/// unlinked.
 void put_dentry(Dentry* dentry) {
     while (dentry) {
         Dentry* parent = nullptr;
         {
             SpinGuard guard(dentry_lock);
             if (--dentry->references) return;
-            bool keep = !dentry->unlinked && (dentry->parent == dentry || dentry->parent->inode->keep_dentries());
+            bool keep =
+                !dentry->unlinked && (dentry->parent == dentry || dentry->parent->inode->keep_dentries());
             if (keep) return;
             dentry->sibling.remove();
             parent = dentry->parent == dentry ? nullptr : dentry->parent;
@@ -149,13 +153,16 @@ Result<void> mount_at(const char* path, Inode* root, const char* source, SuperBl
     return {};
 }
 
-// --- files --------------------------------------------------------------------------------------------------------------------
+// --- files
+// --------------------------------------------------------------------------------------------------------------------
 void get_file(File* file) { __atomic_fetch_add(&file->references, 1, __ATOMIC_RELAXED); }
 void put_file(File* file) {
     if (!file || __atomic_sub_fetch(&file->references, 1, __ATOMIC_ACQ_REL)) return;
     file->inode->release(*file);
-    if (file->dentry) put_dentry(file->dentry);
-    else put_inode(file->inode);
+    if (file->dentry)
+        put_dentry(file->dentry);
+    else
+        put_inode(file->inode);
     destroy(file);
 }
 
@@ -183,12 +190,14 @@ Result<File*> open_path(Dentry* base, const char* path, u32 flags, u32 mode) {
         Result<Dentry*> found = lookup_child(parent, last);
         if (!found.ok() && found.error() == Errno::ENOENT) {
             MutexGuard guard(parent->inode->lock);
-            Result<Inode*> inode = parent->inode->create(last, S_IFREG | (mode & ~current_task()->umask & 07777), 0);
+            Result<Inode*> inode =
+                parent->inode->create(last, S_IFREG | (mode & ~current_task()->umask & 07777), 0);
             found = inode.ok() ? make_dentry(parent, last, inode.value()) : Result<Dentry*>(inode.error());
             created = found.ok();
         } else if (found.ok()) {
             put_dentry(found.value());
-            found = flags & O_EXCL ? Result<Dentry*>(Errno::EEXIST) : lookup_path(base, path, flags & O_NOFOLLOW ? 0 : FollowLast);
+            found = flags & O_EXCL ? Result<Dentry*>(Errno::EEXIST)
+                                   : lookup_path(base, path, flags & O_NOFOLLOW ? 0 : FollowLast);
         }
         put_dentry(parent);
         dentry = TRY(found);

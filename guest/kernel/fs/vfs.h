@@ -1,11 +1,12 @@
-// The virtual file system: inodes (what a file is), dentries (where it is), files (who has it open), and the page cache.
+// The virtual file system: inodes (what a file is), dentries (where it is), files (who has it open), and the
+// page cache.
 //
-// Interface: a file system derives from Inode and implements what it offers; the defaults refuse with the error that Linux
-// gives. Lookup goes through the dentry cache, across mounts and symbolic links.
+// Interface: a file system derives from Inode and implements what it offers; the defaults refuse with the
+// error that Linux gives. Lookup goes through the dentry cache, across mounts and symbolic links.
 //
-// Invariants: an Inode lives while `references` > 0; a Dentry holds one reference on its inode and one on its parent; an open
-// File holds one on its dentry. Directory contents change under the directory inode's mutex; the dentry tree under
-// dentry_lock (short, no sleeping).
+// Invariants: an Inode lives while `references` > 0; a Dentry holds one reference on its inode and one on its
+// parent; an open File holds one on its dentry. Directory contents change under the directory inode's mutex;
+// the dentry tree under dentry_lock (short, no sleeping).
 #pragma once
 
 #include "abi/fcntl.h"
@@ -65,9 +66,9 @@ struct Inode {
     u32 links = 1;
     u32 uid = 0, gid = 0;
     u64 size = 0;
-    u64 blocks = 0; ///< 512-byte units
+    u64 blocks = 0;                                        ///< 512-byte units
     u64 access_time = 0, modify_time = 0, change_time = 0; ///< seconds
-    u32 device = 0; ///< of a device node
+    u32 device = 0;                                        ///< of a device node
     u32 references = 1;
     SuperBlock* super = nullptr;
     AddressSpace cache;
@@ -83,7 +84,9 @@ struct Inode {
     virtual Result<void> unlink(StringView, Inode&) { return Errno::EROFS; }
     virtual Result<void> remove_directory(StringView, Inode&) { return Errno::EROFS; }
     virtual Result<void> link(StringView, Inode&) { return Errno::EROFS; }
-    virtual Result<void> rename(StringView, Inode& /*new directory*/, StringView, Inode&) { return Errno::EROFS; }
+    virtual Result<void> rename(StringView, Inode& /*new directory*/, StringView, Inode&) {
+        return Errno::EROFS;
+    }
     /// False when names come and go by themselves (procfs): its dentries are not kept.
     virtual bool keep_dentries() const { return true; }
 
@@ -157,10 +160,12 @@ struct File {
 void get_file(File* file);
 void put_file(File* file);
 
-// --- paths (fs/path.cpp) --------------------------------------------------------------------------------------------------
+// --- paths (fs/path.cpp)
+// --------------------------------------------------------------------------------------------------
 inline constexpr usize PathMax = 4096;
 enum LookupFlag : u32 { FollowLast = 1, WantParent = 2 };
-/// Walks `path` from `base` (null: the caller's root or working directory). The dentry comes with a reference.
+/// Walks `path` from `base` (null: the caller's root or working directory). The dentry comes with a
+/// reference.
 Result<Dentry*> lookup_path(Dentry* base, const char* path, u32 flags = FollowLast);
 /// The parent directory and the last component of `path`.
 Result<Dentry*> lookup_parent(Dentry* base, const char* path, char* last, usize capacity);
@@ -169,7 +174,8 @@ Result<Dentry*> lookup_child(Dentry* directory, StringView name);
 /// "/a/b" of a dentry, right-aligned in the buffer; returns its start.
 char* dentry_path(Dentry* dentry, char* buffer, usize capacity);
 
-// --- opening ----------------------------------------------------------------------------------------------------------------
+// --- opening
+// ----------------------------------------------------------------------------------------------------------------
 Result<File*> open_dentry(Dentry* dentry, u32 flags);
 Result<File*> open_path(Dentry* base, const char* path, u32 flags, u32 mode = 0);
 Result<usize> read_file(File& file, IoBuffer buffer);
@@ -177,7 +183,8 @@ Result<usize> write_file(File& file, IoBuffer buffer);
 Result<usize> read_kernel(File& file, void* to, usize size, u64 position);
 void fill_stat(Inode& inode, Stat& stat);
 
-// --- page cache (fs/page_cache.cpp) ---------------------------------------------------------------------------------------
+// --- page cache (fs/page_cache.cpp)
+// ---------------------------------------------------------------------------------------
 /// The page with a reference, read when it is not there.
 Result<Page*> cached_page(Inode& inode, u64 index);
 /// Drops pages from `first` on.
@@ -185,7 +192,8 @@ void drop_cached_pages(Inode& inode, u64 first);
 Result<void> write_back(Inode& inode);
 extern u64 page_cache_pages;
 
-// --- a task's files (fs/file_table.cpp) ---------------------------------------------------------------------------------
+// --- a task's files (fs/file_table.cpp)
+// ---------------------------------------------------------------------------------
 struct FileTable {
     static constexpr unsigned Capacity = 256;
     u32 references = 1;

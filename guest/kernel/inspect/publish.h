@@ -1,5 +1,5 @@
-// What the kernel publishes for inspection, in the terms of inspect/root.h. The names are the contract with the host: README.md
-// beside this file lists them.
+// What the kernel publishes for inspection, in the terms of inspect/root.h. The names are the contract with
+// the host: README.md beside this file lists them.
 #pragma once
 
 #include "guest/kernel/inspect/root.h"

@@ -1,9 +1,10 @@
 // What the guest kernel publishes for the host's inspection, shared by both builds (design.md §8).
 //
-// The kernel holds one constant `vitrine_inspect_root` (section .data, linked symbol of that name), and an ELF note
-// (owner "Vitrine", type 1) with a NoteDescriptor that gives its link-time address. The host finds the load slide,
-// reads the root from guest memory, checks magic and version, and reads types by the layouts published here — never
-// by a compiled-in offset. Every string is NUL-padded; every table is an array at a guest linear address.
+// The kernel holds one constant `vitrine_inspect_root` (section .data, linked symbol of that name), and an
+// ELF note (owner "Vitrine", type 1) with a NoteDescriptor that gives its link-time address. The host finds
+// the load slide, reads the root from guest memory, checks magic and version, and reads types by the layouts
+// published here — never by a compiled-in offset. Every string is NUL-padded; every table is an array at a
+// guest linear address.
 //
 // Everything is fixed-width and free of padding: both builds static_assert the sizes.
 #pragma once
@@ -21,7 +22,8 @@ inline constexpr char NoteOwner[] = "Vitrine"; // 8 bytes with its NUL
 
 struct NoteDescriptor {
     U64 root_link_address;
-    U64 text_link_address; ///< link-time address of the kernel text's first byte (slide = where it runs − this)
+    U64 text_link_address; ///< link-time address of the kernel text's first byte (slide = where it runs −
+                           ///< this)
     U32 version;
     U32 reserved;
 };

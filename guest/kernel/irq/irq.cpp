@@ -14,7 +14,8 @@ constinit IrqLine irq_lines[IrqCount] = {};
 constinit u64 local_timer_counts[MaxCpus] = {};
 constinit u64 spurious_count = 0, error_count = 0;
 constinit u64 softirq_counts[SoftirqCount][MaxCpus] = {};
-const char* const softirq_names[SoftirqCount] = {"HI", "TIMER", "NET_TX", "NET_RX", "BLOCK", "IRQ_POLL", "TASKLET", "SCHED", "HRTIMER", "RCU"};
+const char* const softirq_names[SoftirqCount] = {"HI",       "TIMER",   "NET_TX", "NET_RX",  "BLOCK",
+                                                 "IRQ_POLL", "TASKLET", "SCHED",  "HRTIMER", "RCU"};
 
 namespace {
 
@@ -77,11 +78,13 @@ void handle_interrupt(TrapFrame& frame) {
         } else {
             irq_lines[line].counts[cpu]++;
             if (!irq_lines[line].actions) pr_warn("irq %u: nobody cared\n", line);
-            // An edge must be acknowledged before its handler looks at the device, a level after the device let go.
+            // An edge must be acknowledged before its handler looks at the device, a level after the device
+            // let go.
             bool level = irq_lines[line].level;
             if (!level) end_of_interrupt(static_cast<u8>(frame.vector));
             if (line == 0) timer_tick(frame); // the PIT is requested only when it is the tick
-            for (IrqAction* action = irq_lines[line].actions; action; action = action->next) action->handler(action->context);
+            for (IrqAction* action = irq_lines[line].actions; action; action = action->next)
+                action->handler(action->context);
             if (level) end_of_interrupt(static_cast<u8>(frame.vector));
         }
     } else {
@@ -89,14 +92,17 @@ void handle_interrupt(TrapFrame& frame) {
         end_of_interrupt(static_cast<u8>(frame.vector));
     }
     task->preempt_count -= preempt::HardirqOffset;
-    if (this_cpu().softirq_pending && !(task->preempt_count & (preempt::HardirqMask | preempt::SoftirqMask))) run_pending_softirqs();
+    if (this_cpu().softirq_pending && !(task->preempt_count & (preempt::HardirqMask | preempt::SoftirqMask)))
+        run_pending_softirqs();
 }
 
 void open_softirq(Softirq number, void (*action)()) { softirq_actions[number] = action; }
-void raise_softirq(Softirq number) { __atomic_fetch_or(&this_cpu().softirq_pending, 1U << number, __ATOMIC_RELAXED); }
+void raise_softirq(Softirq number) {
+    __atomic_fetch_or(&this_cpu().softirq_pending, 1U << number, __ATOMIC_RELAXED);
+}
 
-/// Called with interrupts off; actions run with interrupts on. What is raised meanwhile gets up to ten more rounds, then
-/// waits for the next interrupt (at most one tick).
+/// Called with interrupts off; actions run with interrupts on. What is raised meanwhile gets up to ten more
+/// rounds, then waits for the next interrupt (at most one tick).
 void run_pending_softirqs() {
     Task* task = current_task();
     task->preempt_count += preempt::SoftirqOffset;

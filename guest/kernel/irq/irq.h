@@ -1,7 +1,8 @@
 // Interrupt lines: handlers, routing to vectors, counts; and softirqs.
 //
-// Lines 0–15 are the ISA IRQs, 16–23 the IOAPIC's PCI pins, 24 and up message-signalled. Line n uses vector 30h + n, under
-// the IOAPIC and the 8259 alike. Handlers run with interrupts off in hardirq context and must not sleep.
+// Lines 0–15 are the ISA IRQs, 16–23 the IOAPIC's PCI pins, 24 and up message-signalled. Line n uses vector
+// 30h + n, under the IOAPIC and the 8259 alike. Handlers run with interrupts off in hardirq context and must
+// not sleep.
 #pragma once
 
 #include "arch/x86_64/trap_frame.h"
@@ -12,7 +13,8 @@ namespace kernel {
 
 inline constexpr unsigned FirstIrqVector = 0x30;
 inline constexpr unsigned IrqCount = 64;
-inline constexpr u8 RescheduleVector = 0xfd, LocalTimerVector = 0xec, ErrorVector = 0xfe, SpuriousVector = 0xff;
+inline constexpr u8 RescheduleVector = 0xfd, LocalTimerVector = 0xec, ErrorVector = 0xfe,
+                    SpuriousVector = 0xff;
 
 using IrqHandler = void (*)(void* context);
 
@@ -48,9 +50,21 @@ Result<unsigned> allocate_msi(u64* address, u32* data);
 /// From trap_dispatch, vectors 30h and up.
 void handle_interrupt(TrapFrame& frame);
 
-// --- softirqs, in Linux's order ------------------------------------------------------------------------------------------
-enum Softirq : u8 { SoftirqHi, SoftirqTimer, SoftirqNetTx, SoftirqNetRx, SoftirqBlock, SoftirqIrqPoll, SoftirqTasklet,
-                    SoftirqSched, SoftirqHrtimer, SoftirqRcu, SoftirqCount };
+// --- softirqs, in Linux's order
+// ------------------------------------------------------------------------------------------
+enum Softirq : u8 {
+    SoftirqHi,
+    SoftirqTimer,
+    SoftirqNetTx,
+    SoftirqNetRx,
+    SoftirqBlock,
+    SoftirqIrqPoll,
+    SoftirqTasklet,
+    SoftirqSched,
+    SoftirqHrtimer,
+    SoftirqRcu,
+    SoftirqCount
+};
 extern const char* const softirq_names[SoftirqCount];
 extern u64 softirq_counts[SoftirqCount][MaxCpus];
 void open_softirq(Softirq number, void (*action)());

@@ -22,7 +22,8 @@ struct Sink {
 struct Specification {
     bool left = false, zero = false, plus = false, alternate = false;
     i64 width = 0, precision = -1;
-    unsigned length = 0; ///< 0 int, 1 long, 2 long long / size_t; negative lengths (h, hh) are promoted to int anyway
+    unsigned length =
+        0; ///< 0 int, 1 long, 2 long long / size_t; negative lengths (h, hh) are promoted to int anyway
 };
 
 void put_number(Sink& sink, const Specification& spec, u64 value, bool negative, unsigned base, bool upper) {
@@ -66,11 +67,16 @@ usize format_arguments(char* out, usize capacity, const char* format, va_list ar
         }
         Specification spec;
         for (format++;; format++) {
-            if (*format == '-') spec.left = true;
-            else if (*format == '0') spec.zero = true;
-            else if (*format == '+') spec.plus = true;
-            else if (*format == '#') spec.alternate = true;
-            else break;
+            if (*format == '-')
+                spec.left = true;
+            else if (*format == '0')
+                spec.zero = true;
+            else if (*format == '+')
+                spec.plus = true;
+            else if (*format == '#')
+                spec.alternate = true;
+            else
+                break;
         }
         auto read_count = [&](i64& target) {
             if (*format == '*') {
@@ -88,8 +94,10 @@ usize format_arguments(char* out, usize capacity, const char* format, va_list ar
             read_count(spec.precision);
         }
         for (;; format++) {
-            if (*format == 'l' || *format == 'z') spec.length++;
-            else if (*format != 'h') break;
+            if (*format == 'l' || *format == 'z')
+                spec.length++;
+            else if (*format != 'h')
+                break;
         }
         switch (*format) {
         case 'd':
@@ -122,9 +130,7 @@ usize format_arguments(char* out, usize capacity, const char* format, va_list ar
         case 's': put_text(sink, spec, va_arg(arguments, const char*)); break;
         case '%': sink.put('%'); break;
         case 0: format--; break; // a lone '%' at the end
-        default:
-            sink.put('%');
-            sink.put(*format);
+        default: sink.put('%'); sink.put(*format);
         }
     }
     sink.out[sink.length] = 0;

@@ -6,8 +6,8 @@
 
 namespace kernel {
 
-// Made by tools/kallsyms.py: sorted offsets from _text, where each name starts, and the names. Weak: the first link pass
-// has no table.
+// Made by tools/kallsyms.py: sorted offsets from _text, where each name starts, and the names. Weak: the
+// first link pass has no table.
 extern "C" {
 [[gnu::weak]] extern const u32 kallsyms_count;
 [[gnu::weak]] extern const u32 kallsyms_offsets[];
@@ -22,19 +22,24 @@ bool find_symbol(u64 address, Symbol* symbol) {
     u32 low = 0, high = kallsyms_count; // the last symbol at or before `offset`
     while (high - low > 1) {
         u32 middle = (low + high) / 2;
-        if (kallsyms_offsets[middle] <= offset) low = middle;
-        else high = middle;
+        if (kallsyms_offsets[middle] <= offset)
+            low = middle;
+        else
+            high = middle;
     }
     u64 next = low + 1 < kallsyms_count ? text + kallsyms_offsets[low + 1] : end;
-    *symbol = {kallsyms_names + kallsyms_name_offsets[low], text + kallsyms_offsets[low], next - (text + kallsyms_offsets[low])};
+    *symbol = {kallsyms_names + kallsyms_name_offsets[low], text + kallsyms_offsets[low],
+               next - (text + kallsyms_offsets[low])};
     return true;
 }
 
 bool format_symbol(char* out, usize capacity, u64 address) {
     u64 text = reinterpret_cast<u64>(_text), end = reinterpret_cast<u64>(_etext);
     Symbol symbol;
-    if (find_symbol(address, &symbol)) format_text(out, capacity, "%s+0x%lx/0x%lx", symbol.name, address - symbol.address, symbol.size);
-    else format_text(out, capacity, "0x%016lx", address);
+    if (find_symbol(address, &symbol))
+        format_text(out, capacity, "%s+0x%lx/0x%lx", symbol.name, address - symbol.address, symbol.size);
+    else
+        format_text(out, capacity, "0x%016lx", address);
     return address >= text && address < end;
 }
 

@@ -1,4 +1,5 @@
-// The kernel's own symbol table (tools/kallsyms.py embeds it in a second link): addresses to names for backtraces.
+// The kernel's own symbol table (tools/kallsyms.py embeds it in a second link): addresses to names for
+// backtraces.
 #pragma once
 
 #include "lib/types.h"

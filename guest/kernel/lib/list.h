@@ -1,8 +1,9 @@
-// Intrusive circular doubly linked list with Linux's shape: the head is a node; an empty list points at itself.
+// Intrusive circular doubly linked list with Linux's shape: the head is a node; an empty list points at
+// itself.
 //
-// Invariants: next->prev == this and prev->next == this for every node on a list; a node that is on no list points at
-// itself (after initialise()) or holds null (static, never used). The host's inspection walks these links, so their
-// layout (next, prev) is published.
+// Invariants: next->prev == this and prev->next == this for every node on a list; a node that is on no list
+// points at itself (after initialise()) or holds null (static, never used). The host's inspection walks these
+// links, so their layout (next, prev) is published.
 #pragma once
 
 #include "lib/types.h"
@@ -42,9 +43,13 @@ struct ListNode {
 static_assert(sizeof(ListNode) == 16);
 
 /// for (LIST_EACH(node, head)) — the body must not remove `node`; LIST_EACH_SAFE allows it.
-#define LIST_EACH(node, head) ::kernel::ListNode* node = (head).next; node != &(head); node = node->next
-#define LIST_EACH_SAFE(node, head)                                                                                     \
-    ::kernel::ListNode *node = (head).next, *node##_next = node->next; node != &(head);                                \
+#define LIST_EACH(node, head)                                                                                \
+    ::kernel::ListNode* node = (head).next;                                                                  \
+    node != &(head);                                                                                         \
+    node = node->next
+#define LIST_EACH_SAFE(node, head)                                                                           \
+    ::kernel::ListNode *node = (head).next, *node##_next = node->next;                                       \
+    node != &(head);                                                                                         \
     node = node##_next, node##_next = node->next
 
 } // namespace kernel

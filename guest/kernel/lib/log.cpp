@@ -33,7 +33,8 @@ void printk(LogLevel level, const char* format, ...) {
     usize length = 0;
     if (level != LogLevel::Continue) {
         u64 microseconds = clock_nanoseconds() / 1000;
-        length = format_text(line, sizeof line, "[%5lu.%06lu] ", microseconds / 1000000, microseconds % 1000000);
+        length =
+            format_text(line, sizeof line, "[%5lu.%06lu] ", microseconds / 1000000, microseconds % 1000000);
     }
     va_list arguments;
     va_start(arguments, format);

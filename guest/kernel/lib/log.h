@@ -1,4 +1,5 @@
-// printk: levelled messages into a ring buffer and onto the consoles, with Linux's `[    0.123456] ` time stamps.
+// printk: levelled messages into a ring buffer and onto the consoles, with Linux's `[    0.123456] ` time
+// stamps.
 //
 // May be called from any context. The ring keeps the last 128 KiB; /dev/kmsg and dmesg read it.
 #pragma once
@@ -44,10 +45,10 @@ usize read_log(u64* cursor, char* out, usize capacity);
 /// Stops the machine with Linux's report; never returns.
 [[noreturn, gnu::format(printf, 1, 2)]] void panic(const char* format, ...);
 
-#define KERNEL_ASSERT(condition)                                                                                       \
-    do {                                                                                                               \
-        if (!(condition)) [[unlikely]]                                                                                 \
-            ::kernel::panic("assertion failed: %s (%s:%d)", #condition, __FILE_NAME__, __LINE__);                      \
+#define KERNEL_ASSERT(condition)                                                                             \
+    do {                                                                                                     \
+        if (!(condition)) [[unlikely]]                                                                       \
+            ::kernel::panic("assertion failed: %s (%s:%d)", #condition, __FILE_NAME__, __LINE__);            \
     } while (0)
 
 } // namespace kernel

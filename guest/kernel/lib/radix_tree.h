@@ -1,7 +1,7 @@
 // A radix tree of 64-way nodes from a page index to a pointer (the page cache's index, as in Linux).
 //
-// Invariants: height 0 holds nothing; height h covers indexes below 64^h. Nodes are never shared and are freed only with
-// the whole tree. The caller serialises.
+// Invariants: height 0 holds nothing; height h covers indexes below 64^h. Nodes are never shared and are
+// freed only with the whole tree. The caller serialises.
 #pragma once
 
 #include "lib/result.h"
@@ -17,7 +17,9 @@ public:
     /// Returns what was there.
     void* remove(u64 index);
     /// Calls visit(index, item) in order of index for indexes >= from.
-    template <typename Visit> void each(u64 from, Visit visit) const { each_in(root_, height_, 0, from, visit); }
+    template <typename Visit> void each(u64 from, Visit visit) const {
+        each_in(root_, height_, 0, from, visit);
+    }
     void clear() {
         free_node(root_, height_);
         root_ = nullptr;
@@ -28,14 +30,17 @@ private:
     struct Node {
         void* slots[Slots];
     };
-    template <typename Visit> static void each_in(const Node* node, unsigned height, u64 base, u64 from, Visit& visit) {
+    template <typename Visit>
+    static void each_in(const Node* node, unsigned height, u64 base, u64 from, Visit& visit) {
         if (!node) return;
         u64 span = u64{1} << (Bits * (height - 1));
         for (unsigned i = 0; i < Slots; i++) {
             u64 begin = base + i * span;
             if (!node->slots[i] || begin + span <= from) continue;
-            if (height == 1) visit(begin, node->slots[i]);
-            else each_in(static_cast<const Node*>(node->slots[i]), height - 1, begin, from, visit);
+            if (height == 1)
+                visit(begin, node->slots[i]);
+            else
+                each_in(static_cast<const Node*>(node->slots[i]), height - 1, begin, from, visit);
         }
     }
     static void free_node(Node* node, unsigned height);

@@ -1,5 +1,5 @@
-// Random bytes: RDRAND when the processor has it, stirred into a xorshift generator that is also stirred with the TSC.
-// Not cryptographic; in the emulator it is a function of the configured entropy seed.
+// Random bytes: RDRAND when the processor has it, stirred into a xorshift generator that is also stirred with
+// the TSC. Not cryptographic; in the emulator it is a function of the configured entropy seed.
 #pragma once
 
 #include "lib/types.h"

@@ -4,9 +4,12 @@
 namespace kernel {
 
 void RbRoot::replace_child(RbNode* parent, RbNode* old_child, RbNode* new_child) {
-    if (!parent) node = new_child;
-    else if (parent->left == old_child) parent->left = new_child;
-    else parent->right = new_child;
+    if (!parent)
+        node = new_child;
+    else if (parent->left == old_child)
+        parent->left = new_child;
+    else
+        parent->right = new_child;
 }
 
 void RbRoot::rotate_left(RbNode* pivot) {
@@ -114,8 +117,10 @@ void RbRoot::erase_fixup(RbNode* fresh, RbNode* parent) {
         if (sibling->red()) {
             sibling->set_black();
             parent->set_red();
-            if (left) rotate_left(parent);
-            else rotate_right(parent);
+            if (left)
+                rotate_left(parent);
+            else
+                rotate_right(parent);
             sibling = left ? parent->right : parent->left;
         }
         RbNode* near = left ? sibling->left : sibling->right;
@@ -130,17 +135,23 @@ void RbRoot::erase_fixup(RbNode* fresh, RbNode* parent) {
         if (far_black) {
             near->set_black();
             sibling->set_red();
-            if (left) rotate_right(sibling);
-            else rotate_left(sibling);
+            if (left)
+                rotate_right(sibling);
+            else
+                rotate_left(sibling);
             sibling = left ? parent->right : parent->left;
             far = left ? sibling->right : sibling->left;
         }
-        if (parent->black()) sibling->set_black();
-        else sibling->set_red();
+        if (parent->black())
+            sibling->set_black();
+        else
+            sibling->set_red();
         parent->set_black();
         far->set_black();
-        if (left) rotate_left(parent);
-        else rotate_right(parent);
+        if (left)
+            rotate_left(parent);
+        else
+            rotate_right(parent);
         fresh = node;
         break;
     }

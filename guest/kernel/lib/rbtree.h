@@ -1,8 +1,9 @@
-// Intrusive red-black tree (Cormen et al., chapter 13), with the parent pointer and the colour in one word as Linux
-// packs them, so that the host's inspection can draw it from {parent_color, left, right}.
+// Intrusive red-black tree (Cormen et al., chapter 13), with the parent pointer and the colour in one word as
+// Linux packs them, so that the host's inspection can draw it from {parent_color, left, right}.
 //
-// Invariants: the root is black; a red node has black children; every path from a node to its leaves passes the same
-// number of black nodes. The caller orders the nodes: it walks down, then calls link() and insert_color().
+// Invariants: the root is black; a red node has black children; every path from a node to its leaves passes
+// the same number of black nodes. The caller orders the nodes: it walks down, then calls link() and
+// insert_color().
 #pragma once
 
 #include "lib/types.h"

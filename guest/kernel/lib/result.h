@@ -1,5 +1,5 @@
-// Result<T>: a value or an Errno; TRY() hands the error to the caller. Values are small and default-constructible
-// (pointers, integers, plain structs), so there is no union to manage.
+// Result<T>: a value or an Errno; TRY() hands the error to the caller. Values are small and
+// default-constructible (pointers, integers, plain structs), so there is no union to manage.
 #pragma once
 
 #include "abi/errno.h"
@@ -39,11 +39,11 @@ private:
 
 #define TRY_JOIN2(a, b) a##b
 #define TRY_JOIN(a, b) TRY_JOIN2(a, b)
-#define TRY_NAMED(name, expression)                                                                                    \
-    ({                                                                                                                 \
-        auto name = (expression);                                                                                      \
-        if (!name.ok()) return name.error();                                                                           \
-        name.value();                                                                                                  \
+#define TRY_NAMED(name, expression)                                                                          \
+    ({                                                                                                       \
+        auto name = (expression);                                                                            \
+        if (!name.ok()) return name.error();                                                                 \
+        name.value();                                                                                        \
     })
 /// The value, or return the error from the calling function.
 #define TRY(expression) TRY_NAMED(TRY_JOIN(try_result_, __COUNTER__), expression)

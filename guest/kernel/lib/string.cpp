@@ -69,16 +69,22 @@ usize copy_string(char* to, const char* from, usize capacity) {
 u64 parse_number(const char* text, const char** end, unsigned base) {
     if (base == 0) {
         base = 10;
-        if (text[0] == '0' && (text[1] == 'x' || text[1] == 'X')) base = 16, text += 2;
-        else if (text[0] == '0') base = 8;
+        if (text[0] == '0' && (text[1] == 'x' || text[1] == 'X'))
+            base = 16, text += 2;
+        else if (text[0] == '0')
+            base = 8;
     }
     u64 value = 0;
     for (;; text++) {
         unsigned digit;
-        if (*text >= '0' && *text <= '9') digit = static_cast<unsigned>(*text - '0');
-        else if (*text >= 'a' && *text <= 'f') digit = static_cast<unsigned>(*text - 'a') + 10;
-        else if (*text >= 'A' && *text <= 'F') digit = static_cast<unsigned>(*text - 'A') + 10;
-        else break;
+        if (*text >= '0' && *text <= '9')
+            digit = static_cast<unsigned>(*text - '0');
+        else if (*text >= 'a' && *text <= 'f')
+            digit = static_cast<unsigned>(*text - 'a') + 10;
+        else if (*text >= 'A' && *text <= 'F')
+            digit = static_cast<unsigned>(*text - 'A') + 10;
+        else
+            break;
         if (digit >= base) break;
         value = value * base + digit;
     }

@@ -1,5 +1,6 @@
-// Memory and string primitives. The compiler may emit calls to the four mem* functions, so they have C linkage; they
-// use the string instructions, which the machine runs in bulk. The k* names never overrun a bound.
+// Memory and string primitives. The compiler may emit calls to the four mem* functions, so they have C
+// linkage; they use the string instructions, which the machine runs in bulk. The k* names never overrun a
+// bound.
 #pragma once
 
 #include "lib/types.h"
@@ -39,7 +40,8 @@ struct StringView {
     bool empty() const { return size == 0; }
 };
 
-/// Decimal, 0x hexadecimal or 0 octal (`base` 0), stops at the first other character; *end receives its place.
+/// Decimal, 0x hexadecimal or 0 octal (`base` 0), stops at the first other character; *end receives its
+/// place.
 u64 parse_number(const char* text, const char** end, unsigned base = 0);
 
 } // namespace kernel

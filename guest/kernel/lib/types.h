@@ -1,6 +1,6 @@
-// The kernel's basic vocabulary: fixed-width integers, placement new, min/max, alignment, casts. Everything that is
-// "pure logic" (rb-tree, buddy arithmetic, CFS maths, the formatter …) includes only lib/, so that the host's unit
-// tests compile it too.
+// The kernel's basic vocabulary: fixed-width integers, placement new, min/max, alignment, casts. Everything
+// that is "pure logic" (rb-tree, buddy arithmetic, CFS maths, the formatter …) includes only lib/, so that
+// the host's unit tests compile it too.
 #pragma once
 
 #include <stddef.h>
@@ -38,9 +38,15 @@ constexpr u64 divide_up(u64 value, u64 by) { return (value + by - 1) / by; }
 constexpr unsigned log2_floor(u64 value) { return 63U - static_cast<unsigned>(__builtin_clzll(value)); }
 constexpr unsigned log2_ceil(u64 value) { return value <= 1 ? 0 : log2_floor(value - 1) + 1; }
 
-template <typename T> struct RemoveReference { using Type = T; };
-template <typename T> struct RemoveReference<T&> { using Type = T; };
-template <typename T> struct RemoveReference<T&&> { using Type = T; };
+template <typename T> struct RemoveReference {
+    using Type = T;
+};
+template <typename T> struct RemoveReference<T&> {
+    using Type = T;
+};
+template <typename T> struct RemoveReference<T&&> {
+    using Type = T;
+};
 template <typename T> constexpr typename RemoveReference<T>::Type&& move(T&& value) {
     return static_cast<typename RemoveReference<T>::Type&&>(value);
 }
@@ -51,7 +57,8 @@ template <typename T, usize N> constexpr usize array_size(const T (&)[N]) { retu
 template <typename T> T* container_of_offset(const void* member, usize offset) {
     return reinterpret_cast<T*>(reinterpret_cast<u64>(member) - offset);
 }
-#define CONTAINER_OF(pointer, type, member) (::kernel::container_of_offset<type>((pointer), offsetof(type, member)))
+#define CONTAINER_OF(pointer, type, member)                                                                  \
+    (::kernel::container_of_offset<type>((pointer), offsetof(type, member)))
 
 inline constexpr u64 PageSize = 4096;
 inline constexpr unsigned PageShift = 12;

@@ -1,5 +1,5 @@
-// The arithmetic of the buddy system (Knuth, TAOCP 1, 2.5): a block of order k starts at a multiple of 2^k pages, and its
-// buddy differs in bit k alone.
+// The arithmetic of the buddy system (Knuth, TAOCP 1, 2.5): a block of order k starts at a multiple of 2^k
+// pages, and its buddy differs in bit k alone.
 #pragma once
 
 #include "lib/types.h"
@@ -25,8 +25,8 @@ struct Watermarks {
     u64 minimum, low, high;
 };
 
-/// Linux's init_per_zone_wmark_min: min_free_kbytes = sqrt(16 × lowmem KiB), shared out in proportion to the zones'
-/// sizes; low is a quarter above the minimum, high a half.
+/// Linux's init_per_zone_wmark_min: min_free_kbytes = sqrt(16 × lowmem KiB), shared out in proportion to the
+/// zones' sizes; low is a quarter above the minimum, high a half.
 constexpr Watermarks zone_watermarks(u64 zone_pages, u64 all_pages) {
     u64 target = all_pages * 4 * 16, root = 0;
     for (u64 bit = u64{1} << 31; bit; bit >>= 1)

@@ -1,7 +1,7 @@
 // Page faults of user addresses, and the page-table side of address spaces.
 //
-// A present page that two address spaces share is read-only in both; the first write copies it, unless it is the last
-// reference, which just becomes writable again (copy-on-write).
+// A present page that two address spaces share is read-only in both; the first write copies it, unless it is
+// the last reference, which just becomes writable again (copy-on-write).
 #include "arch/x86_64/cpu.h"
 #include "fs/vfs.h"
 #include "lib/log.h"
@@ -40,7 +40,8 @@ FaultOutcome map_page(MemoryStruct& mm, u64 address, Page* page, u64 flags) {
 }
 
 FaultOutcome anonymous_fault(MemoryStruct& mm, const VmArea& area, u64 address, bool write) {
-    if (!write && is_private(area)) return map_page(mm, address, zero_page(), (page_flags(area) & ~pte::Write) | pte::CopyOnWrite);
+    if (!write && is_private(area))
+        return map_page(mm, address, zero_page(), (page_flags(area) & ~pte::Write) | pte::CopyOnWrite);
     Page* page = allocate_page(AllocateZero, PageType::Anonymous);
     if (!page) return FaultOutcome::OutOfMemory;
     return map_page(mm, address, page, page_flags(area) | (write ? pte::Dirty : 0));
@@ -50,12 +51,14 @@ FaultOutcome file_fault(MemoryStruct& mm, const VmArea& area, u64 address, bool 
     u64 offset = area.file_offset + (address - area.start);
     if (offset >= align_up(area.file->inode->size, PageSize)) return FaultOutcome::BusError;
     Result<Page*> cached = cached_page(*area.file->inode, offset >> PageShift);
-    if (!cached.ok()) return cached.error() == Errno::ENOMEM ? FaultOutcome::OutOfMemory : FaultOutcome::BusError;
+    if (!cached.ok())
+        return cached.error() == Errno::ENOMEM ? FaultOutcome::OutOfMemory : FaultOutcome::BusError;
     if (!is_private(area)) {
         if (write) cached.value()->flags |= PageDirty;
         return map_page(mm, address, cached.value(), page_flags(area));
     }
-    if (!write) return map_page(mm, address, cached.value(), (page_flags(area) & ~pte::Write) | pte::CopyOnWrite);
+    if (!write)
+        return map_page(mm, address, cached.value(), (page_flags(area) & ~pte::Write) | pte::CopyOnWrite);
     Page* copy = allocate_page(AllocateKernel, PageType::Anonymous);
     if (copy) memcpy(address_of(copy), address_of(cached.value()), PageSize);
     put_page(cached.value());
@@ -78,7 +81,8 @@ FaultOutcome copy_on_write(const VmArea& area, u64 address, u64& entry) {
     return FaultOutcome::Resolved;
 }
 
-/// A stack grows down to the fault when that is near its pointer and within the limit; a guard gap stays below it.
+/// A stack grows down to the fault when that is near its pointer and within the limit; a guard gap stays
+/// below it.
 bool grow_stack(MemoryStruct& mm, VmArea& area, u64 address) {
     constexpr u64 GuardGap = 256 * PageSize;
     u64 start = align_down(address, PageSize);
@@ -140,9 +144,12 @@ FaultOutcome handle_page_fault(MemoryStruct& mm, u64 address, u32 access, u64 us
     MutexGuard guard(mm.lock);
     VmArea* area = find_area(mm, address);
     if (!area) return FaultOutcome::BadAddress;
-    if (area->start > address && !((area->flags & AreaGrowsDown) && grow_stack(mm, *area, address))) return FaultOutcome::BadAddress;
+    if (area->start > address && !((area->flags & AreaGrowsDown) && grow_stack(mm, *area, address)))
+        return FaultOutcome::BadAddress;
     bool write = access & FaultWrite;
-    if (write ? !(area->flags & AreaWrite) : access & FaultExecute ? !(area->flags & AreaExecute) : !(area->flags & (AreaRead | AreaWrite | AreaExecute)))
+    if (write                   ? !(area->flags & AreaWrite)
+        : access & FaultExecute ? !(area->flags & AreaExecute)
+                                : !(area->flags & (AreaRead | AreaWrite | AreaExecute)))
         return FaultOutcome::BadAddress;
     current_task()->minor_faults++;
     address = align_down(address, PageSize);
@@ -172,7 +179,8 @@ void protect_user_pages(MemoryStruct& mm, const VmArea& area) {
     each_entry(mm.page_tables, area.start, area.end, [&](u64 address, u64& entry) {
         Page* page = page_of_physical(entry & pte::AddressMask);
         // Only a private page that is nobody else's may become writable without a copy.
-        bool shared = (entry & pte::CopyOnWrite) || (is_private(area) && (page->tag != PageType::Anonymous || page->refcount > 1));
+        bool shared = (entry & pte::CopyOnWrite) ||
+                      (is_private(area) && (page->tag != PageType::Anonymous || page->refcount > 1));
         u64 kept = entry & (pte::AddressMask | pte::Dirty);
         entry = kept | flags;
         if (shared) entry = (entry & ~pte::Write) | pte::CopyOnWrite;
@@ -201,7 +209,8 @@ Result<void> share_user_pages(MemoryStruct& child, MemoryStruct& parent, const V
 Result<void> move_user_pages(MemoryStruct& mm, u64 from, u64 to, u64 size) {
     bool failed = false;
     each_entry(mm.page_tables, from, from + size, [&](u64 address, u64& entry) {
-        u64* target = failed ? nullptr : page_table_entry(mm.page_tables, address - from + to, true, UserTableFlags);
+        u64* target =
+            failed ? nullptr : page_table_entry(mm.page_tables, address - from + to, true, UserTableFlags);
         if (!target) {
             failed = true;
             return;

@@ -1,17 +1,17 @@
-// Where things are in the kernel's half of the address space (Linux's Documentation/x86/x86_64/mm.rst gives the same
-// places for four-level paging), and the conversions between physical and direct-map addresses.
+// Where things are in the kernel's half of the address space (Linux's Documentation/x86/x86_64/mm.rst gives
+// the same places for four-level paging), and the conversions between physical and direct-map addresses.
 #pragma once
 
 #include "lib/types.h"
 
 namespace kernel {
 
-inline constexpr u64 UserEnd = 0x0000'7fff'ffff'f000;        ///< first address that user space may not map
-inline constexpr u64 DirectMapBase = 0xffff'8880'0000'0000;  ///< all of RAM, and the first MiB
+inline constexpr u64 UserEnd = 0x0000'7fff'ffff'f000;       ///< first address that user space may not map
+inline constexpr u64 DirectMapBase = 0xffff'8880'0000'0000; ///< all of RAM, and the first MiB
 inline constexpr u64 DirectMapEnd = 0xffff'c880'0000'0000;
 inline constexpr u64 VmallocBase = 0xffff'c900'0000'0000;
 inline constexpr u64 VmallocEnd = 0xffff'e900'0000'0000;
-inline constexpr u64 VmemmapBase = 0xffff'ea00'0000'0000;    ///< the Page array, indexed by frame number
+inline constexpr u64 VmemmapBase = 0xffff'ea00'0000'0000; ///< the Page array, indexed by frame number
 inline constexpr u64 KernelImageBase = 0xffff'ffff'8000'0000;
 inline constexpr u64 KernelTextLink = 0xffff'ffff'8100'0000;
 
@@ -23,8 +23,8 @@ using PhysicalAddress = u64;
 
 /// Linker symbols (kernel.ld). Their addresses are what counts.
 extern "C" {
-extern char _text[], _etext[], __start_rodata[], __end_rodata[], __start_data[], _edata[], __bss_start[], __bss_stop[],
-    _end[], __init_begin[], __init_end[];
+extern char _text[], _etext[], __start_rodata[], __end_rodata[], __start_data[], _edata[], __bss_start[],
+    __bss_stop[], _end[], __init_begin[], __init_end[];
 }
 
 /// Physical address of _text, set by startup_64 before any C++ runs.
@@ -32,8 +32,12 @@ extern "C" u64 kernel_physical_base;
 /// How far the image runs from where it was linked (0 with nokaslr).
 extern "C" u64 kernel_virtual_slide;
 
-inline void* physical_to_virtual(PhysicalAddress address) { return reinterpret_cast<void*>(address + DirectMapBase); }
-template <typename T> T* physical_to(PhysicalAddress address) { return static_cast<T*>(physical_to_virtual(address)); }
+inline void* physical_to_virtual(PhysicalAddress address) {
+    return reinterpret_cast<void*>(address + DirectMapBase);
+}
+template <typename T> T* physical_to(PhysicalAddress address) {
+    return static_cast<T*>(physical_to_virtual(address));
+}
 
 /// REQUIRES: `address` is in the direct map or in the kernel image.
 inline PhysicalAddress virtual_to_physical(const void* pointer) {

@@ -1,5 +1,5 @@
-// memblock: the allocator of early boot. Two sorted lists of physical ranges, RAM and what of it is taken; an allocation
-// is a range of RAM that is not reserved. The buddy allocator takes over from it (mm/zone.cpp).
+// memblock: the allocator of early boot. Two sorted lists of physical ranges, RAM and what of it is taken; an
+// allocation is a range of RAM that is not reserved. The buddy allocator takes over from it (mm/zone.cpp).
 //
 // Invariants: each list is sorted, its ranges do not overlap or touch (touching ranges are merged).
 #pragma once

@@ -175,7 +175,8 @@ Result<MemoryStruct*> clone_memory_struct(MemoryStruct& from) {
     mm->start_code = from.start_code, mm->end_code = from.end_code;
     mm->start_data = from.start_data, mm->end_data = from.end_data;
     mm->start_brk = from.start_brk, mm->brk = from.brk, mm->start_stack = from.start_stack;
-    mm->arg_start = from.arg_start, mm->arg_end = from.arg_end, mm->env_start = from.env_start, mm->env_end = from.env_end;
+    mm->arg_start = from.arg_start, mm->arg_end = from.arg_end, mm->env_start = from.env_start,
+    mm->env_end = from.env_end;
     mm->mmap_base = from.mmap_base;
     memcpy(mm->executable, from.executable, sizeof mm->executable);
     Result<void> result;
@@ -213,18 +214,20 @@ VmArea* find_area(MemoryStruct& mm, u64 address) {
     return best;
 }
 
-Result<u64> map_area(MemoryStruct& mm, u64 hint, u64 size, u32 area_flags, bool fixed, bool fixed_noreplace, File* file, u64 offset,
-                     const char* name) {
+Result<u64> map_area(MemoryStruct& mm, u64 hint, u64 size, u32 area_flags, bool fixed, bool fixed_noreplace,
+                     File* file, u64 offset, const char* name) {
     size = align_up(size, PageSize);
     if (!size || size > UserEnd || !is_aligned(offset, PageSize)) return Errno::EINVAL;
     u64 start = hint;
     if (fixed) {
-        if (!is_aligned(start, PageSize) || start < LowestMapping || start > UserEnd - size) return start < LowestMapping ? Errno::EPERM : Errno::ENOMEM;
+        if (!is_aligned(start, PageSize) || start < LowestMapping || start > UserEnd - size)
+            return start < LowestMapping ? Errno::EPERM : Errno::ENOMEM;
         if (fixed_noreplace && !range_is_free(mm, start, size)) return Errno::EEXIST;
         TRY(unmap_range(mm, start, size));
     } else {
         start = align_down(start, PageSize);
-        if (start < LowestMapping || start > UserEnd - size || !range_is_free(mm, start, size)) start = find_gap(mm, size);
+        if (start < LowestMapping || start > UserEnd - size || !range_is_free(mm, start, size))
+            start = find_gap(mm, size);
         if (!start) return Errno::ENOMEM;
     }
     VmArea like;
@@ -243,7 +246,8 @@ Result<u64> map_area(MemoryStruct& mm, u64 hint, u64 size, u32 area_flags, bool 
 
 Result<void> unmap_range(MemoryStruct& mm, u64 start, u64 size) {
     size = align_up(size, PageSize);
-    if (!is_aligned(start, PageSize) || !size || start > UserEnd || size > UserEnd - start) return Errno::EINVAL;
+    if (!is_aligned(start, PageSize) || !size || start > UserEnd || size > UserEnd - start)
+        return Errno::EINVAL;
     u64 end = start + size;
     TRY(split_at(mm, start));
     TRY(split_at(mm, end));
@@ -263,7 +267,9 @@ Result<void> protect_range(MemoryStruct& mm, u64 start, u64 size, u32 area_flags
     if (!size) return {};
     u64 end = start + size;
     u64 reached = start;
-    for (VmArea* area = find_area(mm, start); area && area->start <= reached && reached < end; area = next_area(mm, area)) reached = area->end;
+    for (VmArea* area = find_area(mm, start); area && area->start <= reached && reached < end;
+         area = next_area(mm, area))
+        reached = area->end;
     if (reached < end) return Errno::ENOMEM; // a hole
     TRY(split_at(mm, start));
     TRY(split_at(mm, end));
@@ -286,7 +292,8 @@ Result<u64> move_mapping(MemoryStruct& mm, u64 old_address, u64 old_size, u64 ne
         return old_address;
     }
     u64 growth = new_size - old_size;
-    if (area->end == old_address + old_size && range_is_free(mm, area->end, growth) && area->end + growth <= UserEnd) {
+    if (area->end == old_address + old_size && range_is_free(mm, area->end, growth) &&
+        area->end + growth <= UserEnd) {
         mm.total_pages += growth >> PageShift;
         area->end += growth;
         return old_address;
@@ -304,7 +311,10 @@ Result<u64> set_program_break(MemoryStruct& mm, u64 address) {
     u64 old_end = align_up(mm.brk, PageSize), new_end = align_up(address, PageSize);
     if (new_end > old_end) {
         if (!range_is_free(mm, old_end, new_end - old_end + PageSize)) return mm.brk;
-        if (!map_area(mm, old_end, new_end - old_end, AreaRead | AreaWrite | AreaHeap, true, false, nullptr, 0, "[heap]").ok()) return mm.brk;
+        if (!map_area(mm, old_end, new_end - old_end, AreaRead | AreaWrite | AreaHeap, true, false, nullptr,
+                      0, "[heap]")
+                 .ok())
+            return mm.brk;
     } else if (new_end < old_end) {
         if (!unmap_range(mm, new_end, old_end - new_end).ok()) return mm.brk;
     }

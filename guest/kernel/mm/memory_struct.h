@@ -1,8 +1,8 @@
 // A process's address space: its page tables and its areas (VMAs), sorted in a list and an rb-tree.
 //
-// Invariants (under MemoryStruct::lock, a mutex): areas do not overlap, start and end on pages, and lie below UserEnd. A
-// present page-table entry is always inside an area. A private page that several page tables share is mapped read-only,
-// with pte::CopyOnWrite where its area may be written.
+// Invariants (under MemoryStruct::lock, a mutex): areas do not overlap, start and end on pages, and lie below
+// UserEnd. A present page-table entry is always inside an area. A private page that several page tables share
+// is mapped read-only, with pte::CopyOnWrite where its area may be written.
 #pragma once
 
 #include "lib/rbtree.h"
@@ -17,7 +17,13 @@ struct Page;
 struct MemoryStruct;
 
 enum AreaFlag : u32 {
-    AreaRead = 1, AreaWrite = 2, AreaExecute = 4, AreaShared = 8, AreaGrowsDown = 0x100, AreaStack = 0x200, AreaHeap = 0x400,
+    AreaRead = 1,
+    AreaWrite = 2,
+    AreaExecute = 4,
+    AreaShared = 8,
+    AreaGrowsDown = 0x100,
+    AreaStack = 0x200,
+    AreaHeap = 0x400,
 };
 
 struct VmArea {
@@ -25,11 +31,11 @@ struct VmArea {
     u32 flags = 0;
     u32 reserved = 0;
     MemoryStruct* mm = nullptr;
-    File* file = nullptr;   ///< a reference is held
-    u64 file_offset = 0;    ///< of `start`
-    char name[64] = {};     ///< the file's path, "[heap]", "[stack]"
-    ListNode links;         ///< mm->areas, in order
-    RbNode node;            ///< mm->tree
+    File* file = nullptr; ///< a reference is held
+    u64 file_offset = 0;  ///< of `start`
+    char name[64] = {};   ///< the file's path, "[heap]", "[stack]"
+    ListNode links;       ///< mm->areas, in order
+    RbNode node;          ///< mm->tree
 };
 
 struct MemoryStruct {
@@ -65,8 +71,8 @@ FaultOutcome handle_page_fault(MemoryStruct& mm, u64 address, u32 access, u64 us
 
 VmArea* find_area(MemoryStruct& mm, u64 address); ///< the first area with end > address
 /// Makes an area; the highest free place below mmap_base when `hint` is not taken.
-Result<u64> map_area(MemoryStruct& mm, u64 hint, u64 size, u32 area_flags, bool fixed, bool fixed_noreplace, File* file, u64 offset,
-                     const char* name);
+Result<u64> map_area(MemoryStruct& mm, u64 hint, u64 size, u32 area_flags, bool fixed, bool fixed_noreplace,
+                     File* file, u64 offset, const char* name);
 Result<void> unmap_range(MemoryStruct& mm, u64 start, u64 size);
 Result<void> protect_range(MemoryStruct& mm, u64 start, u64 size, u32 area_flags);
 Result<u64> move_mapping(MemoryStruct& mm, u64 old_address, u64 old_size, u64 new_size, bool may_move);

@@ -1,9 +1,9 @@
-// The Page array (`mem_map`): 64 bytes for each physical page frame, at VmemmapBase. The typed tag says what a frame is
-// used for, so all of RAM can be painted from this array alone.
+// The Page array (`mem_map`): 64 bytes for each physical page frame, at VmemmapBase. The typed tag says what
+// a frame is used for, so all of RAM can be painted from this array alone.
 //
-// Invariants: `tag` is Free exactly while the frame belongs to the buddy allocator. Of a free block only the head has
-// PageFlag::Buddy, its order and its links. Of an allocated block of order > 0 the head holds the order; tails carry
-// PageFlag::Tail and, in `head_offset`, their distance from the head.
+// Invariants: `tag` is Free exactly while the frame belongs to the buddy allocator. Of a free block only the
+// head has PageFlag::Buddy, its order and its links. Of an allocated block of order > 0 the head holds the
+// order; tails carry PageFlag::Tail and, in `head_offset`, their distance from the head.
 #pragma once
 
 #include "lib/list.h"
@@ -15,7 +15,17 @@ struct KmemCache;
 struct AddressSpace;
 
 enum class PageType : u8 {
-    Free, Reserved, KernelText, KernelData, Slab, PageTable, Anonymous, PageCache, KernelStack, Vmalloc, MemMap,
+    Free,
+    Reserved,
+    KernelText,
+    KernelData,
+    Slab,
+    PageTable,
+    Anonymous,
+    PageCache,
+    KernelStack,
+    Vmalloc,
+    MemMap,
     Kernel, ///< anything else the kernel allocated by pages
     InitMemory,
     Count,

@@ -1,5 +1,5 @@
-// One walker of four-level page tables (Intel SDM 3A 4.5), a template over "read physical": the kernel reads through its
-// direct map, the host reads guest memory.
+// One walker of four-level page tables (Intel SDM 3A 4.5), a template over "read physical": the kernel reads
+// through its direct map, the host reads guest memory.
 #pragma once
 
 #include "lib/types.h"
@@ -7,8 +7,9 @@
 namespace kernel {
 
 namespace pte {
-inline constexpr u64 Present = 1 << 0, Write = 1 << 1, User = 1 << 2, WriteThrough = 1 << 3, CacheDisable = 1 << 4,
-                     Accessed = 1 << 5, Dirty = 1 << 6, Large = 1 << 7, Global = 1 << 8,
+inline constexpr u64 Present = 1 << 0, Write = 1 << 1, User = 1 << 2, WriteThrough = 1 << 3,
+                     CacheDisable = 1 << 4, Accessed = 1 << 5, Dirty = 1 << 6, Large = 1 << 7,
+                     Global = 1 << 8,
                      /// Software: a private page that the owner may write, but which is shared for now.
     CopyOnWrite = 1 << 9, NoExecute = u64{1} << 63;
 inline constexpr u64 AddressMask = 0x000f'ffff'ffff'f000;
@@ -19,8 +20,8 @@ struct PageWalk {
     unsigned levels = 0;  ///< entries read
     bool present = false; ///< the walk ended at a page
     u64 page_size = 0;
-    u64 physical = 0;     ///< of the address itself
-    u64 flags = 0;        ///< Write, User are the AND of all levels; NoExecute the OR
+    u64 physical = 0; ///< of the address itself
+    u64 flags = 0;    ///< Write, User are the AND of all levels; NoExecute the OR
 };
 
 template <typename ReadPhysical> PageWalk walk_page_tables(u64 root, u64 address, ReadPhysical read) {
@@ -39,7 +40,8 @@ template <typename ReadPhysical> PageWalk walk_page_tables(u64 root, u64 address
         if (leaf) {
             walk.present = true;
             walk.page_size = u64{1} << shift;
-            walk.physical = (entry & pte::AddressMask & ~(walk.page_size - 1)) + (address & (walk.page_size - 1));
+            walk.physical =
+                (entry & pte::AddressMask & ~(walk.page_size - 1)) + (address & (walk.page_size - 1));
             walk.flags = (entry & ~(pte::AddressMask | pte::Write | pte::User)) | rights | no_execute;
             return walk;
         }

@@ -18,20 +18,23 @@ namespace {
 constexpr u64 TableFlags = pte::Present | pte::Write | pte::Accessed;
 constexpr u64 LargeSize = 2 * MiB;
 
-// --- on demand, while the early tables are live -----------------------------------------------------------------------
+// --- on demand, while the early tables are live
+// -----------------------------------------------------------------------
 constexpr unsigned EarlyTableCount = 48;
 alignas(4096) [[gnu::section(".bss..page_aligned")]] PageTable early_tables[EarlyTableCount][512];
 constinit unsigned early_tables_used = 0;
 
 PageTable* image_table(u64 entry) { // early tables live in the image, which is mapped
-    return reinterpret_cast<PageTable*>((entry & pte::AddressMask) - kernel_physical_base + reinterpret_cast<u64>(_text));
+    return reinterpret_cast<PageTable*>((entry & pte::AddressMask) - kernel_physical_base +
+                                        reinterpret_cast<u64>(_text));
 }
 
 /// Which 2 MiB chunks of the Page array exist: one bit for 128 MiB of physical addresses.
 constexpr u64 MemMapChunks = 4096; // 512 GiB
 constinit u64 present_chunks[MemMapChunks / 64] = {};
 
-// --- final tables -------------------------------------------------------------------------------------------------------
+// --- final tables
+// -------------------------------------------------------------------------------------------------------
 constinit bool buddy_ready = false;
 
 PageTable* new_table() {
@@ -56,7 +59,9 @@ PageTable* descend(PageTable& entry, bool create, u64 table_flags) {
     return table;
 }
 
-unsigned index_at(u64 address, unsigned level) { return static_cast<unsigned>(address >> (39 - 9 * level)) & 511; }
+unsigned index_at(u64 address, unsigned level) {
+    return static_cast<unsigned>(address >> (39 - 9 * level)) & 511;
+}
 
 /// Maps one 2 MiB page; REQUIRES: early boot (memory is there, or the machine cannot run at all).
 void map_large(u64 address, PhysicalAddress physical, u64 flags) {
@@ -77,7 +82,8 @@ void map_small(u64 address, PhysicalAddress physical, u64 flags) {
 u64 no_execute() { return cpu_features.nx ? pte::NoExecute : 0; }
 
 void map_image_range(const char* from, const char* to, u64 flags) {
-    u64 begin = align_down(reinterpret_cast<u64>(from), PageSize), end = align_up(reinterpret_cast<u64>(to), PageSize);
+    u64 begin = align_down(reinterpret_cast<u64>(from), PageSize),
+        end = align_up(reinterpret_cast<u64>(to), PageSize);
     for (u64 address = begin; address < end; address += PageSize)
         map_small(address, virtual_to_physical(reinterpret_cast<void*>(address)),
                   flags | pte::Present | pte::Accessed | pte::Dirty | pte::Global);
@@ -97,8 +103,8 @@ bool early_map_on_demand(u64 address) {
         }
         table = image_table(entry);
     }
-    table[index_at(address, 2)] =
-        align_down(address - DirectMapBase, LargeSize) | pte::Present | pte::Write | pte::Accessed | pte::Dirty | pte::Large;
+    table[index_at(address, 2)] = align_down(address - DirectMapBase, LargeSize) | pte::Present | pte::Write |
+                                  pte::Accessed | pte::Dirty | pte::Large;
     return true;
 }
 
@@ -132,10 +138,12 @@ void build_kernel_page_tables() {
     map_image_range(__start_data, _end, pte::Write | nx);
     *page_table_entry(swapper_page_tables, reinterpret_cast<u64>(init_stack_guard), false, 0) = 0;
 
-    // The regions that grow later get their level-3 tables now: processes copy level-4 entries when they are made.
+    // The regions that grow later get their level-3 tables now: processes copy level-4 entries when they are
+    // made.
     constexpr u64 growing[] = {VmallocBase, VmemmapBase};
     for (u64 base : growing)
-        if (!descend(swapper_page_tables[index_at(base, 0)], true, TableFlags)) panic("no memory for page tables");
+        if (!descend(swapper_page_tables[index_at(base, 0)], true, TableFlags))
+            panic("no memory for page tables");
 
     write_cr3(virtual_to_physical(swapper_page_tables));
     write_cr4(read_cr4() & ~cr4::PGE); // drops the early global translations
@@ -146,7 +154,8 @@ void map_mem_map(u64 frames) {
     u64 flags = pte::Present | pte::Write | pte::Accessed | pte::Dirty | pte::Global | no_execute();
     u64 bytes = 0;
     for (u64 frame = 0; frame < frames; frame += FramesPerMemMapChunk) {
-        bool needed = memblock.memory.overlaps(frame << PageShift, (frame + FramesPerMemMapChunk) << PageShift);
+        bool needed =
+            memblock.memory.overlaps(frame << PageShift, (frame + FramesPerMemMapChunk) << PageShift);
         if (!needed) continue;
         PhysicalAddress chunk = memblock.allocate(LargeSize, LargeSize, ~u64{0});
         if (!chunk) panic("out of memory for the page array");
@@ -205,9 +214,12 @@ u64 count_wx(PageTable* table, unsigned level, bool writable, bool executable, u
 void check_wx() {
     u64 pages = 0;
     u64 bad = count_wx(swapper_page_tables, 0, true, cpu_features.nx ? true : false, pages);
-    if (!cpu_features.nx) pr_warn("x86/mm: no W+X check: this processor has no NX\n");
-    else if (bad) pr_err("x86/mm: Checked W+X mappings: FAILED, %lu W+X pages found of %lu.\n", bad, pages);
-    else pr_info("x86/mm: Checked W+X mappings: passed, no W+X pages found (%lu pages).\n", pages);
+    if (!cpu_features.nx)
+        pr_warn("x86/mm: no W+X check: this processor has no NX\n");
+    else if (bad)
+        pr_err("x86/mm: Checked W+X mappings: FAILED, %lu W+X pages found of %lu.\n", bad, pages);
+    else
+        pr_info("x86/mm: Checked W+X mappings: passed, no W+X pages found (%lu pages).\n", pages);
 }
 
 } // namespace kernel

@@ -1,8 +1,9 @@
-// The kernel's own page tables: the direct map, the Page array, the image with W^X rights, and single-page mapping for
-// vmalloc and user space.
+// The kernel's own page tables: the direct map, the Page array, the image with W^X rights, and single-page
+// mapping for vmalloc and user space.
 //
-// Invariants: all level-4 entries of the kernel half exist before the first process is made and never change, so each
-// process copies them once. No page is both writable and executable (check_wx proves it at the end of boot).
+// Invariants: all level-4 entries of the kernel half exist before the first process is made and never change,
+// so each process copies them once. No page is both writable and executable (check_wx proves it at the end of
+// boot).
 #pragma once
 
 #include "lib/result.h"
@@ -16,7 +17,8 @@ using PageTable = u64; ///< an array of 512 entries
 extern "C" PageTable early_level4[512];
 extern PageTable swapper_page_tables[512];
 
-inline constexpr u64 FramesPerMemMapChunk = 2 * MiB / 64; ///< a 2 MiB chunk of the Page array covers 128 MiB of RAM
+inline constexpr u64 FramesPerMemMapChunk =
+    2 * MiB / 64; ///< a 2 MiB chunk of the Page array covers 128 MiB of RAM
 
 /// Early #PF: maps direct-map addresses with 2 MiB pages on demand (early_level4 only).
 bool early_map_on_demand(u64 address);
@@ -30,8 +32,8 @@ bool frame_is_present(u64 frame);
 /// From now on new tables come from the buddy allocator.
 void paging_use_buddy();
 
-/// The level-1 entry of `address`, with the tables above it made when `create`; null when absent, out of memory, or
-/// covered by a large page.
+/// The level-1 entry of `address`, with the tables above it made when `create`; null when absent, out of
+/// memory, or covered by a large page.
 u64* page_table_entry(PageTable* root, u64 address, bool create, u64 table_flags);
 
 /// One 4 KiB page in the kernel half.

@@ -15,7 +15,8 @@ constexpr u32 KmallocSizes[] = {8, 16, 32, 64, 96, 128, 192, 256, 512, 1024, 204
 constexpr unsigned KmallocCount = array_size(KmallocSizes);
 constinit KmemCache kmalloc_caches[KmallocCount] = {};
 constinit SpinLock cache_list_lock{"kmem_caches"};
-constexpr u64 MinimumPartial = 2; ///< empty slabs beyond this many partial ones go back to the buddy allocator
+constexpr u64 MinimumPartial =
+    2; ///< empty slabs beyond this many partial ones go back to the buddy allocator
 constexpr u8 PoisonFree = 0x6b, PoisonEnd = 0xa5;
 
 void*& next_free(const KmemCache& cache, void* object) {
@@ -31,7 +32,9 @@ void check_poison(const KmemCache& cache, void* object) {
     auto* bytes = static_cast<u8*>(object);
     for (u32 i = 0; i < cache.object_size; i++) {
         u8 expected = i + 1 == cache.object_size ? PoisonEnd : PoisonFree;
-        if (bytes[i] != expected) panic("slab %s: object %p was written after free (byte %u is %02x)", cache.name, object, i, bytes[i]);
+        if (bytes[i] != expected)
+            panic("slab %s: object %p was written after free (byte %u is %02x)", cache.name, object, i,
+                  bytes[i]);
     }
 }
 
@@ -41,7 +44,8 @@ void set_up_cache(KmemCache& cache, const char* name, usize object_size, usize a
     cache.alignment = static_cast<u32>(max<usize>(alignment, 8));
     // With poisoning the link lives behind the object, so that every byte of the object can be checked.
     cache.free_offset = slab_poison ? static_cast<u32>(align_up(object_size, 8)) : 0;
-    cache.size = static_cast<u32>(align_up(max<u64>(cache.free_offset + (slab_poison ? 8 : 0), max<usize>(object_size, 8)), cache.alignment));
+    cache.size = static_cast<u32>(align_up(
+        max<u64>(cache.free_offset + (slab_poison ? 8 : 0), max<usize>(object_size, 8)), cache.alignment));
     // The smallest order that wastes at most an eighth, and holds at least four objects when that is cheap.
     u32 order = 0;
     while (order < 3) {
@@ -135,7 +139,8 @@ void cache_free(KmemCache* cache, void* object) {
     if (slab->tag != PageType::Slab || slab->cache != cache)
         panic("slab %s: freeing %p, which is not its object", cache->name, object);
     u64 offset = static_cast<u64>(static_cast<u8*>(object) - static_cast<u8*>(address_of(slab)));
-    if (offset % cache->size) panic("slab %s: freeing %p, which is not the start of an object", cache->name, object);
+    if (offset % cache->size)
+        panic("slab %s: freeing %p, which is not the start of an object", cache->name, object);
     IrqSpinGuard guard(cache->lock);
     if (slab->freelist == object || !slab->in_use) panic("slab %s: double free of %p", cache->name, object);
     bool was_full = !slab->freelist;
@@ -168,8 +173,10 @@ void* kmalloc(usize size, u32 flags) {
 void kfree(void* object) {
     if (!object) return;
     Page* page = head_of(page_of(object));
-    if (page->tag == PageType::Slab) cache_free(page->cache, object);
-    else free_pages(page, page->order);
+    if (page->tag == PageType::Slab)
+        cache_free(page->cache, object);
+    else
+        free_pages(page, page->order);
 }
 
 } // namespace kernel

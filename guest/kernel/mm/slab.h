@@ -1,9 +1,10 @@
-// The slab allocator (after Bonwick 1994; the shape is SLUB's): each cache cuts blocks of 2^order pages into objects of one
-// size; free objects of a slab form a list through the objects themselves; slabs with free objects are on the cache's
-// partial list, except the one that the CPU allocates from.
+// The slab allocator (after Bonwick 1994; the shape is SLUB's): each cache cuts blocks of 2^order pages into
+// objects of one size; free objects of a slab form a list through the objects themselves; slabs with free
+// objects are on the cache's partial list, except the one that the CPU allocates from.
 //
-// Invariants (under KmemCache::lock): page->in_use objects are out; a slab is on `partial` exactly when it is nobody's CPU
-// slab and 0 <= in_use < objects. kmalloc rounds up to the next of its caches; larger requests get whole pages.
+// Invariants (under KmemCache::lock): page->in_use objects are out; a slab is on `partial` exactly when it is
+// nobody's CPU slab and 0 <= in_use < objects. kmalloc rounds up to the next of its caches; larger requests
+// get whole pages.
 #pragma once
 
 #include "lib/list.h"

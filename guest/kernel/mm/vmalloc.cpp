@@ -82,7 +82,9 @@ void vfree(void* address) {
     if (address) free_area_at(address);
 }
 
-void* allocate_kernel_stack() { return allocate_area(KernelStackSize, VmallocUse::Stack, PageType::KernelStack); }
+void* allocate_kernel_stack() {
+    return allocate_area(KernelStackSize, VmallocUse::Stack, PageType::KernelStack);
+}
 void free_kernel_stack(void* stack) { free_area_at(stack); }
 
 volatile void* map_device(PhysicalAddress address, usize size) {
@@ -92,7 +94,8 @@ volatile void* map_device(PhysicalAddress address, usize size) {
     if (!area) return nullptr;
     for (u64 done = 0; done < bytes; done += PageSize)
         if (!map_kernel_page(area->base + done, address - offset + done,
-                             data_flags() | pte::CacheDisable | pte::WriteThrough).ok())
+                             data_flags() | pte::CacheDisable | pte::WriteThrough)
+                 .ok())
             panic("ioremap of %#lx: no memory for page tables", address);
     return reinterpret_cast<volatile void*>(area->base + offset);
 }

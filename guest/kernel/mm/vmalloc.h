@@ -1,5 +1,5 @@
-// vmalloc: virtually contiguous kernel memory from single pages, each area followed by an unmapped guard page; kernel
-// stacks (guard page below) and ioremap live here too.
+// vmalloc: virtually contiguous kernel memory from single pages, each area followed by an unmapped guard
+// page; kernel stacks (guard page below) and ioremap live here too.
 #pragma once
 
 #include "lib/result.h"

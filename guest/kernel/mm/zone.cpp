@@ -41,7 +41,9 @@ void free_block_locked(Zone& zone, u64 frame, unsigned order) {
         if (buddy < zone.start_frame || buddy >= zone.start_frame + zone.spanned_pages) break;
         if (!frame_is_present(buddy)) break;
         Page* other = page_of_frame(buddy);
-        if (!(other->flags & PageBuddy) || other->order != order || zone_of_frame(buddy) != zone_of_frame(frame)) break;
+        if (!(other->flags & PageBuddy) || other->order != order ||
+            zone_of_frame(buddy) != zone_of_frame(frame))
+            break;
         remove_free_block(zone, other, order);
         frame = merged_block(frame, order);
         order++;
@@ -102,7 +104,8 @@ void initialise_zones() {
         if (zone.spanned_pages)
             pr_info("  %-8s [mem 0x%016lx-0x%016lx]\n", zone.name, zone.start_frame << PageShift,
                     ((zone.start_frame + zone.spanned_pages) << PageShift) - 1);
-        else pr_info("  %-8s empty\n", zone.name);
+        else
+            pr_info("  %-8s empty\n", zone.name);
     }
 }
 
@@ -180,7 +183,8 @@ Page* allocate_pages(unsigned order, u32 flags, PageType tag) {
 }
 
 void free_pages(Page* page, unsigned order) {
-    KERNEL_ASSERT(page->tag != PageType::Free && page->tag != PageType::Reserved && !(page->flags & PageTail));
+    KERNEL_ASSERT(page->tag != PageType::Free && page->tag != PageType::Reserved &&
+                  !(page->flags & PageTail));
     u64 frame = frame_of(page), count = u64{1} << order;
     for (u64 i = 0; i < count; i++) {
         page[i].tag = PageType::Free;
@@ -195,7 +199,8 @@ void free_pages(Page* page, unsigned order) {
 
 /// The image (the zero page is in it) and firmware's memory are not counted and never freed.
 static bool is_permanent(const Page* page) {
-    return page->tag == PageType::Reserved || page->tag == PageType::KernelText || page->tag == PageType::KernelData;
+    return page->tag == PageType::Reserved || page->tag == PageType::KernelText ||
+           page->tag == PageType::KernelData;
 }
 
 void get_page(Page* page) {
@@ -222,8 +227,9 @@ u64 total_free_pages() {
 }
 
 const char* page_type_name(PageType type) {
-    constexpr const char* names[] = {"free", "reserved", "kernel-text", "kernel-data", "slab", "page-table", "anonymous",
-                                     "page-cache", "kernel-stack", "vmalloc", "mem-map", "kernel", "init"};
+    constexpr const char* names[] = {"free",       "reserved",  "kernel-text", "kernel-data",  "slab",
+                                     "page-table", "anonymous", "page-cache",  "kernel-stack", "vmalloc",
+                                     "mem-map",    "kernel",    "init"};
     static_assert(array_size(names) == static_cast<usize>(PageType::Count));
     return type < PageType::Count ? names[static_cast<usize>(type)] : "?";
 }

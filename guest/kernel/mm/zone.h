@@ -1,11 +1,11 @@
 // Zones and the buddy page allocator.
 //
-// Interface: allocate_pages(order, flags) → Page*; free_pages(page, order). get_page/put_page count references of order-0
-// and higher blocks alike. Zones: DMA (below 16 MiB), DMA32 (below 4 GiB), Normal. A request starts at the highest zone
-// that it allows and falls back downwards.
+// Interface: allocate_pages(order, flags) → Page*; free_pages(page, order). get_page/put_page count
+// references of order-0 and higher blocks alike. Zones: DMA (below 16 MiB), DMA32 (below 4 GiB), Normal. A
+// request starts at the highest zone that it allows and falls back downwards.
 //
-// Invariants (under Zone::lock): each free block is on free_area[order] of its zone with PageBuddy set; no two free
-// buddies of one order below MaxOrder exist; free_pages equals the sum over the areas.
+// Invariants (under Zone::lock): each free block is on free_area[order] of its zone with PageBuddy set; no
+// two free buddies of one order below MaxOrder exist; free_pages equals the sum over the areas.
 #pragma once
 
 #include "mm/buddy_math.h"

@@ -23,7 +23,8 @@ void reschedule(RunQueue& queue) {
     __atomic_fetch_or(&queue.current->thread_flags, u32{NeedReschedule}, __ATOMIC_RELAXED);
 }
 
-/// After switch_to: we are `current` again, or for the first time. Releases what the previous task held for us.
+/// After switch_to: we are `current` again, or for the first time. Releases what the previous task held for
+/// us.
 void finish_switch(Task* previous) {
     RunQueue& queue = this_queue();
     previous->on_cpu = 0;
@@ -53,18 +54,22 @@ void context_switch(RunQueue& queue, Task* previous, Task* next) {
 
 void schedule_inner(bool preempting) {
     Task* previous = current_task();
-    if (previous->preempt_count & preempt::HardirqMask) panic("scheduling in interrupt context (%s)", previous->comm);
+    if (previous->preempt_count & preempt::HardirqMask)
+        panic("scheduling in interrupt context (%s)", previous->comm);
     preempt_disable();
     if (previous->preempt_count != 1)
-        panic("scheduling while atomic: %s/%d/0x%08x", previous->comm, previous->pid, previous->preempt_count);
+        panic("scheduling while atomic: %s/%d/0x%08x", previous->comm, previous->pid,
+              previous->preempt_count);
     bool interrupts = save_interrupts();
     RunQueue& queue = this_queue();
     queue.lock.lock_raw();
     update_clock(queue);
     if (!preempting && previous->state != TaskRunning && !(previous->flags & TaskIdleThread)) {
         // A signal that came before the switch must not be slept through.
-        if ((previous->state & 1) && previous->signal_pending()) previous->state = TaskRunning;
-        else fair_dequeue(queue, previous), previous->se.voluntary_switches++;
+        if ((previous->state & 1) && previous->signal_pending())
+            previous->state = TaskRunning;
+        else
+            fair_dequeue(queue, previous), previous->se.voluntary_switches++;
     } else if (!(previous->flags & TaskIdleThread)) {
         previous->se.involuntary_switches++;
     }
@@ -72,8 +77,10 @@ void schedule_inner(bool preempting) {
     fair_put_previous(queue, previous);
     Task* next = fair_pick_next(queue);
     if (!next) next = queue.idle;
-    if (next != previous) context_switch(queue, previous, next);
-    else queue.lock.unlock_raw();
+    if (next != previous)
+        context_switch(queue, previous, next);
+    else
+        queue.lock.unlock_raw();
     restore_interrupts(interrupts);
     preempt_enable_no_reschedule();
 }
@@ -110,7 +117,8 @@ void preempt_enable_no_reschedule() {
 void preempt_enable() {
     asm volatile("" ::: "memory");
     Task* task = current_task();
-    if (--task->preempt_count == 0 && (task->thread_flags & NeedReschedule) && interrupts_enabled()) preempt_schedule();
+    if (--task->preempt_count == 0 && (task->thread_flags & NeedReschedule) && interrupts_enabled())
+        preempt_schedule();
 }
 unsigned current_cpu() { return this_cpu().cpu; }
 
@@ -133,7 +141,8 @@ bool wake_up_task(Task* task) {
     queue.lock.lock_raw();
     bool woken = false;
     u32 state = task->state;
-    if (state == TaskInterruptible || state == TaskUninterruptible || state == TaskIdle || state == TaskStopped) {
+    if (state == TaskInterruptible || state == TaskUninterruptible || state == TaskIdle ||
+        state == TaskStopped) {
         task->state = TaskRunning;
         if (!task->se.on_run_queue) { // else it is still on its way to sleep, and now will not
             update_clock(queue);

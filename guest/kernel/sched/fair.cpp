@@ -1,5 +1,5 @@
-// The Completely Fair Scheduler: every task's virtual clock (vruntime) should agree; the one that is furthest behind runs
-// next. See fair_math.h for the constants, scheduler.h for the invariants.
+// The Completely Fair Scheduler: every task's virtual clock (vruntime) should agree; the one that is furthest
+// behind runs next. See fair_math.h for the constants, scheduler.h for the invariants.
 #include "lib/log.h"
 #include "sched/fair_math.h"
 #include "sched/scheduler.h"

@@ -1,5 +1,5 @@
-// The arithmetic of the Completely Fair Scheduler, with Linux 5's constants (kernel/sched/core.c and fair.c give the
-// figures). Pure: the host's unit tests check it.
+// The arithmetic of the Completely Fair Scheduler, with Linux 5's constants (kernel/sched/core.c and fair.c
+// give the figures). Pure: the host's unit tests check it.
 #pragma once
 
 #include "lib/types.h"
@@ -16,8 +16,8 @@ inline constexpr u64 NiceZeroWeight = 1024;
 inline constexpr i32 MinNice = -20, MaxNice = 19;
 constexpr u64 weight_of_nice(i32 nice) { return NiceToWeight[clamp(nice, MinNice, MaxNice) + 20]; }
 
-inline constexpr u64 BaseLatency = 6'000'000;        ///< ns: the period in which every task should run once
-inline constexpr u64 BaseMinGranularity = 750'000;   ///< ns: no slice is shorter
+inline constexpr u64 BaseLatency = 6'000'000;      ///< ns: the period in which every task should run once
+inline constexpr u64 BaseMinGranularity = 750'000; ///< ns: no slice is shorter
 inline constexpr u64 BaseWakeupGranularity = 1'000'000;
 
 /// All three grow with the number of CPUs: 1 + log2(min(CPUs, 8)).

@@ -1,9 +1,9 @@
-// The scheduler: one run queue per CPU, the fair class (CFS) and the idle task. sched/fair.cpp orders, sched/core.cpp
-// switches.
+// The scheduler: one run queue per CPU, the fair class (CFS) and the idle task. sched/fair.cpp orders,
+// sched/core.cpp switches.
 //
-// Invariants (under RunQueue::lock, interrupts off): fair.running counts the runnable fair tasks, the current one
-// included; the tree holds all of them but the current one; fair.load is the sum of their weights; min_vruntime never
-// goes backwards.
+// Invariants (under RunQueue::lock, interrupts off): fair.running counts the runnable fair tasks, the current
+// one included; the tree holds all of them but the current one; fair.load is the sum of their weights;
+// min_vruntime never goes backwards.
 #pragma once
 
 #include "lib/rbtree.h"
@@ -57,7 +57,8 @@ inline void set_current_state(u32 state) {
 }
 inline bool need_reschedule() { return current_task()->thread_flags & NeedReschedule; }
 
-// --- fair class (fair.cpp); REQUIRES: the run queue's lock -------------------------------------------------------------
+// --- fair class (fair.cpp); REQUIRES: the run queue's lock
+// -------------------------------------------------------------
 void fair_update_current(RunQueue& queue);
 void fair_enqueue(RunQueue& queue, Task* task, bool wake_up);
 void fair_dequeue(RunQueue& queue, Task* task);

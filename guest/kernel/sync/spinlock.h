@@ -1,8 +1,9 @@
-// Spin locks. There is no default constructor: each lock names its class, and the name is what the host's inspection
-// and the recursion report show.
+// Spin locks. There is no default constructor: each lock names its class, and the name is what the host's
+// inspection and the recursion report show.
 //
-// Invariants: preemption is off while a spin lock is held, and interrupts too for locks that interrupt handlers take
-// (IrqSpinGuard). A CPU never takes a lock that it already holds: that is reported as a bug, not spun on.
+// Invariants: preemption is off while a spin lock is held, and interrupts too for locks that interrupt
+// handlers take (IrqSpinGuard). A CPU never takes a lock that it already holds: that is reported as a bug,
+// not spun on.
 #pragma once
 
 #include "arch/x86_64/cpu.h"

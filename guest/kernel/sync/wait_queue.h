@@ -1,8 +1,9 @@
-// Wait queues, completions and mutexes: where tasks sleep until another task or an interrupt handler wakes them.
+// Wait queues, completions and mutexes: where tasks sleep until another task or an interrupt handler wakes
+// them.
 //
-// Sleeping follows Linux's order: put yourself on the queue, set your state, test the condition, schedule. A wake-up
-// between the test and the switch only makes the task runnable again, so none is lost.
-// REQUIRES for everything that sleeps: task context, no spin lock held.
+// Sleeping follows Linux's order: put yourself on the queue, set your state, test the condition, schedule. A
+// wake-up between the test and the switch only makes the task runnable again, so none is lost. REQUIRES for
+// everything that sleeps: task context, no spin lock held.
 #pragma once
 
 #include "lib/list.h"

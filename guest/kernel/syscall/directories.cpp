@@ -63,7 +63,9 @@ Result<i64> sys_openat(i32 directory, u64 address, u32 flags, u32 mode) {
     return i64{installed.value()};
 }
 Result<i64> sys_open(u64 path, u32 flags, u32 mode) { return sys_openat(AT_FDCWD, path, flags, mode); }
-Result<i64> sys_creat(u64 path, u32 mode) { return sys_openat(AT_FDCWD, path, O_CREAT | O_WRONLY | O_TRUNC, mode); }
+Result<i64> sys_creat(u64 path, u32 mode) {
+    return sys_openat(AT_FDCWD, path, O_CREAT | O_WRONLY | O_TRUNC, mode);
+}
 
 Result<i64> stat_at(i32 directory, u64 address, u64 target, u32 flags) {
     UserPath path;
@@ -72,7 +74,8 @@ Result<i64> stat_at(i32 directory, u64 address, u64 target, u32 flags) {
     if (!*path.text() && (flags & AT_EMPTY_PATH) && path.file()) {
         fill_stat(*path.file()->inode, stat);
     } else {
-        DentryReference found(TRY(lookup_path(path.base(), path.text(), flags & AT_SYMLINK_NOFOLLOW ? 0 : FollowLast)));
+        DentryReference found(
+            TRY(lookup_path(path.base(), path.text(), flags & AT_SYMLINK_NOFOLLOW ? 0 : FollowLast)));
         fill_stat(*found->inode, stat);
     }
     TRY(put_user(target, stat));
@@ -80,7 +83,9 @@ Result<i64> stat_at(i32 directory, u64 address, u64 target, u32 flags) {
 }
 Result<i64> sys_stat(u64 path, u64 target) { return stat_at(AT_FDCWD, path, target, 0); }
 Result<i64> sys_lstat(u64 path, u64 target) { return stat_at(AT_FDCWD, path, target, AT_SYMLINK_NOFOLLOW); }
-Result<i64> sys_newfstatat(i32 directory, u64 path, u64 target, u32 flags) { return stat_at(directory, path, target, flags); }
+Result<i64> sys_newfstatat(i32 directory, u64 path, u64 target, u32 flags) {
+    return stat_at(directory, path, target, flags);
+}
 
 Result<i64> sys_readlinkat(i32 directory, u64 address, u64 target, i32 size) {
     if (size <= 0) return Errno::EINVAL;
@@ -101,7 +106,9 @@ Result<i64> sys_readlinkat(i32 directory, u64 address, u64 target, i32 size) {
     TRY(copied);
     return static_cast<i64>(count);
 }
-Result<i64> sys_readlink(u64 path, u64 target, i32 size) { return sys_readlinkat(AT_FDCWD, path, target, size); }
+Result<i64> sys_readlink(u64 path, u64 target, i32 size) {
+    return sys_readlinkat(AT_FDCWD, path, target, size);
+}
 
 /// One user, root: only the execute bit of files can say no.
 Result<i64> sys_faccessat(i32 directory, u64 address, u32 mode) {
@@ -109,7 +116,8 @@ Result<i64> sys_faccessat(i32 directory, u64 address, u32 mode) {
     TRY(path.fetch(directory, address));
     DentryReference found(TRY(lookup_path(path.base(), path.text())));
     if ((mode & 1) && is_regular(found->inode->mode) && !(found->inode->mode & 0111)) return Errno::EACCES;
-    if ((mode & 2) && found->inode->super && found->inode->super->read_only && is_regular(found->inode->mode)) return Errno::EROFS;
+    if ((mode & 2) && found->inode->super && found->inode->super->read_only && is_regular(found->inode->mode))
+        return Errno::EROFS;
     return i64{0};
 }
 Result<i64> sys_access(u64 path, u32 mode) { return sys_faccessat(AT_FDCWD, path, mode); }
@@ -146,7 +154,8 @@ Result<i64> sys_getdents64(i32 descriptor, u64 target, usize size) {
         record.offset = static_cast<i64>(file->position);
         record.length = length;
         record.type = entry.type;
-        memcpy(reinterpret_cast<u8*>(&record) + offsetof(LinuxDirent64, d_name), entry.name, entry.name_length + 1);
+        memcpy(reinterpret_cast<u8*>(&record) + offsetof(LinuxDirent64, d_name), entry.name,
+               entry.name_length + 1);
         TRY(copy_to_user(target + used, &record, length));
         used += length;
     }
@@ -186,14 +195,17 @@ Result<i64> sys_mkdir(u64 path, u32 mode) { return sys_mkdirat(AT_FDCWD, path, m
 Result<i64> sys_mknodat(i32 directory, u64 path, u32 mode, u32 device) {
     if (!(mode & S_IFMT)) mode |= S_IFREG;
     if (is_directory(mode) || is_symlink(mode)) return Errno::EPERM;
-    return make_node_at(directory, path, (mode & S_IFMT) | (mode & ~current_task()->umask & 07777), device, {});
+    return make_node_at(directory, path, (mode & S_IFMT) | (mode & ~current_task()->umask & 07777), device,
+                        {});
 }
 Result<i64> sys_symlinkat(u64 target, i32 directory, u64 path) {
     auto* text = static_cast<char*>(kmalloc(PathMax));
     if (!text) return Errno::ENOMEM;
     Result<usize> length = copy_string_from_user(text, target, PathMax);
-    Result<i64> result = !length.ok() ? Result<i64>(length.error()) : !length.value() ? Result<i64>(Errno::ENOENT)
-        : make_node_at(directory, path, S_IFLNK | 0777, 0, StringView(text, length.value()));
+    Result<i64> result = !length.ok()      ? Result<i64>(length.error())
+                         : !length.value() ? Result<i64>(Errno::ENOENT)
+                                           : make_node_at(directory, path, S_IFLNK | 0777, 0,
+                                                          StringView(text, length.value()));
     kfree(text);
     return result;
 }
@@ -209,8 +221,10 @@ Result<i64> sys_unlinkat(i32 directory, u64 address, u32 flags) {
     DentryReference victim(TRY(lookup_child(parent.dentry, last)));
     if (victim->mounted) return Errno::EBUSY;
     MutexGuard guard(parent->inode->lock);
-    if (flags & AT_REMOVEDIR) TRY(parent->inode->remove_directory(last, *victim->inode));
-    else TRY(parent->inode->unlink(last, *victim->inode));
+    if (flags & AT_REMOVEDIR)
+        TRY(parent->inode->remove_directory(last, *victim->inode));
+    else
+        TRY(parent->inode->unlink(last, *victim->inode));
     drop_dentry(victim.dentry);
     return i64{0};
 }
@@ -254,10 +268,13 @@ Result<i64> sys_renameat2(i32 from_directory, u64 from, i32 to_directory, u64 to
         if (flags & 1) return Errno::EEXIST; // RENAME_NOREPLACE
         if (replaced->inode == moved->inode) return i64{0};
         bool directory = is_directory(moved->inode->mode);
-        if (directory != is_directory(replaced->inode->mode)) return directory ? Errno::ENOTDIR : Errno::EISDIR;
+        if (directory != is_directory(replaced->inode->mode))
+            return directory ? Errno::ENOTDIR : Errno::EISDIR;
         MutexGuard guard(second->lock);
-        if (directory) TRY(second->remove_directory(new_name, *replaced->inode));
-        else TRY(second->unlink(new_name, *replaced->inode));
+        if (directory)
+            TRY(second->remove_directory(new_name, *replaced->inode));
+        else
+            TRY(second->unlink(new_name, *replaced->inode));
         drop_dentry(replaced.dentry);
     }
     // Lock order by address: two renames between the same directories cannot deadlock.
@@ -336,7 +353,8 @@ Result<i64> sys_umask(u32 mask) {
 
 Result<i64> sys_sync() {
     for (MountRecord* mount = mounts; mount; mount = mount->next)
-        if (Result<void> synced = mount->super->sync(); !synced.ok()) pr_err("sync: %s: error %d\n", mount->target, static_cast<int>(synced.error()));
+        if (Result<void> synced = mount->super->sync(); !synced.ok())
+            pr_err("sync: %s: error %d\n", mount->target, static_cast<int>(synced.error()));
     return i64{0};
 }
 

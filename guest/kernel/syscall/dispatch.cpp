@@ -25,8 +25,13 @@ void trace(const SyscallRow& row, const u64* arguments, i64 result) {
         switch (row.kinds[i]) {
         case ArgumentKind::Int:
         case ArgumentKind::Descriptor:
-        case ArgumentKind::Signal: length += format_text(line + length, sizeof line - length, "%s%d", comma, static_cast<int>(arguments[i])); break;
-        case ArgumentKind::Unsigned: length += format_text(line + length, sizeof line - length, "%s%lu", comma, arguments[i]); break;
+        case ArgumentKind::Signal:
+            length += format_text(line + length, sizeof line - length, "%s%d", comma,
+                                  static_cast<int>(arguments[i]));
+            break;
+        case ArgumentKind::Unsigned:
+            length += format_text(line + length, sizeof line - length, "%s%lu", comma, arguments[i]);
+            break;
         default: length += format_text(line + length, sizeof line - length, "%s0x%lx", comma, arguments[i]);
         }
     }
@@ -36,7 +41,8 @@ void trace(const SyscallRow& row, const u64* arguments, i64 result) {
 } // namespace
 
 void initialise_syscalls() {
-    const SyscallSpan spans[] = {file_syscalls(), directory_syscalls(), memory_syscalls(), process_syscalls(), signal_syscalls(), system_syscalls()};
+    const SyscallSpan spans[] = {file_syscalls(),    directory_syscalls(), memory_syscalls(),
+                                 process_syscalls(), signal_syscalls(),    system_syscalls()};
     for (const SyscallSpan& span : spans)
         for (usize i = 0; i < span.count; i++) {
             KERNEL_ASSERT(span.rows[i].number < TableSize && !table[span.rows[i].number]);
@@ -45,7 +51,8 @@ void initialise_syscalls() {
     trace_calls = command_line_flag("strace");
     write_msr(Msr::Star, u64{UserCode32} << 48 | u64{KernelCode} << 32);
     write_msr(Msr::Lstar, reinterpret_cast<u64>(syscall_entry));
-    write_msr(Msr::SyscallMask, rflags::IF | rflags::TF | rflags::DF | rflags::AC | rflags::NT | rflags::IOPL);
+    write_msr(Msr::SyscallMask,
+              rflags::IF | rflags::TF | rflags::DF | rflags::AC | rflags::NT | rflags::IOPL);
     write_msr(Msr::Efer, read_msr(Msr::Efer) | efer::SCE);
 }
 
@@ -61,13 +68,15 @@ extern "C" bool syscall_dispatch(TrapFrame* frame) {
         if (trace_calls) trace(*row, arguments, result);
         frame->rax = static_cast<u64>(result);
     } else {
-        pr_warn("%s[%d]: system call %lu is not implemented\n", current_task()->comm, current_task()->pid, number);
+        pr_warn("%s[%d]: system call %lu is not implemented\n", current_task()->comm, current_task()->pid,
+                number);
         frame->rax = static_cast<u64>(-static_cast<i64>(Errno::ENOSYS));
     }
     exit_to_user_mode(frame);
-    // SYSRET loads RIP from RCX and RFLAGS from R11; a non-canonical RIP would fault in ring 0 (Intel), and TF or RF need IRET.
-    return frame->vector == SyscallVector && frame->rip < UserEnd && frame->cs == UserCode && frame->ss == UserData &&
-           !(frame->rflags & (rflags::TF | rflags::RF));
+    // SYSRET loads RIP from RCX and RFLAGS from R11; a non-canonical RIP would fault in ring 0 (Intel), and
+    // TF or RF need IRET.
+    return frame->vector == SyscallVector && frame->rip < UserEnd && frame->cs == UserCode &&
+           frame->ss == UserData && !(frame->rflags & (rflags::TF | rflags::RF));
 }
 
 } // namespace kernel

@@ -42,7 +42,8 @@ Result<i64> sys_pread64(i32 descriptor, u64 buffer, usize size, i64 position) {
     if (!file->readable()) return Errno::EBADF;
     if (!file->inode->seekable()) return Errno::ESPIPE;
     if (is_directory(file->inode->mode)) return Errno::EISDIR;
-    return static_cast<i64>(TRY(file->inode->read(*file, IoBuffer::of_user(buffer, min(size, MaxTransfer)), static_cast<u64>(position))));
+    return static_cast<i64>(TRY(file->inode->read(*file, IoBuffer::of_user(buffer, min(size, MaxTransfer)),
+                                                  static_cast<u64>(position))));
 }
 
 Result<i64> sys_pwrite64(i32 descriptor, u64 buffer, usize size, i64 position) {
@@ -50,7 +51,8 @@ Result<i64> sys_pwrite64(i32 descriptor, u64 buffer, usize size, i64 position) {
     if (position < 0) return Errno::EINVAL;
     if (!file->writable()) return Errno::EBADF;
     if (!file->inode->seekable()) return Errno::ESPIPE;
-    return static_cast<i64>(TRY(file->inode->write(*file, IoBuffer::of_user(buffer, min(size, MaxTransfer)), static_cast<u64>(position))));
+    return static_cast<i64>(TRY(file->inode->write(*file, IoBuffer::of_user(buffer, min(size, MaxTransfer)),
+                                                   static_cast<u64>(position))));
 }
 
 struct IoVector {
@@ -75,14 +77,21 @@ Result<i64> vector_io(i32 descriptor, u64 vectors, i32 count, bool write) {
     }
     return total;
 }
-Result<i64> sys_readv(i32 descriptor, u64 vectors, i32 count) { return vector_io(descriptor, vectors, count, false); }
-Result<i64> sys_writev(i32 descriptor, u64 vectors, i32 count) { return vector_io(descriptor, vectors, count, true); }
+Result<i64> sys_readv(i32 descriptor, u64 vectors, i32 count) {
+    return vector_io(descriptor, vectors, count, false);
+}
+Result<i64> sys_writev(i32 descriptor, u64 vectors, i32 count) {
+    return vector_io(descriptor, vectors, count, true);
+}
 
 Result<i64> sys_lseek(i32 descriptor, i64 offset, u32 whence) {
     FileReference file(TRY(file_of(descriptor)));
     if (!file->inode->seekable()) return Errno::ESPIPE;
     MutexGuard guard(file->lock);
-    i64 base = whence == 0 ? 0 : whence == 1 ? static_cast<i64>(file->position) : whence == 2 ? static_cast<i64>(file->inode->size) : -1;
+    i64 base = whence == 0   ? 0
+               : whence == 1 ? static_cast<i64>(file->position)
+               : whence == 2 ? static_cast<i64>(file->inode->size)
+                             : -1;
     if (base < 0) return Errno::EINVAL;
     i64 target;
     if (__builtin_add_overflow(base, offset, &target) || target < 0) return Errno::EINVAL;
@@ -138,8 +147,10 @@ Result<i64> sys_pipe2(u64 target, u32 flags) {
     Result<i32> first = install_file(table, files[0], flags & O_CLOEXEC);
     Result<i32> second = first.ok() ? install_file(table, files[1], flags & O_CLOEXEC) : first;
     if (!second.ok()) {
-        if (first.ok()) (void)close_descriptor(table, first.value());
-        else put_file(files[0]);
+        if (first.ok())
+            (void)close_descriptor(table, first.value());
+        else
+            put_file(files[0]);
         put_file(files[1]);
         return second.error();
     }
@@ -155,16 +166,19 @@ Result<i64> sys_fcntl(i32 descriptor, u32 command, u64 argument) {
     u64& word = table.close_on_exec[descriptor / 64];
     u64 bit = u64{1} << (descriptor % 64);
     switch (command) {
-    case 0: return duplicate(descriptor, static_cast<i32>(argument), false);    // F_DUPFD
-    case 1030: return duplicate(descriptor, static_cast<i32>(argument), true);  // F_DUPFD_CLOEXEC
-    case 1: return i64{(word & bit) != 0};                                      // F_GETFD
-    case 2:                                                                     // F_SETFD
-        if (argument & 1) word |= bit;
-        else word &= ~bit;
+    case 0: return duplicate(descriptor, static_cast<i32>(argument), false);   // F_DUPFD
+    case 1030: return duplicate(descriptor, static_cast<i32>(argument), true); // F_DUPFD_CLOEXEC
+    case 1: return i64{(word & bit) != 0};                                     // F_GETFD
+    case 2:                                                                    // F_SETFD
+        if (argument & 1)
+            word |= bit;
+        else
+            word &= ~bit;
         return i64{0};
     case 3: return i64{file->flags}; // F_GETFL
     case 4:                          // F_SETFL
-        file->flags = (file->flags & ~(O_APPEND | O_NONBLOCK)) | (static_cast<u32>(argument) & (O_APPEND | O_NONBLOCK));
+        file->flags =
+            (file->flags & ~(O_APPEND | O_NONBLOCK)) | (static_cast<u32>(argument) & (O_APPEND | O_NONBLOCK));
         return i64{0};
     default: return Errno::EINVAL;
     }
@@ -193,7 +207,8 @@ Result<i64> sys_ftruncate(i32 descriptor, i64 size) {
 Result<i64> sys_sendfile(i32 out, i32 in, u64 offset_address, usize count) {
     FileReference target(TRY(file_of(out))), source(TRY(file_of(in)));
     if (!source->readable() || !target->writable()) return Errno::EBADF;
-    if (!source->inode->seekable() || !is_regular(source->inode->mode) || (target->flags & O_APPEND)) return Errno::EINVAL;
+    if (!source->inode->seekable() || !is_regular(source->inode->mode) || (target->flags & O_APPEND))
+        return Errno::EINVAL;
     u64 position = offset_address ? TRY(get_user<u64>(offset_address)) : source->position;
     auto* chunk = static_cast<char*>(kmalloc(PageSize));
     if (!chunk) return Errno::ENOMEM;
@@ -207,8 +222,10 @@ Result<i64> sys_sendfile(i32 out, i32 in, u64 offset_address, usize count) {
         position += moved.value(), count -= moved.value(), total += static_cast<i64>(moved.value());
     }
     kfree(chunk);
-    if (offset_address) TRY(put_user(offset_address, position));
-    else source->position = position;
+    if (offset_address)
+        TRY(put_user(offset_address, position));
+    else
+        source->position = position;
     if (!total && !moved.ok()) return moved.error();
     return total;
 }
@@ -231,7 +248,8 @@ Result<i64> poll_files(u64 entries, u32 count, i64 nanoseconds) {
             if (entry.descriptor >= 0) {
                 Result<File*> file = file_of(entry.descriptor);
                 if (file.ok()) {
-                    entry.revents = static_cast<u16>(file.value()->inode->poll(*file.value()) & (entry.events | 0x18));
+                    entry.revents =
+                        static_cast<u16>(file.value()->inode->poll(*file.value()) & (entry.events | 0x18));
                     put_file(file.value());
                 } else {
                     entry.revents = 0x20; // POLLNVAL

@@ -8,11 +8,12 @@ namespace kernel {
 namespace {
 
 constexpr u32 PROT_READ = 1, PROT_WRITE = 2, PROT_EXEC = 4;
-constexpr u32 MAP_SHARED = 1, MAP_PRIVATE = 2, MAP_SHARED_VALIDATE = 3, MAP_TYPE = 15, MAP_FIXED = 0x10, MAP_ANONYMOUS = 0x20,
-              MAP_GROWSDOWN = 0x100, MAP_FIXED_NOREPLACE = 0x100000;
+constexpr u32 MAP_SHARED = 1, MAP_PRIVATE = 2, MAP_SHARED_VALIDATE = 3, MAP_TYPE = 15, MAP_FIXED = 0x10,
+              MAP_ANONYMOUS = 0x20, MAP_GROWSDOWN = 0x100, MAP_FIXED_NOREPLACE = 0x100000;
 
 u32 area_rights(u32 protection) {
-    return (protection & PROT_READ ? u32{AreaRead} : 0) | (protection & PROT_WRITE ? u32{AreaWrite} : 0) | (protection & PROT_EXEC ? u32{AreaExecute} : 0);
+    return (protection & PROT_READ ? u32{AreaRead} : 0) | (protection & PROT_WRITE ? u32{AreaWrite} : 0) |
+           (protection & PROT_EXEC ? u32{AreaExecute} : 0);
 }
 
 Result<i64> sys_mmap(u64 address, usize size, u32 protection, u32 flags, i32 descriptor, u64 offset) {
@@ -20,14 +21,16 @@ Result<i64> sys_mmap(u64 address, usize size, u32 protection, u32 flags, i32 des
     if (kind != MAP_SHARED && kind != MAP_PRIVATE && kind != MAP_SHARED_VALIDATE) return Errno::EINVAL;
     if (!size || !is_aligned(offset, PageSize)) return Errno::EINVAL;
     MemoryStruct& mm = *current_task()->mm;
-    u32 rights = area_rights(protection) | (kind != MAP_PRIVATE ? u32{AreaShared} : 0) | (flags & MAP_GROWSDOWN ? u32{AreaGrowsDown} : 0);
+    u32 rights = area_rights(protection) | (kind != MAP_PRIVATE ? u32{AreaShared} : 0) |
+                 (flags & MAP_GROWSDOWN ? u32{AreaGrowsDown} : 0);
     File* file = nullptr;
     char path_buffer[128];
     const char* name = "";
     if (!(flags & MAP_ANONYMOUS)) {
         file = TRY(file_of(descriptor));
         bool shared_write = (rights & AreaShared) && (rights & AreaWrite);
-        if (!is_regular(file->inode->mode) || !file->dentry || !file->readable() || (shared_write && !file->writable())) {
+        if (!is_regular(file->inode->mode) || !file->dentry || !file->readable() ||
+            (shared_write && !file->writable())) {
             bool regular = is_regular(file->inode->mode);
             put_file(file);
             return regular ? Errno::EACCES : Errno::ENODEV;
@@ -36,7 +39,8 @@ Result<i64> sys_mmap(u64 address, usize size, u32 protection, u32 flags, i32 des
     }
     Result<u64> mapped = [&] {
         MutexGuard guard(mm.lock);
-        return map_area(mm, address, size, rights, flags & (MAP_FIXED | MAP_FIXED_NOREPLACE), flags & MAP_FIXED_NOREPLACE, file, offset, name);
+        return map_area(mm, address, size, rights, flags & (MAP_FIXED | MAP_FIXED_NOREPLACE),
+                        flags & MAP_FIXED_NOREPLACE, file, offset, name);
     }();
     if (file) put_file(file); // the area holds its own reference
     if (!mapped.ok()) return mapped.error();
@@ -70,7 +74,8 @@ Result<i64> sys_brk(u64 address) {
     return static_cast<i64>(TRY(set_program_break(mm, address)));
 }
 
-/// Advice may be ignored, but MADV_DONTNEED promises zeroes: refused, as only a range of anonymous memory could keep it.
+/// Advice may be ignored, but MADV_DONTNEED promises zeroes: refused, as only a range of anonymous memory
+/// could keep it.
 Result<i64> sys_madvise(u64 address, usize size, i32 advice) {
     if (!is_aligned(address, PageSize)) return Errno::EINVAL;
     (void)size;

@@ -26,7 +26,9 @@ Result<i64> sys_clone(u64 flags, u64 stack, u64 parent_tid, u64 child_tid, u64 t
 Result<i64> sys_fork() { return sys_clone(SIGCHLD, 0, 0, 0, 0); }
 Result<i64> sys_vfork() { return sys_clone(SIGCHLD | 0x4000 | 0x100, 0, 0, 0, 0); }
 
-Result<i64> sys_execve(u64 path, u64 arguments, u64 environment) { return execute_from_user(path, arguments, environment); }
+Result<i64> sys_execve(u64 path, u64 arguments, u64 environment) {
+    return execute_from_user(path, arguments, environment);
+}
 Result<i64> sys_exit(i32 code) { exit_task((code & 0xff) << 8); }
 Result<i64> sys_exit_group(i32 code) { exit_group((code & 0xff) << 8); }
 
@@ -148,13 +150,17 @@ Result<i64> sys_futex(u64 address, u32 operation, u32 value, u64 timeout, u64, u
     if (!is_aligned(address, 4)) return Errno::EINVAL;
     u32 command = operation & 0x7f;
     if (command == 1 || command == 10) return i64{wake_futex(address, value)}; // WAKE, WAKE_BITSET
-    if (command != 0) return Errno::ENOSYS;                                    // WAIT only: the rest is not offered
+    if (command != 0) return Errno::ENOSYS; // WAIT only: the rest is not offered
     struct {
         i64 seconds, nanoseconds;
     } time = {};
     if (timeout) TRY(copy_from_user(&time, timeout, sizeof time));
-    if (time.seconds < 0 || time.nanoseconds < 0 || time.nanoseconds >= 1'000'000'000 || time.seconds > 1'000'000'000) return Errno::EINVAL;
-    return futex_wait(address, value, static_cast<u64>(time.seconds) * 1'000'000'000 + static_cast<u64>(time.nanoseconds), timeout != 0);
+    if (time.seconds < 0 || time.nanoseconds < 0 || time.nanoseconds >= 1'000'000'000 ||
+        time.seconds > 1'000'000'000)
+        return Errno::EINVAL;
+    return futex_wait(address, value,
+                      static_cast<u64>(time.seconds) * 1'000'000'000 + static_cast<u64>(time.nanoseconds),
+                      timeout != 0);
 }
 
 struct ResourceLimit {
@@ -164,8 +170,8 @@ Result<i64> sys_prlimit64(i32, u32 resource, u64 fresh, u64 old) {
     if (resource >= 16) return Errno::EINVAL;
     if (fresh) return Errno::EPERM; // limits are fixed
     ResourceLimit limit{~u64{0}, ~u64{0}};
-    if (resource == 3) limit.current = 8 * MiB;                                             // STACK
-    if (resource == 7) limit = {FileTable::Capacity, FileTable::Capacity};                  // NOFILE
+    if (resource == 3) limit.current = 8 * MiB;                            // STACK
+    if (resource == 7) limit = {FileTable::Capacity, FileTable::Capacity}; // NOFILE
     if (old) TRY(put_user(old, limit));
     return i64{0};
 }
@@ -176,8 +182,10 @@ Result<i64> sys_getrusage(i32 who, u64 target) {
     if (who == 0) {
         Task* task = current_task();
         u64 user = task->user_ticks * (1'000'000 / HZ), system = task->system_ticks * (1'000'000 / HZ);
-        usage[0] = user / 1'000'000, usage[1] = user % 1'000'000, usage[2] = system / 1'000'000, usage[3] = system % 1'000'000;
-        usage[8] = task->minor_faults, usage[14] = task->se.voluntary_switches, usage[15] = task->se.involuntary_switches;
+        usage[0] = user / 1'000'000, usage[1] = user % 1'000'000, usage[2] = system / 1'000'000,
+        usage[3] = system % 1'000'000;
+        usage[8] = task->minor_faults, usage[14] = task->se.voluntary_switches,
+        usage[15] = task->se.involuntary_switches;
     }
     TRY(copy_to_user(target, usage, sizeof usage));
     return i64{0};

@@ -17,7 +17,8 @@ Result<i64> sys_rt_sigaction(i32 signal, u64 fresh, u64 old, usize size) {
     SignalAction previous = handlers.actions[signal - 1];
     if (fresh) {
         SignalAction action = TRY(get_user<SignalAction>(fresh));
-        if (action.handler > 1 && !(action.flags & SA_RESTORER)) return Errno::EINVAL; // there is no vDSO to return through
+        if (action.handler > 1 && !(action.flags & SA_RESTORER))
+            return Errno::EINVAL; // there is no vDSO to return through
         handlers.actions[signal - 1] = action;
     }
     if (old) TRY(put_user(old, previous));
@@ -30,10 +31,14 @@ Result<i64> sys_rt_sigprocmask(u32 how, u64 fresh, u64 old, usize size) {
     u64 previous = task->blocked_signals;
     if (fresh) {
         u64 set = TRY(get_user<u64>(fresh)) & ~Unblockable;
-        if (how == 0) task->blocked_signals |= set;
-        else if (how == 1) task->blocked_signals &= ~set;
-        else if (how == 2) task->blocked_signals = set;
-        else return Errno::EINVAL;
+        if (how == 0)
+            task->blocked_signals |= set;
+        else if (how == 1)
+            task->blocked_signals &= ~set;
+        else if (how == 2)
+            task->blocked_signals = set;
+        else
+            return Errno::EINVAL;
         recompute_pending(task);
     }
     if (old) TRY(put_user(old, previous));
@@ -95,7 +100,8 @@ Result<i64> sys_kill(i32 pid, i32 signal) {
         }
         return count ? Result<i64>(i64{0}) : Errno::ESRCH;
     }
-    return signal_process_group(pid ? -pid : self->process_group, signal) ? Result<i64>(i64{0}) : Errno::ESRCH;
+    return signal_process_group(pid ? -pid : self->process_group, signal) ? Result<i64>(i64{0})
+                                                                          : Errno::ESRCH;
 }
 
 Result<i64> sys_tkill(i32 tid, i32 signal) {

@@ -1,8 +1,8 @@
-// System calls: one constexpr row a call (number, name, argument kinds, handler). The rows make the dispatch table, the thunks
-// that unpack registers, and the strace lines.
+// System calls: one constexpr row a call (number, name, argument kinds, handler). The rows make the dispatch
+// table, the thunks that unpack registers, and the strace lines.
 //
-// The numbers and calling convention are Linux's for x86-64: number in RAX, arguments in RDI RSI RDX R10 R8 R9, result or
-// minus the error in RAX; RCX and R11 are lost.
+// The numbers and calling convention are Linux's for x86-64: number in RAX, arguments in RDI RSI RDX R10 R8
+// R9, result or minus the error in RAX; RCX and R11 are lost.
 #pragma once
 
 #include "arch/x86_64/trap_frame.h"
@@ -10,7 +10,19 @@
 
 namespace kernel {
 
-enum class ArgumentKind : u8 { None, Int, Unsigned, Hex, Pointer, Path, String, Buffer, Descriptor, Flags, Signal };
+enum class ArgumentKind : u8 {
+    None,
+    Int,
+    Unsigned,
+    Hex,
+    Pointer,
+    Path,
+    String,
+    Buffer,
+    Descriptor,
+    Flags,
+    Signal
+};
 
 using SyscallHandler = Result<i64> (*)(const u64* arguments);
 
@@ -37,7 +49,8 @@ SyscallSpan process_syscalls();
 SyscallSpan signal_syscalls();
 SyscallSpan system_syscalls();
 
-// --- thunks: registers to typed parameters ------------------------------------------------------------------------------
+// --- thunks: registers to typed parameters
+// ------------------------------------------------------------------------------
 template <usize... Indexes> struct IndexList {};
 template <usize N, usize... Rest> struct MakeIndexes : MakeIndexes<N - 1, N - 1, Rest...> {};
 template <usize... Rest> struct MakeIndexes<0, Rest...> {
@@ -50,11 +63,14 @@ template <typename... Parameters, Result<i64> (*Function)(Parameters...)> struct
         (void)arguments;
         return Function(static_cast<Parameters>(arguments[I])...);
     }
-    static Result<i64> call(const u64* arguments) { return unpack(arguments, typename MakeIndexes<sizeof...(Parameters)>::Type{}); }
+    static Result<i64> call(const u64* arguments) {
+        return unpack(arguments, typename MakeIndexes<sizeof...(Parameters)>::Type{});
+    }
 };
 
 /// row<sys_read>(0, "read", Descriptor, Buffer, Unsigned)
-template <auto Function, typename... Kinds> constexpr SyscallRow row(u16 number, const char* name, Kinds... kinds) {
+template <auto Function, typename... Kinds>
+constexpr SyscallRow row(u16 number, const char* name, Kinds... kinds) {
     return {number, name, {kinds...}, SyscallThunk<Function>::call};
 }
 

@@ -22,9 +22,12 @@ struct TimeSpec {
 Result<u64> read_time(u64 address) {
     TimeSpec time = TRY(get_user<TimeSpec>(address));
     if (time.seconds < 0 || time.nanoseconds < 0 || time.nanoseconds >= 1'000'000'000) return Errno::EINVAL;
-    return static_cast<u64>(min<i64>(time.seconds, 1'000'000'000)) * 1'000'000'000 + static_cast<u64>(time.nanoseconds);
+    return static_cast<u64>(min<i64>(time.seconds, 1'000'000'000)) * 1'000'000'000 +
+           static_cast<u64>(time.nanoseconds);
 }
-TimeSpec to_time(u64 nanoseconds) { return {static_cast<i64>(nanoseconds / 1'000'000'000), static_cast<i64>(nanoseconds % 1'000'000'000)}; }
+TimeSpec to_time(u64 nanoseconds) {
+    return {static_cast<i64>(nanoseconds / 1'000'000'000), static_cast<i64>(nanoseconds % 1'000'000'000)};
+}
 
 Result<u64> clock_now(u32 clock) {
     switch (clock) {
@@ -35,7 +38,8 @@ Result<u64> clock_now(u32 clock) {
     case 6:
     case 7: return clock_nanoseconds();
     case 2: // PROCESS_CPUTIME_ID, THREAD_CPUTIME_ID
-    case 3: return current_task()->se.sum_exec_runtime + (clock_nanoseconds() - current_task()->se.exec_start);
+    case 3:
+        return current_task()->se.sum_exec_runtime + (clock_nanoseconds() - current_task()->se.exec_start);
     default: return Errno::EINVAL;
     }
 }
@@ -66,7 +70,9 @@ Result<i64> sys_clock_gettime(u32 clock, u64 target) {
 }
 Result<i64> sys_clock_getres(u32 clock, u64 target) {
     TRY(clock_now(clock));
-    if (target) TRY(put_user(target, TimeSpec{0, clock == 5 || clock == 6 ? static_cast<i64>(NanosecondsPerTick) : 1}));
+    if (target)
+        TRY(put_user(target,
+                     TimeSpec{0, clock == 5 || clock == 6 ? static_cast<i64>(NanosecondsPerTick) : 1}));
     return i64{0};
 }
 Result<i64> sys_clock_settime(u32 clock, u64 source) {
@@ -77,7 +83,9 @@ Result<i64> sys_clock_settime(u32 clock, u64 source) {
 
 Result<i64> sys_gettimeofday(u64 target, u64 zone) {
     u64 now = wall_clock_nanoseconds();
-    if (target) TRY(put_user(target, TimeSpec{static_cast<i64>(now / 1'000'000'000), static_cast<i64>(now / 1000 % 1'000'000)}));
+    if (target)
+        TRY(put_user(target, TimeSpec{static_cast<i64>(now / 1'000'000'000),
+                                      static_cast<i64>(now / 1000 % 1'000'000)}));
     if (zone) TRY(put_user<u64>(zone, 0));
     return i64{0};
 }
@@ -136,9 +144,12 @@ Result<i64> sys_getrandom(u64 target, usize size, u32) {
 /// READ_ALL (3) and SIZE_BUFFER (10); console levels (6, 7, 8).
 Result<i64> sys_syslog(u32 action, u64 target, i32 size) {
     if (action == 10) return i64{128 * 1024};
-    if (action == 6) console_loglevel = 1;
-    else if (action == 7) console_loglevel = 7;
-    else if (action == 8) console_loglevel = static_cast<unsigned>(clamp(size, 1, 8));
+    if (action == 6)
+        console_loglevel = 1;
+    else if (action == 7)
+        console_loglevel = 7;
+    else if (action == 8)
+        console_loglevel = static_cast<unsigned>(clamp(size, 1, 8));
     if (action >= 6 && action <= 8) return i64{0};
     if (action != 3 || size < 0) return Errno::EINVAL;
     auto* chunk = static_cast<char*>(kmalloc(PageSize));
@@ -158,7 +169,9 @@ Result<i64> sys_syslog(u32 action, u64 target, i32 size) {
 }
 
 Result<i64> sys_reboot(u32 magic1, u32 magic2, u32 command) {
-    if (magic1 != 0xfee1dead || (magic2 != 672274793 && magic2 != 85072278 && magic2 != 369367448 && magic2 != 537993216)) return Errno::EINVAL;
+    if (magic1 != 0xfee1dead ||
+        (magic2 != 672274793 && magic2 != 85072278 && magic2 != 369367448 && magic2 != 537993216))
+        return Errno::EINVAL;
     if (command == 0 || command == 0x89abcdef) return i64{0}; // CAD off and on: there is no Ctrl-Alt-Del
     if (command != 0x4321fedc && command != 0x1234567 && command != 0xcdef0123) return Errno::EINVAL;
     for (MountRecord* mount = mounts; mount; mount = mount->next)

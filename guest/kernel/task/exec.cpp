@@ -1,7 +1,9 @@
-// execve: static ELF programs (ET_EXEC, and ET_DYN without an interpreter, which relocates itself) and #! scripts.
+// execve: static ELF programs (ET_EXEC, and ET_DYN without an interpreter, which relocates itself) and #!
+// scripts.
 //
-// The new address space is built beside the old one; until commit() nothing of the caller has changed, and an error is
-// returned. After it, failure kills the task, as in Linux. The initial stack follows the System V ABI, 3.4.1.
+// The new address space is built beside the old one; until commit() nothing of the caller has changed, and an
+// error is returned. After it, failure kills the task, as in Linux. The initial stack follows the System V
+// ABI, 3.4.1.
 #include "abi/elf.h"
 #include "arch/x86_64/cpu.h"
 #include "arch/x86_64/fpu.h"
@@ -21,7 +23,8 @@
 namespace kernel {
 namespace {
 
-constexpr u64 StackTop = 0x7fff'ffff'f000, StackInitial = 128 * KiB, MmapBase = 0x7fff'f7ff'f000, DynamicBase = 0x5555'5555'4000;
+constexpr u64 StackTop = 0x7fff'ffff'f000, StackInitial = 128 * KiB, MmapBase = 0x7fff'f7ff'f000,
+              DynamicBase = 0x5555'5555'4000;
 constexpr unsigned MaxArguments = 1024, MaxProgramHeaders = 64, MaxScriptDepth = 4;
 constexpr usize StringCapacity = 256 * KiB;
 
@@ -84,12 +87,15 @@ struct Program {
 Result<void> read_program(Program& program) {
     usize got = TRY(read_kernel(*program.file, &program.header, sizeof program.header, 0));
     const Elf64Header& h = program.header;
-    if (got < sizeof h || memcmp(h.ident, "\177ELF\2\1", 6) != 0 || h.machine != EM_X86_64) return Errno::ENOEXEC;
+    if (got < sizeof h || memcmp(h.ident, "\177ELF\2\1", 6) != 0 || h.machine != EM_X86_64)
+        return Errno::ENOEXEC;
     if (h.type != ET_EXEC && h.type != ET_DYN) return Errno::ENOEXEC;
-    if (h.program_header_size != sizeof(Elf64ProgramHeader) || !h.program_header_count || h.program_header_count > MaxProgramHeaders)
+    if (h.program_header_size != sizeof(Elf64ProgramHeader) || !h.program_header_count ||
+        h.program_header_count > MaxProgramHeaders)
         return Errno::ENOEXEC;
     usize bytes = h.program_header_count * sizeof(Elf64ProgramHeader);
-    if (TRY(read_kernel(*program.file, program.segments, bytes, h.program_headers)) != bytes) return Errno::ENOEXEC;
+    if (TRY(read_kernel(*program.file, program.segments, bytes, h.program_headers)) != bytes)
+        return Errno::ENOEXEC;
     program.bias = h.type == ET_DYN ? DynamicBase : 0;
     for (unsigned i = 0; i < h.program_header_count; i++) {
         const Elf64ProgramHeader& s = program.segments[i];
@@ -99,8 +105,9 @@ Result<void> read_program(Program& program) {
         }
         if (s.type != PT_LOAD) continue;
         u64 start = s.virtual_address + program.bias;
-        if (s.file_size > s.memory_size || s.memory_size > UserEnd || start > UserEnd - s.memory_size || start < PageSize ||
-            (s.virtual_address - s.offset) % PageSize || s.offset + s.file_size < s.offset)
+        if (s.file_size > s.memory_size || s.memory_size > UserEnd || start > UserEnd - s.memory_size ||
+            start < PageSize || (s.virtual_address - s.offset) % PageSize ||
+            s.offset + s.file_size < s.offset)
             return Errno::ENOEXEC;
         if (h.program_headers >= s.offset && h.program_headers + bytes <= s.offset + s.file_size)
             program.program_headers_address = start + (h.program_headers - s.offset);
@@ -111,7 +118,8 @@ Result<void> read_program(Program& program) {
 }
 
 u32 area_flags(u32 segment_flags) {
-    return (segment_flags & PF_R ? u32{AreaRead} : 0) | (segment_flags & PF_W ? u32{AreaWrite} : 0) | (segment_flags & PF_X ? u32{AreaExecute} : 0);
+    return (segment_flags & PF_R ? u32{AreaRead} : 0) | (segment_flags & PF_W ? u32{AreaWrite} : 0) |
+           (segment_flags & PF_X ? u32{AreaExecute} : 0);
 }
 
 Result<void> map_segments(MemoryStruct& mm, const Program& program) {
@@ -126,10 +134,13 @@ Result<void> map_segments(MemoryStruct& mm, const Program& program) {
         u64 file_end = start + s.file_size, end = start + s.memory_size;
         u64 mapped_end = align_up(file_end, PageSize);
         if (s.file_size)
-            TRY(map_area(mm, page, mapped_end - page, area_flags(s.flags), true, true, program.file, align_down(s.offset, PageSize), path));
-        else mapped_end = page;
+            TRY(map_area(mm, page, mapped_end - page, area_flags(s.flags), true, true, program.file,
+                         align_down(s.offset, PageSize), path));
+        else
+            mapped_end = page;
         if (align_up(end, PageSize) > mapped_end)
-            TRY(map_area(mm, mapped_end, align_up(end, PageSize) - mapped_end, area_flags(s.flags), true, true, nullptr, 0, ""));
+            TRY(map_area(mm, mapped_end, align_up(end, PageSize) - mapped_end, area_flags(s.flags), true,
+                         true, nullptr, 0, ""));
         if (s.flags & PF_X) {
             if (!mm.start_code || start < mm.start_code) mm.start_code = start;
             mm.end_code = max(mm.end_code, file_end);
@@ -143,11 +154,13 @@ Result<void> map_segments(MemoryStruct& mm, const Program& program) {
     mm.start_brk = mm.brk = align_up(brk, PageSize);
     mm.mmap_base = MmapBase;
     mm.start_stack = StackTop;
-    TRY(map_area(mm, StackTop - StackInitial, StackInitial, AreaRead | AreaWrite | AreaGrowsDown | AreaStack, true, true, nullptr, 0, "[stack]"));
+    TRY(map_area(mm, StackTop - StackInitial, StackInitial, AreaRead | AreaWrite | AreaGrowsDown | AreaStack,
+                 true, true, nullptr, 0, "[stack]"));
     return {};
 }
 
-/// The bytes between a segment's file part and the end of its page belong to .bss. REQUIRES: the new space is loaded.
+/// The bytes between a segment's file part and the end of its page belong to .bss. REQUIRES: the new space is
+/// loaded.
 Result<void> clear_segment_tails(const Program& program) {
     for (unsigned i = 0; i < program.header.program_header_count; i++) {
         const Elf64ProgramHeader& s = program.segments[i];
@@ -159,8 +172,10 @@ Result<void> clear_segment_tails(const Program& program) {
     return {};
 }
 
-/// Strings, AT_RANDOM's bytes, auxiliary vector, envp, argv, argc: from the top down. Returns the stack pointer.
-Result<u64> build_stack(MemoryStruct& mm, const Program& program, const StringPool& arguments, const StringPool& environment, const char* name) {
+/// Strings, AT_RANDOM's bytes, auxiliary vector, envp, argv, argc: from the top down. Returns the stack
+/// pointer.
+Result<u64> build_stack(MemoryStruct& mm, const Program& program, const StringPool& arguments,
+                        const StringPool& environment, const char* name) {
     u64 stack = StackTop - 8;
     auto push_text = [&](const char* text) -> Result<u64> {
         usize length = strlen(text) + 1;
@@ -177,7 +192,8 @@ Result<u64> build_stack(MemoryStruct& mm, const Program& program, const StringPo
         pointers[used++] = arguments.count();
         mm.env_end = stack;
         usize environment_at = 1 + arguments.count() + 1;
-        for (unsigned i = environment.count(); i-- > 0;) pointers[environment_at + i] = TRY(push_text(environment.text(i)));
+        for (unsigned i = environment.count(); i-- > 0;)
+            pointers[environment_at + i] = TRY(push_text(environment.text(i)));
         mm.env_start = mm.arg_end = stack;
         for (unsigned i = arguments.count(); i-- > 0;) pointers[1 + i] = TRY(push_text(arguments.text(i)));
         mm.arg_start = stack;
@@ -190,10 +206,26 @@ Result<u64> build_stack(MemoryStruct& mm, const Program& program, const StringPo
         stack = align_down(stack - 16, 16);
         TRY(copy_to_user(stack, random, 16));
         const u64 auxiliary[][2] = {
-            {AT_HWCAP, cpu_features.leaf1_edx}, {AT_PAGESZ, PageSize}, {AT_CLKTCK, 100}, {AT_PHDR, program.program_headers_address},
-            {AT_PHENT, sizeof(Elf64ProgramHeader)}, {AT_PHNUM, program.header.program_header_count}, {AT_BASE, 0}, {AT_FLAGS, 0},
-            {AT_ENTRY, program.entry}, {AT_UID, 0}, {AT_EUID, 0}, {AT_GID, 0}, {AT_EGID, 0}, {AT_SECURE, 0}, {AT_RANDOM, stack},
-            {AT_HWCAP2, 0}, {AT_EXECFN, name_address}, {AT_PLATFORM, platform}, {AT_MINSIGSTKSZ, fpu_state_size() + 1024}, {AT_NULL, 0},
+            {AT_HWCAP, cpu_features.leaf1_edx},
+            {AT_PAGESZ, PageSize},
+            {AT_CLKTCK, 100},
+            {AT_PHDR, program.program_headers_address},
+            {AT_PHENT, sizeof(Elf64ProgramHeader)},
+            {AT_PHNUM, program.header.program_header_count},
+            {AT_BASE, 0},
+            {AT_FLAGS, 0},
+            {AT_ENTRY, program.entry},
+            {AT_UID, 0},
+            {AT_EUID, 0},
+            {AT_GID, 0},
+            {AT_EGID, 0},
+            {AT_SECURE, 0},
+            {AT_RANDOM, stack},
+            {AT_HWCAP2, 0},
+            {AT_EXECFN, name_address},
+            {AT_PLATFORM, platform},
+            {AT_MINSIGSTKSZ, fpu_state_size() + 1024},
+            {AT_NULL, 0},
         };
         for (const auto& pair : auxiliary) {
             pointers[used++] = pair[0];
@@ -215,7 +247,8 @@ const char* last_component(const char* path) {
 }
 
 /// The point of no return: the caller's old address space goes.
-Result<void> commit(MemoryStruct* mm, const Program& program, const StringPool& arguments, const StringPool& environment, const char* name) {
+Result<void> commit(MemoryStruct* mm, const Program& program, const StringPool& arguments,
+                    const StringPool& environment, const char* name) {
     Task* task = current_task();
     MemoryStruct* old = task->mm;
     void* fpu = task->fpu ? nullptr : allocate_fpu_state();
@@ -223,8 +256,10 @@ Result<void> commit(MemoryStruct* mm, const Program& program, const StringPool& 
     disable_interrupts();
     task->mm = mm;
     load_address_space(mm);
-    if (fpu) task->fpu = fpu;
-    else reset_fpu_state(task->fpu);
+    if (fpu)
+        task->fpu = fpu;
+    else
+        reset_fpu_state(task->fpu);
     restore_fpu(task);
     task->fs_base = task->gs_base = 0;
     write_msr(Msr::FsBase, 0);
@@ -233,7 +268,8 @@ Result<void> commit(MemoryStruct* mm, const Program& program, const StringPool& 
     release_vfork_parent();
     if (old) put_memory_struct(old);
     Result<void> cleared = clear_segment_tails(program);
-    Result<u64> stack = cleared.ok() ? build_stack(*mm, program, arguments, environment, name) : Result<u64>(cleared.error());
+    Result<u64> stack =
+        cleared.ok() ? build_stack(*mm, program, arguments, environment, name) : Result<u64>(cleared.error());
     if (!stack.ok()) {
         pr_info("exec: %s: no room for its start-up data\n", name);
         exit_task(SIGKILL);
@@ -263,7 +299,8 @@ Result<bool> script_interpreter(File& file, char* interpreter, char* argument, u
     auto word = [&](char* out, bool rest) {
         while (*at == ' ' || *at == '\t') at++;
         usize length = 0;
-        while (*at && *at != '\n' && (rest || (*at != ' ' && *at != '\t')) && length + 1 < capacity) out[length++] = *at++;
+        while (*at && *at != '\n' && (rest || (*at != ' ' && *at != '\t')) && length + 1 < capacity)
+            out[length++] = *at++;
         while (length && (out[length - 1] == ' ' || out[length - 1] == '\t')) length--;
         out[length] = 0;
     };

@@ -91,8 +91,9 @@ void exit_task(i32 code) {
         reparent_children(task);
         parent = task->parent;
         bool thread = task->tgid != task->pid;
-        bool unwanted = thread || (parent->signals && (parent->signals->actions[SIGCHLD - 1].handler == 1 ||
-                                                       (parent->signals->actions[SIGCHLD - 1].flags & SA_NOCLDWAIT)));
+        bool unwanted =
+            thread || (parent->signals && (parent->signals->actions[SIGCHLD - 1].handler == 1 ||
+                                           (parent->signals->actions[SIGCHLD - 1].flags & SA_NOCLDWAIT)));
         if (parent->is_kernel_thread() && parent->pid == 2) unwanted = true; // kthreadd does not wait
         if (unwanted) {
             task->state = TaskDead;
@@ -121,10 +122,13 @@ Result<i64> wait_for_child(i32 pid, i32* status, u32 options) {
         any = false;
         for (LIST_EACH(node, self->children)) {
             Task* child = CONTAINER_OF(node, Task, sibling);
-            if (pid > 0 ? child->pid != pid : pid == 0 ? child->process_group != self->process_group : pid < -1 && child->process_group != -pid)
+            if (pid > 0    ? child->pid != pid
+                : pid == 0 ? child->process_group != self->process_group
+                           : pid < -1 && child->process_group != -pid)
                 continue;
             any = true;
-            if (child->state == TaskZombie || ((options & WaitUntraced) && child->state == TaskStopped && !child->exit_code)) {
+            if (child->state == TaskZombie ||
+                ((options & WaitUntraced) && child->state == TaskStopped && !child->exit_code)) {
                 found = child;
                 found_pid = child->pid;
                 stopped = child->state == TaskStopped;

@@ -36,8 +36,10 @@ Result<i64> futex_wait(u64 address, u32 expected, u64 timeout, bool has_timeout)
     u64 end = clock_nanoseconds() + timeout;
     Result<u32> value = get_user<u32>(address);
     Result<i64> result = i64{0};
-    if (!value.ok()) result = value.error();
-    else if (value.value() != expected) result = Errno::EAGAIN;
+    if (!value.ok())
+        result = value.error();
+    else if (value.value() != expected)
+        result = Errno::EAGAIN;
     else
         for (;;) {
             set_current_state(TaskInterruptible);

@@ -1,5 +1,5 @@
-// Signals; see signal.h. The frame follows Linux's rt_sigframe (arch/x86/include/asm/sigframe.h, uapi sigcontext.h): the
-// restorer's address, ucontext, siginfo, with the FPU image above them.
+// Signals; see signal.h. The frame follows Linux's rt_sigframe (arch/x86/include/asm/sigframe.h, uapi
+// sigcontext.h): the restorer's address, ucontext, siginfo, with the FPU image above them.
 #include "task/signal.h"
 
 #include "arch/x86_64/cpu.h"
@@ -64,11 +64,15 @@ Result<void> push_frame(Task* task, TrapFrame* frame, int signal, const SignalAc
     SignalFrame image = {};
     image.restorer = action.restorer;
     SignalContext& c = image.user.context;
-    c.r8 = frame->r8, c.r9 = frame->r9, c.r10 = frame->r10, c.r11 = frame->r11, c.r12 = frame->r12, c.r13 = frame->r13;
-    c.r14 = frame->r14, c.r15 = frame->r15, c.rdi = frame->rdi, c.rsi = frame->rsi, c.rbp = frame->rbp, c.rbx = frame->rbx;
-    c.rdx = frame->rdx, c.rax = frame->rax, c.rcx = frame->rcx, c.rsp = frame->rsp, c.rip = frame->rip, c.rflags = frame->rflags;
+    c.r8 = frame->r8, c.r9 = frame->r9, c.r10 = frame->r10, c.r11 = frame->r11, c.r12 = frame->r12,
+    c.r13 = frame->r13;
+    c.r14 = frame->r14, c.r15 = frame->r15, c.rdi = frame->rdi, c.rsi = frame->rsi, c.rbp = frame->rbp,
+    c.rbx = frame->rbx;
+    c.rdx = frame->rdx, c.rax = frame->rax, c.rcx = frame->rcx, c.rsp = frame->rsp, c.rip = frame->rip,
+    c.rflags = frame->rflags;
     c.cs = UserCode, c.ss = UserData;
-    c.error_code = frame->error_code, c.trap_number = task->trap_number, c.old_mask = old_mask, c.cr2 = task->trap_address;
+    c.error_code = frame->error_code, c.trap_number = task->trap_number, c.old_mask = old_mask,
+    c.cr2 = task->trap_address;
     c.fpu_state = fpu;
     image.user.mask = old_mask;
     image.info.number = signal;
@@ -86,7 +90,9 @@ Result<void> push_frame(Task* task, TrapFrame* frame, int signal, const SignalAc
 
 /// A call that a signal interrupted: back to the instruction, or EINTR.
 void settle_interrupted_call(TrapFrame* frame, bool handler, u64 flags) {
-    if (frame->vector != SyscallVector || static_cast<i64>(frame->rax) != -static_cast<i64>(Errno::ERESTARTSYS)) return;
+    if (frame->vector != SyscallVector ||
+        static_cast<i64>(frame->rax) != -static_cast<i64>(Errno::ERESTARTSYS))
+        return;
     if (handler && !(flags & SA_RESTART)) {
         frame->rax = static_cast<u64>(-static_cast<i64>(Errno::EINTR));
         return;
@@ -142,8 +148,10 @@ unsigned signal_process_group(i32 group, int signal) {
 
 void recompute_pending(Task* task) {
     u64 effective = task->pending_signals & ~(task->blocked_signals & ~Unblockable);
-    if (effective) __atomic_fetch_or(&task->thread_flags, u32{SignalPending}, __ATOMIC_ACQ_REL);
-    else __atomic_fetch_and(&task->thread_flags, ~u32{SignalPending}, __ATOMIC_ACQ_REL);
+    if (effective)
+        __atomic_fetch_or(&task->thread_flags, u32{SignalPending}, __ATOMIC_ACQ_REL);
+    else
+        __atomic_fetch_and(&task->thread_flags, ~u32{SignalPending}, __ATOMIC_ACQ_REL);
 }
 
 void force_signal(Task* task, int signal, u64 address) {
@@ -162,7 +170,8 @@ void deliver_signals(TrapFrame* frame) {
         u64 effective = task->pending_signals & ~(task->blocked_signals & ~Unblockable);
         if (!effective) break;
         // Faults first, then the lowest number.
-        u64 faults = effective & (bit_of(SIGSEGV) | bit_of(SIGBUS) | bit_of(SIGILL) | bit_of(SIGTRAP) | bit_of(SIGFPE));
+        u64 faults = effective &
+                     (bit_of(SIGSEGV) | bit_of(SIGBUS) | bit_of(SIGILL) | bit_of(SIGTRAP) | bit_of(SIGFPE));
         u64 first = effective & bit_of(SIGKILL) ? bit_of(SIGKILL) : faults ? faults : effective;
         int signal = __builtin_ctzll(first) + 1;
         __atomic_fetch_and(&task->pending_signals, ~bit_of(signal), __ATOMIC_ACQ_REL);
@@ -170,7 +179,8 @@ void deliver_signals(TrapFrame* frame) {
         if (action.handler == 1 && signal != SIGKILL && signal != SIGSTOP) continue;
         if (action.handler == 0 || signal == SIGKILL || signal == SIGSTOP) {
             if (bit_of(signal) & IgnoredByDefault) continue;
-            if (task->pid == 1 && signal != SIGSEGV && signal != SIGILL && signal != SIGBUS && signal != SIGFPE && signal != SIGKILL)
+            if (task->pid == 1 && signal != SIGSEGV && signal != SIGILL && signal != SIGBUS &&
+                signal != SIGFPE && signal != SIGKILL)
                 continue; // init gets only what it asked for, and its own faults
             if (bit_of(signal) & StopsByDefault) {
                 stop_task(task);
@@ -207,8 +217,10 @@ Result<i64> return_from_signal(TrapFrame* frame) {
     if (!copy_from_user(&user, frame->rsp, sizeof user).ok()) exit_task(SIGSEGV);
     const SignalContext& c = user.context;
     if (c.rip >= UserEnd) exit_task(SIGSEGV);
-    frame->r8 = c.r8, frame->r9 = c.r9, frame->r10 = c.r10, frame->r11 = c.r11, frame->r12 = c.r12, frame->r13 = c.r13;
-    frame->r14 = c.r14, frame->r15 = c.r15, frame->rdi = c.rdi, frame->rsi = c.rsi, frame->rbp = c.rbp, frame->rbx = c.rbx;
+    frame->r8 = c.r8, frame->r9 = c.r9, frame->r10 = c.r10, frame->r11 = c.r11, frame->r12 = c.r12,
+    frame->r13 = c.r13;
+    frame->r14 = c.r14, frame->r15 = c.r15, frame->rdi = c.rdi, frame->rsi = c.rsi, frame->rbp = c.rbp,
+    frame->rbx = c.rbx;
     frame->rdx = c.rdx, frame->rcx = c.rcx, frame->rsp = c.rsp, frame->rip = c.rip;
     constexpr u64 UserFlags = 0x50dd5; // arithmetic flags, DF, TF, AC, RF: nothing privileged
     frame->rflags = (c.rflags & UserFlags) | rflags::IF | rflags::Fixed;

@@ -1,4 +1,5 @@
-// Signals: sending, default actions, handlers on the user stack (the frame is Linux's rt_sigframe), rt_sigreturn.
+// Signals: sending, default actions, handlers on the user stack (the frame is Linux's rt_sigframe),
+// rt_sigreturn.
 //
 // A signal is pending in the task and acted upon on its way back to user mode (deliver_signals).
 #pragma once
@@ -11,12 +12,43 @@ namespace kernel {
 
 struct Task;
 
-enum : int { SIGHUP = 1, SIGINT, SIGQUIT, SIGILL, SIGTRAP, SIGABRT, SIGBUS, SIGFPE, SIGKILL, SIGUSR1, SIGSEGV, SIGUSR2, SIGPIPE,
-             SIGALRM, SIGTERM, SIGSTKFLT, SIGCHLD, SIGCONT, SIGSTOP, SIGTSTP, SIGTTIN, SIGTTOU, SIGURG, SIGXCPU, SIGXFSZ,
-             SIGVTALRM, SIGPROF, SIGWINCH, SIGIO, SIGPWR, SIGSYS, SignalCount = 64 };
+enum : int {
+    SIGHUP = 1,
+    SIGINT,
+    SIGQUIT,
+    SIGILL,
+    SIGTRAP,
+    SIGABRT,
+    SIGBUS,
+    SIGFPE,
+    SIGKILL,
+    SIGUSR1,
+    SIGSEGV,
+    SIGUSR2,
+    SIGPIPE,
+    SIGALRM,
+    SIGTERM,
+    SIGSTKFLT,
+    SIGCHLD,
+    SIGCONT,
+    SIGSTOP,
+    SIGTSTP,
+    SIGTTIN,
+    SIGTTOU,
+    SIGURG,
+    SIGXCPU,
+    SIGXFSZ,
+    SIGVTALRM,
+    SIGPROF,
+    SIGWINCH,
+    SIGIO,
+    SIGPWR,
+    SIGSYS,
+    SignalCount = 64
+};
 
-inline constexpr u64 SA_RESTORER = 0x04000000, SA_RESTART = 0x10000000, SA_NODEFER = 0x40000000, SA_RESETHAND = 0x80000000,
-                     SA_SIGINFO = 4, SA_NOCLDWAIT = 2;
+inline constexpr u64 SA_RESTORER = 0x04000000, SA_RESTART = 0x10000000, SA_NODEFER = 0x40000000,
+                     SA_RESETHAND = 0x80000000, SA_SIGINFO = 4, SA_NOCLDWAIT = 2;
 
 /// The kernel's struct sigaction as user space passes it.
 struct SignalAction {

@@ -32,12 +32,23 @@ constinit SpinLock pid_lock{"pidmap"};
 constinit KmemCache* task_cache = nullptr;
 
 enum CloneFlag : u64 {
-    CLONE_VM = 0x100, CLONE_FS = 0x200, CLONE_FILES = 0x400, CLONE_SIGHAND = 0x800, CLONE_VFORK = 0x4000, CLONE_PARENT = 0x8000,
-    CLONE_THREAD = 0x10000, CLONE_SYSVSEM = 0x40000, CLONE_SETTLS = 0x80000, CLONE_PARENT_SETTID = 0x100000,
-    CLONE_CHILD_CLEARTID = 0x200000, CLONE_DETACHED = 0x400000, CLONE_CHILD_SETTID = 0x1000000,
+    CLONE_VM = 0x100,
+    CLONE_FS = 0x200,
+    CLONE_FILES = 0x400,
+    CLONE_SIGHAND = 0x800,
+    CLONE_VFORK = 0x4000,
+    CLONE_PARENT = 0x8000,
+    CLONE_THREAD = 0x10000,
+    CLONE_SYSVSEM = 0x40000,
+    CLONE_SETTLS = 0x80000,
+    CLONE_PARENT_SETTID = 0x100000,
+    CLONE_CHILD_CLEARTID = 0x200000,
+    CLONE_DETACHED = 0x400000,
+    CLONE_CHILD_SETTID = 0x1000000,
 };
-constexpr u64 SupportedFlags = 0xff | CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_VFORK | CLONE_THREAD | CLONE_SYSVSEM |
-                               CLONE_SETTLS | CLONE_PARENT_SETTID | CLONE_CHILD_CLEARTID | CLONE_DETACHED | CLONE_CHILD_SETTID;
+constexpr u64 SupportedFlags = 0xff | CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_VFORK |
+                               CLONE_THREAD | CLONE_SYSVSEM | CLONE_SETTLS | CLONE_PARENT_SETTID |
+                               CLONE_CHILD_CLEARTID | CLONE_DETACHED | CLONE_CHILD_SETTID;
 
 /// The frame that switch_to pops: r15 r14 r13 r12 rbx rbp, then the return address.
 struct SwitchFrame {
@@ -70,14 +81,22 @@ Result<void> copy_resources(Task* child, const Task* parent, const CloneRequest&
     if (!(child->fpu = allocate_fpu_state())) return Errno::ENOMEM;
     save_fpu(const_cast<Task*>(parent));
     copy_fpu_state(child->fpu, parent->fpu);
-    if (flags & CLONE_VM) get_memory_struct(child->mm = parent->mm);
-    else child->mm = TRY(clone_memory_struct(*parent->mm));
-    if (flags & CLONE_FILES) __atomic_fetch_add(&(child->files = parent->files)->references, 1, __ATOMIC_RELAXED);
-    else if (!(child->files = copy_file_table(*parent->files))) return Errno::ENOMEM;
-    if (flags & CLONE_FS) __atomic_fetch_add(&(child->fs = parent->fs)->references, 1, __ATOMIC_RELAXED);
-    else if (!(child->fs = copy_fs_context(*parent->fs))) return Errno::ENOMEM;
-    if (flags & CLONE_SIGHAND) __atomic_fetch_add(&(child->signals = parent->signals)->references, 1, __ATOMIC_RELAXED);
-    else if (!(child->signals = copy_signal_handlers(*parent->signals))) return Errno::ENOMEM;
+    if (flags & CLONE_VM)
+        get_memory_struct(child->mm = parent->mm);
+    else
+        child->mm = TRY(clone_memory_struct(*parent->mm));
+    if (flags & CLONE_FILES)
+        __atomic_fetch_add(&(child->files = parent->files)->references, 1, __ATOMIC_RELAXED);
+    else if (!(child->files = copy_file_table(*parent->files)))
+        return Errno::ENOMEM;
+    if (flags & CLONE_FS)
+        __atomic_fetch_add(&(child->fs = parent->fs)->references, 1, __ATOMIC_RELAXED);
+    else if (!(child->fs = copy_fs_context(*parent->fs)))
+        return Errno::ENOMEM;
+    if (flags & CLONE_SIGHAND)
+        __atomic_fetch_add(&(child->signals = parent->signals)->references, 1, __ATOMIC_RELAXED);
+    else if (!(child->signals = copy_signal_handlers(*parent->signals)))
+        return Errno::ENOMEM;
     return {};
 }
 
@@ -96,7 +115,8 @@ Task* find_task(i32 pid) { return pid > 0 && pid < MaxPids ? pid_table[pid] : nu
 Result<i32> allocate_pid(Task* task) {
     IrqSpinGuard guard(pid_lock);
     for (i32 tries = 0; tries < MaxPids; tries++) {
-        last_pid = last_pid + 1 < MaxPids ? last_pid + 1 : 300; // as Linux: low numbers are for the boot's threads
+        last_pid =
+            last_pid + 1 < MaxPids ? last_pid + 1 : 300; // as Linux: low numbers are for the boot's threads
         if (pid_table[last_pid]) continue;
         pid_table[last_pid] = task;
         return last_pid;
@@ -161,8 +181,10 @@ Result<Task*> copy_process(const CloneRequest& request, TrapFrame* parent_frame)
     child->tgid = request.flags & CLONE_THREAD ? parent->tgid : child->pid;
 
     TrapFrame* frame = child->user_frame();
-    if (parent_frame) *frame = *parent_frame;
-    else memset(frame, 0, sizeof *frame);
+    if (parent_frame)
+        *frame = *parent_frame;
+    else
+        memset(frame, 0, sizeof *frame);
     frame->rax = 0; // what the child sees
     if (request.child_stack) frame->rsp = request.child_stack;
     if (request.flags & CLONE_SETTLS) child->fs_base = request.tls;
@@ -198,7 +220,8 @@ Result<i64> clone_and_run(const CloneRequest& request, TrapFrame* frame) {
     bool done = false;
     if (request.flags & CLONE_VFORK) child->vfork_done = &done;
     wake_up_new_task(child);
-    if (request.flags & CLONE_VFORK) current_task()->child_exit.wait([&] { return __atomic_load_n(&done, __ATOMIC_ACQUIRE); });
+    if (request.flags & CLONE_VFORK)
+        current_task()->child_exit.wait([&] { return __atomic_load_n(&done, __ATOMIC_ACQUIRE); });
     return pid;
 }
 
@@ -230,7 +253,8 @@ constinit WaitQueue thread_request_queue{"kthreadd"};
 
 } // namespace
 
-Result<Task*> create_kernel_thread(KernelThreadFunction function, void* argument, const char* name, u32 clone_flags) {
+Result<Task*> create_kernel_thread(KernelThreadFunction function, void* argument, const char* name,
+                                   u32 clone_flags) {
     CloneRequest request;
     request.flags = clone_flags | SIGCHLD;
     request.function = function;
@@ -259,7 +283,8 @@ void kthreadd_main(void*) {
         ThreadRequest* request = nullptr;
         {
             IrqSpinGuard guard(thread_request_lock);
-            if (ListNode* node = thread_requests.pop_front()) request = CONTAINER_OF(node, ThreadRequest, node);
+            if (ListNode* node = thread_requests.pop_front())
+                request = CONTAINER_OF(node, ThreadRequest, node);
         }
         if (!request) continue;
         request->result = create_kernel_thread(request->function, request->argument, request->name);

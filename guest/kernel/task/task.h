@@ -1,9 +1,10 @@
 // The task: one thread of execution, as the scheduler, the memory manager and user space see it.
 //
-// Invariants: a task is on `task_list` from its creation until release_task(). `state` is Running while it runs or waits
-// on a run queue. `preempt_count` counts reasons not to switch away (preemption-off sections, and interrupt depth in the
-// upper bits, as in Linux). `kernel_rsp` is valid only while the task is not running. Fields are changed by the task
-// itself, or under task_list_lock (links, exit), or under its run queue's lock (scheduling).
+// Invariants: a task is on `task_list` from its creation until release_task(). `state` is Running while it
+// runs or waits on a run queue. `preempt_count` counts reasons not to switch away (preemption-off sections,
+// and interrupt depth in the upper bits, as in Linux). `kernel_rsp` is valid only while the task is not
+// running. Fields are changed by the task itself, or under task_list_lock (links, exit), or under its run
+// queue's lock (scheduling).
 #pragma once
 
 #include "arch/x86_64/segments.h"
@@ -32,11 +33,17 @@ enum TaskState : u32 {
     TaskIdle = 0x402, ///< uninterruptible, not counted as load: kernel threads that wait for work
 };
 
-enum TaskFlag : u32 { TaskKernelThread = 1 << 0, TaskExiting = 1 << 1, TaskForkedNoExec = 1 << 2, TaskIdleThread = 1 << 3 };
+enum TaskFlag : u32 {
+    TaskKernelThread = 1 << 0,
+    TaskExiting = 1 << 1,
+    TaskForkedNoExec = 1 << 2,
+    TaskIdleThread = 1 << 3
+};
 
 enum ThreadFlag : u32 { NeedReschedule = 1 << 0, SignalPending = 1 << 1 };
 
-/// Upper parts of preempt_count, laid out as Linux does: preemption bits 0–7, softirq 8–15, hardirq 16–19, NMI 20.
+/// Upper parts of preempt_count, laid out as Linux does: preemption bits 0–7, softirq 8–15, hardirq 16–19,
+/// NMI 20.
 namespace preempt {
 inline constexpr u32 SoftirqOffset = 1 << 8, HardirqOffset = 1 << 16, NmiOffset = 1 << 20;
 inline constexpr u32 SoftirqMask = 0xff << 8, HardirqMask = 0xf << 16;
@@ -69,8 +76,8 @@ struct Task {
     i32 nice = 0;
     u32 policy = 0; ///< SCHED_NORMAL
     SchedEntity se;
-    MemoryStruct* mm = nullptr;        ///< null for kernel threads
-    void* stack = nullptr;             ///< lowest address of the kernel stack
+    MemoryStruct* mm = nullptr; ///< null for kernel threads
+    void* stack = nullptr;      ///< lowest address of the kernel stack
     Task* parent = nullptr;
     ListNode tasks;    ///< task_list
     ListNode children; ///< head
@@ -88,11 +95,11 @@ struct Task {
     bool restore_blocked = false;
     void* fpu = nullptr; ///< FXSAVE/XSAVE image; null for kernel threads
     u64 fs_base = 0;
-    u64 gs_base = 0; ///< the user's
+    u64 gs_base = 0;         ///< the user's
     u64 set_child_tid = 0;   ///< CLONE_CHILD_SETTID: written by the child when it first runs
     u64 clear_child_tid = 0; ///< zeroed, and its futex woken, when the task exits
     u32 references = 2;      ///< one until it is reaped, one until it has switched away for the last time
-    u64 start_time = 0; ///< nanoseconds since boot
+    u64 start_time = 0;      ///< nanoseconds since boot
     u64 user_ticks = 0, system_ticks = 0;
     u64 minor_faults = 0, major_faults = 0;
     WaitQueue child_exit{"child_exit"}; ///< wait4 sleeps here
@@ -110,8 +117,8 @@ struct Task {
 };
 static_assert(offsetof(Task, kernel_rsp) == 0);
 
-extern Task init_task;      ///< PID 0 of the boot CPU
-extern ListNode task_list;  ///< Task::tasks of all tasks but the idle ones
+extern Task init_task;     ///< PID 0 of the boot CPU
+extern ListNode task_list; ///< Task::tasks of all tasks but the idle ones
 extern SpinLock task_list_lock;
 inline constexpr i32 MaxPids = 32768;
 
@@ -129,7 +136,8 @@ void publish_child_tid();
 
 using KernelThreadFunction = void (*)(void*);
 /// A new kernel thread, already runnable. When its function returns the task becomes what execve made of it.
-Result<Task*> create_kernel_thread(KernelThreadFunction function, void* argument, const char* name, u32 clone_flags = 0);
+Result<Task*> create_kernel_thread(KernelThreadFunction function, void* argument, const char* name,
+                                   u32 clone_flags = 0);
 /// Asks kthreadd for a kernel thread, so that it is PID 2's child; waits until it exists.
 Result<Task*> run_kernel_thread(KernelThreadFunction function, void* argument, const char* name);
 void kthreadd_main(void*);

@@ -66,7 +66,8 @@ void arm_timer(Timer& timer, u64 expires) {
     timer.node.remove();
     timer.expires = expires;
     ListNode* at = timers.next;
-    while (at != &timers && static_cast<i64>(CONTAINER_OF(at, Timer, node)->expires - expires) <= 0) at = at->next;
+    while (at != &timers && static_cast<i64>(CONTAINER_OF(at, Timer, node)->expires - expires) <= 0)
+        at = at->next;
     timer.node.insert_between(at->prev, at);
 }
 

@@ -1,5 +1,5 @@
-// The tick (HZ times a second) and the timers it drives. A timer fires in the TIMER softirq at the first tick whose
-// jiffies reached its expiry.
+// The tick (HZ times a second) and the timers it drives. A timer fires in the TIMER softirq at the first tick
+// whose jiffies reached its expiry.
 #pragma once
 
 #include "arch/x86_64/trap_frame.h"
@@ -12,7 +12,7 @@ namespace kernel {
 inline constexpr u64 NanosecondsPerTick = 1'000'000'000 / HZ;
 
 struct Timer {
-    ListNode node; ///< on the sorted list while armed
+    ListNode node;   ///< on the sorted list while armed
     u64 expires = 0; ///< jiffies
     void (*function)(void*) = nullptr;
     void* context = nullptr;

@@ -64,9 +64,10 @@ u64 read_rtc() {
     if (!(b & 2)) hour = hour % 12 + (pm ? 12 : 0);
     u64 year = decode(raw[5]), hundreds = decode(century);
     year += hundreds >= 19 && hundreds <= 21 ? hundreds * 100 : year < 70 ? 2000 : 1900;
-    u64 seconds = seconds_from_date(year, decode(raw[4]), decode(raw[3]), hour, decode(raw[1]), decode(raw[0]));
-    pr_info("rtc_cmos: setting system clock to %04lu-%02lu-%02luT%02lu:%02lu:%02lu UTC (%lu)\n", year, decode(raw[4]),
-            decode(raw[3]), hour, decode(raw[1]), decode(raw[0]), seconds);
+    u64 seconds =
+        seconds_from_date(year, decode(raw[4]), decode(raw[3]), hour, decode(raw[1]), decode(raw[0]));
+    pr_info("rtc_cmos: setting system clock to %04lu-%02lu-%02luT%02lu:%02lu:%02lu UTC (%lu)\n", year,
+            decode(raw[4]), decode(raw[3]), hour, decode(raw[1]), decode(raw[0]), seconds);
     return seconds;
 }
 
@@ -96,7 +97,8 @@ void early_tsc_init() {
     Cpuid ratio = cpuid(0x15); // TSC = crystal × EBX / EAX
     u64 crystal = ratio.ecx;
     if (!ratio.eax || !ratio.ebx) return;
-    if (!crystal && cpu_features.max_leaf >= 0x16) crystal = u64{cpuid(0x16).eax} * 1'000'000 * ratio.eax / ratio.ebx;
+    if (!crystal && cpu_features.max_leaf >= 0x16)
+        crystal = u64{cpuid(0x16).eax} * 1'000'000 * ratio.eax / ratio.ebx;
     if (!crystal) return;
     set_rate(crystal * ratio.ebx / ratio.eax / 1000);
     pr_info("tsc: Detected %lu.%03lu MHz TSC (CPUID 15h)\n", tsc_khz / 1000, tsc_khz % 1000);

@@ -1,8 +1,8 @@
-// Time: nanoseconds since the kernel started, from the TSC; jiffies, from the tick; the wall clock, from the RTC at boot
-// plus the TSC.
+// Time: nanoseconds since the kernel started, from the TSC; jiffies, from the tick; the wall clock, from the
+// RTC at boot plus the TSC.
 //
-// The TSC's rate comes from CPUID 15h/16h where the processor says it. Otherwise it is measured against the ACPI PM
-// timer, and failing that the PIT.
+// The TSC's rate comes from CPUID 15h/16h where the processor says it. Otherwise it is measured against the
+// ACPI PM timer, and failing that the PIT.
 #pragma once
 
 #include "lib/types.h"

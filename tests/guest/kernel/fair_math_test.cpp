@@ -14,7 +14,8 @@ TEST(KernelFairMath, EachNiceStepIsAboutAQuarter) {
     EXPECT_EQ(weight_of_nice(100), 15U);
     EXPECT_EQ(weight_of_nice(-100), 88761U);
     for (i32 nice = MinNice; nice < MaxNice; nice++) {
-        double ratio = static_cast<double>(weight_of_nice(nice)) / static_cast<double>(weight_of_nice(nice + 1));
+        double ratio =
+            static_cast<double>(weight_of_nice(nice)) / static_cast<double>(weight_of_nice(nice + 1));
         EXPECT_GT(ratio, 1.18) << nice;
         EXPECT_LT(ratio, 1.32) << nice;
     }

@@ -19,8 +19,10 @@ void insert(RbRootCached& tree, Runner* runner) {
     bool leftmost = true;
     while (*slot) {
         parent = *slot;
-        if (runs_before(runner->vruntime, CONTAINER_OF(parent, Runner, node)->vruntime)) slot = &parent->left;
-        else slot = &parent->right, leftmost = false;
+        if (runs_before(runner->vruntime, CONTAINER_OF(parent, Runner, node)->vruntime))
+            slot = &parent->left;
+        else
+            slot = &parent->right, leftmost = false;
     }
     tree.insert(&runner->node, parent, slot, leftmost);
 }
@@ -41,7 +43,8 @@ TEST(KernelFairQueue, TimeIsSharedByWeightEvenWhenVruntimeWraps) {
         while (clock < 20'000'000'000) {
             Runner* next = CONTAINER_OF(tree.leftmost, Runner, node);
             tree.erase(&next->node);
-            u64 slice = std::max(time_slice(4, next->weight, total_weight, BaseLatency, BaseMinGranularity), BaseMinGranularity);
+            u64 slice = std::max(time_slice(4, next->weight, total_weight, BaseLatency, BaseMinGranularity),
+                                 BaseMinGranularity);
             next->ran += slice;
             next->vruntime += virtual_delta(slice, next->weight);
             clock += slice;

@@ -22,9 +22,6 @@ template <typename... A> void same(const char* format, A... arguments) {
     EXPECT_EQ(static_cast<int>(length), expected) << format;
 }
 
-
-
-
 TEST(KernelFormat, AgreesWithTheCLibrary) {
     same("plain");
     same("%d %i %u", -5, 7, 4000000000U);
@@ -36,7 +33,8 @@ TEST(KernelFormat, AgreesWithTheCLibrary) {
     same("%c%c%%", 'o', 'k');
     same("%*d|%-*d|", 6, 12, 6, 12);
     same("%5.3d|%.0s|", 7, "gone");
-    same("%zu %hu %hhu", static_cast<size_t>(12), static_cast<unsigned short>(65535), static_cast<unsigned char>(255));
+    same("%zu %hu %hhu", static_cast<size_t>(12), static_cast<unsigned short>(65535),
+         static_cast<unsigned char>(255));
 }
 
 TEST(KernelFormat, PointersHaveSixteenDigits) {

@@ -38,7 +38,8 @@ TEST(KernelMemblock, AllocationsNeverOverlap) {
         u64 base = block->allocate(size, size, ~u64{0});
         if (!base) break;
         EXPECT_EQ(base % size, 0U);
-        EXPECT_TRUE((base >= 0x100000 && base + size <= 0x200000) || (base >= 0x400000 && base + size <= 0x480000));
+        EXPECT_TRUE((base >= 0x100000 && base + size <= 0x200000) ||
+                    (base >= 0x400000 && base + size <= 0x480000));
         for (auto [from, to] : taken) EXPECT_TRUE(base + size <= from || base >= to);
         taken.emplace_back(base, base + size);
     }
@@ -58,7 +59,8 @@ TEST(KernelMemblock, FreeRangesAreMemoryMinusReserved) {
     block->reserved.add(0x0, 0x1000);
     block->reserved.add(0x5000, 0x2000);
     std::vector<std::pair<u64, u64>> found;
-    for (MemoryRange range = block->next_free(0); range.size; range = block->next_free(range.end())) found.emplace_back(range.base, range.end());
+    for (MemoryRange range = block->next_free(0); range.size; range = block->next_free(range.end()))
+        found.emplace_back(range.base, range.end());
     EXPECT_EQ(found, (std::vector<std::pair<u64, u64>>{{0x1000, 0x5000}, {0x7000, 0x10000}}));
 }
 

@@ -34,8 +34,10 @@ void insert(RbRootCached& tree, Item* item) {
     bool leftmost = true;
     while (*slot) {
         parent = *slot;
-        if (item->key < item_of(parent)->key) slot = &parent->left;
-        else slot = &parent->right, leftmost = false;
+        if (item->key < item_of(parent)->key)
+            slot = &parent->left;
+        else
+            slot = &parent->right, leftmost = false;
     }
     tree.insert(&item->node, parent, slot, leftmost);
 }

@@ -1,13 +1,14 @@
-// A program in the second stage's place that asks the firmware's interrupt services and compares their answers with each other.
+// A program in the second stage's place that asks the firmware's interrupt services and compares their
+// answers with each other.
 //
-// It runs on SeaBIOS too, which keeps the checks honest: what both firmwares pass is what PC software may expect. Prints one line
-// per failed check and "PROBE OK" or "PROBE FAILED n"; then echoes three keys through INT 16h and leaves through port F4h.
+// It runs on SeaBIOS too, which keeps the checks honest: what both firmwares pass is what PC software may
+// expect. Prints one line per failed check and "PROBE OK" or "PROBE FAILED n"; then echoes three keys through
+// INT 16h and leaves through port F4h.
 #include "guest/kernel/boot/setup/hardware.h"
 
 namespace vitrine::boot {
 
-BiosRegisters clear_registers()
-{
+BiosRegisters clear_registers() {
     BiosRegisters registers{};
     registers.ds = registers.es = data_segment();
     registers.eflags = 0x202;
@@ -20,22 +21,19 @@ unsigned failures;
 U8 drive;
 U8 first[2048], second[2048];
 
-void put(char c)
-{
-    for (unsigned spin = 0; spin < 10000 && !(in8(0x3fd) & 0x20); ++spin) {}
+void put(char c) {
+    for (unsigned spin = 0; spin < 10000 && !(in8(0x3fd) & 0x20); ++spin) {
+    }
     out8(0x3f8, static_cast<U8>(c));
 }
-void text(const char* line)
-{
+void text(const char* line) {
     while (*line) put(*line++);
 }
-void hexadecimal(U32 value)
-{
+void hexadecimal(U32 value) {
     for (int shift = 28; shift >= 0; shift -= 4) put("0123456789abcdef"[value >> shift & 15]);
 }
 
-void check(bool good, const char* what, U32 value = 0)
-{
+void check(bool good, const char* what, U32 value = 0) {
     if (good) return;
     ++failures;
     text("FAIL ");
@@ -47,23 +45,21 @@ void check(bool good, const char* what, U32 value = 0)
 
 U16 offset_of(const void* object) { return static_cast<U16>(reinterpret_cast<U32>(object)); }
 
-BiosRegisters call(U8 vector, U32 eax, U32 ebx = 0, U32 ecx = 0, U32 edx = 0, const void* si = nullptr, const void* di = nullptr)
-{
+BiosRegisters call(U8 vector, U32 eax, U32 ebx = 0, U32 ecx = 0, U32 edx = 0, const void* si = nullptr,
+                   const void* di = nullptr) {
     BiosRegisters r = clear_registers();
     r.eax = eax, r.ebx = ebx, r.ecx = ecx, r.edx = edx, r.esi = offset_of(si), r.edi = offset_of(di);
     bios_call(vector, &r, &r);
     return r;
 }
 
-bool same(const U8* a, const U8* b, U32 bytes)
-{
+bool same(const U8* a, const U8* b, U32 bytes) {
     for (U32 i = 0; i < bytes; ++i)
         if (a[i] != b[i]) return false;
     return true;
 }
 
-void equipment()
-{
+void equipment() {
     check((call(0x11, 0).eax & 0x30) == 0x20, "INT 11h: 80x25 colour");
     const U32 kib = call(0x12, 0).eax & 0xffff;
     check(kib >= 512 && kib < 640, "INT 12h", kib);
@@ -75,15 +71,13 @@ struct [[gnu::packed]] Packet {
     U64 sector;
 };
 
-BiosRegisters read_lba(U64 sector, U16 count, void* buffer)
-{
+BiosRegisters read_lba(U64 sector, U16 count, void* buffer) {
     static Packet packet;
     packet = {16, 0, count, offset_of(buffer), data_segment(), sector};
     return call(0x13, 0x4200, 0, 0, drive, &packet);
 }
 
-void disk()
-{
+void disk() {
     BiosRegisters r = call(0x13, 0x4100, 0x55aa, 0, drive);
     check(!r.carry() && (r.ebx & 0xffff) == 0xaa55 && r.ecx & 1, "INT 13h/41h");
     r = call(0x13, 0x1500, 0, 0, drive);
@@ -99,7 +93,8 @@ void disk()
     check(sectors15 != 0 && sectors15 <= total, "INT 13h/15h sectors", sectors15);
 
     r = call(0x13, 0x0800, 0, 0, drive);
-    const U32 spt = r.ecx & 63, heads = (r.edx >> 8 & 0xff) + 1, cylinders = ((r.ecx >> 8 & 0xff) | (r.ecx & 0xc0) << 2) + 1;
+    const U32 spt = r.ecx & 63, heads = (r.edx >> 8 & 0xff) + 1,
+              cylinders = ((r.ecx >> 8 & 0xff) | (r.ecx & 0xc0) << 2) + 1;
     check(!r.carry() && spt != 0 && (r.edx & 0xff) == 1, "INT 13h/08h", r.ecx);
     check(spt * heads * cylinders <= total, "INT 13h/08h geometry", spt * heads * cylinders);
 
@@ -114,7 +109,9 @@ void disk()
     r = call(0x13, 0x0201, offset_of(second), 0x0105, static_cast<U32>(drive) | 0x0200);
     check(!r.carry() && same(first, second, 512), "INT 13h/02h far", r.eax);
     // Odd buffers and a whole block.
-    check(!read_lba(1, 3, first + 1).carry() && !read_lba(1, 3, second).carry() && same(first + 1, second, 1536), "INT 13h/42h odd buffer");
+    check(!read_lba(1, 3, first + 1).carry() && !read_lba(1, 3, second).carry() &&
+              same(first + 1, second, 1536),
+          "INT 13h/42h odd buffer");
     // Write, read back, restore: a sector between the second stage and the partition.
     read_lba(100, 1, first);
     for (U32 i = 0; i < 512; ++i) second[i] = static_cast<U8>(i * 7 + 3);
@@ -122,7 +119,8 @@ void disk()
     packet = {16, 0, 1, offset_of(second), data_segment(), 100};
     check(!call(0x13, 0x4300, 0, 0, drive, &packet).carry(), "INT 13h/43h");
     check(!read_lba(100, 1, first + 512).carry() && same(first + 512, second, 512), "INT 13h/43h read back");
-    r = call(0x13, 0x0301, offset_of(first), (100 / spt / heads) << 8 | (100 % spt + 1), (100 / spt % heads) << 8 | drive);
+    r = call(0x13, 0x0301, offset_of(first), (100 / spt / heads) << 8 | (100 % spt + 1),
+             (100 / spt % heads) << 8 | drive);
     check(!r.carry(), "INT 13h/03h", r.eax);
     check(!read_lba(100, 1, second).carry() && same(first, second, 512), "INT 13h/03h read back");
     // What must fail.
@@ -132,8 +130,7 @@ void disk()
     check(!call(0x13, 0x0000, 0, 0, drive).carry(), "INT 13h/00h");
 }
 
-void memory_services()
-{
+void memory_services() {
     static E820Entry entry;
     U32 continuation = 0, count = 0;
     U64 top = 0, ram = 0, previous_end = 0;
@@ -147,23 +144,28 @@ void memory_services()
         previous_end = entry.address + entry.size;
         if (entry.type == E820Ram) {
             ram += entry.size;
-            if (entry.address + entry.size > top && entry.address < 0x100000000) top = entry.address + entry.size;
-            check(entry.address + entry.size <= 0xa0000 || entry.address >= 0x100000, "E820: RAM in the hole");
+            if (entry.address + entry.size > top && entry.address < 0x100000000)
+                top = entry.address + entry.size;
+            check(entry.address + entry.size <= 0xa0000 || entry.address >= 0x100000,
+                  "E820: RAM in the hole");
         }
     } while (continuation != 0 && ++count < 32);
     check(sorted, "E820 order");
     check(top > 0x1000000 && ram > 0x1000000, "E820 RAM", static_cast<U32>(top));
     BiosRegisters r = call(0x15, 0xe801);
     const U32 e801_top = 0x1000000 + ((r.ebx & 0xffff) << 16);
-    check(!r.carry() && (r.eax & 0xffff) == 15 * 1024 && e801_top <= static_cast<U32>(top) + 0x20000, "INT 15h/E801h", e801_top);
+    check(!r.carry() && (r.eax & 0xffff) == 15 * 1024 && e801_top <= static_cast<U32>(top) + 0x20000,
+          "INT 15h/E801h", e801_top);
     r = call(0x15, 0x8800);
     check(!r.carry() && (r.eax & 0xffff) > 15000, "INT 15h/88h", r.eax);
 
     // Block move: up to 2 MiB and back.
     static U64 table[6];
-    const U32 base = static_cast<U32>(data_segment()) << 4, here = base + offset_of(first), there = base + offset_of(second);
+    const U32 base = static_cast<U32>(data_segment()) << 4, here = base + offset_of(first),
+              there = base + offset_of(second);
     const auto descriptor = [](U32 address) {
-        return 0x000093000000ffffull | static_cast<U64>(address & 0xffffff) << 16 | static_cast<U64>(address >> 24) << 56;
+        return 0x000093000000ffffull | static_cast<U64>(address & 0xffffff) << 16 |
+               static_cast<U64>(address >> 24) << 56;
     };
     for (U32 i = 0; i < 512; ++i) first[i] = static_cast<U8>(i ^ 0x5a), second[i] = 0;
     table[2] = descriptor(here), table[3] = descriptor(0x200000);
@@ -178,15 +180,16 @@ void memory_services()
     check(call(0x15, 0x7777).carry(), "INT 15h unknown function");
 }
 
-void clock()
-{
+void clock() {
     BiosRegisters a = call(0x1a, 0), b = a;
     for (U32 i = 0; i < 2000000 && (b.edx & 0xffff) == (a.edx & 0xffff); ++i) b = call(0x1a, 0);
     check((b.edx & 0xffff) != (a.edx & 0xffff), "INT 1Ah/00h: ticks stand still", b.edx);
     BiosRegisters r = call(0x1a, 0x0200);
     check(!r.carry() && (r.ecx >> 8 & 0xff) <= 0x23 && (r.ecx & 0xff) <= 0x59, "INT 1Ah/02h", r.ecx);
     r = call(0x1a, 0x0400);
-    check(!r.carry() && (r.ecx >> 8 & 0xff) >= 0x20 && (r.edx >> 8 & 0xff) >= 1 && (r.edx >> 8 & 0xff) <= 0x12, "INT 1Ah/04h", r.ecx);
+    check(!r.carry() && (r.ecx >> 8 & 0xff) >= 0x20 && (r.edx >> 8 & 0xff) >= 1 &&
+              (r.edx >> 8 & 0xff) <= 0x12,
+          "INT 1Ah/04h", r.ecx);
     const U32 before = call(0x1a, 0).edx & 0xffff;
     check(!call(0x15, 0x8600, 0, 3, 0).carry(), "INT 15h/86h"); // 196 ms: three to four ticks
     const U32 passed = (call(0x1a, 0).edx - before) & 0xffff;
@@ -201,24 +204,26 @@ void clock()
     check(!c.carry() && c.ecx >> 8 == 0x010601, "INT 1Ah/B10Ah", c.ecx);
 }
 
-void video()
-{
+void video() {
     BiosRegisters r = call(0x10, 0x0003);
     r = call(0x10, 0x0f00);
     check((r.eax & 0xffff) == 0x5003, "INT 10h/0Fh", r.eax);
     call(0x10, 0x0200, 0, 0, 0x050a);
     call(0x10, 0x094a, 0x1e, 2); // "JJ" in yellow on blue at row 5, column 10
-    check((call(0x10, 0x0800).eax & 0xffff) == 0x1e4a && far_read8(0xb800, (5 * 80 + 11) * 2) == 'J', "INT 10h/09h, 08h");
+    check((call(0x10, 0x0800).eax & 0xffff) == 0x1e4a && far_read8(0xb800, (5 * 80 + 11) * 2) == 'J',
+          "INT 10h/09h, 08h");
     check((call(0x10, 0x0300).edx & 0xffff) == 0x050a, "INT 10h/02h, 03h");
     call(0x10, 0x0e41, 7);
     call(0x10, 0x0e0d, 7);
     call(0x10, 0x0e0a, 7);
-    check((call(0x10, 0x0300).edx & 0xffff) == 0x0600 && far_read8(0xb800, (5 * 80 + 10) * 2) == 'A', "INT 10h/0Eh");
+    check((call(0x10, 0x0300).edx & 0xffff) == 0x0600 && far_read8(0xb800, (5 * 80 + 10) * 2) == 'A',
+          "INT 10h/0Eh");
     call(0x10, 0x0601, 0x0700, 0x0500, 0x0a4f); // rows 5 – 10 up by one
     check(far_read8(0xb800, (5 * 80 + 10) * 2) == ' ', "INT 10h/06h");
     call(0x10, 0x0200, 0, 0, 0x184f);
     call(0x10, 0x0e5a, 7); // the last cell: the screen scrolls
-    check(far_read8(0xb800, (23 * 80 + 79) * 2) == 'Z' && (call(0x10, 0x0300).edx & 0xffff) == 0x1800, "INT 10h/0Eh scroll");
+    check(far_read8(0xb800, (23 * 80 + 79) * 2) == 'Z' && (call(0x10, 0x0300).edx & 0xffff) == 0x1800,
+          "INT 10h/0Eh scroll");
     check((call(0x10, 0x1a00).eax & 0xff) == 0x1a, "INT 10h/1Ah");
     check((call(0x10, 0x1200, 0x10).ebx & 0xff) == 3, "INT 10h/12h");
     BiosRegisters f = call(0x10, 0x1130, 0x0600);
@@ -228,21 +233,24 @@ void video()
     call(0x10, 0x0013);
     check((call(0x10, 0x0f00).eax & 0xffff) == 0x2813, "INT 10h mode 13h");
     call(0x10, 0x0c2a, 0, 100, 50);
-    check(far_read8(0xa000, 50 * 320 + 100) == 0x2a && (call(0x10, 0x0d00, 0, 100, 50).eax & 0xff) == 0x2a, "INT 10h/0Ch, 0Dh");
+    check(far_read8(0xa000, 50 * 320 + 100) == 0x2a && (call(0x10, 0x0d00, 0, 100, 50).eax & 0xff) == 0x2a,
+          "INT 10h/0Ch, 0Dh");
     call(0x10, 0x0003);
 }
 
-void vbe()
-{
+void vbe() {
     first[0] = 'V', first[1] = 'B', first[2] = 'E', first[3] = '2';
     BiosRegisters r = call(0x10, 0x4f00, 0, 0, 0, nullptr, first);
-    check((r.eax & 0xffff) == 0x004f && first[0] == 'V' && first[1] == 'E' && first[2] == 'S' && first[3] == 'A', "VBE 4F00h", r.eax);
+    check((r.eax & 0xffff) == 0x004f && first[0] == 'V' && first[1] == 'E' && first[2] == 'S' &&
+              first[3] == 'A',
+          "VBE 4F00h", r.eax);
     U32 list;
     __builtin_memcpy(&list, first + 14, 4);
     U32 modes = 0, wanted = 0xffff;
     for (; modes < 200; ++modes) {
         const U16 at = static_cast<U16>(list + modes * 2), segment = static_cast<U16>(list >> 16);
-        const U32 mode = far_read8(segment, at) | static_cast<U32>(far_read8(segment, static_cast<U16>(at + 1))) << 8;
+        const U32 mode =
+            far_read8(segment, at) | static_cast<U32>(far_read8(segment, static_cast<U16>(at + 1))) << 8;
         if (mode == 0xffff) break;
         call(0x10, 0x4f01, 0, mode, 0, nullptr, second);
         U16 width, height;
@@ -259,8 +267,7 @@ void vbe()
     check((call(0x10, 0x0f00).eax & 0xff) == 3, "text after VBE");
 }
 
-void keyboard()
-{
+void keyboard() {
     text("KEYS\r\n");
     for (U32 i = 0; i < 3; ++i) {
         const U32 key = call(0x16, 0x0000).eax & 0xffff;
@@ -272,8 +279,7 @@ void keyboard()
 
 } // namespace
 
-extern "C" [[noreturn, gnu::regparm(3)]] void loader_main(U32 boot_drive, U32, U32)
-{
+extern "C" [[noreturn, gnu::regparm(3)]] void loader_main(U32 boot_drive, U32, U32) {
     drive = static_cast<U8>(boot_drive);
     equipment();
     disk();
@@ -292,14 +298,12 @@ extern "C" [[noreturn, gnu::regparm(3)]] void loader_main(U32 boot_drive, U32, U
 
 } // namespace vitrine::boot
 
-extern "C" void* memcpy(void* to, const void* from, unsigned size)
-{
+extern "C" void* memcpy(void* to, const void* from, unsigned size) {
     void* start = to;
     asm volatile("rep movsb (%%esi), (%%edi)" : "+D"(to), "+S"(from), "+c"(size) : : "memory");
     return start;
 }
-extern "C" void* memset(void* to, int value, unsigned size)
-{
+extern "C" void* memset(void* to, int value, unsigned size) {
     void* start = to;
     asm volatile("rep stosb %%al, (%%edi)" : "+D"(to), "+c"(size) : "a"(value) : "memory");
     return start;

@@ -43,7 +43,8 @@ bool sums_to_zero(const void* data, usize size) {
 
 template <typename T> T field(const TableHeader* table, u32 offset) {
     T value{};
-    if (offset + sizeof(T) <= table->length) memcpy(&value, reinterpret_cast<const u8*>(table) + offset, sizeof(T));
+    if (offset + sizeof(T) <= table->length)
+        memcpy(&value, reinterpret_cast<const u8*>(table) + offset, sizeof(T));
     return value;
 }
 
@@ -58,12 +59,13 @@ const Rsdp* scan_for_rsdp(u64 base, u64 size) {
 const TableHeader* table_at(u64 physical) {
     if (!physical) return nullptr;
     auto* table = physical_to<TableHeader>(physical);
-    if (table->length < sizeof(TableHeader) || table->length > MaxTable || !sums_to_zero(table, table->length)) {
+    if (table->length < sizeof(TableHeader) || table->length > MaxTable ||
+        !sums_to_zero(table, table->length)) {
         pr_warn("ACPI: table at %#lx is malformed, ignored\n", physical);
         return nullptr;
     }
-    pr_info("ACPI: %.4s 0x%016lx %06X (v%02u %.6s %.8s %08X)\n", table->signature, physical, table->length, table->revision,
-            table->oem, table->oem_table, table->oem_revision);
+    pr_info("ACPI: %.4s 0x%016lx %06X (v%02u %.6s %.8s %08X)\n", table->signature, physical, table->length,
+            table->revision, table->oem, table->oem_table, table->oem_revision);
     return table;
 }
 
@@ -79,8 +81,10 @@ void parse_madt(const TableHeader* madt) {
             acpi.io_apic_address = field<u32>(madt, at + 4);
             acpi.io_apic_gsi_base = field<u32>(madt, at + 8);
         } else if (type == 2 && acpi.override_count < array_size(acpi.overrides)) {
-            acpi.overrides[acpi.override_count++] = {field<u8>(madt, at + 3), field<u32>(madt, at + 4), field<u16>(madt, at + 8)};
-            pr_info("ACPI: INT_SRC_OVR (bus 0 bus_irq %u global_irq %u)\n", field<u8>(madt, at + 3), field<u32>(madt, at + 4));
+            acpi.overrides[acpi.override_count++] = {field<u8>(madt, at + 3), field<u32>(madt, at + 4),
+                                                     field<u16>(madt, at + 8)};
+            pr_info("ACPI: INT_SRC_OVR (bus 0 bus_irq %u global_irq %u)\n", field<u8>(madt, at + 3),
+                    field<u32>(madt, at + 4));
         } else if (type == 5) {
             acpi.local_apic_address = field<u64>(madt, at + 4);
         }
@@ -96,8 +100,10 @@ void find_s5(const TableHeader* dsdt) {
         u32 at = i + 5;
         at += (bytes[at] >> 6) + 2U; // PkgLength's bytes, then NumElements
         u8 value = bytes[at];
-        if (value == 0x0a) value = bytes[at + 1];
-        else if (value > 1) continue;
+        if (value == 0x0a)
+            value = bytes[at + 1];
+        else if (value > 1)
+            continue;
         acpi.s5_sleep_type = value & 7;
         acpi.s5_known = true;
         return;
@@ -121,9 +127,12 @@ void parse_fadt(const TableHeader* fadt) {
 
 void parse_table(const TableHeader* table) {
     auto is = [&](const char* name) { return memcmp(table->signature, name, 4) == 0; };
-    if (is("APIC")) parse_madt(table);
-    else if (is("FACP")) parse_fadt(table);
-    else if (is("HPET")) acpi.hpet_address = field<u64>(table, 44);
+    if (is("APIC"))
+        parse_madt(table);
+    else if (is("FACP"))
+        parse_fadt(table);
+    else if (is("HPET"))
+        acpi.hpet_address = field<u64>(table, 44);
     else if (is("MCFG")) {
         acpi.ecam_address = field<u64>(table, 44);
         acpi.ecam_last_bus = field<u8>(table, 55);
@@ -154,7 +163,8 @@ void parse_acpi_tables(u64 rsdp_hint) {
     if (!root) return;
     u32 step = wide ? 8 : 4;
     for (u32 at = sizeof(TableHeader); at + step <= root->length; at += step)
-        if (const TableHeader* table = table_at(wide ? field<u64>(root, at) : field<u32>(root, at))) parse_table(table);
+        if (const TableHeader* table = table_at(wide ? field<u64>(root, at) : field<u32>(root, at)))
+            parse_table(table);
     if (acpi.cpu_count) pr_info("smpboot: %u CPUs in the MADT, using 1\n", acpi.cpu_count);
 }
 
@@ -172,7 +182,8 @@ void machine_power_off() {
         out16(acpi.pm1a_control_port, static_cast<u16>(kept | acpi.s5_sleep_type << 10 | 1 << 13));
         delay_microseconds(200'000); // the power goes when the board gets to it
     }
-    pr_emerg("reboot: ACPI power-off had no effect%s; system halted\n", acpi.pm1a_control_port ? "" : " (no FADT)");
+    pr_emerg("reboot: ACPI power-off had no effect%s; system halted\n",
+             acpi.pm1a_control_port ? "" : " (no FADT)");
     machine_halt();
 }
 

@@ -1,5 +1,6 @@
-// What the kernel reads from the ACPI tables (ACPI 6.4 chapter 5): interrupt controllers, HPET, PCI configuration
-// space, and the registers for power-off and reset. There is no AML interpreter: \_S5 is found by its byte pattern.
+// What the kernel reads from the ACPI tables (ACPI 6.4 chapter 5): interrupt controllers, HPET, PCI
+// configuration space, and the registers for power-off and reset. There is no AML interpreter: \_S5 is found
+// by its byte pattern.
 //
 // Trust: tables come from firmware, but every length is bounded and every checksum checked before use.
 #pragma once

@@ -1,12 +1,13 @@
-// Privileged instructions and registers of the processor, each as a small typed function (Intel SDM 3A chapter 2,
-// volume 4 for the MSRs).
+// Privileged instructions and registers of the processor, each as a small typed function (Intel SDM 3A
+// chapter 2, volume 4 for the MSRs).
 #pragma once
 
 #include "lib/types.h"
 
 namespace kernel {
 
-// --- port I/O ---------------------------------------------------------------------------------------------------
+// --- port I/O
+// ---------------------------------------------------------------------------------------------------
 inline void out8(u16 port, u8 value) { asm volatile("outb %0, %1" ::"a"(value), "Nd"(port)); }
 inline void out16(u16 port, u16 value) { asm volatile("outw %0, %1" ::"a"(value), "Nd"(port)); }
 inline void out32(u16 port, u32 value) { asm volatile("outl %0, %1" ::"a"(value), "Nd"(port)); }
@@ -26,10 +27,19 @@ inline u32 in32(u16 port) {
     return value;
 }
 
-// --- model-specific registers -------------------------------------------------------------------------------------
+// --- model-specific registers
+// -------------------------------------------------------------------------------------
 enum class Msr : u32 {
-    ApicBase = 0x1B, MiscEnable = 0x1A0, Pat = 0x277, Efer = 0xC0000080, Star = 0xC0000081, Lstar = 0xC0000082,
-    Cstar = 0xC0000083, SyscallMask = 0xC0000084, FsBase = 0xC0000100, GsBase = 0xC0000101,
+    ApicBase = 0x1B,
+    MiscEnable = 0x1A0,
+    Pat = 0x277,
+    Efer = 0xC0000080,
+    Star = 0xC0000081,
+    Lstar = 0xC0000082,
+    Cstar = 0xC0000083,
+    SyscallMask = 0xC0000084,
+    FsBase = 0xC0000100,
+    GsBase = 0xC0000101,
     KernelGsBase = 0xC0000102,
 };
 inline u64 read_msr(Msr msr) {
@@ -38,17 +48,19 @@ inline u64 read_msr(Msr msr) {
     return (u64{high} << 32) | low;
 }
 inline void write_msr(Msr msr, u64 value) {
-    asm volatile("wrmsr" ::"c"(static_cast<u32>(msr)), "a"(static_cast<u32>(value)), "d"(static_cast<u32>(value >> 32))
+    asm volatile("wrmsr" ::"c"(static_cast<u32>(msr)), "a"(static_cast<u32>(value)),
+                 "d"(static_cast<u32>(value >> 32))
                  : "memory");
 }
 
-// --- control registers --------------------------------------------------------------------------------------------
-#define KERNEL_CONTROL_REGISTER(name, reg)                                                                             \
-    inline u64 read_##name() {                                                                                         \
-        u64 value;                                                                                                     \
-        asm volatile("mov %%" reg ", %0" : "=r"(value)::"memory");                                                     \
-        return value;                                                                                                  \
-    }                                                                                                                  \
+// --- control registers
+// --------------------------------------------------------------------------------------------
+#define KERNEL_CONTROL_REGISTER(name, reg)                                                                   \
+    inline u64 read_##name() {                                                                               \
+        u64 value;                                                                                           \
+        asm volatile("mov %%" reg ", %0" : "=r"(value)::"memory");                                           \
+        return value;                                                                                        \
+    }                                                                                                        \
     inline void write_##name(u64 value) { asm volatile("mov %0, %%" reg ::"r"(value) : "memory"); }
 KERNEL_CONTROL_REGISTER(cr0, "cr0")
 KERNEL_CONTROL_REGISTER(cr2, "cr2")
@@ -72,7 +84,8 @@ inline constexpr u64 CF = 1, Fixed = 2, TF = 1 << 8, IF = 1 << 9, DF = 1 << 10, 
                      RF = 1 << 16, AC = 1 << 18;
 }
 
-// --- interrupts and waiting -----------------------------------------------------------------------------------------
+// --- interrupts and waiting
+// -----------------------------------------------------------------------------------------
 inline u64 read_flags() {
     u64 value;
     asm volatile("pushfq; popq %0" : "=r"(value)::"memory");
@@ -101,7 +114,8 @@ inline u64 read_tsc() {
     return (u64{high} << 32) | low;
 }
 
-// --- CPUID (SDM 2A) ---------------------------------------------------------------------------------------------------
+// --- CPUID (SDM 2A)
+// ---------------------------------------------------------------------------------------------------
 struct Cpuid {
     u32 eax, ebx, ecx, edx;
 };

@@ -37,7 +37,8 @@ void identify_cpu() {
         u32 text[12];
         for (u32 i = 0; i < 3; i++) {
             Cpuid part = cpuid(0x80000002 + i);
-            text[i * 4] = part.eax, text[i * 4 + 1] = part.ebx, text[i * 4 + 2] = part.ecx, text[i * 4 + 3] = part.edx;
+            text[i * 4] = part.eax, text[i * 4 + 1] = part.ebx, text[i * 4 + 2] = part.ecx,
+                     text[i * 4 + 3] = part.edx;
         }
         memcpy(f.model_name, text, 48);
     }
@@ -64,34 +65,49 @@ void identify_cpu() {
     if (f.smap) bits |= cr4::SMAP;
     if (f.umip) bits |= cr4::UMIP;
     write_cr4(read_cr4() | bits);
-    pr_info("CPU0: %s %s(family: 0x%x, model: 0x%x, stepping: 0x%x)\n", f.vendor, f.model_name, f.family, f.model, f.stepping);
-    pr_info("NX (Execute Disable) protection: %s%s%s%s\n", f.nx ? "active" : "missing in CPU!", f.smep ? ", SMEP" : "",
-            f.smap ? ", SMAP" : "", f.umip ? ", UMIP" : "");
+    pr_info("CPU0: %s %s(family: 0x%x, model: 0x%x, stepping: 0x%x)\n", f.vendor, f.model_name, f.family,
+            f.model, f.stepping);
+    pr_info("NX (Execute Disable) protection: %s%s%s%s\n", f.nx ? "active" : "missing in CPU!",
+            f.smep ? ", SMEP" : "", f.smap ? ", SMAP" : "", f.umip ? ", UMIP" : "");
 }
 
 usize cpu_flags_text(char* out, usize capacity) {
     struct Flag {
-        const u32 CpuFeatures::*word;
+        const u32 CpuFeatures::* word;
         u8 bit;
         const char* name;
     };
     using F = CpuFeatures;
     static constexpr Flag flags[] = {
-        {&F::leaf1_edx, 0, "fpu"}, {&F::leaf1_edx, 1, "vme"}, {&F::leaf1_edx, 2, "de"}, {&F::leaf1_edx, 3, "pse"},
-        {&F::leaf1_edx, 4, "tsc"}, {&F::leaf1_edx, 5, "msr"}, {&F::leaf1_edx, 6, "pae"}, {&F::leaf1_edx, 7, "mce"},
-        {&F::leaf1_edx, 8, "cx8"}, {&F::leaf1_edx, 9, "apic"}, {&F::leaf1_edx, 11, "sep"}, {&F::leaf1_edx, 12, "mtrr"},
-        {&F::leaf1_edx, 13, "pge"}, {&F::leaf1_edx, 14, "mca"}, {&F::leaf1_edx, 15, "cmov"}, {&F::leaf1_edx, 16, "pat"},
-        {&F::leaf1_edx, 17, "pse36"}, {&F::leaf1_edx, 19, "clflush"}, {&F::leaf1_edx, 23, "mmx"}, {&F::leaf1_edx, 24, "fxsr"},
-        {&F::leaf1_edx, 25, "sse"}, {&F::leaf1_edx, 26, "sse2"}, {&F::leaf1_edx, 28, "ht"}, {&F::ext1_edx, 11, "syscall"},
-        {&F::ext1_edx, 20, "nx"}, {&F::ext1_edx, 26, "pdpe1gb"}, {&F::ext1_edx, 27, "rdtscp"}, {&F::ext1_edx, 29, "lm"},
-        {&F::leaf1_ecx, 0, "pni"}, {&F::leaf1_ecx, 1, "pclmulqdq"}, {&F::leaf1_ecx, 9, "ssse3"}, {&F::leaf1_ecx, 12, "fma"},
-        {&F::leaf1_ecx, 13, "cx16"}, {&F::leaf1_ecx, 17, "pcid"}, {&F::leaf1_ecx, 19, "sse4_1"}, {&F::leaf1_ecx, 20, "sse4_2"},
-        {&F::leaf1_ecx, 21, "x2apic"}, {&F::leaf1_ecx, 22, "movbe"}, {&F::leaf1_ecx, 23, "popcnt"},
-        {&F::leaf1_ecx, 24, "tsc_deadline_timer"}, {&F::leaf1_ecx, 25, "aes"}, {&F::leaf1_ecx, 26, "xsave"},
-        {&F::leaf1_ecx, 28, "avx"}, {&F::leaf1_ecx, 29, "f16c"}, {&F::leaf1_ecx, 30, "rdrand"}, {&F::leaf1_ecx, 31, "hypervisor"},
-        {&F::ext1_ecx, 0, "lahf_lm"}, {&F::ext1_ecx, 5, "abm"}, {&F::leaf7_ebx, 0, "fsgsbase"}, {&F::leaf7_ebx, 3, "bmi1"},
-        {&F::leaf7_ebx, 5, "avx2"}, {&F::leaf7_ebx, 7, "smep"}, {&F::leaf7_ebx, 8, "bmi2"}, {&F::leaf7_ebx, 9, "erms"},
-        {&F::leaf7_ebx, 10, "invpcid"}, {&F::leaf7_ebx, 20, "smap"}, {&F::leaf7_ecx, 2, "umip"}, {&F::leaf7_ecx, 3, "pku"},
+        {&F::leaf1_edx, 0, "fpu"},      {&F::leaf1_edx, 1, "vme"},
+        {&F::leaf1_edx, 2, "de"},       {&F::leaf1_edx, 3, "pse"},
+        {&F::leaf1_edx, 4, "tsc"},      {&F::leaf1_edx, 5, "msr"},
+        {&F::leaf1_edx, 6, "pae"},      {&F::leaf1_edx, 7, "mce"},
+        {&F::leaf1_edx, 8, "cx8"},      {&F::leaf1_edx, 9, "apic"},
+        {&F::leaf1_edx, 11, "sep"},     {&F::leaf1_edx, 12, "mtrr"},
+        {&F::leaf1_edx, 13, "pge"},     {&F::leaf1_edx, 14, "mca"},
+        {&F::leaf1_edx, 15, "cmov"},    {&F::leaf1_edx, 16, "pat"},
+        {&F::leaf1_edx, 17, "pse36"},   {&F::leaf1_edx, 19, "clflush"},
+        {&F::leaf1_edx, 23, "mmx"},     {&F::leaf1_edx, 24, "fxsr"},
+        {&F::leaf1_edx, 25, "sse"},     {&F::leaf1_edx, 26, "sse2"},
+        {&F::leaf1_edx, 28, "ht"},      {&F::ext1_edx, 11, "syscall"},
+        {&F::ext1_edx, 20, "nx"},       {&F::ext1_edx, 26, "pdpe1gb"},
+        {&F::ext1_edx, 27, "rdtscp"},   {&F::ext1_edx, 29, "lm"},
+        {&F::leaf1_ecx, 0, "pni"},      {&F::leaf1_ecx, 1, "pclmulqdq"},
+        {&F::leaf1_ecx, 9, "ssse3"},    {&F::leaf1_ecx, 12, "fma"},
+        {&F::leaf1_ecx, 13, "cx16"},    {&F::leaf1_ecx, 17, "pcid"},
+        {&F::leaf1_ecx, 19, "sse4_1"},  {&F::leaf1_ecx, 20, "sse4_2"},
+        {&F::leaf1_ecx, 21, "x2apic"},  {&F::leaf1_ecx, 22, "movbe"},
+        {&F::leaf1_ecx, 23, "popcnt"},  {&F::leaf1_ecx, 24, "tsc_deadline_timer"},
+        {&F::leaf1_ecx, 25, "aes"},     {&F::leaf1_ecx, 26, "xsave"},
+        {&F::leaf1_ecx, 28, "avx"},     {&F::leaf1_ecx, 29, "f16c"},
+        {&F::leaf1_ecx, 30, "rdrand"},  {&F::leaf1_ecx, 31, "hypervisor"},
+        {&F::ext1_ecx, 0, "lahf_lm"},   {&F::ext1_ecx, 5, "abm"},
+        {&F::leaf7_ebx, 0, "fsgsbase"}, {&F::leaf7_ebx, 3, "bmi1"},
+        {&F::leaf7_ebx, 5, "avx2"},     {&F::leaf7_ebx, 7, "smep"},
+        {&F::leaf7_ebx, 8, "bmi2"},     {&F::leaf7_ebx, 9, "erms"},
+        {&F::leaf7_ebx, 10, "invpcid"}, {&F::leaf7_ebx, 20, "smap"},
+        {&F::leaf7_ecx, 2, "umip"},     {&F::leaf7_ecx, 3, "pku"},
     };
     usize length = 0;
     for (const Flag& flag : flags) {

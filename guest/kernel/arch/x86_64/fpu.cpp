@@ -28,8 +28,9 @@ void initialise_fpu() {
         asm volatile("xsetbv" ::"c"(0), "a"(mask_low()), "d"(mask_high()));
         cpu_features.xsave_size = cpuid(0xd).ebx; // for what XCR0 enables now
         state_size = max<u32>(cpu_features.xsave_size, 576);
-        pr_info("x86/fpu: Enabled xstate features 0x%lx, context size is %lu bytes, using 'standard' format.\n",
-                cpu_features.xsave_mask, state_size);
+        pr_info(
+            "x86/fpu: Enabled xstate features 0x%lx, context size is %lu bytes, using 'standard' format.\n",
+            cpu_features.xsave_mask, state_size);
     } else {
         pr_info("x86/fpu: x87 FPU and SSE with FXSAVE, context size is %lu bytes\n", state_size);
     }
@@ -58,14 +59,18 @@ void copy_fpu_state(void* to, const void* from) { memcpy(to, from, state_size); 
 
 void save_fpu(Task* task) {
     if (!task->fpu) return;
-    if (cpu_features.xsave) asm volatile("xsave64 (%0)" ::"r"(task->fpu), "a"(mask_low()), "d"(mask_high()) : "memory");
-    else asm volatile("fxsave64 (%0)" ::"r"(task->fpu) : "memory");
+    if (cpu_features.xsave)
+        asm volatile("xsave64 (%0)" ::"r"(task->fpu), "a"(mask_low()), "d"(mask_high()) : "memory");
+    else
+        asm volatile("fxsave64 (%0)" ::"r"(task->fpu) : "memory");
 }
 
 void restore_fpu(Task* task) {
     if (!task->fpu) return;
-    if (cpu_features.xsave) asm volatile("xrstor64 (%0)" ::"r"(task->fpu), "a"(mask_low()), "d"(mask_high()) : "memory");
-    else asm volatile("fxrstor64 (%0)" ::"r"(task->fpu) : "memory");
+    if (cpu_features.xsave)
+        asm volatile("xrstor64 (%0)" ::"r"(task->fpu), "a"(mask_low()), "d"(mask_high()) : "memory");
+    else
+        asm volatile("fxrstor64 (%0)" ::"r"(task->fpu) : "memory");
 }
 
 void save_segment_bases(Task* task) {

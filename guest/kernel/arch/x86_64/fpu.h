@@ -1,4 +1,5 @@
-// The user's x87/SSE/AVX state, switched eagerly with each task (SDM 1 chapter 13). The kernel itself uses no FPU.
+// The user's x87/SSE/AVX state, switched eagerly with each task (SDM 1 chapter 13). The kernel itself uses no
+// FPU.
 #pragma once
 
 #include "lib/result.h"

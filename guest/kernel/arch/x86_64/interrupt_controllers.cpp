@@ -19,8 +19,8 @@ constinit u16 pic_mask = 0xffff;
 
 namespace lapic {
 constexpr u32 Id = 0x20, Version = 0x30, TaskPriority = 0x80, Eoi = 0xb0, Spurious = 0xf0,
-              ErrorStatus = 0x280, TimerLvt = 0x320, Lint0 = 0x350, Lint1 = 0x360, ErrorLvt = 0x370, InitialCount = 0x380,
-              CurrentCount = 0x390, Divide = 0x3e0;
+              ErrorStatus = 0x280, TimerLvt = 0x320, Lint0 = 0x350, Lint1 = 0x360, ErrorLvt = 0x370,
+              InitialCount = 0x380, CurrentCount = 0x390, Divide = 0x3e0;
 constexpr u32 Masked = 1 << 16, Periodic = 1 << 17;
 } // namespace lapic
 
@@ -88,8 +88,9 @@ void initialise_irq() {
     for (unsigned pin = 0; pin < io_apic_pins; pin++) write_io_apic(0x10 + pin * 2, 1 << 16);
     for (IrqLine& line : irq_lines)
         if (!line.chip) line.chip = "IO-APIC";
-    pr_info("IOAPIC[0]: apic_id %u, version %u, address %#lx, GSI %u-%u\n", acpi.io_apic_id, read_io_apic(1) & 0xff,
-            acpi.io_apic_address, acpi.io_apic_gsi_base, acpi.io_apic_gsi_base + io_apic_pins - 1);
+    pr_info("IOAPIC[0]: apic_id %u, version %u, address %#lx, GSI %u-%u\n", acpi.io_apic_id,
+            read_io_apic(1) & 0xff, acpi.io_apic_address, acpi.io_apic_gsi_base,
+            acpi.io_apic_gsi_base + io_apic_pins - 1);
 }
 
 void route_line(unsigned line, bool pci) {
@@ -140,8 +141,8 @@ void report_apic_error() {
     pr_err("APIC error on CPU%u: %02x\n", this_cpu().cpu, read_local_apic(lapic::ErrorStatus));
 }
 
-/// Periodic tick at HZ. The LAPIC timer's rate is the crystal's when CPUID 15h gives it (SDM 3A 10.5.4), but not every
-/// machine agrees, so it is measured: 1 ms against the TSC.
+/// Periodic tick at HZ. The LAPIC timer's rate is the crystal's when CPUID 15h gives it (SDM 3A 10.5.4), but
+/// not every machine agrees, so it is measured: 1 ms against the TSC.
 void initialise_tick() {
     if (using_apic()) {
         write_local_apic(lapic::Divide, 0b1011); // divide by 1

@@ -1,11 +1,13 @@
-// The interrupt controllers: 8259 pair, local APIC, IOAPIC (Intel 8259A data sheet, SDM 3A chapter 10, 82093AA).
+// The interrupt controllers: 8259 pair, local APIC, IOAPIC (Intel 8259A data sheet, SDM 3A chapter 10,
+// 82093AA).
 #pragma once
 
 #include "lib/types.h"
 
 namespace kernel {
 
-/// Programs the IOAPIC pin or unmasks the 8259 line. `pci`: level, active low; else as the MADT's override says.
+/// Programs the IOAPIC pin or unmasks the 8259 line. `pci`: level, active low; else as the MADT's override
+/// says.
 void route_line(unsigned line, bool pci);
 void end_of_interrupt(u8 vector);
 bool is_spurious_pic_interrupt(unsigned line);

@@ -5,7 +5,8 @@ extern "C" char trap_stubs[];
 
 namespace kernel {
 
-alignas(4096) [[gnu::section(".data..page_aligned")]] constinit InterruptGate interrupt_descriptor_table[256] = {};
+alignas(4096)
+    [[gnu::section(".data..page_aligned")]] constinit InterruptGate interrupt_descriptor_table[256] = {};
 
 namespace {
 

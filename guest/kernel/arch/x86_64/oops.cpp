@@ -1,4 +1,5 @@
-// Reports of the kernel's own faults: registers, code bytes, backtrace, panic — in the form that Linux prints them.
+// Reports of the kernel's own faults: registers, code bytes, backtrace, panic — in the form that Linux prints
+// them.
 #include "arch/x86_64/cpu.h"
 #include "arch/x86_64/acpi.h"
 #include "arch/x86_64/traps.h"
@@ -40,7 +41,8 @@ void show_registers(const TrapFrame& f) {
     pr_alert("RBP: %016lx R08: %016lx R09: %016lx\n", f.rbp, f.r8, f.r9);
     pr_alert("R10: %016lx R11: %016lx R12: %016lx\n", f.r10, f.r11, f.r12);
     pr_alert("R13: %016lx R14: %016lx R15: %016lx\n", f.r13, f.r14, f.r15);
-    pr_alert("FS:  %016lx GS:%016lx knlGS:%016lx\n", read_msr(Msr::FsBase), read_msr(Msr::GsBase), read_msr(Msr::KernelGsBase));
+    pr_alert("FS:  %016lx GS:%016lx knlGS:%016lx\n", read_msr(Msr::FsBase), read_msr(Msr::GsBase),
+             read_msr(Msr::KernelGsBase));
     pr_alert("CR2: %016lx CR3: %016lx CR4: %016lx\n", read_cr2(), read_cr3(), read_cr4());
 }
 
@@ -53,7 +55,8 @@ void show_backtrace(u64 rip, u64 rbp) {
         pr_alert(" %s\n", symbol);
         u64 pair[2];
         if (!rbp || (rbp & 7) || !copy_from_kernel_nofault(pair, rbp, sizeof pair)) break;
-        if (pair[0] && pair[0] <= rbp && depth > 2 && rbp - pair[0] > KernelStackSize) break; // frames only go up, but for IST
+        if (pair[0] && pair[0] <= rbp && depth > 2 && rbp - pair[0] > KernelStackSize)
+            break; // frames only go up, but for IST
         rbp = pair[0];
         rip = pair[1];
     }
@@ -89,8 +92,10 @@ void panic(const char* format, ...) {
     console_loglevel = 8;
     pr_emerg("Kernel panic - not syncing: %s\n", message);
     Task* task = current_task();
-    pr_emerg("CPU: %u PID: %d Comm: %s Not tainted Vitrine 0.1\n", current_cpu(), task ? task->pid : -1, task ? task->comm : "?");
-    show_backtrace(reinterpret_cast<u64>(__builtin_return_address(0)), *static_cast<u64*>(__builtin_frame_address(0)));
+    pr_emerg("CPU: %u PID: %d Comm: %s Not tainted Vitrine 0.1\n", current_cpu(), task ? task->pid : -1,
+             task ? task->comm : "?");
+    show_backtrace(reinterpret_cast<u64>(__builtin_return_address(0)),
+                   *static_cast<u64*>(__builtin_frame_address(0)));
     pr_emerg("---[ end Kernel panic - not syncing: %s ]---\n", message);
     machine_halt();
 }

@@ -39,26 +39,28 @@ void load_segments(unsigned cpu) {
     gdt[5] = 0x00cf'f300'0000'ffff; // user data
     gdt[6] = 0x00af'fb00'0000'ffff; // 64-bit user code
     gdt[7] = 0;
-    gdt[8] = limit | (tss & 0xff'ffff) << 16 | u64{0x89} << 40 | (tss >> 24 & 0xff) << 56; // available 64-bit TSS
+    gdt[8] =
+        limit | (tss & 0xff'ffff) << 16 | u64{0x89} << 40 | (tss >> 24 & 0xff) << 56; // available 64-bit TSS
     gdt[9] = tss >> 32;
 
     DescriptorTableRegister gdtr{sizeof(block.gdt) - 1, reinterpret_cast<u64>(gdt)};
-    asm volatile("lgdt %0\n\t"
-                 "pushq %1\n\t"
-                 "leaq 1f(%%rip), %%rax\n\t"
-                 "pushq %%rax\n\t"
-                 "lretq\n"
-                 "1:\n\t"
-                 "movl %2, %%eax\n\t"
-                 "movl %%eax, %%ds\n\t"
-                 "movl %%eax, %%es\n\t"
-                 "movl %%eax, %%ss\n\t"
-                 "xorl %%eax, %%eax\n\t"
-                 "movl %%eax, %%fs\n\t"
-                 "movl %%eax, %%gs\n\t" // clears GS base too: it is written again below, before anything uses it
-                 :
-                 : "m"(gdtr), "i"(KernelCode), "i"(KernelData)
-                 : "rax", "memory");
+    asm volatile(
+        "lgdt %0\n\t"
+        "pushq %1\n\t"
+        "leaq 1f(%%rip), %%rax\n\t"
+        "pushq %%rax\n\t"
+        "lretq\n"
+        "1:\n\t"
+        "movl %2, %%eax\n\t"
+        "movl %%eax, %%ds\n\t"
+        "movl %%eax, %%es\n\t"
+        "movl %%eax, %%ss\n\t"
+        "xorl %%eax, %%eax\n\t"
+        "movl %%eax, %%fs\n\t"
+        "movl %%eax, %%gs\n\t" // clears GS base too: it is written again below, before anything uses it
+        :
+        : "m"(gdtr), "i"(KernelCode), "i"(KernelData)
+        : "rax", "memory");
     write_msr(Msr::GsBase, reinterpret_cast<u64>(&block));
     write_msr(Msr::KernelGsBase, 0);
     asm volatile("ltr %w0" ::"r"(TssSelector));

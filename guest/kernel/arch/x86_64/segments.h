@@ -1,8 +1,8 @@
 // GDT, TSS and the per-CPU block that GS points at in kernel mode (SDM 3A chapters 3.4.5 and 8.7).
 //
-// Invariants: GS base is the running CPU's PerCpu whenever C++ code runs; PerCpu::current is the running task;
-// kernel_stack_top (and TSS.rsp0) is the top of its kernel stack. The order of the selectors follows from SYSCALL and
-// SYSRET (SDM 2B): user data = user base + 8, user code = user base + 16.
+// Invariants: GS base is the running CPU's PerCpu whenever C++ code runs; PerCpu::current is the running
+// task; kernel_stack_top (and TSS.rsp0) is the top of its kernel stack. The order of the selectors follows
+// from SYSCALL and SYSRET (SDM 2B): user data = user base + 8, user code = user base + 16.
 #pragma once
 
 #include "lib/types.h"
@@ -33,10 +33,10 @@ inline constexpr unsigned InterruptStackCount = 4;
 inline constexpr u64 InterruptStackSize = 8 * KiB;
 
 struct alignas(64) PerCpu {
-    PerCpu* self;         // entry.S and current_task() rely on the first four
+    PerCpu* self; // entry.S and current_task() rely on the first four
     Task* current;
     u64 kernel_stack_top;
-    u64 user_rsp;         ///< scratch of the SYSCALL entry
+    u64 user_rsp; ///< scratch of the SYSCALL entry
     u32 cpu;
     u32 apic_id;
     u32 softirq_pending;

@@ -1,5 +1,5 @@
-// What the entry code (entry.S) leaves on the kernel stack: Linux's pt_regs plus the vector. The assembly relies on
-// these offsets.
+// What the entry code (entry.S) leaves on the kernel stack: Linux's pt_regs plus the vector. The assembly
+// relies on these offsets.
 #pragma once
 
 #include "lib/types.h"

@@ -21,14 +21,37 @@ struct ExceptionInfo {
 };
 
 constexpr ExceptionInfo exceptions[32] = {
-    {"divide error", SIGFPE}, {"debug", SIGTRAP}, {"NMI", 0}, {"int3", SIGTRAP}, {"overflow", SIGSEGV},
-    {"bounds", SIGSEGV}, {"invalid opcode", SIGILL}, {"device not available", SIGFPE}, {"double fault", 0},
-    {"coprocessor segment overrun", SIGFPE}, {"invalid TSS", SIGSEGV}, {"segment not present", SIGBUS},
-    {"stack segment", SIGBUS}, {"general protection fault", SIGSEGV}, {"page fault", SIGSEGV}, {"reserved", SIGILL},
-    {"x87 FPU error", SIGFPE}, {"alignment check", SIGBUS}, {"machine check", 0}, {"SIMD exception", SIGFPE},
-    {"virtualization exception", SIGSEGV}, {"control protection", SIGSEGV}, {"exception 22", SIGILL},
-    {"exception 23", SIGILL}, {"exception 24", SIGILL}, {"exception 25", SIGILL}, {"exception 26", SIGILL},
-    {"exception 27", SIGILL}, {"exception 28", SIGILL}, {"exception 29", SIGILL}, {"exception 30", SIGILL},
+    {"divide error", SIGFPE},
+    {"debug", SIGTRAP},
+    {"NMI", 0},
+    {"int3", SIGTRAP},
+    {"overflow", SIGSEGV},
+    {"bounds", SIGSEGV},
+    {"invalid opcode", SIGILL},
+    {"device not available", SIGFPE},
+    {"double fault", 0},
+    {"coprocessor segment overrun", SIGFPE},
+    {"invalid TSS", SIGSEGV},
+    {"segment not present", SIGBUS},
+    {"stack segment", SIGBUS},
+    {"general protection fault", SIGSEGV},
+    {"page fault", SIGSEGV},
+    {"reserved", SIGILL},
+    {"x87 FPU error", SIGFPE},
+    {"alignment check", SIGBUS},
+    {"machine check", 0},
+    {"SIMD exception", SIGFPE},
+    {"virtualization exception", SIGSEGV},
+    {"control protection", SIGSEGV},
+    {"exception 22", SIGILL},
+    {"exception 23", SIGILL},
+    {"exception 24", SIGILL},
+    {"exception 25", SIGILL},
+    {"exception 26", SIGILL},
+    {"exception 27", SIGILL},
+    {"exception 28", SIGILL},
+    {"exception 29", SIGILL},
+    {"exception 30", SIGILL},
     {"exception 31", SIGILL},
 };
 
@@ -37,11 +60,11 @@ const char* exception_name(u64 vector) { return vector < 32 ? exceptions[vector]
 void report_user_fault(const TrapFrame& frame, u64 address, bool page_fault) {
     Task* task = current_task();
     if (page_fault)
-        pr_info("%s[%d]: segfault at %lx ip %016lx sp %016lx error %lx\n", task->comm, task->pid, address, frame.rip, frame.rsp,
-                frame.error_code);
+        pr_info("%s[%d]: segfault at %lx ip %016lx sp %016lx error %lx\n", task->comm, task->pid, address,
+                frame.rip, frame.rsp, frame.error_code);
     else
-        pr_info("traps: %s[%d] trap %s ip:%lx sp:%lx error:%lx\n", task->comm, task->pid, exception_name(frame.vector), frame.rip,
-                frame.rsp, frame.error_code);
+        pr_info("traps: %s[%d] trap %s ip:%lx sp:%lx error:%lx\n", task->comm, task->pid,
+                exception_name(frame.vector), frame.rip, frame.rsp, frame.error_code);
 }
 
 void generic_exception(TrapFrame& frame) {
@@ -79,9 +102,14 @@ void page_fault_exception(TrapFrame& frame) {
         if (user) {
             task->trap_number = 14;
             task->trap_address = address;
-            if (outcome == FaultOutcome::OutOfMemory) pr_err("Out of memory: Killed process %d (%s)\n", task->pid, task->comm);
-            else report_user_fault(frame, address, true);
-            force_signal(task, outcome == FaultOutcome::OutOfMemory ? SIGKILL : outcome == FaultOutcome::BusError ? SIGBUS : SIGSEGV,
+            if (outcome == FaultOutcome::OutOfMemory)
+                pr_err("Out of memory: Killed process %d (%s)\n", task->pid, task->comm);
+            else
+                report_user_fault(frame, address, true);
+            force_signal(task,
+                         outcome == FaultOutcome::OutOfMemory ? SIGKILL
+                         : outcome == FaultOutcome::BusError  ? SIGBUS
+                                                              : SIGSEGV,
                          address);
             disable_interrupts();
             return;
@@ -99,15 +127,22 @@ void page_fault_exception(TrapFrame& frame) {
         return;
     }
     bust_console_lock();
-    if (address < PageSize) pr_alert("BUG: kernel NULL pointer dereference, address: %016lx\n", address);
-    else pr_alert("BUG: unable to handle page fault for address: %016lx\n", address);
+    if (address < PageSize)
+        pr_alert("BUG: kernel NULL pointer dereference, address: %016lx\n", address);
+    else
+        pr_alert("BUG: unable to handle page fault for address: %016lx\n", address);
     pr_alert("#PF: %s %s in kernel mode\n", "supervisor",
-             frame.error_code & 16 ? "instruction fetch" : frame.error_code & 2 ? "write access" : "read access");
-    pr_alert("#PF: error_code(0x%04lx) - %s\n", frame.error_code, frame.error_code & 1 ? "permissions violation" : "not-present page");
-    PageWalk walk = walk_page_tables(read_cr3(), address, [](u64 physical) { return *physical_to<u64>(physical); });
+             frame.error_code & 16  ? "instruction fetch"
+             : frame.error_code & 2 ? "write access"
+                                    : "read access");
+    pr_alert("#PF: error_code(0x%04lx) - %s\n", frame.error_code,
+             frame.error_code & 1 ? "permissions violation" : "not-present page");
+    PageWalk walk =
+        walk_page_tables(read_cr3(), address, [](u64 physical) { return *physical_to<u64>(physical); });
     static constexpr const char* names[] = {"PGD", "PUD", "PMD", "PTE"};
     pr_alert("%s %lx", names[0], walk.entries[0]);
-    for (unsigned level = 1; level < walk.levels; level++) pr_cont(" %s %lx", names[level], walk.entries[level]);
+    for (unsigned level = 1; level < walk.levels; level++)
+        pr_cont(" %s %lx", names[level], walk.entries[level]);
     pr_cont("\n");
     oops("page fault", frame);
 }
@@ -129,13 +164,15 @@ void early_exception(TrapFrame& frame) {
 } // namespace
 
 void initialise_early_traps() {
-    for (unsigned vector = 0; vector < 32; vector++) set_trap_handler(static_cast<u8>(vector), early_exception);
+    for (unsigned vector = 0; vector < 32; vector++)
+        set_trap_handler(static_cast<u8>(vector), early_exception);
     set_trap_handler(14, early_page_fault);
     load_early_interrupt_table();
 }
 
 void initialise_traps() {
-    for (unsigned vector = 0; vector < 32; vector++) set_trap_handler(static_cast<u8>(vector), generic_exception);
+    for (unsigned vector = 0; vector < 32; vector++)
+        set_trap_handler(static_cast<u8>(vector), generic_exception);
     set_trap_handler(14, page_fault_exception);
     load_segments(0);
     load_interrupt_table();
@@ -143,9 +180,13 @@ void initialise_traps() {
 
 /// entry.S: everything but the IST vectors. Interrupts are off on entry and on return.
 extern "C" void trap_dispatch(TrapFrame* frame) {
-    if (frame->vector >= FirstIrqVector) handle_interrupt(*frame);
-    else if (TrapHandler handler = frame->vector < 32 ? trap_handler(static_cast<u8>(frame->vector)) : nullptr) handler(*frame);
-    else pr_err("unexpected vector %lu\n", frame->vector);
+    if (frame->vector >= FirstIrqVector)
+        handle_interrupt(*frame);
+    else if (TrapHandler handler =
+                 frame->vector < 32 ? trap_handler(static_cast<u8>(frame->vector)) : nullptr)
+        handler(*frame);
+    else
+        pr_err("unexpected vector %lu\n", frame->vector);
 
     if (frame->from_user()) {
         exit_to_user_mode(frame);

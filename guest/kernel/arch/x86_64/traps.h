@@ -1,4 +1,5 @@
-// Exceptions (SDM 3A chapter 6): page faults go to the memory manager, user errors become signals, kernel errors oops.
+// Exceptions (SDM 3A chapter 6): page faults go to the memory manager, user errors become signals, kernel
+// errors oops.
 #pragma once
 
 #include "arch/x86_64/trap_frame.h"

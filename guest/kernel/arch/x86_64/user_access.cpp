@@ -14,8 +14,9 @@ struct ExceptionEntry {
 };
 extern "C" const ExceptionEntry __start_ex_table[], __stop_ex_table[];
 
-#define EXCEPTION_ENTRY(from, to)                                                                                      \
-    ".pushsection __ex_table, \"a\"\n\t.balign 4\n\t.long " from " - .\n\t.long " to " - .\n\t.popsection\n\t"
+#define EXCEPTION_ENTRY(from, to)                                                                            \
+    ".pushsection __ex_table, \"a\"\n\t.balign 4\n\t.long " from " - .\n\t.long " to " - "                   \
+    ".\n\t.popsection\n\t"
 
 /// Bytes not copied.
 usize copy_bytes(void* to, const void* from, usize size) {
@@ -38,7 +39,9 @@ usize copy_bytes(void* to, const void* from, usize size) {
 
 u64 find_exception_fixup(u64 rip) {
     for (const ExceptionEntry* entry = __start_ex_table; entry < __stop_ex_table; entry++)
-        if (reinterpret_cast<u64>(&entry->instruction) + static_cast<u64>(static_cast<i64>(entry->instruction)) == rip)
+        if (reinterpret_cast<u64>(&entry->instruction) +
+                static_cast<u64>(static_cast<i64>(entry->instruction)) ==
+            rip)
             return reinterpret_cast<u64>(&entry->fixup) + static_cast<u64>(static_cast<i64>(entry->fixup));
     return 0;
 }
@@ -58,7 +61,10 @@ Result<void> copy_to_user(u64 to, const void* from, usize size) {
 Result<void> clear_user(u64 to, usize size) {
     if (!is_user_range(to, size)) return Errno::EFAULT;
     if (cpu_features.smap) asm volatile("stac" ::: "memory");
-    asm volatile("1: rep stosb\n2:\n\t" EXCEPTION_ENTRY("1b", "2b") : "+D"(to), "+c"(size) : "a"(0) : "memory");
+    asm volatile("1: rep stosb\n2:\n\t" EXCEPTION_ENTRY("1b", "2b")
+                 : "+D"(to), "+c"(size)
+                 : "a"(0)
+                 : "memory");
     if (cpu_features.smap) asm volatile("clac" ::: "memory");
     if (size) return Errno::EFAULT;
     return {};

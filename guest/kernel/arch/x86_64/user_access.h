@@ -1,5 +1,5 @@
-// Reading and writing user memory from the kernel. A fault that cannot be resolved does not oops: the exception table
-// (__ex_table, pairs of relative addresses: instruction, fix-up) sends it to the error path.
+// Reading and writing user memory from the kernel. A fault that cannot be resolved does not oops: the
+// exception table (__ex_table, pairs of relative addresses: instruction, fix-up) sends it to the error path.
 //
 // With SMAP, user memory is reachable only between STAC and CLAC (SDM 3A 4.6).
 #pragma once
@@ -9,7 +9,9 @@
 
 namespace kernel {
 
-constexpr bool is_user_range(u64 address, u64 size) { return address <= UserEnd && size <= UserEnd - address; }
+constexpr bool is_user_range(u64 address, u64 size) {
+    return address <= UserEnd && size <= UserEnd - address;
+}
 
 Result<void> copy_from_user(void* to, u64 from, usize size);
 Result<void> copy_to_user(u64 to, const void* from, usize size);
@@ -23,7 +25,9 @@ template <typename T> Result<T> get_user(u64 from) {
     if (!copied.ok()) return copied.error();
     return value;
 }
-template <typename T> Result<void> put_user(u64 to, const T& value) { return copy_to_user(to, &value, sizeof value); }
+template <typename T> Result<void> put_user(u64 to, const T& value) {
+    return copy_to_user(to, &value, sizeof value);
+}
 
 /// Copies kernel memory that may not be mapped (oops reports); false when it is not.
 bool copy_from_kernel_nofault(void* to, u64 from, usize size);

@@ -1,7 +1,8 @@
-// LZ4 frames with 4-byte-length dependent or independent blocks ("LZ4 Frame format description" 1.6.3, "LZ4 Block format").
+// LZ4 frames with 4-byte-length dependent or independent blocks ("LZ4 Frame format description" 1.6.3, "LZ4
+// Block format").
 //
-// Invariants: reads only [input, input + input_size), writes only [output, output + output_size); every length is checked
-// before it is used. The frame's content checksum (xxHash-32) is verified when present.
+// Invariants: reads only [input, input + input_size), writes only [output, output + output_size); every
+// length is checked before it is used. The frame's content checksum (xxHash-32) is verified when present.
 #include "guest/kernel/boot/compressed/decompressor.h"
 
 namespace vitrine::boot {
@@ -9,28 +10,24 @@ namespace {
 
 constexpr U32 FrameMagic = 0x184d2204;
 
-U32 read32(const U8* at)
-{
+U32 read32(const U8* at) {
     U32 value;
     __builtin_memcpy(&value, at, 4);
     return value;
 }
-U64 read64(const U8* at)
-{
+U64 read64(const U8* at) {
     U64 value;
     __builtin_memcpy(&value, at, 8);
     return value;
 }
-void copy8(U8* to, const U8* from)
-{
+void copy8(U8* to, const U8* from) {
     const U64 word = read64(from);
     __builtin_memcpy(to, &word, 8);
 }
 
 // xxHash-32, seed 0. Four lanes of 32 bits over 16-byte stripes.
 U32 rotate(U32 value, unsigned by) { return value << by | value >> (32 - by); }
-U32 xxhash32(const U8* at, U64 size)
-{
+U32 xxhash32(const U8* at, U64 size) {
     constexpr U32 p1 = 2654435761, p2 = 2246822519, p3 = 3266489917, p4 = 668265263, p5 = 374761393;
     const U8* end = at + size;
     U32 hash;
@@ -53,11 +50,11 @@ U32 xxhash32(const U8* at, U64 size)
     return hash ^ hash >> 16;
 }
 
-/// Decodes one block; `window` is the output's first byte (matches may reach back to it). Returns the new end of output, or
-/// null when the block is malformed.
-U8* decode_block(const U8* in, const U8* in_end, U8* window, U8* out, U8* out_end)
-{
-    // A sequence: token, literal length, literals, offset, match length. The last one ends after its literals.
+/// Decodes one block; `window` is the output's first byte (matches may reach back to it). Returns the new end
+/// of output, or null when the block is malformed.
+U8* decode_block(const U8* in, const U8* in_end, U8* window, U8* out, U8* out_end) {
+    // A sequence: token, literal length, literals, offset, match length. The last one ends after its
+    // literals.
     while (in < in_end) {
         const U8 token = *in++;
         U64 literals = token >> 4;
@@ -68,7 +65,8 @@ U8* decode_block(const U8* in, const U8* in_end, U8* window, U8* out, U8* out_en
                 literals += more = *in++;
             } while (more == 255);
         }
-        if (literals > static_cast<U64>(in_end - in) || literals > static_cast<U64>(out_end - out)) return nullptr;
+        if (literals > static_cast<U64>(in_end - in) || literals > static_cast<U64>(out_end - out))
+            return nullptr;
         if (literals <= 16 && in_end - in >= 16 && out_end - out >= 16) {
             copy8(out, in); // copying too much is cheap, and overwritten next
             copy8(out + 8, in + 8);
@@ -89,7 +87,9 @@ U8* decode_block(const U8* in, const U8* in_end, U8* window, U8* out, U8* out_en
                 length += more = *in++;
             } while (more == 255);
         }
-        if (offset == 0 || offset > static_cast<U64>(out - window) || length > static_cast<U64>(out_end - out)) return nullptr;
+        if (offset == 0 || offset > static_cast<U64>(out - window) ||
+            length > static_cast<U64>(out_end - out))
+            return nullptr;
         const U8* from = out - offset;
         if (offset >= 8 && static_cast<U64>(out_end - out) >= length + 8) {
             U8* to = out;
@@ -110,8 +110,7 @@ U8* decode_block(const U8* in, const U8* in_end, U8* window, U8* out, U8* out_en
 
 } // namespace
 
-const char* lz4_decode_frame(const U8* input, U64 input_size, U8* output, U64 output_size)
-{
+const char* lz4_decode_frame(const U8* input, U64 input_size, U8* output, U64 output_size) {
     const U8* in = input;
     const U8* const in_end = input + input_size;
     U8* out = output;
@@ -139,7 +138,8 @@ const char* lz4_decode_frame(const U8* input, U64 input_size, U8* output, U64 ou
         const U32 size = word & 0x7fffffff;
         if (size > left()) return "the compressed kernel is truncated";
         if (word & 0x80000000) {
-            if (size > static_cast<U64>(out_end - out)) return "the compressed kernel does not fit its noted size";
+            if (size > static_cast<U64>(out_end - out))
+                return "the compressed kernel does not fit its noted size";
             memcpy(out, in, size);
             out += size;
         } else {

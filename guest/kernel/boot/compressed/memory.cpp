@@ -3,8 +3,7 @@
 
 namespace vitrine::boot {
 
-extern "C" void* memcpy(void* to, const void* from, unsigned long size) noexcept
-{
+extern "C" void* memcpy(void* to, const void* from, unsigned long size) noexcept {
     void* start = to;
     unsigned long words = size / 8, rest = size % 8;
     asm volatile("rep movsq" : "+D"(to), "+S"(from), "+c"(words) : : "memory");
@@ -12,8 +11,7 @@ extern "C" void* memcpy(void* to, const void* from, unsigned long size) noexcept
     return start;
 }
 
-extern "C" void* memset(void* to, int value, unsigned long size) noexcept
-{
+extern "C" void* memset(void* to, int value, unsigned long size) noexcept {
     void* start = to;
     unsigned long words = size / 8, rest = size % 8;
     const U64 pattern = 0x0101010101010101 * static_cast<U8>(value);
@@ -22,9 +20,9 @@ extern "C" void* memset(void* to, int value, unsigned long size) noexcept
     return start;
 }
 
-// Six pages: PML4, PDPT, four directories of 2 MiB pages (Intel SDM 3A 4.5). Called from head.S before .bss is cleared.
-extern "C" U64 build_identity_map(U64* tables)
-{
+// Six pages: PML4, PDPT, four directories of 2 MiB pages (Intel SDM 3A 4.5). Called from head.S before .bss
+// is cleared.
+extern "C" U64 build_identity_map(U64* tables) {
     constexpr U64 present_writable = 3, large = 0x80;
     const U64 base = reinterpret_cast<U64>(tables);
     memset(tables, 0, 2 * 4096);

@@ -4,29 +4,28 @@
 
 namespace vitrine::boot {
 
-BiosRegisters clear_registers()
-{
+BiosRegisters clear_registers() {
     BiosRegisters registers{};
     registers.ds = registers.es = data_segment();
     registers.eflags = 0x202;
     return registers;
 }
 
-void print(const char* text)
-{
+void print(const char* text) {
     for (; *text; ++text) {
         BiosRegisters registers = clear_registers();
         registers.eax = 0x0e00 | static_cast<U8>(*text);
         registers.ebx = 7;
         bios_call(0x10, &registers, &registers);
-        // Firmware seldom echoes on the serial line; a headless machine has nothing else to read. Bounded wait.
-        for (unsigned spin = 0; spin < 10000 && !(in8(0x3fd) & 0x20); ++spin) {}
+        // Firmware seldom echoes on the serial line; a headless machine has nothing else to read. Bounded
+        // wait.
+        for (unsigned spin = 0; spin < 10000 && !(in8(0x3fd) & 0x20); ++spin) {
+        }
         out8(0x3f8, static_cast<U8>(*text));
     }
 }
 
-void die(const char* why)
-{
+void die(const char* why) {
     out8(0x80, vitrine::roms::post::FatalSetup);
     print("Kernel set-up: ");
     print(why);
@@ -34,10 +33,9 @@ void die(const char* why)
     for (;;) asm volatile("cli; hlt");
 }
 
-// A20 is open when FFFF:0510 (1 MiB + 500h) is not the same memory as 0000:0500... we use the INT 80h vector's slot, free in
-// real mode, and write different values because equal contents alone prove nothing.
-static bool a20_is_open()
-{
+// A20 is open when FFFF:0510 (1 MiB + 500h) is not the same memory as 0000:0500... we use the INT 80h
+// vector's slot, free in real mode, and write different values because equal contents alone prove nothing.
+static bool a20_is_open() {
     constexpr U16 slot = 0x80 * 4;
     const U32 saved = far_read32(0, slot);
     U32 probe = saved;
@@ -51,13 +49,12 @@ static bool a20_is_open()
     return open;
 }
 
-static void wait_keyboard_controller()
-{
-    for (unsigned spin = 0; spin < 100000 && (in8(0x64) & 2); ++spin) {}
+static void wait_keyboard_controller() {
+    for (unsigned spin = 0; spin < 100000 && (in8(0x64) & 2); ++spin) {
+    }
 }
 
-bool enable_a20()
-{
+bool enable_a20() {
     if (a20_is_open()) return true;
     BiosRegisters registers = clear_registers();
     registers.eax = 0x2401;
@@ -75,8 +72,7 @@ bool enable_a20()
     return a20_is_open();
 }
 
-unsigned read_memory_map(BootParams& params)
-{
+unsigned read_memory_map(BootParams& params) {
     constexpr U32 Smap = 0x534d4150;
     static E820Entry buffer;
     unsigned count = 0;
@@ -106,8 +102,7 @@ unsigned read_memory_map(BootParams& params)
     return count;
 }
 
-void read_video_state(ScreenInfo& screen)
-{
+void read_video_state(ScreenInfo& screen) {
     BiosRegisters registers = clear_registers();
     registers.eax = 0x0f00;
     bios_call(0x10, &registers, &registers);
@@ -147,16 +142,15 @@ void read_video_state(ScreenInfo& screen)
     screen.character_height = static_cast<U16>(far_read8(0x40, 0x85) | far_read8(0x40, 0x86) << 8);
 }
 
-static void cpuid(U32 leaf, U32& a, U32& b, U32& c, U32& d)
-{
+static void cpuid(U32 leaf, U32& a, U32& b, U32& c, U32& d) {
     asm volatile("cpuid" : "=a"(a), "=b"(b), "=c"(c), "=d"(d) : "a"(leaf), "c"(0));
 }
 
-const char* missing_processor_feature()
-{
+const char* missing_processor_feature() {
     U32 before, after;
-    asm volatile("pushfl; popl %0; movl %0, %1; xorl $0x200000, %1; pushl %1; popfl; pushfl; popl %1; pushl %0; popfl"
-                 : "=&r"(before), "=&r"(after));
+    asm volatile(
+        "pushfl; popl %0; movl %0, %1; xorl $0x200000, %1; pushl %1; popfl; pushfl; popl %1; pushl %0; popfl"
+        : "=&r"(before), "=&r"(after));
     if (((before ^ after) & 0x200000) == 0) return "the processor has no CPUID";
     U32 a, b, c, d;
     cpuid(1, a, b, c, d);

@@ -1,6 +1,7 @@
 // The set-up's view of real-mode hardware: BIOS calls, ports, far memory.
 //
-// Invariants: all code is compiled for 16-bit mode with DS = ES = SS = CS; a pointer is an offset in that segment.
+// Invariants: all code is compiled for 16-bit mode with DS = ES = SS = CS; a pointer is an offset in that
+// segment.
 #pragma once
 #include "guest/kernel/boot/boot_params.h"
 
@@ -21,33 +22,37 @@ extern "C" [[gnu::regparm(3)]] void bios_call(U8 vector, const BiosRegisters* in
 BiosRegisters clear_registers();
 
 inline void out8(U16 port, U8 value) { asm volatile("outb %0, %1" : : "a"(value), "Nd"(port)); }
-inline U8 in8(U16 port)
-{
+inline U8 in8(U16 port) {
     U8 value;
     asm volatile("inb %1, %0" : "=a"(value) : "Nd"(port));
     return value;
 }
-inline U16 data_segment()
-{
+inline U16 data_segment() {
     U16 value;
     asm volatile("movw %%ds, %0" : "=r"(value));
     return value;
 }
-inline U8 far_read8(U16 segment, U16 offset)
-{
+inline U8 far_read8(U16 segment, U16 offset) {
     U8 value;
-    asm volatile("movw %1, %%fs; movb %%fs:(%2), %0" : "=q"(value) : "r"(segment), "r"((U32)offset) : "memory");
+    asm volatile("movw %1, %%fs; movb %%fs:(%2), %0"
+                 : "=q"(value)
+                 : "r"(segment), "r"((U32)offset)
+                 : "memory");
     return value;
 }
-inline U32 far_read32(U16 segment, U16 offset)
-{
+inline U32 far_read32(U16 segment, U16 offset) {
     U32 value;
-    asm volatile("movw %1, %%fs; movl %%fs:(%2), %0" : "=r"(value) : "r"(segment), "r"((U32)offset) : "memory");
+    asm volatile("movw %1, %%fs; movl %%fs:(%2), %0"
+                 : "=r"(value)
+                 : "r"(segment), "r"((U32)offset)
+                 : "memory");
     return value;
 }
-inline void far_write32(U16 segment, U16 offset, U32 value)
-{
-    asm volatile("movw %0, %%fs; movl %1, %%fs:(%2)" : : "r"(segment), "r"(value), "r"((U32)offset) : "memory");
+inline void far_write32(U16 segment, U16 offset, U32 value) {
+    asm volatile("movw %0, %%fs; movl %1, %%fs:(%2)"
+                 :
+                 : "r"(segment), "r"(value), "r"((U32)offset)
+                 : "memory");
 }
 
 void print(const char* text);

@@ -9,8 +9,7 @@ namespace post = vitrine::roms::post;
 extern "C" SetupHeader setup_header; // header.S, filled in by the boot loader
 static BootParams params;
 
-extern "C" [[noreturn]] void setup_main()
-{
+extern "C" [[noreturn]] void setup_main() {
     out8(0x80, post::SetupStart);
     params.header = setup_header;
 
@@ -32,14 +31,12 @@ extern "C" [[noreturn]] void setup_main()
 }
 
 // The compiler may call these for structure copies.
-extern "C" void* memcpy(void* to, const void* from, U32 size)
-{
+extern "C" void* memcpy(void* to, const void* from, U32 size) {
     void* start = to;
     asm volatile("rep movsb (%%esi), (%%edi)" : "+D"(to), "+S"(from), "+c"(size) : : "memory");
     return start;
 }
-extern "C" void* memset(void* to, int value, U32 size)
-{
+extern "C" void* memset(void* to, int value, U32 size) {
     void* start = to;
     asm volatile("rep stosb %%al, (%%edi)" : "+D"(to), "+c"(size) : "a"(value) : "memory");
     return start;

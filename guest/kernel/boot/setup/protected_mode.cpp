@@ -7,8 +7,7 @@ extern "C" [[noreturn, gnu::regparm(3)]] void enter_code32(U32 entry, U32 params
 
 // The protocol fixes __BOOT_CS = 10h and __BOOT_DS = 18h: flat 4 GiB segments.
 [[gnu::aligned(16)]] static const U64 gdt[] = {
-    0,
-    0,
+    0, 0,
     0x00cf9b000000ffff, // code, 32 bit, read and execute
     0x00cf93000000ffff, // data, read and write
 };
@@ -18,10 +17,10 @@ struct [[gnu::packed]] TableRegister {
     U32 base;
 };
 
-void enter_protected_mode(BootParams& params)
-{
+void enter_protected_mode(BootParams& params) {
     const U32 base = static_cast<U32>(data_segment()) << 4;
-    // The hook is for loaders that leave the machine in a strange state; without one, interrupts and NMI go off here.
+    // The hook is for loaders that leave the machine in a strange state; without one, interrupts and NMI go
+    // off here.
     asm volatile("cli");
     out8(0x70, 0x80);
     (void)in8(0x71);

@@ -1,4 +1,5 @@
-// Device nodes: null, zero, full, random, urandom, kmsg, the terminals, and every block device. See devtmpfs.h.
+// Device nodes: null, zero, full, random, urandom, kmsg, the terminals, and every block device. See
+// devtmpfs.h.
 #include "fs/dev/devtmpfs.h"
 
 #include "block/block.h"
@@ -43,7 +44,9 @@ struct RandomInode final : DeviceInode {
         }
         return buffer.size;
     }
-    Result<usize> write(File&, IoBuffer buffer, u64) override { return buffer.size; } // entropy is not collected
+    Result<usize> write(File&, IoBuffer buffer, u64) override {
+        return buffer.size;
+    } // entropy is not collected
 };
 /// Reads give the log from where the file stands; writes add a line.
 struct KmsgInode final : DeviceInode {
@@ -134,7 +137,8 @@ Inode* make_devtmpfs() {
     root->add("tty", make_terminal_inode(make_device(5, 0)), S_IFCHR | 0666, 0);
     root->add("tty0", make_terminal_inode(make_device(4, 0)), S_IFCHR | 0620, 0);
     root->add("ttyS0", make_terminal_inode(make_device(4, 64)), S_IFCHR | 0660, 0);
-    for (BlockInode* device = block_devices; device; device = device->next) root->add(device->name, device, 0, 0);
+    for (BlockInode* device = block_devices; device; device = device->next)
+        root->add(device->name, device, 0, 0);
     return root;
 }
 

@@ -46,7 +46,8 @@ Result<u32> Ext2::allocate_block(u32 near) {
         u32 group = (first_group + i) % group_count;
         if (!groups[group].free_blocks) continue;
         u32 limit = blocks_in_group(*this, group);
-        Result<u32> bit = take_bit(*this, groups[group].block_bitmap, i == 0 ? start % disk.blocks_per_group : 0, limit);
+        Result<u32> bit =
+            take_bit(*this, groups[group].block_bitmap, i == 0 ? start % disk.blocks_per_group : 0, limit);
         if (!bit.ok() && i == 0) bit = take_bit(*this, groups[group].block_bitmap, 0, limit);
         if (!bit.ok()) {
             if (bit.error() != Errno::ENOSPC) return bit.error();
@@ -116,12 +117,14 @@ Result<void> Ext2::write_metadata() {
     if (!dirty) return {};
     dirty = false;
     TRY(write_device(*block_device, 1024, &disk, sizeof disk));
-    return write_device(*block_device, (disk.first_data_block + 1) * block_size, groups, u64{group_count} * sizeof(GroupDescriptor));
+    return write_device(*block_device, (disk.first_data_block + 1) * block_size, groups,
+                        u64{group_count} * sizeof(GroupDescriptor));
 }
 
 Result<void> Ext2::sync() {
     if (read_only) return {};
-    // Inodes first: writing them back may still allocate. References keep the list stable while a write sleeps.
+    // Inodes first: writing them back may still allocate. References keep the list stable while a write
+    // sleeps.
     for (;;) {
         Ext2Inode* victim = nullptr;
         {
@@ -129,7 +132,8 @@ Result<void> Ext2::sync() {
             for (LIST_EACH(node, inodes)) {
                 auto* candidate = CONTAINER_OF(node, Ext2Inode, node);
                 bool pages_dirty = false;
-                candidate->cache.pages.each(0, [&](u64, void* page) { pages_dirty |= static_cast<Page*>(page)->flags & PageDirty; });
+                candidate->cache.pages.each(
+                    0, [&](u64, void* page) { pages_dirty |= static_cast<Page*>(page)->flags & PageDirty; });
                 if (!candidate->dirty && !pages_dirty) continue;
                 victim = candidate;
                 get_inode(victim);

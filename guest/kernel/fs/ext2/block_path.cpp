@@ -1,4 +1,5 @@
-// The shape of an ext2 file's block tree: 12 direct blocks, then one single, one double and one triple indirect.
+// The shape of an ext2 file's block tree: 12 direct blocks, then one single, one double and one triple
+// indirect.
 #include "lib/types.h"
 
 namespace kernel::ext2 {

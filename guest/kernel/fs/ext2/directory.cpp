@@ -7,7 +7,9 @@
 namespace kernel::ext2 {
 namespace {
 
-constexpr u32 record_size(usize name_length) { return static_cast<u32>(align_up(sizeof(DiskEntry) + name_length, 4)); }
+constexpr u32 record_size(usize name_length) {
+    return static_cast<u32>(align_up(sizeof(DiskEntry) + name_length, 4));
+}
 
 constexpr u8 file_type(u32 mode) {
     switch (mode & S_IFMT) {
@@ -30,14 +32,17 @@ bool read_record(Ext2Inode& directory, u64 position, DiskEntry& entry, char* nam
     bool good = within + sizeof(DiskEntry) <= block_size;
     if (good) {
         memcpy(&entry, at, sizeof entry);
-        good = entry.record_length >= record_size(entry.name_length) && entry.record_length % 4 == 0 && within + entry.record_length <= block_size;
+        good = entry.record_length >= record_size(entry.name_length) && entry.record_length % 4 == 0 &&
+               within + entry.record_length <= block_size;
         if (good && name) {
             memcpy(name, at + sizeof entry, entry.name_length);
             name[entry.name_length] = 0;
         }
     }
     put_page(page.value());
-    if (!good) pr_err("EXT2-fs (%s): bad entry in directory #%lu at offset %lu\n", directory.fs->block_device->name, directory.number, position);
+    if (!good)
+        pr_err("EXT2-fs (%s): bad entry in directory #%lu at offset %lu\n", directory.fs->block_device->name,
+               directory.number, position);
     return good;
 }
 
@@ -112,7 +117,8 @@ Result<void> Ext2Inode::add_entry(StringView name, u32 target, u32 target_mode) 
     fresh.record_length = static_cast<u16>(fs->block_size);
     modify_time = change_time = wall_clock_nanoseconds() / 1'000'000'000;
     mark_dirty();
-    if (position & (PageSize - 1)) { // the page may be cached from before the directory grew: the block reads as zero
+    if (position &
+        (PageSize - 1)) { // the page may be cached from before the directory grew: the block reads as zero
         Page* page = TRY(cached_page(*this, position >> PageShift));
         memset(static_cast<u8*>(address_of(page)) + (position & (PageSize - 1)), 0, fs->block_size);
         put_page(page);

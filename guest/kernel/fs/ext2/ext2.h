@@ -1,8 +1,10 @@
-// The second extended file system (the layout is documented in Linux's Documentation/filesystems/ext2.rst and Dave Poirier's
-// "The Second Extended File System"): revision 1, block sizes 1–4 KiB, features filetype and sparse_super.
+// The second extended file system (the layout is documented in Linux's Documentation/filesystems/ext2.rst and
+// Dave Poirier's "The Second Extended File System"): revision 1, block sizes 1–4 KiB, features filetype and
+// sparse_super.
 //
-// Metadata goes through the block device's page cache, contents through each inode's. The image is not trusted: block
-// numbers, directory records and counts are checked before use, and a bad one is EIO with a line in the log.
+// Metadata goes through the block device's page cache, contents through each inode's. The image is not
+// trusted: block numbers, directory records and counts are checked before use, and a bad one is EIO with a
+// line in the log.
 #pragma once
 
 #include "block/block.h"
@@ -11,7 +13,8 @@
 namespace kernel::ext2 {
 
 struct [[gnu::packed]] DiskSuper {
-    u32 inodes_count, blocks_count, reserved_blocks, free_blocks, free_inodes, first_data_block, log_block_size, log_fragment_size;
+    u32 inodes_count, blocks_count, reserved_blocks, free_blocks, free_inodes, first_data_block,
+        log_block_size, log_fragment_size;
     u32 blocks_per_group, fragments_per_group, inodes_per_group, mount_time, write_time;
     u16 mount_count;
     i16 max_mounts;

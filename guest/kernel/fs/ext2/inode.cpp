@@ -44,7 +44,8 @@ Result<u32> Ext2Inode::map_block(u64 file_block, bool create) {
         block = next;
     }
     if (!fs->valid_block(block)) {
-        pr_err("EXT2-fs (%s): inode %lu: block %u is outside the file system\n", fs->block_device->name, number, block);
+        pr_err("EXT2-fs (%s): inode %lu: block %u is outside the file system\n", fs->block_device->name,
+               number, block);
         return Errno::EIO;
     }
     return block;
@@ -61,7 +62,9 @@ Result<void> Ext2Inode::read_page(u64 index, Page* page) {
         if (file_block >= blocks_in_file) break;
         u32 block = TRY(map_block(file_block, false));
         u64 run = 1;
-        while (block && i + run < per_page && file_block + run < blocks_in_file && TRY(map_block(file_block + run, false)) == block + run) run++;
+        while (block && i + run < per_page && file_block + run < blocks_in_file &&
+               TRY(map_block(file_block + run, false)) == block + run)
+            run++;
         u64 position = u64{block} * fs->block_size;
         u8* target = data + i * fs->block_size;
         bool one_page = (position & (PageSize - 1)) + run * fs->block_size <= PageSize;
@@ -70,7 +73,8 @@ Result<void> Ext2Inode::read_page(u64 index, Page* page) {
             BlockRequest request;
             request.sector = fs->block_device->start_sector + block * sectors_per_block;
             request.sectors = static_cast<u32>(run * sectors_per_block);
-            request.segments[0] = {physical_of(page) + i * fs->block_size, static_cast<u32>(run * fs->block_size)};
+            request.segments[0] = {physical_of(page) + i * fs->block_size,
+                                   static_cast<u32>(run * fs->block_size)};
             request.segment_count = 1;
             TRY(submit_and_wait(*fs->block_device->disk, request));
         }
@@ -90,7 +94,8 @@ Result<void> Ext2Inode::write_page(u64 index, Page* page) {
         u64 file_block = index * per_page + i;
         if (file_block >= blocks_in_file) break;
         u32 block = TRY(map_block(file_block, true));
-        update_if_cached(*fs->block_device, u64{block} * fs->block_size, static_cast<u8*>(address_of(page)) + i * fs->block_size, fs->block_size);
+        update_if_cached(*fs->block_device, u64{block} * fs->block_size,
+                         static_cast<u8*>(address_of(page)) + i * fs->block_size, fs->block_size);
         BlockRequest request;
         request.sector = fs->block_device->start_sector + block * sectors_per_block;
         request.sectors = static_cast<u32>(sectors_per_block);
@@ -106,7 +111,8 @@ Result<void> Ext2Inode::prepare_write(u64 position, usize bytes) {
     if (fs->read_only) return Errno::EROFS;
     if (!is_regular(mode)) return Errno::EINVAL;
     if (position + bytes < position) return Errno::EFBIG;
-    for (u64 block = position / fs->block_size; block <= (position + bytes - 1) / fs->block_size; block++) TRY(map_block(block, true));
+    for (u64 block = position / fs->block_size; block <= (position + bytes - 1) / fs->block_size; block++)
+        TRY(map_block(block, true));
     mark_dirty();
     return {};
 }
@@ -146,8 +152,8 @@ Result<usize> Ext2Inode::read_link(char* out, usize capacity) {
     return length;
 }
 
-/// Frees the tree below `block`; `level` 0 is data. Only blocks from file block `first` on, where `base` is this
-/// subtree's first file block. Returns whether the whole subtree went.
+/// Frees the tree below `block`; `level` 0 is data. Only blocks from file block `first` on, where `base` is
+/// this subtree's first file block. Returns whether the whole subtree went.
 static Result<bool> free_subtree(Ext2Inode& inode, u32 block, unsigned level, u64 base, u64 first) {
     Ext2& fs = *inode.fs;
     if (!block) return true;
@@ -193,9 +199,11 @@ Result<void> Ext2Inode::truncate(u64 new_size) {
             base += span;
         }
         drop_cached_pages(*this, divide_up(new_size, PageSize));
-        if (new_size & (PageSize - 1)) { // the tail of the last page must read as zero when the file grows again
+        if (new_size &
+            (PageSize - 1)) { // the tail of the last page must read as zero when the file grows again
             Page* page = TRY(cached_page(*this, new_size >> PageShift));
-            memset(static_cast<u8*>(address_of(page)) + (new_size & (PageSize - 1)), 0, PageSize - (new_size & (PageSize - 1)));
+            memset(static_cast<u8*>(address_of(page)) + (new_size & (PageSize - 1)), 0,
+                   PageSize - (new_size & (PageSize - 1)));
             page->flags |= PageDirty;
             put_page(page);
         }

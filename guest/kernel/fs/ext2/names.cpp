@@ -1,4 +1,5 @@
-// ext2's names: create, link, unlink, mkdir, rmdir, symlink, rename. See ext2.h. The directory's mutex is held by the caller.
+// ext2's names: create, link, unlink, mkdir, rmdir, symlink, rename. See ext2.h. The directory's mutex is
+// held by the caller.
 #include "fs/ext2/ext2.h"
 #include "mm/slab.h"
 #include "task/task.h"

@@ -62,7 +62,8 @@ Result<Inode*> Ext2::inode(u32 number) {
     fresh->access_time = d.access_time;
     fresh->modify_time = d.modify_time;
     fresh->change_time = d.change_time;
-    if ((d.mode & S_IFMT) == S_IFCHR || (d.mode & S_IFMT) == S_IFBLK) fresh->device = d.block[0] ? d.block[0] : d.block[1];
+    if ((d.mode & S_IFMT) == S_IFCHR || (d.mode & S_IFMT) == S_IFBLK)
+        fresh->device = d.block[0] ? d.block[0] : d.block[1];
     inodes.push_back(&fresh->node);
     return fresh;
 }
@@ -79,40 +80,48 @@ Result<Ext2*> mount(BlockInode* device, bool read_only) {
         destroy(fs);
         return error;
     };
-    if (!read_device(*device, 1024, &fs->disk, sizeof fs->disk).ok()) return fail(Errno::EIO, "cannot read the superblock");
+    if (!read_device(*device, 1024, &fs->disk, sizeof fs->disk).ok())
+        return fail(Errno::EIO, "cannot read the superblock");
     DiskSuper& d = fs->disk;
     if (d.magic != Magic) return fail(Errno::EINVAL, "no ext2 superblock (bad magic)");
     if (d.log_block_size > 2) return fail(Errno::EINVAL, "block size above 4 KiB");
     fs->block_size = 1024U << d.log_block_size;
     fs->inode_size = d.revision ? d.inode_size : 128;
     fs->pointers_per_block = static_cast<u32>(fs->block_size / 4);
-    if (fs->inode_size < 128 || fs->inode_size > fs->block_size || (fs->inode_size & (fs->inode_size - 1))) return fail(Errno::EINVAL, "bad inode size");
-    if (!d.blocks_per_group || d.blocks_per_group > fs->block_size * 8 || !d.inodes_per_group || d.inodes_per_group > fs->block_size * 8 ||
-        d.first_data_block >= d.blocks_count)
+    if (fs->inode_size < 128 || fs->inode_size > fs->block_size || (fs->inode_size & (fs->inode_size - 1)))
+        return fail(Errno::EINVAL, "bad inode size");
+    if (!d.blocks_per_group || d.blocks_per_group > fs->block_size * 8 || !d.inodes_per_group ||
+        d.inodes_per_group > fs->block_size * 8 || d.first_data_block >= d.blocks_count)
         return fail(Errno::EINVAL, "bad group geometry");
-    if (d.revision && (d.feature_incompatible & ~IncompatibleFiletype)) return fail(Errno::EINVAL, "incompatible features");
+    if (d.revision && (d.feature_incompatible & ~IncompatibleFiletype))
+        return fail(Errno::EINVAL, "incompatible features");
     if (d.revision && (d.feature_read_only & ~(ReadOnlySparse | ReadOnlyLargeFile)) && !read_only) {
         pr_warn("EXT2-fs (%s): features %#x allow reading only\n", device->name, d.feature_read_only);
         read_only = true;
     }
-    if (u64{d.blocks_count} * fs->block_size > device->size) return fail(Errno::EINVAL, "larger than its partition");
+    if (u64{d.blocks_count} * fs->block_size > device->size)
+        return fail(Errno::EINVAL, "larger than its partition");
     fs->group_count = static_cast<u32>(divide_up(d.blocks_count - d.first_data_block, d.blocks_per_group));
-    if (u64{fs->group_count} * d.inodes_per_group < d.inodes_count) return fail(Errno::EINVAL, "bad inode count");
+    if (u64{fs->group_count} * d.inodes_per_group < d.inodes_count)
+        return fail(Errno::EINVAL, "bad inode count");
     u64 table_bytes = u64{fs->group_count} * sizeof(GroupDescriptor);
     fs->groups = static_cast<GroupDescriptor*>(vmalloc(table_bytes));
     if (!fs->groups) return fail(Errno::ENOMEM, "no memory for the group descriptors");
-    if (!read_device(*device, (d.first_data_block + 1) * fs->block_size, fs->groups, table_bytes).ok()) return fail(Errno::EIO, "cannot read the group descriptors");
+    if (!read_device(*device, (d.first_data_block + 1) * fs->block_size, fs->groups, table_bytes).ok())
+        return fail(Errno::EIO, "cannot read the group descriptors");
     for (u32 group = 0; group < fs->group_count; group++) {
         const GroupDescriptor& g = fs->groups[group];
         u64 table_blocks = divide_up(u64{d.inodes_per_group} * fs->inode_size, fs->block_size);
-        if (!fs->valid_block(g.block_bitmap) || !fs->valid_block(g.inode_bitmap) || !fs->valid_block(g.inode_table) ||
-            !fs->valid_block(g.inode_table + table_blocks - 1))
+        if (!fs->valid_block(g.block_bitmap) || !fs->valid_block(g.inode_bitmap) ||
+            !fs->valid_block(g.inode_table) || !fs->valid_block(g.inode_table + table_blocks - 1))
             return fail(Errno::EINVAL, "a group descriptor points outside the file system");
     }
-    if (!(d.state & 1)) pr_warn("EXT2-fs (%s): warning: mounting unchecked fs, running e2fsck is recommended\n", device->name);
+    if (!(d.state & 1))
+        pr_warn("EXT2-fs (%s): warning: mounting unchecked fs, running e2fsck is recommended\n",
+                device->name);
     fs->read_only = read_only;
-    pr_info("EXT2-fs (%s): mounted filesystem %s, %u blocks of %lu bytes, %u free\n", device->name, read_only ? "read-only" : "read-write",
-            d.blocks_count, fs->block_size, d.free_blocks);
+    pr_info("EXT2-fs (%s): mounted filesystem %s, %u blocks of %lu bytes, %u free\n", device->name,
+            read_only ? "read-only" : "read-write", d.blocks_count, fs->block_size, d.free_blocks);
     return fs;
 }
 

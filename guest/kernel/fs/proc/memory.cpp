@@ -1,4 +1,5 @@
-// /proc's memory files. Formats: Linux's fs/proc/meminfo.c, mm/vmstat.c, mm/slab_common.c describe the columns.
+// /proc's memory files. Formats: Linux's fs/proc/meminfo.c, mm/vmstat.c, mm/slab_common.c describe the
+// columns.
 #include "fs/proc/proc.h"
 #include "mm/memblock.h"
 #include "mm/slab.h"
@@ -23,7 +24,9 @@ u64 count_tagged(PageType type) {
 } // namespace
 
 void show_meminfo(TextBuffer& out) {
-    auto row = [&](const char* name, u64 pages) { out.print("%-16s%8lu kB\n", name, pages * (PageSize / KiB)); };
+    auto row = [&](const char* name, u64 pages) {
+        out.print("%-16s%8lu kB\n", name, pages * (PageSize / KiB));
+    };
     u64 free = total_free_pages(), slab = 0;
     for (LIST_EACH(node, kmem_caches)) {
         auto* cache = CONTAINER_OF(node, KmemCache, caches);
@@ -55,40 +58,51 @@ void show_buddyinfo(TextBuffer& out) {
 void show_zoneinfo(TextBuffer& out) {
     for (const Zone& zone : zones) {
         if (!zone.present_pages) continue;
-        out.print("Node 0, zone %8s\n  pages free     %lu\n        min      %lu\n        low      %lu\n        high     %lu\n"
-                  "        spanned  %lu\n        present  %lu\n        managed  %lu\n  start_pfn:           %lu\n",
-                  zone.name, zone.free_pages, zone.watermarks[0], zone.watermarks[1], zone.watermarks[2], zone.spanned_pages, zone.present_pages,
-                  zone.managed_pages, zone.start_frame);
+        out.print(
+            "Node 0, zone %8s\n  pages free     %lu\n        min      %lu\n        low      %lu\n        "
+            "high     %lu\n"
+            "        spanned  %lu\n        present  %lu\n        managed  %lu\n  start_pfn:           %lu\n",
+            zone.name, zone.free_pages, zone.watermarks[0], zone.watermarks[1], zone.watermarks[2],
+            zone.spanned_pages, zone.present_pages, zone.managed_pages, zone.start_frame);
     }
 }
 
 void show_slabinfo(TextBuffer& out) {
-    out.print("slabinfo - version: 2.1\n# name            <active_objs> <num_objs> <objsize> <objperslab> <pagesperslab> : tunables <limit> "
+    out.print("slabinfo - version: 2.1\n# name            <active_objs> <num_objs> <objsize> <objperslab> "
+              "<pagesperslab> : tunables <limit> "
               "<batchcount> <sharedfactor> : slabdata <active_slabs> <num_slabs> <sharedavail>\n");
     for (LIST_EACH(node, kmem_caches)) {
         auto* cache = CONTAINER_OF(node, KmemCache, caches);
-        out.print("%-17s %6lu %6lu %6u %4u %4d : tunables %4u %4u %4u : slabdata %6lu %6lu %6u\n", cache->name, cache->active_objects,
-                  cache->slab_count * cache->objects_per_slab, cache->size, cache->objects_per_slab, 1 << cache->order, 0, 0, 0,
-                  cache->slab_count, cache->slab_count, 0);
+        out.print("%-17s %6lu %6lu %6u %4u %4d : tunables %4u %4u %4u : slabdata %6lu %6lu %6u\n",
+                  cache->name, cache->active_objects, cache->slab_count * cache->objects_per_slab,
+                  cache->size, cache->objects_per_slab, 1 << cache->order, 0, 0, 0, cache->slab_count,
+                  cache->slab_count, 0);
     }
 }
 
 void show_vmallocinfo(TextBuffer& out) {
     for (const VmallocArea* area = vmalloc_areas; area; area = area->next)
-        out.print("0x%016lx-0x%016lx %7lu %s\n", area->base, area->base + area->size + PageSize, area->size + PageSize,
-                  area->use == VmallocUse::Io ? "ioremap" : area->use == VmallocUse::Stack ? "kernel stack" : "vmalloc");
+        out.print("0x%016lx-0x%016lx %7lu %s\n", area->base, area->base + area->size + PageSize,
+                  area->size + PageSize,
+                  area->use == VmallocUse::Io      ? "ioremap"
+                  : area->use == VmallocUse::Stack ? "kernel stack"
+                                                   : "vmalloc");
 }
 
 void show_iomem(TextBuffer& out) {
     for (unsigned i = 0; i < e820_count; i++) {
         const E820Entry& entry = e820_table[i];
-        out.print("%08lx-%08lx : %s\n", entry.address, entry.address + entry.size - 1, e820_type_name(entry.type));
+        out.print("%08lx-%08lx : %s\n", entry.address, entry.address + entry.size - 1,
+                  e820_type_name(entry.type));
         u64 text = virtual_to_physical(_text);
         if (text >= entry.address && text < entry.address + entry.size) {
             out.print("  %08lx-%08lx : Kernel code\n", text, virtual_to_physical(_etext) - 1);
-            out.print("  %08lx-%08lx : Kernel rodata\n", virtual_to_physical(__start_rodata), virtual_to_physical(__end_rodata) - 1);
-            out.print("  %08lx-%08lx : Kernel data\n", virtual_to_physical(__start_data), virtual_to_physical(_edata) - 1);
-            out.print("  %08lx-%08lx : Kernel bss\n", virtual_to_physical(__bss_start), virtual_to_physical(__bss_stop) - 1);
+            out.print("  %08lx-%08lx : Kernel rodata\n", virtual_to_physical(__start_rodata),
+                      virtual_to_physical(__end_rodata) - 1);
+            out.print("  %08lx-%08lx : Kernel data\n", virtual_to_physical(__start_data),
+                      virtual_to_physical(_edata) - 1);
+            out.print("  %08lx-%08lx : Kernel bss\n", virtual_to_physical(__bss_start),
+                      virtual_to_physical(__bss_stop) - 1);
         }
     }
 }

@@ -29,19 +29,22 @@ struct SystemFile {
     void (*show)(TextBuffer&);
 };
 constexpr SystemFile system_files[] = {
-    {"meminfo", show_meminfo}, {"buddyinfo", show_buddyinfo}, {"zoneinfo", show_zoneinfo}, {"slabinfo", show_slabinfo},
-    {"vmallocinfo", show_vmallocinfo}, {"iomem", show_iomem}, {"cpuinfo", show_cpuinfo}, {"uptime", show_uptime},
-    {"version", show_version}, {"cmdline", show_cmdline}, {"interrupts", show_interrupts}, {"softirqs", show_softirqs},
-    {"stat", show_stat}, {"loadavg", show_loadavg}, {"sched_debug", show_sched_debug}, {"mounts", show_mounts},
-    {"filesystems", show_filesystems}, {"partitions", show_partitions}, {"diskstats", show_diskstats},
+    {"meminfo", show_meminfo},     {"buddyinfo", show_buddyinfo},     {"zoneinfo", show_zoneinfo},
+    {"slabinfo", show_slabinfo},   {"vmallocinfo", show_vmallocinfo}, {"iomem", show_iomem},
+    {"cpuinfo", show_cpuinfo},     {"uptime", show_uptime},           {"version", show_version},
+    {"cmdline", show_cmdline},     {"interrupts", show_interrupts},   {"softirqs", show_softirqs},
+    {"stat", show_stat},           {"loadavg", show_loadavg},         {"sched_debug", show_sched_debug},
+    {"mounts", show_mounts},       {"filesystems", show_filesystems}, {"partitions", show_partitions},
+    {"diskstats", show_diskstats},
 };
 struct TaskFile {
     const char* name;
     void (*show)(TextBuffer&, Task&);
 };
 constexpr TaskFile task_files[] = {
-    {"stat", show_task_stat}, {"status", show_task_status}, {"statm", show_task_statm}, {"maps", show_task_maps},
-    {"comm", show_task_comm}, {"cmdline", show_task_cmdline}, {"sched", show_task_sched},
+    {"stat", show_task_stat},   {"status", show_task_status}, {"statm", show_task_statm},
+    {"maps", show_task_maps},   {"comm", show_task_comm},     {"cmdline", show_task_cmdline},
+    {"sched", show_task_sched},
 };
 
 /// A task that stays while its file is made.
@@ -127,12 +130,15 @@ struct SysrqFile final : Inode {
             for (LIST_EACH(node, task_list)) {
                 Task* task = CONTAINER_OF(node, Task, tasks);
                 if (key == 'w' && task->state != TaskUninterruptible) continue;
-                pr_info("task:%-15s state:%c pid:%-5d ppid:%-5d flags:%#x\n", task->comm, task_state_letter(*task), task->pid,
-                        task->parent ? task->parent->pid : 0, task->flags);
+                pr_info("task:%-15s state:%c pid:%-5d ppid:%-5d flags:%#x\n", task->comm,
+                        task_state_letter(*task), task->pid, task->parent ? task->parent->pid : 0,
+                        task->flags);
             }
             break;
         }
-        case 'm': pr_info("Mem: %lu pages managed, %lu free\n", total_managed_pages(), total_free_pages()); break;
+        case 'm':
+            pr_info("Mem: %lu pages managed, %lu free\n", total_managed_pages(), total_free_pages());
+            break;
         default: pr_info("sysrq: HELP : reboot(b) crash(c) memory(m) poweroff(o) tasks(t) blocked(w)\n");
         }
         return buffer.size;
@@ -177,7 +183,9 @@ struct TaskDirectory final : Inode {
             const char* name;
             ProcLink::Target target;
         };
-        constexpr Link links[] = {{"exe", ProcLink::Target::Executable}, {"cwd", ProcLink::Target::Working}, {"root", ProcLink::Target::Root}};
+        constexpr Link links[] = {{"exe", ProcLink::Target::Executable},
+                                  {"cwd", ProcLink::Target::Working},
+                                  {"root", ProcLink::Target::Root}};
         for (u32 i = 0; i < array_size(links); i++) {
             if (!(name == StringView(links[i].name))) continue;
             ProcLink* link = TRY(make_node<ProcLink>(static_cast<u64>(pid) << 8 | (i + 64), S_IFLNK | 0777));
@@ -191,9 +199,13 @@ struct TaskDirectory final : Inode {
         if (dots(file, entry, number)) return true;
         u64 index = file.position - 2;
         constexpr const char* links[] = {"exe", "cwd", "root"};
-        if (index < array_size(task_files)) fill_entry(entry, static_cast<u64>(pid) << 8 | (index + 2), 8, task_files[index].name);
-        else if (index < array_size(task_files) + 3) fill_entry(entry, static_cast<u64>(pid) << 8 | (index + 64), 10, links[index - array_size(task_files)]);
-        else return false;
+        if (index < array_size(task_files))
+            fill_entry(entry, static_cast<u64>(pid) << 8 | (index + 2), 8, task_files[index].name);
+        else if (index < array_size(task_files) + 3)
+            fill_entry(entry, static_cast<u64>(pid) << 8 | (index + 64), 10,
+                       links[index - array_size(task_files)]);
+        else
+            return false;
         file.position++;
         return true;
     }
@@ -228,9 +240,12 @@ struct RootDirectory final : Inode {
         u64 index = file.position - 2;
         constexpr u64 Fixed = array_size(system_files);
         if (index < Fixed + 2) {
-            if (index < Fixed) fill_entry(entry, 0x100 + index, 8, system_files[index].name);
-            else if (index == Fixed) fill_entry(entry, 2, 10, "self");
-            else fill_entry(entry, 3, 8, "sysrq-trigger");
+            if (index < Fixed)
+                fill_entry(entry, 0x100 + index, 8, system_files[index].name);
+            else if (index == Fixed)
+                fill_entry(entry, 2, 10, "self");
+            else
+                fill_entry(entry, 3, 8, "sysrq-trigger");
             file.position++;
             return true;
         }
