@@ -33,7 +33,7 @@ TaskRow read_task(const GuestObject& task) {
     row.state = state_letter(task.u64_of("state"));
     row.cpu = task.u64_of("cpu");
     row.on_cpu = task.u64_of("on_cpu") != 0;
-    row.kernel_thread = (task.u64_of("flags") & 1) != 0;
+    row.kernel_thread = (task.u64_of("flags") & 0x0020'0000) != 0; // PF_KTHREAD
     const GuestObject parent = task.pointer("parent", "Task");
     row.parent = parent.null() ? 0 : parent.i64_of("pid");
     row.vruntime = task.u64_of("vruntime");

@@ -35,12 +35,12 @@ extern "C" char init_stack[];
 namespace kernel {
 namespace {
 
-void initialise_console() {
+void console_init() {
     char unused[32];
     bool chosen = command_line_value("console", unused, sizeof unused);
-    if (!chosen || command_line_lists("console", "tty0")) initialise_vga_console();
+    if (!chosen || command_line_lists("console", "tty0")) con_init();
     if (chosen && !command_line_lists("console", "ttyS0")) unregister_console("ttyS0");
-    initialise_terminal();
+    tty_init();
     char level[8];
     if (command_line_flag("quiet")) console_loglevel = 4;
     if (command_line_flag("debug")) console_loglevel = 8;
@@ -48,12 +48,12 @@ void initialise_console() {
         console_loglevel = static_cast<unsigned>(parse_number(level, nullptr));
 }
 
-void report_memory() {
-    u64 managed = total_managed_pages(), present = 0;
-    for (const Zone& zone : zones) present += zone.present_pages;
+void mem_init_print_info() {
+    u64 managed = totalram_pages(), present = 0;
+    for (const struct zone& zone : zones) present += zone.present_pages;
     pr_info(
         "Memory: %luK/%luK available (%luK kernel code, %luK rodata, %luK rwdata, %luK bss, %luK reserved)\n",
-        total_free_pages() * 4, present * 4, static_cast<u64>(_etext - _text) / KiB,
+        nr_free_pages() * 4, present * 4, static_cast<u64>(_etext - _text) / KiB,
         static_cast<u64>(__end_rodata - __start_rodata) / KiB, static_cast<u64>(_edata - __start_data) / KiB,
         static_cast<u64>(__bss_stop - __bss_start) / KiB, (present - managed) * 4);
 }
@@ -67,20 +67,20 @@ struct InitCall {
 constexpr InitCall init_calls[] = {
     {"initcalls:pci",
      [] {
-         initialise_pci();
+         pci_subsys_init();
          return Result<void>();
      }},
     {"initcalls:serial",
      [] {
-         initialise_serial_input();
+         serial8250_init();
          return Result<void>();
      }},
     {"initcalls:i8042",
      [] {
-         initialise_keyboard();
+         i8042_init();
          return Result<void>();
      }},
-    {"initcalls:ahci", [] { return initialise_ahci(); }},
+    {"initcalls:ahci", [] { return ahci_init(); }},
 };
 
 void do_initcalls() {
@@ -94,57 +94,57 @@ void do_initcalls() {
 void mount_root() {
     char name[64] = "/dev/sda1";
     command_line_value("root", name, sizeof name);
-    BlockInode* device = find_block_device(name);
+    struct block_device* device = find_block_device(name);
     if (!device) {
         pr_emerg("VFS: Cannot open root device \"%s\"; available:\n", name);
-        for (BlockInode* known = block_devices; known; known = known->next)
+        for (struct block_device* known = block_devices; known; known = known->next)
             pr_emerg("  %s (%lu KiB)\n", known->name, known->sectors / 2);
         panic("VFS: Unable to mount root fs on %s", name);
     }
-    Result<ext2::Ext2*> fs = ext2::mount(device, command_line_flag("ro"));
+    Result<ext2::ext2_sb_info*> fs = ext2::mount(device, command_line_flag("ro"));
     if (!fs.ok()) panic("VFS: Unable to mount root fs on %s: error %d", name, static_cast<int>(fs.error()));
-    Result<Inode*> root = fs.value()->inode(ext2::RootInode);
-    if (!root.ok() || !is_directory(root.value()->mode))
+    Result<struct inode*> root = fs.value()->inode(ext2::RootInode);
+    if (!root.ok() || !is_directory(root.value()->i_mode))
         panic("VFS: the root directory of %s cannot be read", name);
-    if (!mount_at("/", root.value(), name, fs.value()).ok()) panic("VFS: no memory for the root mount");
-    current_task()->fs->root = root_dentry;
-    current_task()->fs->working = root_dentry;
-    get_dentry(root_dentry);
-    get_dentry(root_dentry);
-    pr_info("VFS: Mounted root (ext2 filesystem) on device %u:%u.\n", device_major(device->device),
-            device_minor(device->device));
+    if (!do_mount("/", root.value(), name, fs.value()).ok()) panic("VFS: no memory for the root mount");
+    get_current()->fs->root = root_dentry;
+    get_current()->fs->pwd = root_dentry;
+    dget(root_dentry);
+    dget(root_dentry);
+    pr_info("VFS: Mounted root (ext2 filesystem) on device %u:%u.\n", device_major(device->i_rdev),
+            device_minor(device->i_rdev));
 
-    Inode* devices = make_devtmpfs();
-    if (!mount_at("/dev", devices, "devtmpfs", devices->super).ok())
+    struct inode* devices = make_devtmpfs();
+    if (!do_mount("/dev", devices, "devtmpfs", devices->i_sb).ok())
         pr_err("devtmpfs: cannot be mounted: the root has no /dev\n");
-    Inode* proc = make_procfs();
-    if (!mount_at("/proc", proc, "proc", proc->super).ok())
+    struct inode* proc = make_procfs();
+    if (!do_mount("/proc", proc, "proc", proc->i_sb).ok())
         pr_err("proc: cannot be mounted: the root has no /proc\n");
 }
 
-void open_console() {
-    Result<File*> console = open_path(nullptr, "/dev/console", O_RDWR);
+void console_on_rootfs() {
+    Result<struct file*> console = do_filp_open(nullptr, "/dev/console", O_RDWR);
     if (!console.ok()) {
         pr_err("Warning: unable to open an initial console.\n");
         return;
     }
-    FileTable& files = *current_task()->files;
+    files_struct& files = *get_current()->files;
     for (int i = 0; i < 3; i++) {
         if (i) get_file(console.value());
-        if (!install_file(files, console.value(), false).ok()) panic("no file descriptors for init");
+        if (!fd_install(files, console.value(), false).ok()) panic("no file descriptors for init");
     }
 }
 
-void free_init_memory() {
-    u64 begin = virtual_to_physical(__init_begin), end = virtual_to_physical(__init_end);
+void free_initmem() {
+    u64 begin = virt_to_phys(__init_begin), end = virt_to_phys(__init_end);
     for (u64 address = reinterpret_cast<u64>(__init_begin); address < reinterpret_cast<u64>(__init_end);
-         address += PageSize)
+         address += PAGE_SIZE)
         unmap_kernel_page(address);
-    u64 pages = release_reserved_range(begin, end);
+    u64 pages = free_reserved_area(begin, end);
     pr_info("Freeing unused kernel image (initmem) memory: %luK\n", pages * 4);
 }
 
-void run_init() {
+void run_init_process() {
     char chosen[128];
     const char* candidates[] = {"/sbin/init", "/etc/init", "/bin/init", "/bin/sh"};
     const char* environment[] = {"HOME=/", "TERM=linux", "PATH=/sbin:/bin:/usr/sbin:/usr/bin", nullptr};
@@ -152,13 +152,13 @@ void run_init() {
     if (command_line_value("init", chosen, sizeof chosen)) {
         const char* arguments[] = {chosen, nullptr};
         pr_info("Run %s as init process\n", chosen);
-        Result<void> result = execute_program(chosen, arguments, environment);
+        Result<void> result = kernel_execve(chosen, arguments, environment);
         if (result.ok()) return;
         panic("Requested init %s failed (error %d).", chosen, -static_cast<int>(result.error()));
     }
     for (const char* path : candidates) {
         const char* arguments[] = {path, nullptr};
-        Result<void> result = execute_program(path, arguments, environment);
+        Result<void> result = kernel_execve(path, arguments, environment);
         if (result.ok()) {
             pr_info("Run %s as init process\n", path);
             return;
@@ -175,57 +175,57 @@ void kernel_init(void*) {
     do_initcalls();
     boot_phase("mount_root");
     mount_root();
-    open_console();
+    console_on_rootfs();
     boot_phase("free_initmem");
-    free_init_memory();
+    free_initmem();
     check_wx();
-    Task* task = current_task();
+    task_struct* task = get_current();
     task->process_group = task->session = 1;
     console_terminal.foreground_group = console_terminal.session = 1;
-    run_init();
+    run_init_process();
 }
 
 /// PIDs 1 and 2, then this thread is PID 0 and only idles.
 [[noreturn]] void rest_init() {
-    if (!create_kernel_thread(kernel_init, nullptr, "swapper/0").ok()) panic("cannot create PID 1");
-    if (!create_kernel_thread(kthreadd_main, nullptr, "kthreadd").ok()) panic("cannot create PID 2");
-    init_task.flags |= TaskIdleThread;
-    preempt_enable_no_reschedule();
+    if (!kernel_thread(kernel_init, nullptr, "swapper/0").ok()) panic("cannot create PID 1");
+    if (!kernel_thread(kthreadd, nullptr, "kthreadd").ok()) panic("cannot create PID 2");
+    init_task.flags |= PF_IDLE;
+    preempt_enable_no_resched();
     schedule();
-    idle_loop();
+    do_idle();
 }
 
 [[noreturn]] void start_kernel(u64 boot_params) {
-    initialise_serial_console(); // heard from the first line
+    early_serial_init(); // heard from the first line
     pr_notice("%s\n", kernel_banner);
 
     boot_phase("setup_arch");
-    setup_architecture(boot_params); // E820, memblock, ACPI, page tables, zones
+    setup_arch(boot_params); // E820, memblock, ACPI, page tables, zones
     boot_phase("trap_init");
-    initialise_traps(); // IDT with IST stacks, TSS
+    trap_init(); // IDT with IST stacks, TSS
     boot_phase("mm_init");
     paging_use_buddy();
-    free_memblock_to_buddy();
-    initialise_slab();
-    report_memory();
+    memblock_free_all();
+    kmem_cache_init();
+    mem_init_print_info();
     boot_phase("sched_init");
-    initialise_scheduler(); // the boot CPU's run queue
+    sched_init(); // the boot CPU's run queue
     boot_phase("init_IRQ");
-    initialise_irq(); // 8259, LAPIC, IOAPIC
+    init_IRQ(); // 8259, LAPIC, IOAPIC
     boot_phase("time_init");
-    initialise_timekeeping();
-    initialise_timers();
-    initialise_tick();
+    timekeeping_init();
+    init_timers();
+    tick_init();
     boot_phase("console_init");
-    initialise_console(); // console= and loglevel=
+    console_init(); // console= and loglevel=
     boot_phase("fork_init");
-    initialise_tasks();
-    initialise_fpu();
-    initialise_memory_structs();
-    initialise_syscalls();
+    fork_init();
+    fpu__init_system();
+    proc_caches_init();
+    syscall_init();
     boot_phase("vfs_caches_init");
-    init_task.fs = new_fs_context(); // nothing is mounted yet
-    enable_interrupts();
+    init_task.fs = alloc_fs_struct(); // nothing is mounted yet
+    local_irq_enable();
     boot_phase("rest_init");
     rest_init();
 }
@@ -236,13 +236,13 @@ void kernel_init(void*) {
 extern "C" [[noreturn]] void x86_64_start_kernel(u64 boot_params) {
     per_cpu[0].self = &per_cpu[0];
     per_cpu[0].current = &init_task;
-    per_cpu[0].kernel_stack_top = reinterpret_cast<u64>(init_stack) + KernelStackSize;
+    per_cpu[0].kernel_stack_top = reinterpret_cast<u64>(init_stack) + THREAD_SIZE;
     init_task.stack = init_stack;
     init_task.preempt_count = 1;
-    init_task.flags = TaskKernelThread;
-    copy_string(init_task.comm, "swapper/0", sizeof init_task.comm);
+    init_task.flags = PF_KTHREAD;
+    strscpy(init_task.comm, "swapper/0", sizeof init_task.comm);
     boot_phase("early_idt");
-    initialise_early_traps();
+    idt_setup_early_handler();
     start_kernel(boot_params);
 }
 

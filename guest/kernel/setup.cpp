@@ -1,7 +1,7 @@
 // setup_arch: from the boot loader's boot_params to final page tables and zones, in Linux's order.
 //
 // Assumes: the early page tables, with the early #PF handler mapping physical memory on demand, until
-// build_kernel_page_tables().
+// init_mem_mapping().
 #include "setup.h"
 
 #include "arch/x86_64/acpi.h"
@@ -33,7 +33,7 @@ void copy_boot_params(u64 physical) {
     e820_count = min<unsigned>(boot_params.e820_entries, array_size(e820_table));
     memcpy(e820_table, boot_params.e820_table, e820_count * sizeof(E820Entry));
     if (boot_params.cmd_line_ptr)
-        copy_string(command_line, physical_to<char>(boot_params.cmd_line_ptr), sizeof command_line);
+        strscpy(command_line, physical_to<char>(boot_params.cmd_line_ptr), sizeof command_line);
 }
 
 /// Every number here is the boot loader's: ranges that overflow or overlap are cut to sense.
@@ -45,8 +45,8 @@ void e820_to_memblock() {
         u64 base = entry.address, size = entry.size;
         pr_info("BIOS-e820: [mem 0x%016lx-0x%016lx] %s\n", base, base + size - 1, e820_type_name(entry.type));
         if (entry.type != 1 || base >= Highest || !size) continue;
-        u64 start = align_up(base, PageSize),
-            end = align_down(min(base + min(size, Highest), Highest), PageSize);
+        u64 start = align_up(base, PAGE_SIZE),
+            end = align_down(min(base + min(size, Highest), Highest), PAGE_SIZE);
         if (start < end && !memblock.memory.add(start, end - start))
             pr_warn("e820: too many ranges, some RAM is not used\n");
     }
@@ -54,8 +54,8 @@ void e820_to_memblock() {
     for (unsigned i = 0; i < e820_count; i++) {
         const E820Entry& entry = e820_table[i];
         if (entry.type == 1 || entry.address >= Highest || !entry.size) continue;
-        u64 start = align_down(entry.address, PageSize),
-            end = align_up(entry.address + min(entry.size, Highest), PageSize);
+        u64 start = align_down(entry.address, PAGE_SIZE),
+            end = align_up(entry.address + min(entry.size, Highest), PAGE_SIZE);
         if (memblock.memory.overlaps(start, end)) memblock.reserved.add(start, end - start);
     }
     if (!memblock.memory.count) panic("the boot loader reported no RAM");
@@ -63,34 +63,33 @@ void e820_to_memblock() {
 
 void reserve_boot_memory() {
     memblock.reserved.add(0, 1 * MiB); // interrupt vectors, BIOS data, EBDA, video, ROMs
-    u64 image = virtual_to_physical(_text), image_end = virtual_to_physical(_end);
-    memblock.reserved.add(align_down(image, PageSize),
-                          align_up(image_end, PageSize) - align_down(image, PageSize));
+    u64 image = virt_to_phys(_text), image_end = virt_to_phys(_end);
+    memblock.reserved.add(align_down(image, PAGE_SIZE),
+                          align_up(image_end, PAGE_SIZE) - align_down(image, PAGE_SIZE));
     if (boot_params.ramdisk_size)
-        memblock.reserved.add(boot_params.ramdisk_image, align_up(boot_params.ramdisk_size, PageSize));
+        memblock.reserved.add(boot_params.ramdisk_image, align_up(boot_params.ramdisk_size, PAGE_SIZE));
 }
 
 void tag_image_pages() {
     auto tag = [](const char* from, const char* to, PageType type) {
-        for (u64 at = align_down(virtual_to_physical(from), PageSize); at < virtual_to_physical(to);
-             at += PageSize)
-            page_of_physical(at)->tag = type;
+        for (u64 at = align_down(virt_to_phys(from), PAGE_SIZE); at < virt_to_phys(to); at += PAGE_SIZE)
+            phys_to_page(at)->tag = type;
     };
     tag(_text, _etext, PageType::KernelText);
     tag(__start_rodata, _end, PageType::KernelData);
     tag(__init_begin, __init_end, PageType::InitMemory);
-    // The Page array's own frames: what the level-2 entries of vmemmap point at.
-    for (u64 frame = 0; frame < max_page_frame; frame += FramesPerMemMapChunk) {
-        if (!frame_is_present(frame)) continue;
-        PageWalk walk = walk_page_tables(virtual_to_physical(swapper_page_tables), VmemmapBase + frame * 64,
+    // The page array's own frames: what the level-2 entries of vmemmap point at.
+    for (u64 frame = 0; frame < max_pfn; frame += FramesPerMemMapChunk) {
+        if (!pfn_valid(frame)) continue;
+        PageWalk walk = walk_page_tables(virt_to_phys(swapper_pg_dir), VMEMMAP_START + frame * 64,
                                          [](u64 physical) { return *physical_to<u64>(physical); });
-        for (u64 i = 0; i < 512; i++) page_of_physical(walk.physical + i * PageSize)->tag = PageType::MemMap;
+        for (u64 i = 0; i < 512; i++) phys_to_page(walk.physical + i * PAGE_SIZE)->tag = PageType::MemMap;
     }
 }
 
 /// The page tables that memblock gave are page tables from now on.
 void tag_page_tables(u64* table, unsigned level) {
-    Page* page = page_of_physical(virtual_to_physical(table));
+    struct page* page = phys_to_page(virt_to_phys(table));
     if (page->tag == PageType::Reserved) page->tag = PageType::PageTable;
     if (level == 3) return;
     for (unsigned i = level == 0 ? 256 : 0; i < 512; i++)
@@ -157,7 +156,7 @@ bool command_line_lists(const char* name, const char* wanted) {
     return found;
 }
 
-void setup_architecture(u64 boot_params_physical) {
+void setup_arch(u64 boot_params_physical) {
     copy_boot_params(boot_params_physical);
     identify_cpu();
     early_tsc_init();
@@ -168,16 +167,16 @@ void setup_architecture(u64 boot_params_physical) {
     boot_phase("memblock");
     e820_to_memblock();
     reserve_boot_memory();
-    parse_acpi_tables(boot_params.acpi_rsdp_address);
+    acpi_boot_init(boot_params.acpi_rsdp_address);
 
     boot_phase("page_tables");
-    build_kernel_page_tables();
+    init_mem_mapping();
 
     boot_phase("zones");
-    initialise_zones();
+    free_area_init();
     publish_memory_map();
     tag_image_pages();
-    tag_page_tables(swapper_page_tables, 0);
+    tag_page_tables(swapper_pg_dir, 0);
     slab_poison = command_line_flag("slub_debug");
 }
 

@@ -18,6 +18,6 @@ bool command_line_flag(const char* name);
 bool command_line_lists(const char* name, const char* value);
 
 /// E820 → memblock, ACPI, final page tables, zones.
-void setup_architecture(u64 boot_params_physical);
+void setup_arch(u64 boot_params_physical);
 
 } // namespace kernel

@@ -10,8 +10,8 @@
 
 namespace kernel {
 
-constinit Disk* disks = nullptr;
-constinit BlockInode* block_devices = nullptr;
+constinit struct gendisk* disks = nullptr;
+constinit struct block_device* block_devices = nullptr;
 
 namespace {
 
@@ -21,66 +21,71 @@ struct [[gnu::packed]] MbrPartition {
 };
 static_assert(sizeof(MbrPartition) == 16);
 
-Result<BlockInode*> add_device(Disk& disk, const char* name, u64 start, u64 sectors, u32 minor) {
-    auto* device = make<BlockInode>();
+Result<struct block_device*> add_device(struct gendisk& disk, const char* name, u64 start, u64 sectors,
+                                        u32 minor) {
+    auto* device = make<struct block_device>();
     if (!device) return Errno::ENOMEM;
     device->disk = &disk;
     device->start_sector = start;
     device->sectors = sectors;
-    device->size = sectors * SectorSize;
-    device->mode = S_IFBLK | 0660;
-    device->device = make_device(8, minor);
-    device->number = 0x1000 + minor;
-    copy_string(device->name, name, sizeof device->name);
-    BlockInode** end = &block_devices;
+    device->i_size = sectors * SectorSize;
+    device->i_mode = S_IFBLK | 0660;
+    device->i_rdev = make_device(8, minor);
+    device->i_ino = 0x1000 + minor;
+    strscpy(device->name, name, sizeof device->name);
+    struct block_device** end = &block_devices;
     while (*end) end = &(*end)->next;
     *end = device;
     return device;
 }
 
-Result<void> transfer(BlockInode& device, u64 index, Page* page, bool write) {
-    u64 first = index * (PageSize / SectorSize);
+Result<void> transfer(struct block_device& device, u64 index, struct page* page, bool write) {
+    u64 first = index * (PAGE_SIZE / SectorSize);
     if (first >= device.sectors) return Errno::EIO;
-    u32 count = static_cast<u32>(min<u64>(PageSize / SectorSize, device.sectors - first));
-    if (!write && count < PageSize / SectorSize) memset(address_of(page), 0, PageSize);
-    BlockRequest request;
+    u32 count = static_cast<u32>(min<u64>(PAGE_SIZE / SectorSize, device.sectors - first));
+    if (!write && count < PAGE_SIZE / SectorSize) memset(page_address(page), 0, PAGE_SIZE);
+    struct request request;
     request.sector = device.start_sector + first;
     request.sectors = count;
     request.write = write;
-    request.segments[0] = {physical_of(page), static_cast<u32>(count * SectorSize)};
+    request.segments[0] = {page_to_phys(page), static_cast<u32>(count * SectorSize)};
     request.segment_count = 1;
-    return submit_and_wait(*device.disk, request);
+    return submit_bio_wait(*device.disk, request);
 }
 
 } // namespace
 
-Result<void> BlockInode::read_page(u64 index, Page* page) { return transfer(*this, index, page, false); }
-Result<void> BlockInode::write_page(u64 index, Page* page) { return transfer(*this, index, page, true); }
-Result<void> BlockInode::prepare_write(u64 position, usize bytes) {
-    if (position > size || bytes > size - position) return Errno::ENOSPC;
+Result<void> block_device::read_page(u64 index, struct page* page) {
+    return transfer(*this, index, page, false);
+}
+Result<void> block_device::write_page(u64 index, struct page* page) {
+    return transfer(*this, index, page, true);
+}
+Result<void> block_device::prepare_write(u64 position, usize bytes) {
+    if (position > i_size || bytes > i_size - position) return Errno::ENOSPC;
     return {};
 }
-Result<void> BlockInode::sync() {
-    TRY(write_back(*this));
-    BlockRequest request;
+Result<void> block_device::sync() {
+    TRY(filemap_write_and_wait(*this));
+    struct request request;
     request.flush = true;
-    return submit_and_wait(*disk, request);
+    return submit_bio_wait(*disk, request);
 }
 
-Result<u64> BlockInode::control(File&, u32 command, u64 argument) {
+Result<u64> block_device::control(struct file&, u32 command, u64 argument) {
     switch (command) {
     case 0x1260: TRY(put_user<u64>(argument, sectors)); return u64{0};    // BLKGETSIZE
-    case 0x80081272: TRY(put_user<u64>(argument, size)); return u64{0};   // BLKGETSIZE64
+    case 0x80081272: TRY(put_user<u64>(argument, i_size)); return u64{0}; // BLKGETSIZE64
     case 0x1268: TRY(put_user<i32>(argument, SectorSize)); return u64{0}; // BLKSSZGET
     case 0x1261: TRY(sync()); return u64{0};                              // BLKFLSBUF
     default: return Errno::ENOTTY;
     }
 }
 
-Result<void> submit_and_wait(Disk& disk, BlockRequest& request) {
+Result<void> submit_bio_wait(struct gendisk& disk, struct request& request) {
     if (!request.flush && (request.sector >= disk.sectors || request.sectors > disk.sectors - request.sector))
         return Errno::EIO;
-    request.queued_at = clock_nanoseconds();
+    request.queued_at = ktime_get_ns();
     {
         IrqSpinGuard guard(disk.lock);
         disk.queue.push_back(&request.node);
@@ -88,7 +93,7 @@ Result<void> submit_and_wait(Disk& disk, BlockRequest& request) {
     }
     request.done.wait();
     if (request.status != Errno::None) {
-        pr_err("blk_update_request: I/O error, dev %s, sector %lu op %s\n", disk.name, request.sector,
+        pr_err("blk_update_request: I/O error, dev %s, sector %lu op %s\n", disk.disk_name, request.sector,
                request.flush   ? "FLUSH"
                : request.write ? "WRITE"
                                : "READ");
@@ -97,12 +102,12 @@ Result<void> submit_and_wait(Disk& disk, BlockRequest& request) {
     return {};
 }
 
-void complete_request(Disk& disk, BlockRequest& request, Errno status) {
-    request.completed_at = clock_nanoseconds();
+void blk_mq_end_request(struct gendisk& disk, struct request& request, Errno status) {
+    request.completed_at = ktime_get_ns();
     u64 time = request.completed_at - request.queued_at;
     {
         IrqSpinGuard guard(disk.lock);
-        DiskStatistics& s = disk.statistics;
+        disk_stats& s = disk.statistics;
         if (status != Errno::None) s.errors++;
         if (request.flush)
             s.flushes++;
@@ -115,24 +120,24 @@ void complete_request(Disk& disk, BlockRequest& request, Errno status) {
     request.done.complete();
 }
 
-Result<void> read_device(BlockInode& device, u64 position, void* to, usize size) {
+Result<void> read_device(struct block_device& device, u64 position, void* to, usize size) {
     auto* out = static_cast<u8*>(to);
     while (size) {
-        usize within = position & (PageSize - 1), count = min<usize>(size, PageSize - within);
-        Page* page = TRY(cached_page(device, position >> PageShift));
-        memcpy(out, static_cast<u8*>(address_of(page)) + within, count);
+        usize within = position & (PAGE_SIZE - 1), count = min<usize>(size, PAGE_SIZE - within);
+        struct page* page = TRY(filemap_get_page(device, position >> PAGE_SHIFT));
+        memcpy(out, static_cast<u8*>(page_address(page)) + within, count);
         put_page(page);
         out += count, position += count, size -= count;
     }
     return {};
 }
 
-Result<void> write_device(BlockInode& device, u64 position, const void* from, usize size) {
+Result<void> write_device(struct block_device& device, u64 position, const void* from, usize size) {
     auto* in = static_cast<const u8*>(from);
     while (size) {
-        usize within = position & (PageSize - 1), count = min<usize>(size, PageSize - within);
-        Page* page = TRY(cached_page(device, position >> PageShift));
-        memcpy(static_cast<u8*>(address_of(page)) + within, in, count);
+        usize within = position & (PAGE_SIZE - 1), count = min<usize>(size, PAGE_SIZE - within);
+        struct page* page = TRY(filemap_get_page(device, position >> PAGE_SHIFT));
+        memcpy(static_cast<u8*>(page_address(page)) + within, in, count);
         page->flags |= PageDirty;
         put_page(page);
         in += count, position += count, size -= count;
@@ -140,46 +145,46 @@ Result<void> write_device(BlockInode& device, u64 position, const void* from, us
     return {};
 }
 
-bool read_if_cached(BlockInode& device, u64 position, void* to, usize size) {
-    MutexGuard guard(device.cache.lock);
-    auto* page = static_cast<Page*>(device.cache.pages.find(position >> PageShift));
-    if (page) memcpy(to, static_cast<u8*>(address_of(page)) + (position & (PageSize - 1)), size);
+bool read_if_cached(struct block_device& device, u64 position, void* to, usize size) {
+    MutexGuard guard(device.i_data.lock);
+    auto* page = static_cast<struct page*>(device.i_data.i_pages.find(position >> PAGE_SHIFT));
+    if (page) memcpy(to, static_cast<u8*>(page_address(page)) + (position & (PAGE_SIZE - 1)), size);
     return page;
 }
 
-void update_if_cached(BlockInode& device, u64 position, const void* from, usize size) {
-    MutexGuard guard(device.cache.lock);
-    if (auto* page = static_cast<Page*>(device.cache.pages.find(position >> PageShift)))
-        memcpy(static_cast<u8*>(address_of(page)) + (position & (PageSize - 1)), from, size);
+void update_if_cached(struct block_device& device, u64 position, const void* from, usize size) {
+    MutexGuard guard(device.i_data.lock);
+    if (auto* page = static_cast<struct page*>(device.i_data.i_pages.find(position >> PAGE_SHIFT)))
+        memcpy(static_cast<u8*>(page_address(page)) + (position & (PAGE_SIZE - 1)), from, size);
 }
 
-Result<void> register_disk(Disk* disk) {
+Result<void> add_disk(struct gendisk* disk) {
     static constinit u32 next_disk = 0;
-    format_text(disk->name, sizeof disk->name, "sd%c", static_cast<int>('a' + next_disk));
+    format_text(disk->disk_name, sizeof disk->disk_name, "sd%c", static_cast<int>('a' + next_disk));
     disk->first_minor = next_disk++ * 16;
     disk->next = disks;
     disks = disk;
-    pr_info("sd %s: [%s] %lu 512-byte logical blocks: (%lu MiB) %s\n", disk->name, disk->name, disk->sectors,
-            disk->sectors / 2048, disk->model);
-    BlockInode* whole = TRY(add_device(*disk, disk->name, 0, disk->sectors, disk->first_minor));
+    pr_info("sd %s: [%s] %lu 512-byte logical blocks: (%lu MiB) %s\n", disk->disk_name, disk->disk_name,
+            disk->sectors, disk->sectors / 2048, disk->model);
+    struct block_device* whole = TRY(add_device(*disk, disk->disk_name, 0, disk->sectors, disk->first_minor));
     u8 sector[SectorSize];
     TRY(read_device(*whole, 0, sector, sizeof sector));
     if (sector[510] != 0x55 || sector[511] != 0xaa) {
-        pr_info(" %s: no partition table\n", disk->name);
+        pr_info(" %s: no partition table\n", disk->disk_name);
         return {};
     }
     char line[64];
-    usize length = format_text(line, sizeof line, " %s:", disk->name);
+    usize length = format_text(line, sizeof line, " %s:", disk->disk_name);
     for (unsigned i = 0; i < 4; i++) {
         MbrPartition partition;
         memcpy(&partition, sector + 446 + i * 16, 16);
         if (!partition.type || !partition.count) continue;
         if (partition.start >= disk->sectors || partition.count > disk->sectors - partition.start) {
-            pr_warn(" %s: partition %u lies outside the disk, ignored\n", disk->name, i + 1);
+            pr_warn(" %s: partition %u lies outside the disk, ignored\n", disk->disk_name, i + 1);
             continue;
         }
         char name[16];
-        format_text(name, sizeof name, "%s%u", disk->name, i + 1);
+        format_text(name, sizeof name, "%s%u", disk->disk_name, i + 1);
         TRY(add_device(*disk, name, partition.start, partition.count, disk->first_minor + i + 1));
         length += format_text(line + length, sizeof line - length, " %s", name);
     }
@@ -187,9 +192,9 @@ Result<void> register_disk(Disk* disk) {
     return {};
 }
 
-BlockInode* find_block_device(const char* name) {
+struct block_device* find_block_device(const char* name) {
     if (starts_with(name, "/dev/")) name += 5;
-    for (BlockInode* device = block_devices; device; device = device->next)
+    for (struct block_device* device = block_devices; device; device = device->next)
         if (strings_equal(device->name, name)) return device;
     return nullptr;
 }

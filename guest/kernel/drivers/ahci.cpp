@@ -1,8 +1,8 @@
 // AHCI host controller driver (Serial ATA AHCI 1.3.1): one command list a port, up to 32 commands in flight,
 // READ/WRITE DMA EXT, interrupts, error recovery with a port restart.
 //
-// Invariants (under Disk::lock): slot n is busy exactly while slots[n] is not null; its command table and
-// PRDT belong to the hardware then. Completion runs in the BLOCK softirq.
+// Invariants (under gendisk::lock): slot n is busy exactly while slots[n] is not null; its command table and
+// PRDT belong to the hardware then. completion runs in the BLOCK softirq.
 #include "drivers/ahci.h"
 
 #include "block/block.h"
@@ -60,28 +60,28 @@ struct PhysicalRegion {                         // 4.2.3.3
 };
 struct CommandTable {
     u8 fis[64], atapi[16], reserved[48];
-    PhysicalRegion regions[BlockRequest::MaxSegments];
+    PhysicalRegion regions[request::MaxSegments];
 };
-static_assert(sizeof(CommandTable) == 128 + 16 * BlockRequest::MaxSegments);
+static_assert(sizeof(CommandTable) == 128 + 16 * request::MaxSegments);
 
 constexpr u8 ReadDmaExt = 0x25, WriteDmaExt = 0x35, FlushCacheExt = 0xea, Identify = 0xec;
 constexpr unsigned MaxAttempts = 3;
 
-struct AhciDisk final : Disk {
+struct AhciDisk final : gendisk {
     volatile PortRegisters* port = nullptr;
     unsigned port_number = 0;
     unsigned slot_count = 32;
     CommandHeader* list = nullptr;
     CommandTable* tables = nullptr;
-    BlockRequest* slots[32] = {};
+    struct request* slots[32] = {};
     u32 busy = 0;
     u32 finished = 0; ///< slots that the interrupt handler saw complete
     u32 failed = 0;
     bool restart_needed = false;
-    Timer watchdog;
+    timer_list watchdog;
 
     void dispatch() override;
-    void issue(unsigned slot, BlockRequest& request, u8 command);
+    void issue(unsigned slot, struct request& request, u8 command);
     bool stop();
     void start();
     void handle_interrupt();
@@ -96,9 +96,9 @@ constinit Controller controller = {};
 
 /// Polls at most `microseconds`.
 template <typename Condition> bool wait_for(u64 microseconds, Condition condition) {
-    u64 end = clock_nanoseconds() + microseconds * 1000;
+    u64 end = ktime_get_ns() + microseconds * 1000;
     while (!condition())
-        if (clock_nanoseconds() > end) return condition();
+        if (ktime_get_ns() > end) return condition();
     return true;
 }
 
@@ -113,7 +113,7 @@ void AhciDisk::start() {
     port->command = port->command | port_command::Start;
 }
 
-void AhciDisk::issue(unsigned slot, BlockRequest& request, u8 command) {
+void AhciDisk::issue(unsigned slot, struct request& request, u8 command) {
     CommandTable& table = tables[slot];
     memset(&table, 0, 128);
     u8* fis = table.fis; // register host-to-device FIS (SATA 10.3.4)
@@ -127,7 +127,7 @@ void AhciDisk::issue(unsigned slot, BlockRequest& request, u8 command) {
     fis[10] = static_cast<u8>(request.sector >> 40);
     fis[12] = static_cast<u8>(request.sectors), fis[13] = static_cast<u8>(request.sectors >> 8);
     for (unsigned i = 0; i < request.segment_count; i++) {
-        const BlockSegment& segment = request.segments[i];
+        const bio_vec& segment = request.segments[i];
         table.regions[i] = {static_cast<u32>(segment.physical), static_cast<u32>(segment.physical >> 32), 0,
                             segment.bytes - 1};
     }
@@ -138,17 +138,17 @@ void AhciDisk::issue(unsigned slot, BlockRequest& request, u8 command) {
     slots[slot] = &request;
     busy |= 1U << slot;
     in_flight++;
-    request.dispatched_at = clock_nanoseconds();
+    request.dispatched_at = ktime_get_ns();
     __atomic_thread_fence(__ATOMIC_SEQ_CST);
     port->command_issue = 1U << slot;
 }
 
 void AhciDisk::dispatch() {
     if (restart_needed) return;
-    while (ListNode* node = queue.front()) {
+    while (list_head* node = queue.front()) {
         u32 free = ~busy & (slot_count == 32 ? ~0U : (1U << slot_count) - 1);
         if (!free) return;
-        BlockRequest* request = CONTAINER_OF(node, BlockRequest, node);
+        struct request* request = container_of(node, struct request, node);
         if (request->flush && busy) return; // a flush waits for what came before it
         node->remove();
         issue(static_cast<unsigned>(__builtin_ctz(free)), *request,
@@ -156,7 +156,7 @@ void AhciDisk::dispatch() {
               : request->write ? WriteDmaExt
                                : ReadDmaExt);
         if (request->flush) return;
-        arm_timer(watchdog, jiffies + 5 * HZ);
+        mod_timer(watchdog, jiffies + 5 * HZ);
     }
 }
 
@@ -174,11 +174,11 @@ void AhciDisk::handle_interrupt() {
     }
     u32 issued = port->command_issue;
     finished |= busy & ~issued & ~failed;
-    if (finished | failed) raise_softirq(SoftirqBlock);
+    if (finished | failed) raise_softirq(BLOCK_SOFTIRQ);
 }
 
 void AhciDisk::finish() {
-    BlockRequest* done[32];
+    struct request* done[32];
     Errno outcome[32];
     unsigned count = 0;
     {
@@ -196,7 +196,7 @@ void AhciDisk::finish() {
         }
         for (unsigned slot = 0; slot < 32; slot++) {
             u32 bit = 1U << slot;
-            BlockRequest* request = slots[slot];
+            struct request* request = slots[slot];
             if (!((finished | failed) & bit) || !request) continue;
             slots[slot] = nullptr;
             busy &= ~bit;
@@ -213,18 +213,18 @@ void AhciDisk::finish() {
             outcome[count++] = ok ? Errno::None : Errno::EIO;
         }
         finished = failed = 0;
-        if (!busy) cancel_timer(watchdog);
+        if (!busy) del_timer(watchdog);
         dispatch();
     }
-    for (unsigned i = 0; i < count; i++) complete_request(*this, *done[i], outcome[i]);
+    for (unsigned i = 0; i < count; i++) blk_mq_end_request(*this, *done[i], outcome[i]);
 }
 
-void block_softirq() {
+void blk_done_softirq() {
     for (AhciDisk* disk : controller.disks)
         if (disk) disk->finish();
 }
 
-void ahci_interrupt(void*) {
+void ahci_single_irq_intr(void*) {
     u32 pending = controller.host->interrupt_status;
     for (unsigned port = 0; port < 32; port++)
         if ((pending >> port & 1) && controller.disks[port]) controller.disks[port]->handle_interrupt();
@@ -240,7 +240,7 @@ void watchdog_expired(void* context) {
         pr_err("ata%u: command timeout, slots %#x\n", disk->port_number + 1, disk->busy);
         disk->restart_needed = true;
     }
-    raise_softirq(SoftirqBlock);
+    raise_softirq(BLOCK_SOFTIRQ);
 }
 
 /// ATA strings are byte-swapped in each word (ATA8-ACS 7.12).
@@ -261,30 +261,30 @@ Result<void> probe_port(unsigned number, unsigned slot_count) {
         return {};
     }
     auto* disk = make<AhciDisk>();
-    Page* lists = allocate_pages(0, AllocateZero, PageType::Kernel);
-    unsigned table_order = order_for_pages(divide_up(sizeof(CommandTable) * 32, PageSize));
-    Page* tables = allocate_pages(table_order, AllocateZero, PageType::Kernel);
+    struct page* lists = alloc_pages(0, __GFP_ZERO, PageType::Kernel);
+    unsigned table_order = order_for_pages(divide_up(sizeof(CommandTable) * 32, PAGE_SIZE));
+    struct page* tables = alloc_pages(table_order, __GFP_ZERO, PageType::Kernel);
     if (!disk || !lists || !tables) return Errno::ENOMEM;
     disk->port = port;
     disk->port_number = number;
     disk->slot_count = slot_count;
     disk->queue.initialise();
     disk->list =
-        static_cast<CommandHeader*>(address_of(lists)); // 1 KiB list, then the 256-byte received-FIS area
-    disk->tables = static_cast<CommandTable*>(address_of(tables));
+        static_cast<CommandHeader*>(page_address(lists)); // 1 KiB list, then the 256-byte received-FIS area
+    disk->tables = static_cast<CommandTable*>(page_address(tables));
     disk->watchdog.function = watchdog_expired;
     disk->watchdog.context = disk;
     if (!disk->stop()) {
         pr_err("ata%u: the port does not stop, not used\n", number + 1);
         return Errno::EIO;
     }
-    u64 list = physical_of(lists), fis = list + 1024;
+    u64 list = page_to_phys(lists), fis = list + 1024;
     port->command_list = static_cast<u32>(list);
     port->command_list_high = static_cast<u32>(list >> 32);
     port->fis_base = static_cast<u32>(fis);
     port->fis_base_high = static_cast<u32>(fis >> 32);
     for (unsigned slot = 0; slot < 32; slot++) {
-        u64 table = physical_of(tables) + slot * sizeof(CommandTable);
+        u64 table = page_to_phys(tables) + slot * sizeof(CommandTable);
         disk->list[slot].table = static_cast<u32>(table),
         disk->list[slot].table_high = static_cast<u32>(table >> 32);
     }
@@ -297,17 +297,17 @@ Result<void> probe_port(unsigned number, unsigned slot_count) {
     controller.disks[number] = disk;
 
     // IDENTIFY DEVICE, sleeping like any other request.
-    Page* identity_page = allocate_page(AllocateZero, PageType::Kernel);
+    struct page* identity_page = alloc_page(__GFP_ZERO, PageType::Kernel);
     if (!identity_page) return Errno::ENOMEM;
-    BlockRequest request;
+    struct request request;
     request.sectors = 1;
-    request.segments[0] = {physical_of(identity_page), SectorSize};
+    request.segments[0] = {page_to_phys(identity_page), SectorSize};
     request.segment_count = 1;
-    request.queued_at = clock_nanoseconds();
+    request.queued_at = ktime_get_ns();
     {
         IrqSpinGuard guard(disk->lock);
         disk->issue(0, request, Identify);
-        arm_timer(disk->watchdog, jiffies + 5 * HZ);
+        mod_timer(disk->watchdog, jiffies + 5 * HZ);
     }
     request.done.wait();
     if (request.status != Errno::None) {
@@ -315,7 +315,7 @@ Result<void> probe_port(unsigned number, unsigned slot_count) {
         controller.disks[number] = nullptr;
         return request.status;
     }
-    auto* words = static_cast<const u16*>(address_of(identity_page));
+    auto* words = static_cast<const u16*>(page_address(identity_page));
     copy_ata_string(disk->model, words + 27, 20);
     disk->sectors = words[83] & 1 << 10
                         ? words[100] | u64{words[101]} << 16 | u64{words[102]} << 32 | u64{words[103]} << 48
@@ -323,12 +323,12 @@ Result<void> probe_port(unsigned number, unsigned slot_count) {
     put_page(identity_page);
     pr_info("ata%u: SATA link up, %s, %lu sectors\n", number + 1, disk->model, disk->sectors);
     if (!disk->sectors) return Errno::EIO;
-    return register_disk(disk);
+    return add_disk(disk);
 }
 
 } // namespace
 
-Result<void> initialise_ahci() {
+Result<void> ahci_init() {
     const PciDevice* device = pci_devices;
     while (device && !(device->class_code == 1 && device->subclass == 6)) device = device->next;
     if (!device) {
@@ -338,7 +338,7 @@ Result<void> initialise_ahci() {
     u64 base = device->memory_bar(5); // ABAR
     if (!base) return Errno::ENODEV;
     device->enable(true);
-    controller.host = static_cast<volatile HostRegisters*>(map_device(base, sizeof(HostRegisters)));
+    controller.host = static_cast<volatile HostRegisters*>(ioremap(base, sizeof(HostRegisters)));
     if (!controller.host) return Errno::ENOMEM;
     volatile HostRegisters* host = controller.host;
     host->control = host->control | ghc::AhciEnable;
@@ -347,8 +347,8 @@ Result<void> initialise_ahci() {
     pr_info("ahci 0000:00:%02x.%u: AHCI %04x.%04x, %u slots, ports implemented %#x\n", device->device,
             device->function, host->version >> 16, host->version & 0xffff, slot_count,
             host->ports_implemented);
-    open_softirq(SoftirqBlock, block_softirq);
-    TRY(request_device_interrupt(*device, ahci_interrupt, nullptr, "ahci[0000:00:1f.2]"));
+    open_softirq(BLOCK_SOFTIRQ, blk_done_softirq);
+    TRY(request_device_interrupt(*device, ahci_single_irq_intr, nullptr, "ahci[0000:00:1f.2]"));
     host->interrupt_status = ~0U;
     host->control = host->control | ghc::InterruptEnable;
     for (unsigned port = 0; port < 32; port++)

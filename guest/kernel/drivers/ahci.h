@@ -6,6 +6,6 @@
 namespace kernel {
 
 /// REQUIRES: task context, interrupts on, PCI enumerated.
-Result<void> initialise_ahci();
+Result<void> ahci_init();
 
 } // namespace kernel

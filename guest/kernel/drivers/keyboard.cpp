@@ -84,7 +84,7 @@ bool wait_input_empty() {
 
 } // namespace
 
-void initialise_keyboard() {
+void i8042_init() {
     if (in8(0x64) == 0xff) {
         pr_info("i8042: no controller\n");
         return;

@@ -3,6 +3,6 @@
 
 namespace kernel {
 
-void initialise_keyboard();
+void i8042_init();
 
 } // namespace kernel

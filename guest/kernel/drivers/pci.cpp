@@ -15,7 +15,7 @@ constinit PciDevice* pci_devices = nullptr;
 namespace {
 
 constinit volatile u8* ecam = nullptr;
-constinit SpinLock config_lock{"pci_config"};
+constinit spinlock_t config_lock{"pci_config"};
 
 volatile u8* ecam_address(const PciDevice& d, u16 offset) {
     return ecam + (u64{d.device} << 15 | u64{d.function} << 12 | (offset & 0xfff)); // bus 0 only
@@ -79,9 +79,9 @@ void PciDevice::enable(bool bus_master) const {
     write16(0x04, static_cast<u16>(read16(0x04) | 1 << 1 | (bus_master ? 1 << 2 : 0)));
 }
 
-void initialise_pci() {
+void pci_subsys_init() {
     if (acpi.ecam_address) {
-        ecam = static_cast<volatile u8*>(map_device(acpi.ecam_address, 1 * MiB));
+        ecam = static_cast<volatile u8*>(ioremap(acpi.ecam_address, 1 * MiB));
         pci_devices = nullptr;
         PciDevice host{};
         if (ecam && host.read32(0) == ~0U) {

@@ -26,7 +26,7 @@ struct PciDevice {
 };
 extern PciDevice* pci_devices;
 
-void initialise_pci();
+void pci_subsys_init();
 /// Routes the device's interrupt to a handler: MSI where it can, else its pin.
 Result<void> request_device_interrupt(const PciDevice& device, void (*handler)(void*), void* context,
                                       const char* name);

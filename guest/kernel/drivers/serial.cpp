@@ -37,7 +37,7 @@ void write(const char* text, usize size) {
     }
 }
 
-constinit Console serial_console{"ttyS0", write};
+constinit struct console serial_console{"ttyS0", write};
 
 void serial_interrupt(void*) {
     for (unsigned i = 0; i < 256 && (in8(LineStatus) & 1); i++)
@@ -46,7 +46,7 @@ void serial_interrupt(void*) {
 
 } // namespace
 
-void initialise_serial_console() {
+void early_serial_init() {
     out8(InterruptEnable, 0);
     out8(LineControl, 0x80); // divisor latch: 115200 baud
     out8(Data, 1);
@@ -58,7 +58,7 @@ void initialise_serial_console() {
     register_console(serial_console, true);
 }
 
-void initialise_serial_input() {
+void serial8250_init() {
     if (!present) return;
     if (!request_irq(4, serial_interrupt, nullptr, "ttyS0").ok()) {
         pr_err("serial8250: no interrupt for ttyS0\n");

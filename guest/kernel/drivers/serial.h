@@ -4,8 +4,8 @@
 namespace kernel {
 
 /// Programs the port and registers the console: the first thing that start_kernel can say is heard.
-void initialise_serial_console();
+void early_serial_init();
 /// Input by interrupt; REQUIRES request_irq to work.
-void initialise_serial_input();
+void serial8250_init();
 
 } // namespace kernel

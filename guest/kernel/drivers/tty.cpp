@@ -40,15 +40,17 @@ struct WindowSize {
     u16 rows, columns, x_pixels, y_pixels;
 };
 
-struct TerminalInode final : Inode {
-    Result<usize> read(File& file, IoBuffer buffer, u64) override {
-        return console_terminal.read(buffer, file.flags & O_NONBLOCK);
+struct TerminalInode final : inode {
+    Result<usize> read(struct file& file, IoBuffer buffer, u64) override {
+        return console_terminal.read(buffer, file.f_flags & O_NONBLOCK);
     }
-    Result<usize> write(File&, IoBuffer buffer, u64) override { return console_terminal.write(buffer); }
-    Result<u64> control(File&, u32 command, u64 argument) override {
+    Result<usize> write(struct file&, IoBuffer buffer, u64) override {
+        return console_terminal.write(buffer);
+    }
+    Result<u64> control(struct file&, u32 command, u64 argument) override {
         return console_terminal.control(command, argument);
     }
-    u32 poll(File&) override { return 4 | 0x100 | (console_terminal.readable() ? 0x41 : 0); }
+    u32 poll(struct file&) override { return 4 | 0x100 | (console_terminal.readable() ? 0x41 : 0); }
     bool seekable() const override { return false; }
     bool is_terminal() const override { return true; }
     void destroy_self() override {}
@@ -56,18 +58,18 @@ struct TerminalInode final : Inode {
 
 } // namespace
 
-void initialise_terminal() {
+void tty_init() {
     Termios& t = console_terminal.settings;
     t = {ICRNL, OPOST | ONLCR, 0xbf, ISIG | ICANON | ECHO | ECHOE | ECHOK | ECHOCTL | ECHOKE | IEXTEN, 0, {}};
     const u8 characters[] = {3, 28, 127, 21, 4, 0, 1, 0, 17, 19, 26, 0, 18, 15, 23, 22};
     memcpy(t.characters, characters, sizeof characters);
 }
 
-Inode* make_terminal_inode(u32 device) {
+struct inode* make_terminal_inode(u32 device) {
     auto* inode = make<TerminalInode>();
     if (!inode) panic("out of memory for the terminal");
-    inode->mode = S_IFCHR | 0620;
-    inode->device = device;
+    inode->i_mode = S_IFCHR | 0620;
+    inode->i_rdev = device;
     return inode;
 }
 
@@ -137,7 +139,7 @@ void Terminal::receive(char c) {
             }
         }
     }
-    if (signal && group) signal_process_group(group, signal);
+    if (signal && group) kill_pgrp(group, signal);
     if (wake) readers.wake_all();
 }
 
@@ -189,7 +191,7 @@ Result<usize> Terminal::write(IoBuffer in) {
 }
 
 Result<u64> Terminal::control(u32 command, u64 argument) {
-    Task* task = current_task();
+    task_struct* task = get_current();
     switch (command) {
     case 0x5401: TRY(copy_to_user(argument, &settings, sizeof settings)); return u64{0}; // TCGETS
     case 0x5402:                                                                         // TCSETS, TCSETSW

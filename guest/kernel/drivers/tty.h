@@ -25,8 +25,8 @@ struct Terminal {
     u32 read_at = 0, commit_at = 0,
         write_at = 0; ///< committed: [read_at, commit_at); edited: [commit_at, write_at)
     u32 lines = 0;    ///< complete lines (or EOF marks) committed
-    SpinLock lock{"tty"};
-    WaitQueue readers{"tty_read"};
+    spinlock_t lock{"tty"};
+    wait_queue_head readers{"tty_read"};
 
     /// One character typed, from any input. Any context.
     void receive(char c);
@@ -42,8 +42,8 @@ private:
 };
 
 extern Terminal console_terminal;
-void initialise_terminal();
+void tty_init();
 /// The inode of /dev/console, /dev/tty and friends.
-Inode* make_terminal_inode(u32 device);
+struct inode* make_terminal_inode(u32 device);
 
 } // namespace kernel

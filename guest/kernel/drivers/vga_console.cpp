@@ -202,11 +202,11 @@ void write(const char* text, usize size) {
     show_cursor();
 }
 
-constinit Console vga_console{"tty0", write};
+constinit struct console vga_console{"tty0", write};
 
 } // namespace
 
-void initialise_vga_console() {
+void con_init() {
     screen.origin = 0;
     show_origin();
     crtc(0x0a, 13); // an underline cursor

@@ -4,6 +4,6 @@
 
 namespace kernel {
 
-void initialise_vga_console();
+void con_init();
 
 } // namespace kernel

@@ -5,29 +5,29 @@
 
 namespace kernel {
 
-FileTable* new_file_table() { return make<FileTable>(); }
+files_struct* alloc_files() { return make<files_struct>(); }
 
-FileTable* copy_file_table(FileTable& from) {
-    FileTable* copy = new_file_table();
+files_struct* dup_fd(files_struct& from) {
+    files_struct* copy = alloc_files();
     if (!copy) return nullptr;
-    SpinGuard guard(from.lock);
-    for (unsigned i = 0; i < FileTable::Capacity; i++)
-        if ((copy->files[i] = from.files[i])) get_file(copy->files[i]);
+    SpinGuard guard(from.file_lock);
+    for (unsigned i = 0; i < files_struct::Capacity; i++)
+        if ((copy->fd[i] = from.fd[i])) get_file(copy->fd[i]);
     memcpy(copy->close_on_exec, from.close_on_exec, sizeof copy->close_on_exec);
     return copy;
 }
 
-void put_file_table(FileTable* table) {
-    if (!table || __atomic_sub_fetch(&table->references, 1, __ATOMIC_ACQ_REL)) return;
-    for (File* file : table->files) put_file(file);
+void put_files_struct(files_struct* table) {
+    if (!table || __atomic_sub_fetch(&table->count, 1, __ATOMIC_ACQ_REL)) return;
+    for (struct file* file : table->fd) fput(file);
     destroy(table);
 }
 
-Result<i32> install_file(FileTable& table, File* file, bool close_on_exec, i32 at_least) {
-    SpinGuard guard(table.lock);
-    for (unsigned i = static_cast<unsigned>(max(at_least, 0)); i < FileTable::Capacity; i++) {
-        if (table.files[i]) continue;
-        table.files[i] = file;
+Result<i32> fd_install(files_struct& table, struct file* file, bool close_on_exec, i32 at_least) {
+    SpinGuard guard(table.file_lock);
+    for (unsigned i = static_cast<unsigned>(max(at_least, 0)); i < files_struct::Capacity; i++) {
+        if (table.fd[i]) continue;
+        table.fd[i] = file;
         u64 bit = u64{1} << (i % 64);
         if (close_on_exec)
             table.close_on_exec[i / 64] |= bit;
@@ -38,59 +38,60 @@ Result<i32> install_file(FileTable& table, File* file, bool close_on_exec, i32 a
     return Errno::EMFILE;
 }
 
-Result<File*> file_of(i32 descriptor) {
-    FileTable* table = current_task()->files;
-    if (!table || descriptor < 0 || descriptor >= static_cast<i32>(FileTable::Capacity)) return Errno::EBADF;
-    SpinGuard guard(table->lock);
-    File* file = table->files[descriptor];
+Result<struct file*> fget(i32 descriptor) {
+    files_struct* table = get_current()->files;
+    if (!table || descriptor < 0 || descriptor >= static_cast<i32>(files_struct::Capacity))
+        return Errno::EBADF;
+    SpinGuard guard(table->file_lock);
+    struct file* file = table->fd[descriptor];
     if (!file) return Errno::EBADF;
     get_file(file);
     return file;
 }
 
-Result<void> close_descriptor(FileTable& table, i32 descriptor) {
-    if (descriptor < 0 || descriptor >= static_cast<i32>(FileTable::Capacity)) return Errno::EBADF;
-    File* file;
+Result<void> close_fd(files_struct& table, i32 descriptor) {
+    if (descriptor < 0 || descriptor >= static_cast<i32>(files_struct::Capacity)) return Errno::EBADF;
+    struct file* file;
     {
-        SpinGuard guard(table.lock);
-        file = table.files[descriptor];
-        table.files[descriptor] = nullptr;
+        SpinGuard guard(table.file_lock);
+        file = table.fd[descriptor];
+        table.fd[descriptor] = nullptr;
     }
     if (!file) return Errno::EBADF;
-    put_file(file);
+    fput(file);
     return {};
 }
 
-void close_on_exec(FileTable& table) {
-    for (unsigned i = 0; i < FileTable::Capacity; i++)
-        if (table.files[i] && (table.close_on_exec[i / 64] >> (i % 64) & 1))
-            (void)close_descriptor(table, static_cast<i32>(i));
+void do_close_on_exec(files_struct& table) {
+    for (unsigned i = 0; i < files_struct::Capacity; i++)
+        if (table.fd[i] && (table.close_on_exec[i / 64] >> (i % 64) & 1))
+            (void)close_fd(table, static_cast<i32>(i));
     memset(table.close_on_exec, 0, sizeof table.close_on_exec);
 }
 
-FileSystemContext* new_fs_context() {
-    auto* context = make<FileSystemContext>();
+fs_struct* alloc_fs_struct() {
+    auto* context = make<fs_struct>();
     if (!context) return nullptr;
     if (root_dentry) {
-        get_dentry(context->root = root_dentry);
-        get_dentry(context->working = root_dentry);
+        dget(context->root = root_dentry);
+        dget(context->pwd = root_dentry);
     }
     return context;
 }
 
-FileSystemContext* copy_fs_context(FileSystemContext& from) {
-    auto* copy = make<FileSystemContext>();
+fs_struct* copy_fs_struct(fs_struct& from) {
+    auto* copy = make<fs_struct>();
     if (!copy) return nullptr;
-    if ((copy->root = from.root ? from.root : root_dentry)) get_dentry(copy->root);
-    if ((copy->working = from.working ? from.working : root_dentry)) get_dentry(copy->working);
+    if ((copy->root = from.root ? from.root : root_dentry)) dget(copy->root);
+    if ((copy->pwd = from.pwd ? from.pwd : root_dentry)) dget(copy->pwd);
     copy->umask = from.umask;
     return copy;
 }
 
-void put_fs_context(FileSystemContext* context) {
-    if (!context || __atomic_sub_fetch(&context->references, 1, __ATOMIC_ACQ_REL)) return;
-    if (context->root) put_dentry(context->root);
-    if (context->working) put_dentry(context->working);
+void free_fs_struct(fs_struct* context) {
+    if (!context || __atomic_sub_fetch(&context->users, 1, __ATOMIC_ACQ_REL)) return;
+    if (context->root) dput(context->root);
+    if (context->pwd) dput(context->pwd);
     destroy(context);
 }
 

@@ -8,46 +8,46 @@ namespace kernel {
 
 constinit u64 page_cache_pages = 0;
 
-Result<Page*> cached_page(Inode& inode, u64 index) {
-    MutexGuard guard(inode.cache.lock);
-    if (auto* page = static_cast<Page*>(inode.cache.pages.find(index))) {
+Result<struct page*> filemap_get_page(struct inode& inode, u64 index) {
+    MutexGuard guard(inode.i_data.lock);
+    if (auto* page = static_cast<struct page*>(inode.i_data.i_pages.find(index))) {
         get_page(page);
         return page;
     }
-    Page* page = allocate_page(AllocateKernel, PageType::PageCache);
+    struct page* page = alloc_page(GFP_KERNEL, PageType::PageCache);
     if (!page) return Errno::ENOMEM;
     Result<void> filled = inode.read_page(index, page); // must fill all of it: what is past the end is zero
-    if (filled.ok()) filled = inode.cache.pages.insert(index, page);
+    if (filled.ok()) filled = inode.i_data.i_pages.insert(index, page);
     if (!filled.ok()) {
         put_page(page);
         return filled.error();
     }
-    page->mapping = &inode.cache;
+    page->mapping = &inode.i_data;
     page->index = index;
     page->flags |= PageUptodate;
-    inode.cache.page_count++;
+    inode.i_data.nrpages++;
     page_cache_pages++;
     get_page(page); // one for the cache, one for the caller
     return page;
 }
 
-void drop_cached_pages(Inode& inode, u64 first) {
-    MutexGuard guard(inode.cache.lock);
-    inode.cache.pages.each(first, [&](u64 index, void* item) {
-        auto* page = static_cast<Page*>(item);
-        inode.cache.pages.remove(index);
+void truncate_inode_pages(struct inode& inode, u64 first) {
+    MutexGuard guard(inode.i_data.lock);
+    inode.i_data.i_pages.each(first, [&](u64 index, void* item) {
+        auto* page = static_cast<struct page*>(item);
+        inode.i_data.i_pages.remove(index);
         page->mapping = nullptr;
-        inode.cache.page_count--;
+        inode.i_data.nrpages--;
         page_cache_pages--;
         put_page(page);
     });
 }
 
-Result<void> write_back(Inode& inode) {
-    MutexGuard guard(inode.cache.lock);
+Result<void> filemap_write_and_wait(struct inode& inode) {
+    MutexGuard guard(inode.i_data.lock);
     Result<void> result;
-    inode.cache.pages.each(0, [&](u64 index, void* item) {
-        auto* page = static_cast<Page*>(item);
+    inode.i_data.i_pages.each(0, [&](u64 index, void* item) {
+        auto* page = static_cast<struct page*>(item);
         if (!(page->flags & PageDirty)) return;
         page->flags &= static_cast<u16>(~PageDirty);
         Result<void> written = inode.write_page(index, page);
@@ -59,13 +59,13 @@ Result<void> write_back(Inode& inode) {
     return result;
 }
 
-Result<usize> Inode::read(File&, IoBuffer buffer, u64 position) {
+Result<usize> inode::read(struct file&, IoBuffer buffer, u64 position) {
     usize done = 0;
-    while (done < buffer.size && position < size) {
-        usize within = position & (PageSize - 1);
-        usize count = min<u64>(min<u64>(buffer.size - done, PageSize - within), size - position);
-        Page* page = TRY(cached_page(*this, position >> PageShift));
-        Result<void> stored = buffer.store(done, static_cast<u8*>(address_of(page)) + within, count);
+    while (done < buffer.size && position < i_size) {
+        usize within = position & (PAGE_SIZE - 1);
+        usize count = min<u64>(min<u64>(buffer.size - done, PAGE_SIZE - within), i_size - position);
+        struct page* page = TRY(filemap_get_page(*this, position >> PAGE_SHIFT));
+        Result<void> stored = buffer.store(done, static_cast<u8*>(page_address(page)) + within, count);
         put_page(page);
         if (!stored.ok()) {
             if (done) return done;
@@ -77,16 +77,16 @@ Result<usize> Inode::read(File&, IoBuffer buffer, u64 position) {
     return done;
 }
 
-Result<usize> Inode::write(File&, IoBuffer buffer, u64 position) {
-    MutexGuard guard(lock);
+Result<usize> inode::write(struct file&, IoBuffer buffer, u64 position) {
+    MutexGuard guard(i_rwsem);
     if (!buffer.size) return usize{0};
     TRY(prepare_write(position, buffer.size));
     usize done = 0;
     while (done < buffer.size) {
-        usize within = position & (PageSize - 1);
-        usize count = min<u64>(buffer.size - done, PageSize - within);
-        Page* page = TRY(cached_page(*this, position >> PageShift));
-        Result<void> loaded = buffer.load(static_cast<u8*>(address_of(page)) + within, done, count);
+        usize within = position & (PAGE_SIZE - 1);
+        usize count = min<u64>(buffer.size - done, PAGE_SIZE - within);
+        struct page* page = TRY(filemap_get_page(*this, position >> PAGE_SHIFT));
+        Result<void> loaded = buffer.load(static_cast<u8*>(page_address(page)) + within, done, count);
         if (loaded.ok()) page->flags |= PageDirty;
         put_page(page);
         if (!loaded.ok()) {
@@ -95,9 +95,9 @@ Result<usize> Inode::write(File&, IoBuffer buffer, u64 position) {
         }
         done += count;
         position += count;
-        if (position > size) size = position;
+        if (position > i_size) i_size = position;
     }
-    modify_time = change_time = wall_clock_nanoseconds() / 1'000'000'000;
+    i_mtime = i_ctime = ktime_get_real_ns() / 1'000'000'000;
     return done;
 }
 

@@ -8,36 +8,37 @@ namespace {
 
 constexpr unsigned MaxLinks = 40;
 
-Dentry* task_root() {
-    FileSystemContext* fs = current_task()->fs;
+struct dentry* task_root() {
+    fs_struct* fs = get_current()->fs;
     return fs && fs->root ? fs->root : root_dentry;
 }
-Dentry* task_working() {
-    FileSystemContext* fs = current_task()->fs;
-    return fs && fs->working ? fs->working : task_root();
+struct dentry* task_working() {
+    fs_struct* fs = get_current()->fs;
+    return fs && fs->pwd ? fs->pwd : task_root();
 }
 
-Dentry* cross_mounts(Dentry* dentry) {
+struct dentry* cross_mounts(struct dentry* dentry) {
     while (dentry->mounted) {
-        get_dentry(dentry->mounted);
-        Dentry* inside = dentry->mounted;
-        put_dentry(dentry);
+        dget(dentry->mounted);
+        struct dentry* inside = dentry->mounted;
+        dput(dentry);
         dentry = inside;
     }
     return dentry;
 }
 
-Dentry* parent_of(Dentry* dentry) {
-    Dentry* from = dentry;
+struct dentry* parent_of(struct dentry* dentry) {
+    struct dentry* from = dentry;
     while (from->mount_point && from != task_root()) from = from->mount_point;
-    Dentry* parent = from == task_root() ? from : from->parent;
-    get_dentry(parent);
-    put_dentry(dentry);
+    struct dentry* parent = from == task_root() ? from : from->d_parent;
+    dget(parent);
+    dput(dentry);
     return parent;
 }
 
 /// Consumes the reference on `at`; stops before the last component when `last` is wanted.
-Result<Dentry*> walk(Dentry* at, const char* path, u32 flags, unsigned& links, StringView* last) {
+Result<struct dentry*> walk(struct dentry* at, const char* path, u32 flags, unsigned& links,
+                            StringView* last) {
     for (;;) {
         while (*path == '/') path++;
         if (!*path) {
@@ -50,8 +51,8 @@ Result<Dentry*> walk(Dentry* at, const char* path, u32 flags, unsigned& links, S
         const char* rest = end;
         while (*rest == '/') rest++;
         bool is_last = !*rest;
-        if (!is_directory(at->inode->mode)) {
-            put_dentry(at);
+        if (!is_directory(at->d_inode->i_mode)) {
+            dput(at);
             return Errno::ENOTDIR;
         }
         if (is_last && last) {
@@ -64,66 +65,66 @@ Result<Dentry*> walk(Dentry* at, const char* path, u32 flags, unsigned& links, S
             at = parent_of(at);
             continue;
         }
-        Result<Dentry*> child = lookup_child(at, name);
+        Result<struct dentry*> child = lookup_one_len(at, name);
         if (!child.ok()) {
-            put_dentry(at);
+            dput(at);
             return child.error();
         }
-        Dentry* next = cross_mounts(child.value());
+        struct dentry* next = cross_mounts(child.value());
         bool must_be_directory = *end == '/';
-        if (is_symlink(next->inode->mode) && (!is_last || (flags & FollowLast) || must_be_directory)) {
+        if (is_symlink(next->d_inode->i_mode) && (!is_last || (flags & FollowLast) || must_be_directory)) {
             auto* target = static_cast<char*>(kmalloc(PathMax));
             Result<usize> length =
-                target ? next->inode->read_link(target, PathMax - 1) : Result<usize>(Errno::ENOMEM);
-            put_dentry(next);
+                target ? next->d_inode->read_link(target, PathMax - 1) : Result<usize>(Errno::ENOMEM);
+            dput(next);
             if (!length.ok() || ++links > MaxLinks) {
                 kfree(target);
-                put_dentry(at);
+                dput(at);
                 return length.ok() ? Errno::ELOOP : length.error();
             }
             target[length.value()] = 0;
-            Dentry* start = at;
+            struct dentry* start = at;
             if (target[0] == '/') {
-                put_dentry(at);
+                dput(at);
                 start = task_root();
-                get_dentry(start);
+                dget(start);
             }
-            Result<Dentry*> followed = walk(start, target, FollowLast, links, nullptr);
+            Result<struct dentry*> followed = walk(start, target, FollowLast, links, nullptr);
             kfree(target);
             if (!followed.ok()) return followed;
             at = followed.value();
             continue;
         }
-        put_dentry(at);
+        dput(at);
         at = next;
-        if (is_last && must_be_directory && !is_directory(at->inode->mode)) {
-            put_dentry(at);
+        if (is_last && must_be_directory && !is_directory(at->d_inode->i_mode)) {
+            dput(at);
             return Errno::ENOTDIR;
         }
     }
 }
 
-Dentry* start_of(Dentry* base, const char* path) {
-    Dentry* start = *path == '/' ? task_root() : base ? base : task_working();
-    get_dentry(start);
+struct dentry* start_of(struct dentry* base, const char* path) {
+    struct dentry* start = *path == '/' ? task_root() : base ? base : task_working();
+    dget(start);
     return start;
 }
 
 } // namespace
 
-Result<Dentry*> lookup_path(Dentry* base, const char* path, u32 flags) {
+Result<struct dentry*> filename_lookup(struct dentry* base, const char* path, u32 flags) {
     if (!*path) return Errno::ENOENT;
     unsigned links = 0;
     return walk(start_of(base, path), path, flags, links, nullptr);
 }
 
-Result<Dentry*> lookup_parent(Dentry* base, const char* path, char* last, usize capacity) {
+Result<struct dentry*> filename_parentat(struct dentry* base, const char* path, char* last, usize capacity) {
     if (!*path) return Errno::ENOENT;
     unsigned links = 0;
     StringView name;
-    Dentry* parent = TRY(walk(start_of(base, path), path, FollowLast, links, &name));
+    struct dentry* parent = TRY(walk(start_of(base, path), path, FollowLast, links, &name));
     if (name.size >= capacity) {
-        put_dentry(parent);
+        dput(parent);
         return Errno::ENAMETOOLONG;
     }
     memcpy(last, name.data, name.size);
@@ -131,21 +132,21 @@ Result<Dentry*> lookup_parent(Dentry* base, const char* path, char* last, usize 
     return parent;
 }
 
-char* dentry_path(Dentry* dentry, char* buffer, usize capacity) {
+char* d_path(struct dentry* dentry, char* buffer, usize capacity) {
     char* at = buffer + capacity - 1;
     *at = 0;
     while (dentry) {
-        if (dentry->parent == dentry) {
+        if (dentry->d_parent == dentry) {
             if (!dentry->mount_point) break;
             dentry = dentry->mount_point;
             continue;
         }
-        usize length = strlen(dentry->name);
+        usize length = strlen(dentry->d_name);
         if (static_cast<usize>(at - buffer) < length + 1) break; // cut at the front
         at -= length;
-        memcpy(at, dentry->name, length);
+        memcpy(at, dentry->d_name, length);
         *--at = '/';
-        dentry = dentry->parent;
+        dentry = dentry->d_parent;
     }
     if (!*at) *--at = '/';
     return at;

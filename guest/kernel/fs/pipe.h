@@ -6,6 +6,6 @@
 namespace kernel {
 
 /// files[0] reads, files[1] writes.
-Result<void> make_pipe(File* files[2], u32 flags);
+Result<void> do_pipe_flags(struct file* files[2], u32 flags);
 
 } // namespace kernel

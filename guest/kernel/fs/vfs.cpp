@@ -9,11 +9,11 @@
 
 namespace kernel {
 
-constinit Dentry* root_dentry = nullptr;
-constinit MountRecord* mounts = nullptr;
+constinit struct dentry* root_dentry = nullptr;
+constinit struct mount* mounts = nullptr;
 
 namespace {
-constinit SpinLock dentry_lock{"dentry"};
+constinit spinlock_t dentry_lock{"dentry"};
 }
 
 Result<void> IoBuffer::store(usize offset, const void* from, usize count) const {
@@ -39,115 +39,115 @@ Result<void> IoBuffer::zero(usize offset, usize count) const {
 
 // --- inodes
 // -----------------------------------------------------------------------------------------------------------------
-void get_inode(Inode* inode) { __atomic_fetch_add(&inode->references, 1, __ATOMIC_RELAXED); }
-void put_inode(Inode* inode) {
-    if (inode && __atomic_sub_fetch(&inode->references, 1, __ATOMIC_ACQ_REL) == 0) inode->destroy_self();
+void ihold(struct inode* inode) { __atomic_fetch_add(&inode->i_count, 1, __ATOMIC_RELAXED); }
+void iput(struct inode* inode) {
+    if (inode && __atomic_sub_fetch(&inode->i_count, 1, __ATOMIC_ACQ_REL) == 0) inode->destroy_self();
 }
-void Inode::destroy_self() {
-    drop_cached_pages(*this, 0);
-    cache.pages.clear();
+void inode::destroy_self() {
+    truncate_inode_pages(*this, 0);
+    i_data.i_pages.clear();
     destroy(this);
 }
 
 // --- dentries
 // -----------------------------------------------------------------------------------------------------------------
-void get_dentry(Dentry* dentry) { __atomic_fetch_add(&dentry->references, 1, __ATOMIC_RELAXED); }
+void dget(struct dentry* dentry) { __atomic_fetch_add(&dentry->d_count, 1, __ATOMIC_RELAXED); }
 
 /// An unused dentry stays in the cache (its parent's list) unless its directory does not keep them, or it was
 /// unlinked.
-void put_dentry(Dentry* dentry) {
+void dput(struct dentry* dentry) {
     while (dentry) {
-        Dentry* parent = nullptr;
+        struct dentry* parent = nullptr;
         {
             SpinGuard guard(dentry_lock);
-            if (--dentry->references) return;
-            bool keep =
-                !dentry->unlinked && (dentry->parent == dentry || dentry->parent->inode->keep_dentries());
+            if (--dentry->d_count) return;
+            bool keep = !dentry->unlinked &&
+                        (dentry->d_parent == dentry || dentry->d_parent->d_inode->keep_dentries());
             if (keep) return;
-            dentry->sibling.remove();
-            parent = dentry->parent == dentry ? nullptr : dentry->parent;
+            dentry->d_child.remove();
+            parent = dentry->d_parent == dentry ? nullptr : dentry->d_parent;
         }
-        put_inode(dentry->inode);
-        kfree(dentry->name);
+        iput(dentry->d_inode);
+        kfree(dentry->d_name);
         destroy(dentry);
         dentry = parent;
     }
 }
 
-Result<Dentry*> make_dentry(Dentry* parent, StringView name, Inode* inode) {
-    auto* dentry = make<Dentry>();
+Result<struct dentry*> d_add(struct dentry* parent, StringView name, struct inode* inode) {
+    auto* dentry = make<struct dentry>();
     auto* text = static_cast<char*>(kmalloc(name.size + 1));
     if (!dentry || !text) {
         destroy(dentry);
         kfree(text);
-        put_inode(inode);
+        iput(inode);
         return Errno::ENOMEM;
     }
     memcpy(text, name.data, name.size);
     text[name.size] = 0;
-    dentry->name = text;
-    dentry->inode = inode;
-    dentry->parent = parent ? parent : dentry;
-    dentry->children.initialise();
-    dentry->sibling.initialise();
+    dentry->d_name = text;
+    dentry->d_inode = inode;
+    dentry->d_parent = parent ? parent : dentry;
+    dentry->d_subdirs.initialise();
+    dentry->d_child.initialise();
     if (parent) {
         SpinGuard guard(dentry_lock);
-        parent->references++;
-        parent->children.push_front(&dentry->sibling);
+        parent->d_count++;
+        parent->d_subdirs.push_front(&dentry->d_child);
     }
     return dentry;
 }
 
-void drop_dentry(Dentry* dentry) {
+void d_drop(struct dentry* dentry) {
     SpinGuard guard(dentry_lock);
     dentry->unlinked = true;
-    dentry->sibling.remove();
+    dentry->d_child.remove();
 }
 
-Result<Dentry*> lookup_child(Dentry* directory, StringView name) {
-    auto find_cached = [&]() -> Dentry* {
+Result<struct dentry*> lookup_one_len(struct dentry* directory, StringView name) {
+    auto find_cached = [&]() -> struct dentry* {
         SpinGuard guard(dentry_lock);
-        for (LIST_EACH(node, directory->children)) {
-            Dentry* child = CONTAINER_OF(node, Dentry, sibling);
-            if (StringView(child->name) == name) {
-                child->references++;
+        for (LIST_EACH(node, directory->d_subdirs)) {
+            struct dentry* child = container_of(node, struct dentry, d_child);
+            if (StringView(child->d_name) == name) {
+                child->d_count++;
                 return child;
             }
         }
         return nullptr;
     };
-    if (directory->inode->keep_dentries())
-        if (Dentry* cached = find_cached()) return cached;
+    if (directory->d_inode->keep_dentries())
+        if (struct dentry* cached = find_cached()) return cached;
     if (name.size > 255) return Errno::ENAMETOOLONG;
-    MutexGuard guard(directory->inode->lock);
-    if (directory->inode->keep_dentries())
-        if (Dentry* cached = find_cached()) return cached; // made while we waited
-    Inode* inode = TRY(directory->inode->lookup(name));
-    return make_dentry(directory, name, inode);
+    MutexGuard guard(directory->d_inode->i_rwsem);
+    if (directory->d_inode->keep_dentries())
+        if (struct dentry* cached = find_cached()) return cached; // made while we waited
+    struct inode* inode = TRY(directory->d_inode->lookup(name));
+    return d_add(directory, name, inode);
 }
 
-void set_root(Inode* root) { root_dentry = make_dentry(nullptr, "/", root).value(); }
+void set_root(struct inode* root) { root_dentry = d_add(nullptr, "/", root).value(); }
 
-Result<void> mount_at(const char* path, Inode* root, const char* source, SuperBlock* super) {
-    Dentry* target = nullptr;
+Result<void> do_mount(const char* path, struct inode* root, const char* source, super_block* super) {
+    struct dentry* target = nullptr;
     if (!strings_equal(path, "/")) {
-        target = TRY(lookup_path(nullptr, path));
-        if (!is_directory(target->inode->mode)) {
-            put_dentry(target);
+        target = TRY(filename_lookup(nullptr, path));
+        if (!is_directory(target->d_inode->i_mode)) {
+            dput(target);
             return Errno::ENOTDIR;
         }
-        Dentry* mounted = TRY(make_dentry(nullptr, "/", root));
+        struct dentry* mounted = TRY(d_add(nullptr, "/", root));
         mounted->mount_point = target;
         target->mounted = mounted; // the reference on `target` is kept by the mount
     } else {
         set_root(root);
     }
-    auto* record = make<MountRecord>();
+    auto* record = make<struct mount>();
     if (!record) return Errno::ENOMEM;
-    copy_string(record->source, source, sizeof record->source);
-    copy_string(record->target, path, sizeof record->target);
+    strscpy(record->source, source, sizeof record->source);
+    strscpy(record->target, path, sizeof record->target);
     record->super = super;
-    MountRecord** end = &mounts;
+    struct mount** end = &mounts;
     while (*end) end = &(*end)->next;
     *end = record;
     return {};
@@ -155,111 +155,112 @@ Result<void> mount_at(const char* path, Inode* root, const char* source, SuperBl
 
 // --- files
 // --------------------------------------------------------------------------------------------------------------------
-void get_file(File* file) { __atomic_fetch_add(&file->references, 1, __ATOMIC_RELAXED); }
-void put_file(File* file) {
-    if (!file || __atomic_sub_fetch(&file->references, 1, __ATOMIC_ACQ_REL)) return;
-    file->inode->release(*file);
-    if (file->dentry)
-        put_dentry(file->dentry);
+void get_file(struct file* file) { __atomic_fetch_add(&file->f_count, 1, __ATOMIC_RELAXED); }
+void fput(struct file* file) {
+    if (!file || __atomic_sub_fetch(&file->f_count, 1, __ATOMIC_ACQ_REL)) return;
+    file->f_inode->release(*file);
+    if (file->f_dentry)
+        dput(file->f_dentry);
     else
-        put_inode(file->inode);
+        iput(file->f_inode);
     destroy(file);
 }
 
-Result<File*> open_dentry(Dentry* dentry, u32 flags) {
-    auto* file = make<File>();
+Result<struct file*> do_dentry_open(struct dentry* dentry, u32 flags) {
+    auto* file = make<struct file>();
     if (!file) return Errno::ENOMEM;
-    file->flags = flags & ~(O_CREAT | O_EXCL | O_NOCTTY | O_TRUNC | O_CLOEXEC);
-    file->inode = dentry->inode;
-    Result<void> opened = file->inode->open(*file);
+    file->f_flags = flags & ~(O_CREAT | O_EXCL | O_NOCTTY | O_TRUNC | O_CLOEXEC);
+    file->f_inode = dentry->d_inode;
+    Result<void> opened = file->f_inode->open(*file);
     if (!opened.ok()) {
         destroy(file);
         return opened.error();
     }
-    get_dentry(dentry);
-    file->dentry = dentry;
+    dget(dentry);
+    file->f_dentry = dentry;
     return file;
 }
 
-Result<File*> open_path(Dentry* base, const char* path, u32 flags, u32 mode) {
-    Dentry* dentry = nullptr;
+Result<struct file*> do_filp_open(struct dentry* base, const char* path, u32 flags, u32 mode) {
+    struct dentry* dentry = nullptr;
     bool created = false;
     if (flags & O_CREAT) {
         char last[256];
-        Dentry* parent = TRY(lookup_parent(base, path, last, sizeof last));
-        Result<Dentry*> found = lookup_child(parent, last);
+        struct dentry* parent = TRY(filename_parentat(base, path, last, sizeof last));
+        Result<struct dentry*> found = lookup_one_len(parent, last);
         if (!found.ok() && found.error() == Errno::ENOENT) {
-            MutexGuard guard(parent->inode->lock);
-            Result<Inode*> inode =
-                parent->inode->create(last, S_IFREG | (mode & ~current_task()->umask & 07777), 0);
-            found = inode.ok() ? make_dentry(parent, last, inode.value()) : Result<Dentry*>(inode.error());
+            MutexGuard guard(parent->d_inode->i_rwsem);
+            Result<struct inode*> inode =
+                parent->d_inode->create(last, S_IFREG | (mode & ~get_current()->umask & 07777), 0);
+            found = inode.ok() ? d_add(parent, last, inode.value()) : Result<struct dentry*>(inode.error());
             created = found.ok();
         } else if (found.ok()) {
-            put_dentry(found.value());
-            found = flags & O_EXCL ? Result<Dentry*>(Errno::EEXIST)
-                                   : lookup_path(base, path, flags & O_NOFOLLOW ? 0 : FollowLast);
+            dput(found.value());
+            found = flags & O_EXCL ? Result<struct dentry*>(Errno::EEXIST)
+                                   : filename_lookup(base, path, flags & O_NOFOLLOW ? 0 : FollowLast);
         }
-        put_dentry(parent);
+        dput(parent);
         dentry = TRY(found);
     } else {
-        dentry = TRY(lookup_path(base, path, flags & O_NOFOLLOW ? 0 : FollowLast));
+        dentry = TRY(filename_lookup(base, path, flags & O_NOFOLLOW ? 0 : FollowLast));
     }
-    Inode* inode = dentry->inode;
-    Result<File*> result = [&]() -> Result<File*> {
-        if (is_symlink(inode->mode)) return Errno::ELOOP;
-        if ((flags & O_DIRECTORY) && !is_directory(inode->mode)) return Errno::ENOTDIR;
+    struct inode* inode = dentry->d_inode;
+    Result<struct file*> result = [&]() -> Result<struct file*> {
+        if (is_symlink(inode->i_mode)) return Errno::ELOOP;
+        if ((flags & O_DIRECTORY) && !is_directory(inode->i_mode)) return Errno::ENOTDIR;
         bool writes = (flags & O_ACCMODE) != O_RDONLY;
-        if (is_directory(inode->mode) && (writes || (flags & O_CREAT))) return Errno::EISDIR;
-        if (writes && is_regular(inode->mode) && inode->super && inode->super->read_only) return Errno::EROFS;
-        if ((flags & O_TRUNC) && is_regular(inode->mode) && !created && writes) {
-            MutexGuard guard(inode->lock);
+        if (is_directory(inode->i_mode) && (writes || (flags & O_CREAT))) return Errno::EISDIR;
+        if (writes && is_regular(inode->i_mode) && inode->i_sb && inode->i_sb->s_readonly)
+            return Errno::EROFS;
+        if ((flags & O_TRUNC) && is_regular(inode->i_mode) && !created && writes) {
+            MutexGuard guard(inode->i_rwsem);
             TRY(inode->truncate(0));
         }
-        return open_dentry(dentry, flags);
+        return do_dentry_open(dentry, flags);
     }();
-    put_dentry(dentry);
+    dput(dentry);
     return result;
 }
 
-Result<usize> read_file(File& file, IoBuffer buffer) {
+Result<usize> vfs_read(struct file& file, IoBuffer buffer) {
     if (!file.readable()) return Errno::EBADF;
-    if (is_directory(file.inode->mode)) return Errno::EISDIR;
-    if (!file.inode->seekable()) return file.inode->read(file, buffer, 0);
-    MutexGuard guard(file.lock);
-    usize count = TRY(file.inode->read(file, buffer, file.position));
-    file.position += count;
+    if (is_directory(file.f_inode->i_mode)) return Errno::EISDIR;
+    if (!file.f_inode->seekable()) return file.f_inode->read(file, buffer, 0);
+    MutexGuard guard(file.f_pos_lock);
+    usize count = TRY(file.f_inode->read(file, buffer, file.f_pos));
+    file.f_pos += count;
     return count;
 }
 
-Result<usize> write_file(File& file, IoBuffer buffer) {
+Result<usize> vfs_write(struct file& file, IoBuffer buffer) {
     if (!file.writable()) return Errno::EBADF;
-    if (!file.inode->seekable()) return file.inode->write(file, buffer, 0);
-    MutexGuard guard(file.lock);
-    if (file.flags & O_APPEND) file.position = file.inode->size;
-    usize count = TRY(file.inode->write(file, buffer, file.position));
-    file.position += count;
+    if (!file.f_inode->seekable()) return file.f_inode->write(file, buffer, 0);
+    MutexGuard guard(file.f_pos_lock);
+    if (file.f_flags & O_APPEND) file.f_pos = file.f_inode->i_size;
+    usize count = TRY(file.f_inode->write(file, buffer, file.f_pos));
+    file.f_pos += count;
     return count;
 }
 
-Result<usize> read_kernel(File& file, void* to, usize size, u64 position) {
-    return file.inode->read(file, IoBuffer::of_kernel(to, size), position);
+Result<usize> kernel_read(struct file& file, void* to, usize size, u64 position) {
+    return file.f_inode->read(file, IoBuffer::of_kernel(to, size), position);
 }
 
-void fill_stat(Inode& inode, Stat& stat) {
+void generic_fillattr(struct inode& inode, Stat& stat) {
     stat = {};
-    stat.st_dev = inode.super ? inode.super->device : 0;
-    stat.st_ino = inode.number;
-    stat.st_nlink = inode.links;
-    stat.st_mode = inode.mode;
-    stat.st_uid = inode.uid;
-    stat.st_gid = inode.gid;
-    stat.st_rdev = inode.device;
-    stat.st_size = static_cast<i64>(inode.size);
-    stat.st_blksize = inode.super ? static_cast<i64>(inode.super->block_size) : 4096;
-    stat.st_blocks = static_cast<i64>(inode.blocks);
-    stat.st_atime = inode.access_time;
-    stat.st_mtime = inode.modify_time;
-    stat.st_ctime = inode.change_time;
+    stat.st_dev = inode.i_sb ? inode.i_sb->s_dev : 0;
+    stat.st_ino = inode.i_ino;
+    stat.st_nlink = inode.i_nlink;
+    stat.st_mode = inode.i_mode;
+    stat.st_uid = inode.i_uid;
+    stat.st_gid = inode.i_gid;
+    stat.st_rdev = inode.i_rdev;
+    stat.st_size = static_cast<i64>(inode.i_size);
+    stat.st_blksize = inode.i_sb ? static_cast<i64>(inode.i_sb->s_blocksize) : 4096;
+    stat.st_blocks = static_cast<i64>(inode.i_blocks);
+    stat.st_atime = inode.i_atime;
+    stat.st_mtime = inode.i_mtime;
+    stat.st_ctime = inode.i_ctime;
 }
 
 } // namespace kernel

@@ -6,7 +6,7 @@
 
 namespace kernel {
 
-/// The Page array's root: its length is known when the zones are. All other roots are constant.
+/// The page array's root: its length is known when the zones are. All other roots are constant.
 void publish_memory_map();
 
 } // namespace kernel

@@ -10,28 +10,28 @@
 
 namespace kernel {
 
-constinit IrqLine irq_lines[IrqCount] = {};
-constinit u64 local_timer_counts[MaxCpus] = {};
+constinit struct irq_desc irq_desc[IrqCount] = {};
+constinit u64 local_timer_counts[NR_CPUS] = {};
 constinit u64 spurious_count = 0, error_count = 0;
-constinit u64 softirq_counts[SoftirqCount][MaxCpus] = {};
-const char* const softirq_names[SoftirqCount] = {"HI",       "TIMER",   "NET_TX", "NET_RX",  "BLOCK",
-                                                 "IRQ_POLL", "TASKLET", "SCHED",  "HRTIMER", "RCU"};
+constinit u64 softirq_counts[NR_SOFTIRQS][NR_CPUS] = {};
+const char* const softirq_to_name[NR_SOFTIRQS] = {"HI",       "TIMER",   "NET_TX", "NET_RX",  "BLOCK",
+                                                  "IRQ_POLL", "TASKLET", "SCHED",  "HRTIMER", "RCU"};
 
 namespace {
 
-constinit void (*softirq_actions[SoftirqCount])() = {};
-constinit SpinLock irq_lock{"irq_lines"};
+constinit void (*softirq_actions[NR_SOFTIRQS])() = {};
+constinit spinlock_t irq_lock{"irq_lines"};
 constinit unsigned next_msi_line = 24;
 
 Result<void> request(unsigned line, IrqHandler handler, void* context, const char* name, bool pci) {
     if (line >= IrqCount) return Errno::EINVAL;
-    auto* action = make<IrqAction>();
+    auto* action = make<irqaction>();
     if (!action) return Errno::ENOMEM;
     *action = {handler, context, name, nullptr};
     IrqSpinGuard guard(irq_lock);
-    IrqLine& target = irq_lines[line];
-    action->next = target.actions;
-    target.actions = action;
+    struct irq_desc& target = irq_desc[line];
+    action->next = target.action;
+    target.action = action;
     if (!action->next && line < 24) route_line(line, pci);
     return {};
 }
@@ -51,49 +51,49 @@ Result<unsigned> allocate_msi(u64* address, u32* data) {
     unsigned line = next_msi_line++;
     *address = 0xfee00000 | u64{this_cpu().apic_id} << 12; // SDM 3A 10.11: fixed destination, edge
     *data = FirstIrqVector + line;
-    irq_lines[line].chip = "PCI-MSI";
+    irq_desc[line].chip = "PCI-MSI";
     return line;
 }
 
-void handle_interrupt(TrapFrame& frame) {
-    Task* task = current_task();
+void common_interrupt(pt_regs& frame) {
+    task_struct* task = get_current();
     task->preempt_count += preempt::HardirqOffset;
     unsigned cpu = this_cpu().cpu;
-    if (frame.vector == LocalTimerVector) {
+    if (frame.vector == LOCAL_TIMER_VECTOR) {
         local_timer_counts[cpu]++;
-        end_of_interrupt(LocalTimerVector);
-        timer_tick(frame);
-    } else if (frame.vector == SpuriousVector) {
+        ack_APIC_irq(LOCAL_TIMER_VECTOR);
+        tick_handle_periodic(frame);
+    } else if (frame.vector == SPURIOUS_APIC_VECTOR) {
         spurious_count++; // no EOI (SDM 3A 10.9)
-    } else if (frame.vector == ErrorVector) {
+    } else if (frame.vector == ERROR_APIC_VECTOR) {
         error_count++;
         report_apic_error();
-        end_of_interrupt(ErrorVector);
-    } else if (frame.vector == RescheduleVector) {
-        end_of_interrupt(RescheduleVector);
+        ack_APIC_irq(ERROR_APIC_VECTOR);
+    } else if (frame.vector == RESCHEDULE_VECTOR) {
+        ack_APIC_irq(RESCHEDULE_VECTOR);
     } else if (frame.vector - FirstIrqVector < IrqCount) {
         unsigned line = static_cast<unsigned>(frame.vector - FirstIrqVector);
         if (is_spurious_pic_interrupt(line)) {
             spurious_count++;
         } else {
-            irq_lines[line].counts[cpu]++;
-            if (!irq_lines[line].actions) pr_warn("irq %u: nobody cared\n", line);
+            irq_desc[line].kstat_irqs[cpu]++;
+            if (!irq_desc[line].action) pr_warn("irq %u: nobody cared\n", line);
             // An edge must be acknowledged before its handler looks at the device, a level after the device
             // let go.
-            bool level = irq_lines[line].level;
-            if (!level) end_of_interrupt(static_cast<u8>(frame.vector));
-            if (line == 0) timer_tick(frame); // the PIT is requested only when it is the tick
-            for (IrqAction* action = irq_lines[line].actions; action; action = action->next)
-                action->handler(action->context);
-            if (level) end_of_interrupt(static_cast<u8>(frame.vector));
+            bool level = irq_desc[line].level;
+            if (!level) ack_APIC_irq(static_cast<u8>(frame.vector));
+            if (line == 0) tick_handle_periodic(frame); // the PIT is requested only when it is the tick
+            for (irqaction* action = irq_desc[line].action; action; action = action->next)
+                action->handler(action->dev_id);
+            if (level) ack_APIC_irq(static_cast<u8>(frame.vector));
         }
     } else {
         pr_err("unexpected interrupt, vector %#lx\n", frame.vector);
-        end_of_interrupt(static_cast<u8>(frame.vector));
+        ack_APIC_irq(static_cast<u8>(frame.vector));
     }
     task->preempt_count -= preempt::HardirqOffset;
     if (this_cpu().softirq_pending && !(task->preempt_count & (preempt::HardirqMask | preempt::SoftirqMask)))
-        run_pending_softirqs();
+        __do_softirq();
 }
 
 void open_softirq(Softirq number, void (*action)()) { softirq_actions[number] = action; }
@@ -103,19 +103,19 @@ void raise_softirq(Softirq number) {
 
 /// Called with interrupts off; actions run with interrupts on. What is raised meanwhile gets up to ten more
 /// rounds, then waits for the next interrupt (at most one tick).
-void run_pending_softirqs() {
-    Task* task = current_task();
+void __do_softirq() {
+    task_struct* task = get_current();
     task->preempt_count += preempt::SoftirqOffset;
     for (unsigned round = 0; round < 10; round++) {
         u32 pending = __atomic_exchange_n(&this_cpu().softirq_pending, 0, __ATOMIC_ACQ_REL);
         if (!pending) break;
-        enable_interrupts();
-        for (unsigned number = 0; number < SoftirqCount; number++) {
+        local_irq_enable();
+        for (unsigned number = 0; number < NR_SOFTIRQS; number++) {
             if (!(pending >> number & 1)) continue;
             softirq_counts[number][this_cpu().cpu]++;
             if (softirq_actions[number]) softirq_actions[number]();
         }
-        disable_interrupts();
+        local_irq_disable();
     }
     task->preempt_count -= preempt::SoftirqOffset;
 }

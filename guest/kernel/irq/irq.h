@@ -13,32 +13,32 @@ namespace kernel {
 
 inline constexpr unsigned FirstIrqVector = 0x30;
 inline constexpr unsigned IrqCount = 64;
-inline constexpr u8 RescheduleVector = 0xfd, LocalTimerVector = 0xec, ErrorVector = 0xfe,
-                    SpuriousVector = 0xff;
+inline constexpr u8 RESCHEDULE_VECTOR = 0xfd, LOCAL_TIMER_VECTOR = 0xec, ERROR_APIC_VECTOR = 0xfe,
+                    SPURIOUS_APIC_VECTOR = 0xff;
 
 using IrqHandler = void (*)(void* context);
 
-struct IrqAction {
+struct irqaction {
     IrqHandler handler = nullptr;
-    void* context = nullptr;
+    void* dev_id = nullptr;
     const char* name = nullptr;
-    IrqAction* next = nullptr; ///< shared lines
+    irqaction* next = nullptr; ///< shared lines
 };
 
-struct IrqLine {
-    IrqAction* actions = nullptr;
+struct irq_desc {
+    irqaction* action = nullptr;
     const char* chip = nullptr; ///< "IO-APIC", "PCI-MSI", "XT-PIC"
     u8 pin = 0;
     bool level = false;
-    u64 counts[MaxCpus] = {};
+    u64 kstat_irqs[NR_CPUS] = {};
 };
-extern IrqLine irq_lines[IrqCount];
-extern u64 local_timer_counts[MaxCpus], spurious_count, error_count;
+extern struct irq_desc irq_desc[IrqCount];
+extern u64 local_timer_counts[NR_CPUS], spurious_count, error_count;
 
 /// Remaps and masks the 8259s, finds LAPIC and IOAPIC, routes the ISA lines.
-void initialise_irq();
+void init_IRQ();
 /// The tick: LAPIC timer, or the PIT without one.
-void initialise_tick();
+void tick_init();
 bool using_apic();
 
 Result<void> request_irq(unsigned line, IrqHandler handler, void* context, const char* name);
@@ -48,28 +48,28 @@ Result<void> request_pci_irq(unsigned line, IrqHandler handler, void* context, c
 Result<unsigned> allocate_msi(u64* address, u32* data);
 
 /// From trap_dispatch, vectors 30h and up.
-void handle_interrupt(TrapFrame& frame);
+void common_interrupt(pt_regs& frame);
 
 // --- softirqs, in Linux's order
 // ------------------------------------------------------------------------------------------
 enum Softirq : u8 {
-    SoftirqHi,
-    SoftirqTimer,
-    SoftirqNetTx,
-    SoftirqNetRx,
-    SoftirqBlock,
-    SoftirqIrqPoll,
-    SoftirqTasklet,
-    SoftirqSched,
-    SoftirqHrtimer,
-    SoftirqRcu,
-    SoftirqCount
+    HI_SOFTIRQ,
+    TIMER_SOFTIRQ,
+    NET_TX_SOFTIRQ,
+    NET_RX_SOFTIRQ,
+    BLOCK_SOFTIRQ,
+    IRQ_POLL_SOFTIRQ,
+    TASKLET_SOFTIRQ,
+    SCHED_SOFTIRQ,
+    HRTIMER_SOFTIRQ,
+    RCU_SOFTIRQ,
+    NR_SOFTIRQS
 };
-extern const char* const softirq_names[SoftirqCount];
-extern u64 softirq_counts[SoftirqCount][MaxCpus];
+extern const char* const softirq_to_name[NR_SOFTIRQS];
+extern u64 softirq_counts[NR_SOFTIRQS][NR_CPUS];
 void open_softirq(Softirq number, void (*action)());
 /// Runs it when the current hardirq returns.
 void raise_softirq(Softirq number);
-void run_pending_softirqs();
+void __do_softirq();
 
 } // namespace kernel

@@ -15,7 +15,7 @@ extern "C" {
 [[gnu::weak]] extern const char kallsyms_names[];
 }
 
-bool find_symbol(u64 address, Symbol* symbol) {
+bool kallsyms_lookup(u64 address, Symbol* symbol) {
     u64 text = reinterpret_cast<u64>(_text), end = reinterpret_cast<u64>(_etext);
     if (address < text || address >= end || !&kallsyms_count || !kallsyms_count) return false;
     u32 offset = static_cast<u32>(address - text);
@@ -33,10 +33,10 @@ bool find_symbol(u64 address, Symbol* symbol) {
     return true;
 }
 
-bool format_symbol(char* out, usize capacity, u64 address) {
+bool sprint_symbol(char* out, usize capacity, u64 address) {
     u64 text = reinterpret_cast<u64>(_text), end = reinterpret_cast<u64>(_etext);
     Symbol symbol;
-    if (find_symbol(address, &symbol))
+    if (kallsyms_lookup(address, &symbol))
         format_text(out, capacity, "%s+0x%lx/0x%lx", symbol.name, address - symbol.address, symbol.size);
     else
         format_text(out, capacity, "0x%016lx", address);

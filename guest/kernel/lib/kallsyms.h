@@ -12,8 +12,8 @@ struct Symbol {
     u64 size; ///< up to the next symbol
 };
 /// False when the address is outside the text, or the table is missing.
-bool find_symbol(u64 address, Symbol* symbol);
+bool kallsyms_lookup(u64 address, Symbol* symbol);
 /// "name+0x12/0x40", or the bare address; false when it is not kernel text.
-bool format_symbol(char* out, usize capacity, u64 address);
+bool sprint_symbol(char* out, usize capacity, u64 address);
 
 } // namespace kernel

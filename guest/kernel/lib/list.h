@@ -10,15 +10,15 @@
 
 namespace kernel {
 
-struct ListNode {
-    ListNode* next = nullptr;
-    ListNode* prev = nullptr;
+struct list_head {
+    list_head* next = nullptr;
+    list_head* prev = nullptr;
 
     void initialise() { next = prev = this; }
     bool linked() const { return next && next != this; }
     bool empty() const { return next == this || !next; }
 
-    void insert_between(ListNode* before, ListNode* after) {
+    void insert_between(list_head* before, list_head* after) {
         next = after;
         prev = before;
         before->next = this;
@@ -31,24 +31,24 @@ struct ListNode {
         initialise();
     }
     /// Called on the head.
-    void push_front(ListNode* node) { node->insert_between(this, next); }
-    void push_back(ListNode* node) { node->insert_between(prev, this); }
-    ListNode* front() { return empty() ? nullptr : next; }
-    ListNode* pop_front() {
-        ListNode* node = front();
+    void push_front(list_head* node) { node->insert_between(this, next); }
+    void push_back(list_head* node) { node->insert_between(prev, this); }
+    list_head* front() { return empty() ? nullptr : next; }
+    list_head* pop_front() {
+        list_head* node = front();
         if (node) node->remove();
         return node;
     }
 };
-static_assert(sizeof(ListNode) == 16);
+static_assert(sizeof(list_head) == 16);
 
 /// for (LIST_EACH(node, head)) — the body must not remove `node`; LIST_EACH_SAFE allows it.
 #define LIST_EACH(node, head)                                                                                \
-    ::kernel::ListNode* node = (head).next;                                                                  \
+    ::kernel::list_head* node = (head).next;                                                                 \
     node != &(head);                                                                                         \
     node = node->next
 #define LIST_EACH_SAFE(node, head)                                                                           \
-    ::kernel::ListNode *node = (head).next, *node##_next = node->next;                                       \
+    ::kernel::list_head *node = (head).next, *node##_next = node->next;                                      \
     node != &(head);                                                                                         \
     node = node##_next, node##_next = node->next
 

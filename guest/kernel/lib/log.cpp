@@ -15,15 +15,15 @@ namespace {
 constexpr usize RingSize = 128 * KiB;
 char ring[RingSize];
 constinit u64 ring_end = 0; ///< bytes ever written; the ring holds the last RingSize of them
-constinit Console* consoles = nullptr;
-constinit SpinLock log_lock{"log"};
+constinit struct console* consoles = nullptr;
+constinit spinlock_t log_lock{"log"};
 
 void store(const char* text, usize size) {
     for (usize i = 0; i < size; i++) ring[ring_end++ % RingSize] = text[i];
 }
 
 void emit(const char* text, usize size) {
-    for (Console* console = consoles; console; console = console->next) console->write(text, size);
+    for (struct console* console = consoles; console; console = console->next) console->write(text, size);
 }
 
 } // namespace
@@ -32,7 +32,7 @@ void printk(LogLevel level, const char* format, ...) {
     char line[512];
     usize length = 0;
     if (level != LogLevel::Continue) {
-        u64 microseconds = clock_nanoseconds() / 1000;
+        u64 microseconds = ktime_get_ns() / 1000;
         length =
             format_text(line, sizeof line, "[%5lu.%06lu] ", microseconds / 1000000, microseconds % 1000000);
     }
@@ -47,7 +47,7 @@ void printk(LogLevel level, const char* format, ...) {
     if (static_cast<unsigned>(last_level) < console_loglevel) emit(line, length);
 }
 
-void register_console(Console& console, bool replay) {
+void register_console(struct console& console, bool replay) {
     IrqSpinGuard guard(log_lock);
     console.next = consoles;
     consoles = &console;
@@ -62,7 +62,7 @@ void register_console(Console& console, bool replay) {
 
 void unregister_console(const char* name) {
     IrqSpinGuard guard(log_lock);
-    for (Console** link = &consoles; *link; link = &(*link)->next) {
+    for (struct console** link = &consoles; *link; link = &(*link)->next) {
         if (!strings_equal((*link)->name, name)) continue;
         *link = (*link)->next;
         return;
@@ -70,7 +70,7 @@ void unregister_console(const char* name) {
 }
 
 bool console_registered(const char* name) {
-    for (Console* console = consoles; console; console = console->next)
+    for (struct console* console = consoles; console; console = console->next)
         if (strings_equal(console->name, name)) return true;
     return false;
 }

@@ -25,13 +25,13 @@ enum class LogLevel : u8 { Emergency, Alert, Critical, Error, Warning, Notice, I
 extern unsigned console_loglevel;
 
 /// An output for kernel messages and for the system console terminal.
-struct Console {
+struct console {
     const char* name; ///< "ttyS0", "tty0"
     void (*write)(const char* text, usize size);
-    Console* next = nullptr;
+    struct console* next = nullptr;
 };
 /// Registers and replays what was logged before, unless it heard it already.
-void register_console(Console& console, bool replay);
+void register_console(struct console& console, bool replay);
 void unregister_console(const char* name);
 bool console_registered(const char* name);
 /// Writes to every console; the terminal's output path.

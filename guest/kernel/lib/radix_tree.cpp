@@ -5,7 +5,7 @@
 
 namespace kernel {
 
-void* RadixTree::find(u64 index) const {
+void* radix_tree_root::find(u64 index) const {
     if (!height_ || index >> (Bits * height_)) return nullptr;
     const Node* node = root_;
     for (unsigned level = height_; level > 1; level--) {
@@ -15,7 +15,7 @@ void* RadixTree::find(u64 index) const {
     return node->slots[index & (Slots - 1)];
 }
 
-Result<void> RadixTree::insert(u64 index, void* item) {
+Result<void> radix_tree_root::insert(u64 index, void* item) {
     while (!height_ || (Bits * height_ < 64 && index >> (Bits * height_))) { // grow upwards
         auto* node = make<Node>();
         if (!node) return Errno::ENOMEM;
@@ -34,7 +34,7 @@ Result<void> RadixTree::insert(u64 index, void* item) {
     return {};
 }
 
-void* RadixTree::remove(u64 index) {
+void* radix_tree_root::remove(u64 index) {
     if (!height_ || index >> (Bits * height_)) return nullptr;
     Node* node = root_;
     for (unsigned level = height_; level > 1; level--) {
@@ -46,7 +46,7 @@ void* RadixTree::remove(u64 index) {
     return item;
 }
 
-void RadixTree::free_node(Node* node, unsigned height) {
+void radix_tree_root::free_node(Node* node, unsigned height) {
     if (!node) return;
     if (height > 1)
         for (void* slot : node->slots) free_node(static_cast<Node*>(slot), height - 1);

@@ -8,7 +8,7 @@
 
 namespace kernel {
 
-class RadixTree {
+class radix_tree_root {
 public:
     static constexpr unsigned Bits = 6, Slots = 1 << Bits;
 

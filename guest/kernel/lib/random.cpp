@@ -11,8 +11,8 @@ static constinit u64 state = 0x9e3779b97f4a7c15;
 void random_bytes(void* out, usize size) {
     auto* bytes = static_cast<u8*>(out);
     while (size) {
-        u64 entropy = read_tsc();
-        if (cpu_features.rdrand) asm volatile("rdrand %0" : "=r"(entropy)::"cc");
+        u64 entropy = rdtsc();
+        if (boot_cpu_data.rdrand) asm volatile("rdrand %0" : "=r"(entropy)::"cc");
         state ^= entropy * 0xff51afd7ed558ccd;
         if (!state) state = 0x9e3779b97f4a7c15;
         state ^= state >> 12;

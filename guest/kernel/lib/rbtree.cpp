@@ -3,48 +3,48 @@
 
 namespace kernel {
 
-void RbRoot::replace_child(RbNode* parent, RbNode* old_child, RbNode* new_child) {
+void rb_root::replace_child(struct rb_node* parent, struct rb_node* old_child, struct rb_node* new_child) {
     if (!parent)
-        node = new_child;
-    else if (parent->left == old_child)
-        parent->left = new_child;
+        rb_node = new_child;
+    else if (parent->rb_left == old_child)
+        parent->rb_left = new_child;
     else
-        parent->right = new_child;
+        parent->rb_right = new_child;
 }
 
-void RbRoot::rotate_left(RbNode* pivot) {
-    RbNode* up = pivot->right;
-    pivot->right = up->left;
-    if (up->left) up->left->set_parent(pivot);
+void rb_root::rotate_left(struct rb_node* pivot) {
+    struct rb_node* up = pivot->rb_right;
+    pivot->rb_right = up->rb_left;
+    if (up->rb_left) up->rb_left->set_parent(pivot);
     up->set_parent(pivot->parent());
     replace_child(pivot->parent(), pivot, up);
-    up->left = pivot;
+    up->rb_left = pivot;
     pivot->set_parent(up);
 }
 
-void RbRoot::rotate_right(RbNode* pivot) {
-    RbNode* up = pivot->left;
-    pivot->left = up->right;
-    if (up->right) up->right->set_parent(pivot);
+void rb_root::rotate_right(struct rb_node* pivot) {
+    struct rb_node* up = pivot->rb_left;
+    pivot->rb_left = up->rb_right;
+    if (up->rb_right) up->rb_right->set_parent(pivot);
     up->set_parent(pivot->parent());
     replace_child(pivot->parent(), pivot, up);
-    up->right = pivot;
+    up->rb_right = pivot;
     pivot->set_parent(up);
 }
 
-void RbRoot::insert(RbNode* fresh, RbNode* parent, RbNode** slot) {
-    fresh->parent_color = reinterpret_cast<u64>(parent); // red
-    fresh->left = fresh->right = nullptr;
+void rb_root::insert(struct rb_node* fresh, struct rb_node* parent, struct rb_node** slot) {
+    fresh->__rb_parent_color = reinterpret_cast<u64>(parent); // red
+    fresh->rb_left = fresh->rb_right = nullptr;
     *slot = fresh;
     insert_fixup(fresh);
 }
 
-void RbRoot::insert_fixup(RbNode* fresh) {
-    while (RbNode* parent = fresh->parent()) {
+void rb_root::insert_fixup(struct rb_node* fresh) {
+    while (struct rb_node* parent = fresh->parent()) {
         if (parent->black()) break;
-        RbNode* grand = parent->parent(); // exists: a red node is never the root
-        bool parent_is_left = grand->left == parent;
-        RbNode* uncle = parent_is_left ? grand->right : grand->left;
+        struct rb_node* grand = parent->parent(); // exists: a red node is never the root
+        bool parent_is_left = grand->rb_left == parent;
+        struct rb_node* uncle = parent_is_left ? grand->rb_right : grand->rb_left;
         if (uncle && uncle->red()) { // case 1: recolour and climb
             parent->set_black();
             uncle->set_black();
@@ -53,7 +53,7 @@ void RbRoot::insert_fixup(RbNode* fresh) {
             continue;
         }
         if (parent_is_left) {
-            if (parent->right == fresh) { // case 2: straighten
+            if (parent->rb_right == fresh) { // case 2: straighten
                 rotate_left(parent);
                 parent = fresh;
             }
@@ -61,7 +61,7 @@ void RbRoot::insert_fixup(RbNode* fresh) {
             grand->set_red();
             rotate_right(grand);
         } else {
-            if (parent->left == fresh) {
+            if (parent->rb_left == fresh) {
                 rotate_right(parent);
                 parent = fresh;
             }
@@ -71,49 +71,50 @@ void RbRoot::insert_fixup(RbNode* fresh) {
         }
         break;
     }
-    node->set_black();
+    rb_node->set_black();
 }
 
-void RbRoot::erase(RbNode* dead) {
-    RbNode* child;
-    RbNode* parent;
+void rb_root::erase(struct rb_node* dead) {
+    struct rb_node* child;
+    struct rb_node* parent;
     bool removed_black;
-    if (dead->left && dead->right) {
+    if (dead->rb_left && dead->rb_right) {
         // The successor takes the place and colour of `dead`; its own place is what the tree loses.
-        RbNode* heir = dead->right;
-        while (heir->left) heir = heir->left;
+        struct rb_node* heir = dead->rb_right;
+        while (heir->rb_left) heir = heir->rb_left;
         removed_black = heir->black();
-        child = heir->right;
+        child = heir->rb_right;
         if (heir->parent() == dead) {
             parent = heir;
         } else {
             parent = heir->parent();
-            parent->left = child;
+            parent->rb_left = child;
             if (child) child->set_parent(parent);
-            heir->right = dead->right;
-            heir->right->set_parent(heir);
+            heir->rb_right = dead->rb_right;
+            heir->rb_right->set_parent(heir);
         }
-        heir->left = dead->left;
-        heir->left->set_parent(heir);
+        heir->rb_left = dead->rb_left;
+        heir->rb_left->set_parent(heir);
         replace_child(dead->parent(), dead, heir);
-        heir->parent_color = dead->parent_color;
+        heir->__rb_parent_color = dead->__rb_parent_color;
     } else {
-        child = dead->left ? dead->left : dead->right;
+        child = dead->rb_left ? dead->rb_left : dead->rb_right;
         parent = dead->parent();
         removed_black = dead->black();
         replace_child(parent, dead, child);
         if (child) child->set_parent(parent);
     }
     if (removed_black) erase_fixup(child, parent);
-    dead->parent_color = 0;
-    dead->left = dead->right = nullptr;
+    dead->__rb_parent_color = 0;
+    dead->rb_left = dead->rb_right = nullptr;
 }
 
 /// `fresh` (perhaps null) carries one black too few; `parent` is its parent.
-void RbRoot::erase_fixup(RbNode* fresh, RbNode* parent) {
-    while (fresh != node && (!fresh || fresh->black())) {
-        bool left = parent->left == fresh;
-        RbNode* sibling = left ? parent->right : parent->left; // exists: it outweighs `fresh` by one black
+void rb_root::erase_fixup(struct rb_node* fresh, struct rb_node* parent) {
+    while (fresh != rb_node && (!fresh || fresh->black())) {
+        bool left = parent->rb_left == fresh;
+        struct rb_node* sibling =
+            left ? parent->rb_right : parent->rb_left; // exists: it outweighs `fresh` by one black
         if (sibling->red()) {
             sibling->set_black();
             parent->set_red();
@@ -121,10 +122,10 @@ void RbRoot::erase_fixup(RbNode* fresh, RbNode* parent) {
                 rotate_left(parent);
             else
                 rotate_right(parent);
-            sibling = left ? parent->right : parent->left;
+            sibling = left ? parent->rb_right : parent->rb_left;
         }
-        RbNode* near = left ? sibling->left : sibling->right;
-        RbNode* far = left ? sibling->right : sibling->left;
+        struct rb_node* near = left ? sibling->rb_left : sibling->rb_right;
+        struct rb_node* far = left ? sibling->rb_right : sibling->rb_left;
         bool near_black = !near || near->black(), far_black = !far || far->black();
         if (near_black && far_black) {
             sibling->set_red();
@@ -139,8 +140,8 @@ void RbRoot::erase_fixup(RbNode* fresh, RbNode* parent) {
                 rotate_right(sibling);
             else
                 rotate_left(sibling);
-            sibling = left ? parent->right : parent->left;
-            far = left ? sibling->right : sibling->left;
+            sibling = left ? parent->rb_right : parent->rb_left;
+            far = left ? sibling->rb_right : sibling->rb_left;
         }
         if (parent->black())
             sibling->set_black();
@@ -152,60 +153,61 @@ void RbRoot::erase_fixup(RbNode* fresh, RbNode* parent) {
             rotate_left(parent);
         else
             rotate_right(parent);
-        fresh = node;
+        fresh = rb_node;
         break;
     }
     if (fresh) fresh->set_black();
 }
 
-RbNode* RbRoot::first() const {
-    RbNode* walk = node;
-    while (walk && walk->left) walk = walk->left;
+struct rb_node* rb_root::first() const {
+    struct rb_node* walk = rb_node;
+    while (walk && walk->rb_left) walk = walk->rb_left;
     return walk;
 }
 
-RbNode* RbRoot::last() const {
-    RbNode* walk = node;
-    while (walk && walk->right) walk = walk->right;
+struct rb_node* rb_root::last() const {
+    struct rb_node* walk = rb_node;
+    while (walk && walk->rb_right) walk = walk->rb_right;
     return walk;
 }
 
-RbNode* rb_next(const RbNode* from) {
-    if (from->right) {
-        RbNode* walk = from->right;
-        while (walk->left) walk = walk->left;
+struct rb_node* rb_next(const struct rb_node* from) {
+    if (from->rb_right) {
+        struct rb_node* walk = from->rb_right;
+        while (walk->rb_left) walk = walk->rb_left;
         return walk;
     }
-    RbNode* parent = from->parent();
-    while (parent && parent->right == from) {
+    struct rb_node* parent = from->parent();
+    while (parent && parent->rb_right == from) {
         from = parent;
         parent = parent->parent();
     }
     return parent;
 }
 
-RbNode* rb_prev(const RbNode* from) {
-    if (from->left) {
-        RbNode* walk = from->left;
-        while (walk->right) walk = walk->right;
+struct rb_node* rb_prev(const struct rb_node* from) {
+    if (from->rb_left) {
+        struct rb_node* walk = from->rb_left;
+        while (walk->rb_right) walk = walk->rb_right;
         return walk;
     }
-    RbNode* parent = from->parent();
-    while (parent && parent->left == from) {
+    struct rb_node* parent = from->parent();
+    while (parent && parent->rb_left == from) {
         from = parent;
         parent = parent->parent();
     }
     return parent;
 }
 
-void RbRootCached::insert(RbNode* fresh, RbNode* parent, RbNode** slot, bool is_leftmost) {
-    root.insert(fresh, parent, slot);
-    if (is_leftmost) leftmost = fresh;
+void rb_root_cached::insert(struct rb_node* fresh, struct rb_node* parent, struct rb_node** slot,
+                            bool is_leftmost) {
+    rb_root.insert(fresh, parent, slot);
+    if (is_leftmost) rb_leftmost = fresh;
 }
 
-void RbRootCached::erase(RbNode* dead) {
-    if (leftmost == dead) leftmost = rb_next(dead);
-    root.erase(dead);
+void rb_root_cached::erase(struct rb_node* dead) {
+    if (rb_leftmost == dead) rb_leftmost = rb_next(dead);
+    rb_root.erase(dead);
 }
 
 } // namespace kernel

@@ -10,46 +10,48 @@
 
 namespace kernel {
 
-struct RbNode {
-    u64 parent_color = 0; ///< parent pointer | (1 when black)
-    RbNode* right = nullptr;
-    RbNode* left = nullptr;
+struct rb_node {
+    u64 __rb_parent_color = 0; ///< parent pointer | (1 when black)
+    struct rb_node* rb_right = nullptr;
+    struct rb_node* rb_left = nullptr;
 
-    RbNode* parent() const { return reinterpret_cast<RbNode*>(parent_color & ~u64{3}); }
-    bool black() const { return parent_color & 1; }
+    struct rb_node* parent() const { return reinterpret_cast<struct rb_node*>(__rb_parent_color & ~u64{3}); }
+    bool black() const { return __rb_parent_color & 1; }
     bool red() const { return !black(); }
-    void set_parent(RbNode* parent) { parent_color = reinterpret_cast<u64>(parent) | (parent_color & 1); }
-    void set_black() { parent_color |= 1; }
-    void set_red() { parent_color &= ~u64{1}; }
+    void set_parent(struct rb_node* parent) {
+        __rb_parent_color = reinterpret_cast<u64>(parent) | (__rb_parent_color & 1);
+    }
+    void set_black() { __rb_parent_color |= 1; }
+    void set_red() { __rb_parent_color &= ~u64{1}; }
 };
 
-struct RbRoot {
-    RbNode* node = nullptr;
+struct rb_root {
+    struct rb_node* rb_node = nullptr;
 
     /// Hangs a red leaf at *slot under `parent` (null for an empty tree), then restores the invariants.
-    void insert(RbNode* node, RbNode* parent, RbNode** slot);
-    void erase(RbNode* node);
-    RbNode* first() const;
-    RbNode* last() const;
+    void insert(struct rb_node* node, struct rb_node* parent, struct rb_node** slot);
+    void erase(struct rb_node* node);
+    struct rb_node* first() const;
+    struct rb_node* last() const;
 
 private:
-    void insert_fixup(RbNode* node);
-    void erase_fixup(RbNode* node, RbNode* parent);
-    void rotate_left(RbNode* node);
-    void rotate_right(RbNode* node);
-    void replace_child(RbNode* parent, RbNode* old_child, RbNode* new_child);
+    void insert_fixup(struct rb_node* node);
+    void erase_fixup(struct rb_node* node, struct rb_node* parent);
+    void rotate_left(struct rb_node* node);
+    void rotate_right(struct rb_node* node);
+    void replace_child(struct rb_node* parent, struct rb_node* old_child, struct rb_node* new_child);
 };
 
 /// A tree that remembers its leftmost node (CFS picks it each time).
-struct RbRootCached {
-    RbRoot root;
-    RbNode* leftmost = nullptr;
+struct rb_root_cached {
+    struct rb_root rb_root;
+    struct rb_node* rb_leftmost = nullptr;
 
-    void insert(RbNode* node, RbNode* parent, RbNode** slot, bool is_leftmost);
-    void erase(RbNode* node);
+    void insert(struct rb_node* node, struct rb_node* parent, struct rb_node** slot, bool is_leftmost);
+    void erase(struct rb_node* node);
 };
 
-RbNode* rb_next(const RbNode* node);
-RbNode* rb_prev(const RbNode* node);
+struct rb_node* rb_next(const struct rb_node* node);
+struct rb_node* rb_prev(const struct rb_node* node);
 
 } // namespace kernel

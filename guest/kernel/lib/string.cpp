@@ -58,7 +58,7 @@ bool starts_with(const char* text, const char* prefix) {
     return true;
 }
 
-usize copy_string(char* to, const char* from, usize capacity) {
+usize strscpy(char* to, const char* from, usize capacity) {
     if (!capacity) return 0;
     usize count = 0;
     for (; count + 1 < capacity && from[count]; count++) to[count] = from[count];

@@ -22,7 +22,7 @@ namespace kernel {
 bool strings_equal(const char* a, const char* b);
 bool starts_with(const char* text, const char* prefix);
 /// Copies at most capacity − 1 characters and always terminates; returns what it copied.
-usize copy_string(char* to, const char* from, usize capacity);
+usize strscpy(char* to, const char* from, usize capacity);
 
 /// A borrowed run of characters that need not be terminated: path components, command line words.
 struct StringView {

@@ -57,11 +57,11 @@ template <typename T, usize N> constexpr usize array_size(const T (&)[N]) { retu
 template <typename T> T* container_of_offset(const void* member, usize offset) {
     return reinterpret_cast<T*>(reinterpret_cast<u64>(member) - offset);
 }
-#define CONTAINER_OF(pointer, type, member)                                                                  \
+#define container_of(pointer, type, member)                                                                  \
     (::kernel::container_of_offset<type>((pointer), offsetof(type, member)))
 
-inline constexpr u64 PageSize = 4096;
-inline constexpr unsigned PageShift = 12;
+inline constexpr u64 PAGE_SIZE = 4096;
+inline constexpr unsigned PAGE_SHIFT = 12;
 inline constexpr u64 KiB = 1024, MiB = 1024 * KiB, GiB = 1024 * MiB;
 
 } // namespace kernel

@@ -7,7 +7,7 @@
 namespace kernel {
 
 inline constexpr unsigned MaxOrder = 10;
-inline constexpr unsigned OrderCount = MaxOrder + 1;
+inline constexpr unsigned MAX_ORDER = MaxOrder + 1;
 
 constexpr u64 buddy_of(u64 frame, unsigned order) { return frame ^ (u64{1} << order); }
 constexpr u64 merged_block(u64 frame, unsigned order) { return frame & ~(u64{1} << order); }

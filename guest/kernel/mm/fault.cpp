@@ -17,15 +17,15 @@ constexpr u64 UserTableFlags = pte::Present | pte::Write | pte::User | pte::Acce
 constexpr u64 StackLimit = 8 * MiB; // RLIMIT_STACK's default
 
 /// All anonymous read faults share this page; it is Reserved, so it is never freed.
-Page* zero_page() {
-    alignas(4096) [[gnu::section(".bss..page_aligned")]] static u8 zeros[PageSize];
-    return page_of_physical(virtual_to_physical(zeros));
+struct page* zero_page() {
+    alignas(4096) [[gnu::section(".bss..page_aligned")]] static u8 zeros[PAGE_SIZE];
+    return phys_to_page(virt_to_phys(zeros));
 }
 
-bool is_private(const VmArea& area) { return !(area.flags & AreaShared); }
+bool is_private(const vm_area_struct& area) { return !(area.vm_flags & VM_SHARED); }
 
-FaultOutcome map_page(MemoryStruct& mm, u64 address, Page* page, u64 flags) {
-    u64* entry = page_table_entry(mm.page_tables, address, true, UserTableFlags);
+FaultOutcome map_page(mm_struct& mm, u64 address, struct page* page, u64 flags) {
+    u64* entry = page_table_entry(mm.pgd, address, true, UserTableFlags);
     if (!entry) {
         put_page(page);
         return FaultOutcome::OutOfMemory;
@@ -34,65 +34,86 @@ FaultOutcome map_page(MemoryStruct& mm, u64 address, Page* page, u64 flags) {
         put_page(page);
         return FaultOutcome::Resolved;
     }
-    *entry = physical_of(page) | flags;
-    mm.resident_pages++;
+    *entry = page_to_phys(page) | flags;
+    mm.rss++;
     return FaultOutcome::Resolved;
 }
 
-FaultOutcome anonymous_fault(MemoryStruct& mm, const VmArea& area, u64 address, bool write) {
+FaultOutcome do_anonymous_page(mm_struct& mm, const vm_area_struct& area, u64 address, bool write) {
     if (!write && is_private(area))
         return map_page(mm, address, zero_page(), (page_flags(area) & ~pte::Write) | pte::CopyOnWrite);
-    Page* page = allocate_page(AllocateZero, PageType::Anonymous);
+    struct page* page = alloc_page(__GFP_ZERO, PageType::Anonymous);
     if (!page) return FaultOutcome::OutOfMemory;
     return map_page(mm, address, page, page_flags(area) | (write ? pte::Dirty : 0));
 }
 
-FaultOutcome file_fault(MemoryStruct& mm, const VmArea& area, u64 address, bool write) {
-    u64 offset = area.file_offset + (address - area.start);
-    if (offset >= align_up(area.file->inode->size, PageSize)) return FaultOutcome::BusError;
-    Result<Page*> cached = cached_page(*area.file->inode, offset >> PageShift);
-    if (!cached.ok())
-        return cached.error() == Errno::ENOMEM ? FaultOutcome::OutOfMemory : FaultOutcome::BusError;
-    if (!is_private(area)) {
-        if (write) cached.value()->flags |= PageDirty;
-        return map_page(mm, address, cached.value(), page_flags(area));
-    }
-    if (!write)
-        return map_page(mm, address, cached.value(), (page_flags(area) & ~pte::Write) | pte::CopyOnWrite);
-    Page* copy = allocate_page(AllocateKernel, PageType::Anonymous);
-    if (copy) memcpy(address_of(copy), address_of(cached.value()), PageSize);
-    put_page(cached.value());
+// The three take over the reference on the cached page.
+FaultOutcome do_read_fault(mm_struct& mm, const vm_area_struct& area, u64 address, struct page* page) {
+    return map_page(mm, address, page, (page_flags(area) & ~pte::Write) | pte::CopyOnWrite);
+}
+
+FaultOutcome do_cow_fault(mm_struct& mm, const vm_area_struct& area, u64 address, struct page* page) {
+    struct page* copy = alloc_page(GFP_KERNEL, PageType::Anonymous);
+    if (copy) memcpy(page_address(copy), page_address(page), PAGE_SIZE);
+    put_page(page);
     if (!copy) return FaultOutcome::OutOfMemory;
     return map_page(mm, address, copy, page_flags(area) | pte::Dirty);
 }
 
-FaultOutcome copy_on_write(const VmArea& area, u64 address, u64& entry) {
-    Page* page = page_of_physical(entry & pte::AddressMask);
-    if (page->tag == PageType::Anonymous && page->refcount == 1) {
+FaultOutcome do_shared_fault(mm_struct& mm, const vm_area_struct& area, u64 address, struct page* page,
+                             bool write) {
+    if (write) page->flags |= PageDirty;
+    return map_page(mm, address, page, page_flags(area));
+}
+
+FaultOutcome do_fault(mm_struct& mm, const vm_area_struct& area, u64 address, bool write) {
+    u64 offset = (area.vm_pgoff << PAGE_SHIFT) + (address - area.vm_start);
+    if (offset >= align_up(area.vm_file->f_inode->i_size, PAGE_SIZE)) return FaultOutcome::BusError;
+    Result<struct page*> cached = filemap_get_page(*area.vm_file->f_inode, offset >> PAGE_SHIFT);
+    if (!cached.ok())
+        return cached.error() == Errno::ENOMEM ? FaultOutcome::OutOfMemory : FaultOutcome::BusError;
+    if (!is_private(area)) return do_shared_fault(mm, area, address, cached.value(), write);
+    return write ? do_cow_fault(mm, area, address, cached.value())
+                 : do_read_fault(mm, area, address, cached.value());
+}
+
+FaultOutcome do_wp_page(const vm_area_struct& area, u64 address, u64& entry) {
+    struct page* page = phys_to_page(entry & pte::AddressMask);
+    if (page->tag == PageType::Anonymous && page->_refcount == 1) {
         entry = (entry | pte::Write | pte::Dirty) & ~pte::CopyOnWrite;
     } else {
-        Page* copy = allocate_page(AllocateKernel, PageType::Anonymous);
+        struct page* copy = alloc_page(GFP_KERNEL, PageType::Anonymous);
         if (!copy) return FaultOutcome::OutOfMemory;
-        memcpy(address_of(copy), address_of(page), PageSize);
-        entry = physical_of(copy) | page_flags(area) | pte::Dirty;
+        memcpy(page_address(copy), page_address(page), PAGE_SIZE);
+        entry = page_to_phys(copy) | page_flags(area) | pte::Dirty;
         put_page(page);
     }
-    invalidate_page(address);
+    invlpg(address);
     return FaultOutcome::Resolved;
+}
+
+/// The area allows the access: what the page-table entry says decides.
+FaultOutcome handle_pte_fault(mm_struct& mm, const vm_area_struct& area, u64 address, bool write) {
+    if (u64* entry = page_table_entry(mm.pgd, address, false, 0); entry && (*entry & pte::Present)) {
+        if (write && !(*entry & pte::Write)) return do_wp_page(area, address, *entry);
+        invlpg(address); // a stale TLB entry
+        return FaultOutcome::Resolved;
+    }
+    return area.vm_file ? do_fault(mm, area, address, write) : do_anonymous_page(mm, area, address, write);
 }
 
 /// A stack grows down to the fault when that is near its pointer and within the limit; a guard gap stays
 /// below it.
-bool grow_stack(MemoryStruct& mm, VmArea& area, u64 address) {
-    constexpr u64 GuardGap = 256 * PageSize;
-    u64 start = align_down(address, PageSize);
-    if (area.end - start > StackLimit) return false;
-    if (area.links.prev != &mm.areas) {
-        VmArea* below = CONTAINER_OF(area.links.prev, VmArea, links);
-        if (below->end + GuardGap > start) return false;
+bool expand_stack(mm_struct& mm, vm_area_struct& area, u64 address) {
+    constexpr u64 GuardGap = 256 * PAGE_SIZE;
+    u64 start = align_down(address, PAGE_SIZE);
+    if (area.vm_end - start > StackLimit) return false;
+    if (area.vm_list.prev != &mm.mmap) {
+        vm_area_struct* below = container_of(area.vm_list.prev, vm_area_struct, vm_list);
+        if (below->vm_end + GuardGap > start) return false;
     }
-    mm.total_pages += (area.start - start) >> PageShift;
-    area.start = start; // the tree's order does not change
+    mm.total_vm += (area.vm_start - start) >> PAGE_SHIFT;
+    area.vm_start = start; // the tree's order does not change
     return true;
 }
 
@@ -112,8 +133,8 @@ template <typename Visit> void each_entry(PageTable* root, u64 start, u64 end, V
             continue;
         }
         u64 stop = min(end, align_down(address, 2 * MiB) + 2 * MiB);
-        for (; address < stop; address += PageSize) {
-            u64& entry = table[address >> PageShift & 511];
+        for (; address < stop; address += PAGE_SIZE) {
+            u64& entry = table[address >> PAGE_SHIFT & 511];
             if (entry & pte::Present) visit(address, entry);
         }
     }
@@ -125,106 +146,99 @@ void free_table(PageTable* table, unsigned level) {
         if (!(table[i] & pte::Present)) continue;
         PhysicalAddress physical = table[i] & pte::AddressMask;
         if (level < 2) free_table(physical_to<PageTable>(physical), level + 1);
-        put_page(page_of_physical(physical));
+        put_page(phys_to_page(physical));
         table[i] = 0;
     }
 }
 
 } // namespace
 
-u64 page_flags(const VmArea& area) {
+u64 page_flags(const vm_area_struct& area) {
     u64 flags = pte::Present | pte::User | pte::Accessed;
-    if (area.flags & AreaWrite) flags |= pte::Write;
-    if (!(area.flags & AreaExecute) && cpu_features.nx) flags |= pte::NoExecute;
+    if (area.vm_flags & VM_WRITE) flags |= pte::Write;
+    if (!(area.vm_flags & VM_EXEC) && boot_cpu_data.nx) flags |= pte::NoExecute;
     return flags;
 }
 
-FaultOutcome handle_page_fault(MemoryStruct& mm, u64 address, u32 access, u64 user_rsp) {
+FaultOutcome handle_mm_fault(mm_struct& mm, u64 address, u32 access, u64 user_rsp) {
     (void)user_rsp;
-    MutexGuard guard(mm.lock);
-    VmArea* area = find_area(mm, address);
+    MutexGuard guard(mm.mmap_lock);
+    vm_area_struct* area = find_vma(mm, address);
     if (!area) return FaultOutcome::BadAddress;
-    if (area->start > address && !((area->flags & AreaGrowsDown) && grow_stack(mm, *area, address)))
+    if (area->vm_start > address && !((area->vm_flags & VM_GROWSDOWN) && expand_stack(mm, *area, address)))
         return FaultOutcome::BadAddress;
     bool write = access & FaultWrite;
-    if (write                   ? !(area->flags & AreaWrite)
-        : access & FaultExecute ? !(area->flags & AreaExecute)
-                                : !(area->flags & (AreaRead | AreaWrite | AreaExecute)))
+    if (write                   ? !(area->vm_flags & VM_WRITE)
+        : access & FaultExecute ? !(area->vm_flags & VM_EXEC)
+                                : !(area->vm_flags & (VM_READ | VM_WRITE | VM_EXEC)))
         return FaultOutcome::BadAddress;
-    current_task()->minor_faults++;
-    address = align_down(address, PageSize);
-    if (u64* entry = page_table_entry(mm.page_tables, address, false, 0); entry && (*entry & pte::Present)) {
-        if (write && !(*entry & pte::Write)) return copy_on_write(*area, address, *entry);
-        invalidate_page(address); // a stale TLB entry
-        return FaultOutcome::Resolved;
-    }
-    return area->file ? file_fault(mm, *area, address, write) : anonymous_fault(mm, *area, address, write);
+    get_current()->min_flt++;
+    return handle_pte_fault(mm, *area, align_down(address, PAGE_SIZE), write);
 }
 
-void unmap_user_pages(MemoryStruct& mm, u64 start, u64 end) {
+void unmap_page_range(mm_struct& mm, u64 start, u64 end) {
     u64 count = 0;
-    each_entry(mm.page_tables, start, end, [&](u64 address, u64& entry) {
-        Page* page = page_of_physical(entry & pte::AddressMask);
+    each_entry(mm.pgd, start, end, [&](u64 address, u64& entry) {
+        struct page* page = phys_to_page(entry & pte::AddressMask);
         if ((entry & pte::Dirty) && page->tag == PageType::PageCache) page->flags |= PageDirty;
         entry = 0;
-        invalidate_page(address);
+        invlpg(address);
         put_page(page);
         count++;
     });
-    mm.resident_pages -= count;
+    mm.rss -= count;
 }
 
-void protect_user_pages(MemoryStruct& mm, const VmArea& area) {
+void change_protection(mm_struct& mm, const vm_area_struct& area) {
     u64 flags = page_flags(area);
-    each_entry(mm.page_tables, area.start, area.end, [&](u64 address, u64& entry) {
-        Page* page = page_of_physical(entry & pte::AddressMask);
+    each_entry(mm.pgd, area.vm_start, area.vm_end, [&](u64 address, u64& entry) {
+        struct page* page = phys_to_page(entry & pte::AddressMask);
         // Only a private page that is nobody else's may become writable without a copy.
         bool shared = (entry & pte::CopyOnWrite) ||
-                      (is_private(area) && (page->tag != PageType::Anonymous || page->refcount > 1));
+                      (is_private(area) && (page->tag != PageType::Anonymous || page->_refcount > 1));
         u64 kept = entry & (pte::AddressMask | pte::Dirty);
         entry = kept | flags;
         if (shared) entry = (entry & ~pte::Write) | pte::CopyOnWrite;
-        invalidate_page(address);
+        invlpg(address);
     });
 }
 
-Result<void> share_user_pages(MemoryStruct& child, MemoryStruct& parent, const VmArea& area) {
+Result<void> copy_page_range(mm_struct& child, mm_struct& parent, const vm_area_struct& area) {
     bool private_area = is_private(area), failed = false;
-    each_entry(parent.page_tables, area.start, area.end, [&](u64 address, u64& entry) {
+    each_entry(parent.pgd, area.vm_start, area.vm_end, [&](u64 address, u64& entry) {
         if (failed) return;
-        u64* target = page_table_entry(child.page_tables, address, true, UserTableFlags);
+        u64* target = page_table_entry(child.pgd, address, true, UserTableFlags);
         if (!target) {
             failed = true;
             return;
         }
         if (private_area) entry = (entry & ~pte::Write) | pte::CopyOnWrite;
-        get_page(page_of_physical(entry & pte::AddressMask));
+        get_page(phys_to_page(entry & pte::AddressMask));
         *target = entry;
-        child.resident_pages++;
+        child.rss++;
     });
     if (failed) return Errno::ENOMEM;
     return {};
 }
 
-Result<void> move_user_pages(MemoryStruct& mm, u64 from, u64 to, u64 size) {
+Result<void> move_page_tables(mm_struct& mm, u64 from, u64 to, u64 size) {
     bool failed = false;
-    each_entry(mm.page_tables, from, from + size, [&](u64 address, u64& entry) {
-        u64* target =
-            failed ? nullptr : page_table_entry(mm.page_tables, address - from + to, true, UserTableFlags);
+    each_entry(mm.pgd, from, from + size, [&](u64 address, u64& entry) {
+        u64* target = failed ? nullptr : page_table_entry(mm.pgd, address - from + to, true, UserTableFlags);
         if (!target) {
             failed = true;
             return;
         }
         *target = entry;
         entry = 0;
-        invalidate_page(address);
+        invlpg(address);
     });
     if (failed) return Errno::ENOMEM;
     return {};
 }
 
-void free_user_tables(MemoryStruct& mm) { free_table(mm.page_tables, 0); }
+void free_pgtables(mm_struct& mm) { free_table(mm.pgd, 0); }
 
-void flush_user_tlb() { write_cr3(read_cr3()); } // user entries are not global
+void flush_tlb_mm() { write_cr3(read_cr3()); } // user entries are not global
 
 } // namespace kernel

@@ -6,17 +6,17 @@
 
 namespace kernel {
 
-inline constexpr u64 UserEnd = 0x0000'7fff'ffff'f000;       ///< first address that user space may not map
-inline constexpr u64 DirectMapBase = 0xffff'8880'0000'0000; ///< all of RAM, and the first MiB
+inline constexpr u64 TASK_SIZE_MAX = 0x0000'7fff'ffff'f000; ///< first address that user space may not map
+inline constexpr u64 PAGE_OFFSET = 0xffff'8880'0000'0000;   ///< all of RAM, and the first MiB
 inline constexpr u64 DirectMapEnd = 0xffff'c880'0000'0000;
-inline constexpr u64 VmallocBase = 0xffff'c900'0000'0000;
-inline constexpr u64 VmallocEnd = 0xffff'e900'0000'0000;
-inline constexpr u64 VmemmapBase = 0xffff'ea00'0000'0000; ///< the Page array, indexed by frame number
-inline constexpr u64 KernelImageBase = 0xffff'ffff'8000'0000;
+inline constexpr u64 VMALLOC_START = 0xffff'c900'0000'0000;
+inline constexpr u64 VMALLOC_END = 0xffff'e900'0000'0000;
+inline constexpr u64 VMEMMAP_START = 0xffff'ea00'0000'0000; ///< the page array, indexed by frame number
+inline constexpr u64 __START_KERNEL_map = 0xffff'ffff'8000'0000;
 inline constexpr u64 KernelTextLink = 0xffff'ffff'8100'0000;
 
-inline constexpr u64 KernelStackSize = 16 * KiB;
-inline constexpr unsigned MaxCpus = 8;
+inline constexpr u64 THREAD_SIZE = 16 * KiB;
+inline constexpr unsigned NR_CPUS = 8;
 inline constexpr unsigned HZ = 250;
 
 using PhysicalAddress = u64;
@@ -32,18 +32,16 @@ extern "C" u64 kernel_physical_base;
 /// How far the image runs from where it was linked (0 with nokaslr).
 extern "C" u64 kernel_virtual_slide;
 
-inline void* physical_to_virtual(PhysicalAddress address) {
-    return reinterpret_cast<void*>(address + DirectMapBase);
-}
+inline void* phys_to_virt(PhysicalAddress address) { return reinterpret_cast<void*>(address + PAGE_OFFSET); }
 template <typename T> T* physical_to(PhysicalAddress address) {
-    return static_cast<T*>(physical_to_virtual(address));
+    return static_cast<T*>(phys_to_virt(address));
 }
 
 /// REQUIRES: `address` is in the direct map or in the kernel image.
-inline PhysicalAddress virtual_to_physical(const void* pointer) {
+inline PhysicalAddress virt_to_phys(const void* pointer) {
     u64 address = reinterpret_cast<u64>(pointer);
-    if (address >= KernelImageBase) return address - reinterpret_cast<u64>(_text) + kernel_physical_base;
-    return address - DirectMapBase;
+    if (address >= __START_KERNEL_map) return address - reinterpret_cast<u64>(_text) + kernel_physical_base;
+    return address - PAGE_OFFSET;
 }
 
 } // namespace kernel

@@ -13,90 +13,92 @@
 namespace kernel {
 namespace {
 
-constinit KmemCache* mm_cache = nullptr;
-constinit KmemCache* area_cache = nullptr;
+constinit kmem_cache* mm_cachep = nullptr;
+constinit kmem_cache* vm_area_cachep = nullptr;
 
-VmArea* area_of(RbNode* node) { return CONTAINER_OF(node, VmArea, node); }
+vm_area_struct* area_of(struct rb_node* node) { return container_of(node, vm_area_struct, vm_rb); }
 
-VmArea* new_area(const VmArea& like) {
-    void* memory = cache_allocate(area_cache);
+vm_area_struct* vm_area_dup(const vm_area_struct& like) {
+    void* memory = kmem_cache_alloc(vm_area_cachep);
     if (!memory) return nullptr;
-    auto* area = new (memory) VmArea(like);
-    area->links.initialise();
-    if (area->file) get_file(area->file);
+    auto* area = new (memory) vm_area_struct(like);
+    area->vm_list.initialise();
+    if (area->vm_file) get_file(area->vm_file);
     return area;
 }
 
-void free_area(VmArea* area) {
-    if (area->file) put_file(area->file);
-    cache_free(area_cache, area);
+void vm_area_free(vm_area_struct* area) {
+    if (area->vm_file) fput(area->vm_file);
+    kmem_cache_free(vm_area_cachep, area);
 }
 
-void insert_area(MemoryStruct& mm, VmArea* area) {
-    RbNode** slot = &mm.tree.node;
-    RbNode* parent = nullptr;
-    ListNode* before = &mm.areas;
+void vma_link(mm_struct& mm, vm_area_struct* area) {
+    struct rb_node** slot = &mm.mm_rb.rb_node;
+    struct rb_node* parent = nullptr;
+    list_head* before = &mm.mmap;
     while (*slot) {
         parent = *slot;
-        if (area->start < area_of(parent)->start) {
-            slot = &parent->left;
+        if (area->vm_start < area_of(parent)->vm_start) {
+            slot = &parent->rb_left;
         } else {
-            before = &area_of(parent)->links;
-            slot = &parent->right;
+            before = &area_of(parent)->vm_list;
+            slot = &parent->rb_right;
         }
     }
-    mm.tree.insert(&area->node, parent, slot);
-    area->links.insert_between(before, before->next);
-    area->mm = &mm;
-    mm.area_count++;
-    mm.total_pages += (area->end - area->start) >> PageShift;
+    mm.mm_rb.insert(&area->vm_rb, parent, slot);
+    area->vm_list.insert_between(before, before->next);
+    area->vm_mm = &mm;
+    mm.map_count++;
+    mm.total_vm += (area->vm_end - area->vm_start) >> PAGE_SHIFT;
 }
 
-void remove_area(MemoryStruct& mm, VmArea* area) {
-    mm.tree.erase(&area->node);
-    area->links.remove();
-    mm.area_count--;
-    mm.total_pages -= (area->end - area->start) >> PageShift;
+void vma_unlink(mm_struct& mm, vm_area_struct* area) {
+    mm.mm_rb.erase(&area->vm_rb);
+    area->vm_list.remove();
+    mm.map_count--;
+    mm.total_vm -= (area->vm_end - area->vm_start) >> PAGE_SHIFT;
 }
 
-VmArea* next_area(MemoryStruct& mm, VmArea* area) {
-    return area->links.next == &mm.areas ? nullptr : CONTAINER_OF(area->links.next, VmArea, links);
+vm_area_struct* vma_next(mm_struct& mm, vm_area_struct* area) {
+    return area->vm_list.next == &mm.mmap ? nullptr
+                                          : container_of(area->vm_list.next, vm_area_struct, vm_list);
 }
 
 /// Makes `address` a border: cuts the area that spans it.
-Result<void> split_at(MemoryStruct& mm, u64 address) {
-    VmArea* area = find_area(mm, address);
-    if (!area || area->start >= address) return {};
-    VmArea* upper = new_area(*area);
+Result<void> split_vma(mm_struct& mm, u64 address) {
+    vm_area_struct* area = find_vma(mm, address);
+    if (!area || area->vm_start >= address) return {};
+    vm_area_struct* upper = vm_area_dup(*area);
     if (!upper) return Errno::ENOMEM;
-    upper->start = address;
-    if (upper->file) upper->file_offset += address - area->start;
-    mm.total_pages -= (area->end - address) >> PageShift;
-    area->end = address;
-    insert_area(mm, upper);
+    upper->vm_start = address;
+    if (upper->vm_file) upper->vm_pgoff += (address - area->vm_start) >> PAGE_SHIFT;
+    mm.total_vm -= (area->vm_end - address) >> PAGE_SHIFT;
+    area->vm_end = address;
+    vma_link(mm, upper);
     return {};
 }
 
 /// Joins an anonymous area with its neighbours of the same kind.
-void merge_around(MemoryStruct& mm, VmArea* area) {
-    auto same = [](const VmArea& a, const VmArea& b) {
-        return a.end == b.start && a.flags == b.flags && !a.file && !b.file && strings_equal(a.name, b.name);
+void vma_merge(mm_struct& mm, vm_area_struct* area) {
+    auto same = [](const vm_area_struct& a, const vm_area_struct& b) {
+        return a.vm_end == b.vm_start && a.vm_flags == b.vm_flags && !a.vm_file && !b.vm_file &&
+               strings_equal(a.vm_name, b.vm_name);
     };
-    if (VmArea* next = next_area(mm, area); next && same(*area, *next)) {
-        u64 end = next->end;
-        remove_area(mm, next);
-        mm.total_pages += (end - area->end) >> PageShift;
-        area->end = end;
-        free_area(next);
+    if (vm_area_struct* next = vma_next(mm, area); next && same(*area, *next)) {
+        u64 end = next->vm_end;
+        vma_unlink(mm, next);
+        mm.total_vm += (end - area->vm_end) >> PAGE_SHIFT;
+        area->vm_end = end;
+        vm_area_free(next);
     }
-    if (area->links.prev != &mm.areas) {
-        VmArea* previous = CONTAINER_OF(area->links.prev, VmArea, links);
+    if (area->vm_list.prev != &mm.mmap) {
+        vm_area_struct* previous = container_of(area->vm_list.prev, vm_area_struct, vm_list);
         if (same(*previous, *area)) {
-            u64 end = area->end;
-            remove_area(mm, area);
-            mm.total_pages += (end - previous->end) >> PageShift;
-            previous->end = end;
-            free_area(area);
+            u64 end = area->vm_end;
+            vma_unlink(mm, area);
+            mm.total_vm += (end - previous->vm_end) >> PAGE_SHIFT;
+            previous->vm_end = end;
+            vm_area_free(area);
         }
     }
 }
@@ -104,219 +106,222 @@ void merge_around(MemoryStruct& mm, VmArea* area) {
 constexpr u64 LowestMapping = 0x10000; // mmap_min_addr
 
 /// The highest gap below mmap_base that holds `size`, else the lowest above it.
-u64 find_gap(MemoryStruct& mm, u64 size) {
+u64 vm_unmapped_area(mm_struct& mm, u64 size) {
     u64 top = mm.mmap_base;
-    for (RbNode* node = mm.tree.last(); node; node = rb_prev(node)) {
-        VmArea* area = area_of(node);
-        if (area->end <= top) {
-            if (top - area->end >= size) return top - size;
-            top = min(top, area->start);
-        } else if (area->start < top) {
-            top = area->start;
+    for (struct rb_node* node = mm.mm_rb.last(); node; node = rb_prev(node)) {
+        vm_area_struct* area = area_of(node);
+        if (area->vm_end <= top) {
+            if (top - area->vm_end >= size) return top - size;
+            top = min(top, area->vm_start);
+        } else if (area->vm_start < top) {
+            top = area->vm_start;
         }
     }
     if (top > LowestMapping && top - LowestMapping >= size) return top - size;
     return 0;
 }
 
-bool range_is_free(MemoryStruct& mm, u64 start, u64 size) {
-    VmArea* area = find_area(mm, start);
-    return !area || area->start >= start + size;
+bool range_is_free(mm_struct& mm, u64 start, u64 size) {
+    vm_area_struct* area = find_vma(mm, start);
+    return !area || area->vm_start >= start + size;
 }
 
 } // namespace
 
-void initialise_memory_structs() {
-    mm_cache = create_cache("mm_struct", sizeof(MemoryStruct), 64);
-    area_cache = create_cache("vm_area_struct", sizeof(VmArea));
+void proc_caches_init() {
+    mm_cachep = kmem_cache_create("mm_struct", sizeof(mm_struct), 64);
+    vm_area_cachep = kmem_cache_create("vm_area_struct", sizeof(vm_area_struct));
 }
 
-Result<MemoryStruct*> create_memory_struct() {
-    void* memory = cache_allocate(mm_cache);
-    Page* tables = allocate_page(AllocateZero, PageType::PageTable);
+Result<mm_struct*> mm_alloc() {
+    void* memory = kmem_cache_alloc(mm_cachep);
+    struct page* tables = alloc_page(__GFP_ZERO, PageType::PageTable);
     if (!memory || !tables) {
-        if (memory) cache_free(mm_cache, memory);
+        if (memory) kmem_cache_free(mm_cachep, memory);
         if (tables) put_page(tables);
         return Errno::ENOMEM;
     }
-    auto* mm = new (memory) MemoryStruct();
-    mm->areas.initialise();
-    mm->page_tables = static_cast<PageTable*>(address_of(tables));
-    mm->page_tables_physical = physical_of(tables);
+    auto* mm = new (memory) mm_struct();
+    mm->mmap.initialise();
+    mm->pgd = static_cast<PageTable*>(page_address(tables));
+    mm->pgd_phys = page_to_phys(tables);
     // The kernel half: the same level-3 tables for everybody (paging.h's invariant).
-    memcpy(mm->page_tables + 256, swapper_page_tables + 256, 256 * sizeof(PageTable));
+    memcpy(mm->pgd + 256, swapper_pg_dir + 256, 256 * sizeof(PageTable));
     return mm;
 }
 
-void get_memory_struct(MemoryStruct* mm) { __atomic_fetch_add(&mm->users, 1, __ATOMIC_RELAXED); }
+void mmget(mm_struct* mm) { __atomic_fetch_add(&mm->mm_users, 1, __ATOMIC_RELAXED); }
 
-void put_memory_struct(MemoryStruct* mm) {
-    if (__atomic_sub_fetch(&mm->users, 1, __ATOMIC_ACQ_REL)) return;
-    while (ListNode* node = mm->areas.front()) {
-        VmArea* area = CONTAINER_OF(node, VmArea, links);
-        unmap_user_pages(*mm, area->start, area->end);
-        remove_area(*mm, area);
-        free_area(area);
+void mmput(mm_struct* mm) {
+    if (__atomic_sub_fetch(&mm->mm_users, 1, __ATOMIC_ACQ_REL)) return;
+    while (list_head* node = mm->mmap.front()) {
+        vm_area_struct* area = container_of(node, vm_area_struct, vm_list);
+        unmap_page_range(*mm, area->vm_start, area->vm_end);
+        vma_unlink(*mm, area);
+        vm_area_free(area);
     }
-    if (this_cpu().loaded_mm == mm) load_address_space(nullptr); // the exiting task's own, borrowed until now
-    free_user_tables(*mm);
-    put_page(page_of_physical(mm->page_tables_physical));
-    cache_free(mm_cache, mm);
+    if (this_cpu().loaded_mm == mm) switch_mm(nullptr); // the exiting task's own, borrowed until now
+    free_pgtables(*mm);
+    put_page(phys_to_page(mm->pgd_phys));
+    kmem_cache_free(mm_cachep, mm);
 }
 
-void load_address_space(MemoryStruct* mm) {
+void switch_mm(mm_struct* mm) {
     this_cpu().loaded_mm = mm;
-    write_cr3(mm ? mm->page_tables_physical : virtual_to_physical(swapper_page_tables));
+    write_cr3(mm ? mm->pgd_phys : virt_to_phys(swapper_pg_dir));
 }
 
-Result<MemoryStruct*> clone_memory_struct(MemoryStruct& from) {
-    MemoryStruct* mm = TRY(create_memory_struct());
-    MutexGuard guard(from.lock);
+Result<mm_struct*> dup_mm(mm_struct& from) {
+    mm_struct* mm = TRY(mm_alloc());
+    MutexGuard guard(from.mmap_lock);
     mm->start_code = from.start_code, mm->end_code = from.end_code;
     mm->start_data = from.start_data, mm->end_data = from.end_data;
     mm->start_brk = from.start_brk, mm->brk = from.brk, mm->start_stack = from.start_stack;
     mm->arg_start = from.arg_start, mm->arg_end = from.arg_end, mm->env_start = from.env_start,
     mm->env_end = from.env_end;
     mm->mmap_base = from.mmap_base;
-    memcpy(mm->executable, from.executable, sizeof mm->executable);
+    memcpy(mm->exe_path, from.exe_path, sizeof mm->exe_path);
     Result<void> result;
-    for (LIST_EACH(node, from.areas)) {
-        VmArea* area = CONTAINER_OF(node, VmArea, links);
-        VmArea* copy = new_area(*area);
+    for (LIST_EACH(node, from.mmap)) {
+        vm_area_struct* area = container_of(node, vm_area_struct, vm_list);
+        vm_area_struct* copy = vm_area_dup(*area);
         if (!copy) {
             result = Errno::ENOMEM;
             break;
         }
-        insert_area(*mm, copy);
-        result = share_user_pages(*mm, from, *area);
+        vma_link(*mm, copy);
+        result = copy_page_range(*mm, from, *area);
         if (!result.ok()) break;
     }
-    flush_user_tlb(); // the parent's writable pages became read-only
+    flush_tlb_mm(); // the parent's writable pages became read-only
     if (!result.ok()) {
-        put_memory_struct(mm);
+        mmput(mm);
         return result.error();
     }
     return mm;
 }
 
-VmArea* find_area(MemoryStruct& mm, u64 address) {
-    VmArea* best = nullptr;
-    for (RbNode* node = mm.tree.node; node;) {
-        VmArea* area = area_of(node);
-        if (area->end > address) {
+vm_area_struct* find_vma(mm_struct& mm, u64 address) {
+    vm_area_struct* best = nullptr;
+    for (struct rb_node* node = mm.mm_rb.rb_node; node;) {
+        vm_area_struct* area = area_of(node);
+        if (area->vm_end > address) {
             best = area;
-            if (area->start <= address) break;
-            node = node->left;
+            if (area->vm_start <= address) break;
+            node = node->rb_left;
         } else {
-            node = node->right;
+            node = node->rb_right;
         }
     }
     return best;
 }
 
-Result<u64> map_area(MemoryStruct& mm, u64 hint, u64 size, u32 area_flags, bool fixed, bool fixed_noreplace,
-                     File* file, u64 offset, const char* name) {
-    size = align_up(size, PageSize);
-    if (!size || size > UserEnd || !is_aligned(offset, PageSize)) return Errno::EINVAL;
+Result<u64> mmap_region(mm_struct& mm, u64 hint, u64 size, u32 area_flags, bool fixed, bool fixed_noreplace,
+                        struct file* file, u64 offset, const char* name) {
+    size = align_up(size, PAGE_SIZE);
+    if (!size || size > TASK_SIZE_MAX || !is_aligned(offset, PAGE_SIZE)) return Errno::EINVAL;
     u64 start = hint;
     if (fixed) {
-        if (!is_aligned(start, PageSize) || start < LowestMapping || start > UserEnd - size)
+        if (!is_aligned(start, PAGE_SIZE) || start < LowestMapping || start > TASK_SIZE_MAX - size)
             return start < LowestMapping ? Errno::EPERM : Errno::ENOMEM;
         if (fixed_noreplace && !range_is_free(mm, start, size)) return Errno::EEXIST;
-        TRY(unmap_range(mm, start, size));
+        TRY(do_munmap(mm, start, size));
     } else {
-        start = align_down(start, PageSize);
-        if (start < LowestMapping || start > UserEnd - size || !range_is_free(mm, start, size))
-            start = find_gap(mm, size);
+        start = align_down(start, PAGE_SIZE);
+        if (start < LowestMapping || start > TASK_SIZE_MAX - size || !range_is_free(mm, start, size))
+            start = vm_unmapped_area(mm, size);
         if (!start) return Errno::ENOMEM;
     }
-    VmArea like;
-    like.start = start;
-    like.end = start + size;
-    like.flags = area_flags;
-    like.file = file;
-    like.file_offset = offset;
-    copy_string(like.name, name ? name : "", sizeof like.name);
-    VmArea* area = new_area(like);
+    vm_area_struct like;
+    like.vm_start = start;
+    like.vm_end = start + size;
+    like.vm_flags = area_flags;
+    like.vm_file = file;
+    like.vm_pgoff = offset >> PAGE_SHIFT;
+    strscpy(like.vm_name, name ? name : "", sizeof like.vm_name);
+    vm_area_struct* area = vm_area_dup(like);
     if (!area) return Errno::ENOMEM;
-    insert_area(mm, area);
-    if (!file && !(area_flags & AreaGrowsDown)) merge_around(mm, area);
+    vma_link(mm, area);
+    if (!file && !(area_flags & VM_GROWSDOWN)) vma_merge(mm, area);
     return start;
 }
 
-Result<void> unmap_range(MemoryStruct& mm, u64 start, u64 size) {
-    size = align_up(size, PageSize);
-    if (!is_aligned(start, PageSize) || !size || start > UserEnd || size > UserEnd - start)
+Result<void> do_munmap(mm_struct& mm, u64 start, u64 size) {
+    size = align_up(size, PAGE_SIZE);
+    if (!is_aligned(start, PAGE_SIZE) || !size || start > TASK_SIZE_MAX || size > TASK_SIZE_MAX - start)
         return Errno::EINVAL;
     u64 end = start + size;
-    TRY(split_at(mm, start));
-    TRY(split_at(mm, end));
-    for (VmArea* area = find_area(mm, start); area && area->start < end;) {
-        VmArea* next = next_area(mm, area);
-        unmap_user_pages(mm, area->start, area->end);
-        remove_area(mm, area);
-        free_area(area);
+    TRY(split_vma(mm, start));
+    TRY(split_vma(mm, end));
+    for (vm_area_struct* area = find_vma(mm, start); area && area->vm_start < end;) {
+        vm_area_struct* next = vma_next(mm, area);
+        unmap_page_range(mm, area->vm_start, area->vm_end);
+        vma_unlink(mm, area);
+        vm_area_free(area);
         area = next;
     }
     return {};
 }
 
-Result<void> protect_range(MemoryStruct& mm, u64 start, u64 size, u32 area_flags) {
-    size = align_up(size, PageSize);
-    if (!is_aligned(start, PageSize) || start > UserEnd || size > UserEnd - start) return Errno::EINVAL;
+Result<void> do_mprotect(mm_struct& mm, u64 start, u64 size, u32 area_flags) {
+    size = align_up(size, PAGE_SIZE);
+    if (!is_aligned(start, PAGE_SIZE) || start > TASK_SIZE_MAX || size > TASK_SIZE_MAX - start)
+        return Errno::EINVAL;
     if (!size) return {};
     u64 end = start + size;
     u64 reached = start;
-    for (VmArea* area = find_area(mm, start); area && area->start <= reached && reached < end;
-         area = next_area(mm, area))
-        reached = area->end;
+    for (vm_area_struct* area = find_vma(mm, start); area && area->vm_start <= reached && reached < end;
+         area = vma_next(mm, area))
+        reached = area->vm_end;
     if (reached < end) return Errno::ENOMEM; // a hole
-    TRY(split_at(mm, start));
-    TRY(split_at(mm, end));
-    constexpr u32 Rights = AreaRead | AreaWrite | AreaExecute;
-    for (VmArea* area = find_area(mm, start); area && area->start < end; area = next_area(mm, area)) {
-        area->flags = (area->flags & ~Rights) | area_flags;
-        protect_user_pages(mm, *area);
+    TRY(split_vma(mm, start));
+    TRY(split_vma(mm, end));
+    constexpr u32 Rights = VM_READ | VM_WRITE | VM_EXEC;
+    for (vm_area_struct* area = find_vma(mm, start); area && area->vm_start < end;
+         area = vma_next(mm, area)) {
+        area->vm_flags = (area->vm_flags & ~Rights) | area_flags;
+        change_protection(mm, *area);
     }
     return {};
 }
 
-Result<u64> move_mapping(MemoryStruct& mm, u64 old_address, u64 old_size, u64 new_size, bool may_move) {
-    old_size = align_up(old_size, PageSize);
-    new_size = align_up(new_size, PageSize);
-    VmArea* area = find_area(mm, old_address);
-    if (!is_aligned(old_address, PageSize) || !new_size || !old_size) return Errno::EINVAL;
-    if (!area || area->start > old_address || area->end < old_address + old_size) return Errno::EFAULT;
+Result<u64> do_mremap(mm_struct& mm, u64 old_address, u64 old_size, u64 new_size, bool may_move) {
+    old_size = align_up(old_size, PAGE_SIZE);
+    new_size = align_up(new_size, PAGE_SIZE);
+    vm_area_struct* area = find_vma(mm, old_address);
+    if (!is_aligned(old_address, PAGE_SIZE) || !new_size || !old_size) return Errno::EINVAL;
+    if (!area || area->vm_start > old_address || area->vm_end < old_address + old_size) return Errno::EFAULT;
     if (new_size <= old_size) {
-        if (new_size < old_size) TRY(unmap_range(mm, old_address + new_size, old_size - new_size));
+        if (new_size < old_size) TRY(do_munmap(mm, old_address + new_size, old_size - new_size));
         return old_address;
     }
     u64 growth = new_size - old_size;
-    if (area->end == old_address + old_size && range_is_free(mm, area->end, growth) &&
-        area->end + growth <= UserEnd) {
-        mm.total_pages += growth >> PageShift;
-        area->end += growth;
+    if (area->vm_end == old_address + old_size && range_is_free(mm, area->vm_end, growth) &&
+        area->vm_end + growth <= TASK_SIZE_MAX) {
+        mm.total_vm += growth >> PAGE_SHIFT;
+        area->vm_end += growth;
         return old_address;
     }
     if (!may_move) return Errno::ENOMEM;
-    u64 target = TRY(map_area(mm, 0, new_size, area->flags, false, false, area->file,
-                              area->file ? area->file_offset + (old_address - area->start) : 0, area->name));
-    TRY(move_user_pages(mm, old_address, target, old_size));
-    TRY(unmap_range(mm, old_address, old_size));
+    u64 target = TRY(mmap_region(
+        mm, 0, new_size, area->vm_flags, false, false, area->vm_file,
+        area->vm_file ? (area->vm_pgoff << PAGE_SHIFT) + (old_address - area->vm_start) : 0, area->vm_name));
+    TRY(move_page_tables(mm, old_address, target, old_size));
+    TRY(do_munmap(mm, old_address, old_size));
     return target;
 }
 
-Result<u64> set_program_break(MemoryStruct& mm, u64 address) {
-    if (address < mm.start_brk || address > UserEnd) return mm.brk;
-    u64 old_end = align_up(mm.brk, PageSize), new_end = align_up(address, PageSize);
+Result<u64> do_brk(mm_struct& mm, u64 address) {
+    if (address < mm.start_brk || address > TASK_SIZE_MAX) return mm.brk;
+    u64 old_end = align_up(mm.brk, PAGE_SIZE), new_end = align_up(address, PAGE_SIZE);
     if (new_end > old_end) {
-        if (!range_is_free(mm, old_end, new_end - old_end + PageSize)) return mm.brk;
-        if (!map_area(mm, old_end, new_end - old_end, AreaRead | AreaWrite | AreaHeap, true, false, nullptr,
-                      0, "[heap]")
+        if (!range_is_free(mm, old_end, new_end - old_end + PAGE_SIZE)) return mm.brk;
+        if (!mmap_region(mm, old_end, new_end - old_end, VM_READ | VM_WRITE | AreaHeap, true, false, nullptr,
+                         0, "[heap]")
                  .ok())
             return mm.brk;
     } else if (new_end < old_end) {
-        if (!unmap_range(mm, new_end, old_end - new_end).ok()) return mm.brk;
+        if (!do_munmap(mm, new_end, old_end - new_end).ok()) return mm.brk;
     }
     mm.brk = address;
     return address;

@@ -1,5 +1,5 @@
-// The Page array (`mem_map`): 64 bytes for each physical page frame, at VmemmapBase. The typed tag says what
-// a frame is used for, so all of RAM can be painted from this array alone.
+// The page array (`mem_map`): 64 bytes for each physical page frame, at VMEMMAP_START. The typed tag says
+// what a frame is used for, so all of RAM can be painted from this array alone.
 //
 // Invariants: `tag` is Free exactly while the frame belongs to the buddy allocator. Of a free block only the
 // head has PageFlag::Buddy, its order and its links. Of an allocated block of order > 0 the head holds the
@@ -11,8 +11,8 @@
 
 namespace kernel {
 
-struct KmemCache;
-struct AddressSpace;
+struct kmem_cache;
+struct address_space;
 
 enum class PageType : u8 {
     Free,
@@ -40,40 +40,42 @@ enum PageFlag : u16 {
     PageError = 1 << 5,
 };
 
-struct Page {
+struct page {
     PageType tag;
     u8 order;
     u16 flags;
-    i32 refcount;
-    ListNode links; ///< free list, slab partial list, or page cache list
+    i32 _refcount;
+    list_head lru; ///< free list, slab partial list, or page cache list
     union {
-        AddressSpace* mapping; ///< PageCache
-        KmemCache* cache;      ///< Slab
+        address_space* mapping; ///< PageCache
+        kmem_cache* slab_cache; ///< Slab
     };
     union {
         u64 index;      ///< PageCache: page number in the file
         void* freelist; ///< Slab: first free object
     };
-    u32 in_use;      ///< Slab: allocated objects
+    u32 inuse;       ///< Slab: allocated objects
     u32 objects;     ///< Slab: objects in the slab
     u32 head_offset; ///< Tail: pages back to the head
     u8 zone;
     u8 reserved[3];
     u64 reserved2;
 };
-static_assert(sizeof(Page) == 64);
+static_assert(sizeof(struct page) == 64);
 
-inline Page* mem_map() { return reinterpret_cast<Page*>(VmemmapBase); }
-extern u64 max_page_frame; ///< first frame number beyond RAM
+inline struct page* mem_map() { return reinterpret_cast<struct page*>(VMEMMAP_START); }
+extern u64 max_pfn; ///< first frame number beyond RAM
 
-inline Page* page_of_frame(u64 frame) { return mem_map() + frame; }
-inline u64 frame_of(const Page* page) { return static_cast<u64>(page - mem_map()); }
-inline PhysicalAddress physical_of(const Page* page) { return frame_of(page) << PageShift; }
-inline void* address_of(const Page* page) { return physical_to_virtual(physical_of(page)); }
-inline Page* page_of_physical(PhysicalAddress address) { return page_of_frame(address >> PageShift); }
+inline struct page* pfn_to_page(u64 frame) { return mem_map() + frame; }
+inline u64 page_to_pfn(const struct page* page) { return static_cast<u64>(page - mem_map()); }
+inline PhysicalAddress page_to_phys(const struct page* page) { return page_to_pfn(page) << PAGE_SHIFT; }
+inline void* page_address(const struct page* page) { return phys_to_virt(page_to_phys(page)); }
+inline struct page* phys_to_page(PhysicalAddress address) { return pfn_to_page(address >> PAGE_SHIFT); }
 /// REQUIRES: a direct-map address.
-inline Page* page_of(const void* address) { return page_of_physical(virtual_to_physical(address)); }
-inline Page* head_of(Page* page) { return page->flags & PageTail ? page - page->head_offset : page; }
+inline struct page* virt_to_page(const void* address) { return phys_to_page(virt_to_phys(address)); }
+inline struct page* compound_head(struct page* page) {
+    return page->flags & PageTail ? page - page->head_offset : page;
+}
 
 const char* page_type_name(PageType type);
 

@@ -11,7 +11,7 @@ extern "C" char init_stack_guard[];
 
 namespace kernel {
 
-alignas(4096) [[gnu::section(".bss..page_aligned")]] PageTable swapper_page_tables[512];
+alignas(4096) [[gnu::section(".bss..page_aligned")]] PageTable swapper_pg_dir[512];
 
 namespace {
 
@@ -29,7 +29,7 @@ PageTable* image_table(u64 entry) { // early tables live in the image, which is 
                                         reinterpret_cast<u64>(_text));
 }
 
-/// Which 2 MiB chunks of the Page array exist: one bit for 128 MiB of physical addresses.
+/// Which 2 MiB chunks of the page array exist: one bit for 128 MiB of physical addresses.
 constexpr u64 MemMapChunks = 4096; // 512 GiB
 constinit u64 present_chunks[MemMapChunks / 64] = {};
 
@@ -39,13 +39,13 @@ constinit bool buddy_ready = false;
 
 PageTable* new_table() {
     if (buddy_ready) {
-        Page* page = allocate_page(AllocateZero, PageType::PageTable);
-        return page ? static_cast<PageTable*>(address_of(page)) : nullptr;
+        struct page* page = alloc_page(__GFP_ZERO, PageType::PageTable);
+        return page ? static_cast<PageTable*>(page_address(page)) : nullptr;
     }
-    PhysicalAddress physical = memblock.allocate(PageSize, PageSize, ~u64{0});
+    PhysicalAddress physical = memblock.allocate(PAGE_SIZE, PAGE_SIZE, ~u64{0});
     if (!physical) return nullptr;
     auto* table = physical_to<PageTable>(physical);
-    memset(table, 0, PageSize);
+    memset(table, 0, PAGE_SIZE);
     return table;
 }
 
@@ -55,7 +55,7 @@ PageTable* descend(PageTable& entry, bool create, u64 table_flags) {
     if (!create) return nullptr;
     PageTable* table = new_table();
     if (!table) return nullptr;
-    entry = virtual_to_physical(table) | table_flags;
+    entry = virt_to_phys(table) | table_flags;
     return table;
 }
 
@@ -65,7 +65,7 @@ unsigned index_at(u64 address, unsigned level) {
 
 /// Maps one 2 MiB page; REQUIRES: early boot (memory is there, or the machine cannot run at all).
 void map_large(u64 address, PhysicalAddress physical, u64 flags) {
-    PageTable* table = swapper_page_tables;
+    PageTable* table = swapper_pg_dir;
     for (unsigned level = 0; level < 2; level++) {
         table = descend(table[index_at(address, level)], true, TableFlags);
         if (!table) panic("out of memory for the kernel's page tables");
@@ -74,36 +74,36 @@ void map_large(u64 address, PhysicalAddress physical, u64 flags) {
 }
 
 void map_small(u64 address, PhysicalAddress physical, u64 flags) {
-    u64* entry = page_table_entry(swapper_page_tables, address, true, TableFlags);
+    u64* entry = page_table_entry(swapper_pg_dir, address, true, TableFlags);
     if (!entry) panic("out of memory for the kernel's page tables");
     *entry = physical | flags;
 }
 
-u64 no_execute() { return cpu_features.nx ? pte::NoExecute : 0; }
+u64 no_execute() { return boot_cpu_data.nx ? pte::NoExecute : 0; }
 
 void map_image_range(const char* from, const char* to, u64 flags) {
-    u64 begin = align_down(reinterpret_cast<u64>(from), PageSize),
-        end = align_up(reinterpret_cast<u64>(to), PageSize);
-    for (u64 address = begin; address < end; address += PageSize)
-        map_small(address, virtual_to_physical(reinterpret_cast<void*>(address)),
+    u64 begin = align_down(reinterpret_cast<u64>(from), PAGE_SIZE),
+        end = align_up(reinterpret_cast<u64>(to), PAGE_SIZE);
+    for (u64 address = begin; address < end; address += PAGE_SIZE)
+        map_small(address, virt_to_phys(reinterpret_cast<void*>(address)),
                   flags | pte::Present | pte::Accessed | pte::Dirty | pte::Global);
 }
 
 } // namespace
 
-bool early_map_on_demand(u64 address) {
-    if (address < DirectMapBase || address >= DirectMapEnd) return false;
-    if ((read_cr3() & pte::AddressMask) != virtual_to_physical(early_level4)) return false;
-    PageTable* table = early_level4;
+bool early_make_pgtable(u64 address) {
+    if (address < PAGE_OFFSET || address >= DirectMapEnd) return false;
+    if ((read_cr3() & pte::AddressMask) != virt_to_phys(early_top_pgt)) return false;
+    PageTable* table = early_top_pgt;
     for (unsigned level = 0; level < 2; level++) {
         PageTable& entry = table[index_at(address, level)];
         if (!(entry & pte::Present)) {
             if (early_tables_used == EarlyTableCount) return false;
-            entry = virtual_to_physical(early_tables[early_tables_used++]) | TableFlags;
+            entry = virt_to_phys(early_tables[early_tables_used++]) | TableFlags;
         }
         table = image_table(entry);
     }
-    table[index_at(address, 2)] = align_down(address - DirectMapBase, LargeSize) | pte::Present | pte::Write |
+    table[index_at(address, 2)] = align_down(address - PAGE_OFFSET, LargeSize) | pte::Present | pte::Write |
                                   pte::Accessed | pte::Dirty | pte::Large;
     return true;
 }
@@ -117,17 +117,17 @@ u64* page_table_entry(PageTable* root, u64 address, bool create, u64 table_flags
     return &table[index_at(address, 3)];
 }
 
-void build_kernel_page_tables() {
+void init_mem_mapping() {
     u64 nx = no_execute();
     u64 data = pte::Present | pte::Write | pte::Accessed | pte::Dirty | pte::Global | nx;
 
     // The direct map: the first MiB (VGA text memory, BIOS areas) and all RAM, in 2 MiB pages.
-    map_large(DirectMapBase, 0, data);
+    map_large(PAGE_OFFSET, 0, data);
     u64 mapped_to = LargeSize;
     for (unsigned i = 0; i < memblock.memory.count; i++) {
         const MemoryRange& range = memblock.memory.ranges[i];
         u64 address = max(align_down(range.base, LargeSize), mapped_to);
-        for (; address < range.end(); address += LargeSize) map_large(DirectMapBase + address, address, data);
+        for (; address < range.end(); address += LargeSize) map_large(PAGE_OFFSET + address, address, data);
         mapped_to = max(mapped_to, address);
         pr_debug("init_memory_mapping: [mem %#018lx-%#018lx]\n", range.base, range.end() - 1);
     }
@@ -136,31 +136,30 @@ void build_kernel_page_tables() {
     map_image_range(_text, _etext, 0);
     map_image_range(__start_rodata, __end_rodata, nx);
     map_image_range(__start_data, _end, pte::Write | nx);
-    *page_table_entry(swapper_page_tables, reinterpret_cast<u64>(init_stack_guard), false, 0) = 0;
+    *page_table_entry(swapper_pg_dir, reinterpret_cast<u64>(init_stack_guard), false, 0) = 0;
 
     // The regions that grow later get their level-3 tables now: processes copy level-4 entries when they are
     // made.
-    constexpr u64 growing[] = {VmallocBase, VmemmapBase};
+    constexpr u64 growing[] = {VMALLOC_START, VMEMMAP_START};
     for (u64 base : growing)
-        if (!descend(swapper_page_tables[index_at(base, 0)], true, TableFlags))
-            panic("no memory for page tables");
+        if (!descend(swapper_pg_dir[index_at(base, 0)], true, TableFlags)) panic("no memory for page tables");
 
-    write_cr3(virtual_to_physical(swapper_page_tables));
+    write_cr3(virt_to_phys(swapper_pg_dir));
     write_cr4(read_cr4() & ~cr4::PGE); // drops the early global translations
-    write_cr4(read_cr4() | (cpu_features.pge ? cr4::PGE : 0));
+    write_cr4(read_cr4() | (boot_cpu_data.pge ? cr4::PGE : 0));
 }
 
-void map_mem_map(u64 frames) {
+void vmemmap_populate(u64 frames) {
     u64 flags = pte::Present | pte::Write | pte::Accessed | pte::Dirty | pte::Global | no_execute();
     u64 bytes = 0;
     for (u64 frame = 0; frame < frames; frame += FramesPerMemMapChunk) {
         bool needed =
-            memblock.memory.overlaps(frame << PageShift, (frame + FramesPerMemMapChunk) << PageShift);
+            memblock.memory.overlaps(frame << PAGE_SHIFT, (frame + FramesPerMemMapChunk) << PAGE_SHIFT);
         if (!needed) continue;
         PhysicalAddress chunk = memblock.allocate(LargeSize, LargeSize, ~u64{0});
         if (!chunk) panic("out of memory for the page array");
-        memset(physical_to_virtual(chunk), 0, LargeSize);
-        map_large(VmemmapBase + frame * 64, chunk, flags);
+        memset(phys_to_virt(chunk), 0, LargeSize);
+        map_large(VMEMMAP_START + frame * 64, chunk, flags);
         u64 index = frame / FramesPerMemMapChunk;
         present_chunks[index / 64] |= u64{1} << (index % 64);
         bytes += LargeSize;
@@ -168,7 +167,7 @@ void map_mem_map(u64 frames) {
     pr_info("mem_map: %lu KiB for %lu page frames\n", bytes / KiB, frames);
 }
 
-bool frame_is_present(u64 frame) {
+bool pfn_valid(u64 frame) {
     u64 chunk = frame / FramesPerMemMapChunk;
     return chunk < MemMapChunks && (present_chunks[chunk / 64] >> (chunk % 64) & 1);
 }
@@ -176,18 +175,18 @@ bool frame_is_present(u64 frame) {
 void paging_use_buddy() { buddy_ready = true; }
 
 Result<void> map_kernel_page(u64 address, PhysicalAddress physical, u64 flags) {
-    u64* entry = page_table_entry(swapper_page_tables, address, true, TableFlags);
+    u64* entry = page_table_entry(swapper_pg_dir, address, true, TableFlags);
     if (!entry) return Errno::ENOMEM;
     *entry = physical | flags | pte::Present | pte::Accessed | pte::Dirty | pte::Global;
     return {};
 }
 
 PhysicalAddress unmap_kernel_page(u64 address) {
-    u64* entry = page_table_entry(swapper_page_tables, address, false, 0);
+    u64* entry = page_table_entry(swapper_pg_dir, address, false, 0);
     if (!entry || !(*entry & pte::Present)) return 0;
     PhysicalAddress physical = *entry & pte::AddressMask;
     *entry = 0;
-    invalidate_page(address);
+    invlpg(address);
     return physical;
 }
 
@@ -213,8 +212,8 @@ u64 count_wx(PageTable* table, unsigned level, bool writable, bool executable, u
 
 void check_wx() {
     u64 pages = 0;
-    u64 bad = count_wx(swapper_page_tables, 0, true, cpu_features.nx ? true : false, pages);
-    if (!cpu_features.nx)
+    u64 bad = count_wx(swapper_pg_dir, 0, true, boot_cpu_data.nx ? true : false, pages);
+    if (!boot_cpu_data.nx)
         pr_warn("x86/mm: no W+X check: this processor has no NX\n");
     else if (bad)
         pr_err("x86/mm: Checked W+X mappings: FAILED, %lu W+X pages found of %lu.\n", bad, pages);

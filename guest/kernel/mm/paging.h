@@ -1,4 +1,4 @@
-// The kernel's own page tables: the direct map, the Page array, the image with W^X rights, and single-page
+// The kernel's own page tables: the direct map, the page array, the image with W^X rights, and single-page
 // mapping for vmalloc and user space.
 //
 // Invariants: all level-4 entries of the kernel half exist before the first process is made and never change,
@@ -14,20 +14,20 @@ namespace kernel {
 
 using PageTable = u64; ///< an array of 512 entries
 
-extern "C" PageTable early_level4[512];
-extern PageTable swapper_page_tables[512];
+extern "C" PageTable early_top_pgt[512];
+extern PageTable swapper_pg_dir[512];
 
 inline constexpr u64 FramesPerMemMapChunk =
-    2 * MiB / 64; ///< a 2 MiB chunk of the Page array covers 128 MiB of RAM
+    2 * MiB / 64; ///< a 2 MiB chunk of the page array covers 128 MiB of RAM
 
-/// Early #PF: maps direct-map addresses with 2 MiB pages on demand (early_level4 only).
-bool early_map_on_demand(u64 address);
+/// Early #PF: maps direct-map addresses with 2 MiB pages on demand (early_top_pgt only).
+bool early_make_pgtable(u64 address);
 
 /// Builds the direct map of all RAM and the image's final mapping, and switches to them.
-void build_kernel_page_tables();
-/// Maps the chunks of the Page array that cover RAM.
-void map_mem_map(u64 frames);
-bool frame_is_present(u64 frame);
+void init_mem_mapping();
+/// Maps the chunks of the page array that cover RAM.
+void vmemmap_populate(u64 frames);
+bool pfn_valid(u64 frame);
 
 /// From now on new tables come from the buddy allocator.
 void paging_use_buddy();

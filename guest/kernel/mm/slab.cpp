@@ -6,29 +6,29 @@
 
 namespace kernel {
 
-constinit ListNode kmem_caches = {};
+constinit list_head slab_caches = {};
 constinit bool slab_poison = false;
 
 namespace {
 
 constexpr u32 KmallocSizes[] = {8, 16, 32, 64, 96, 128, 192, 256, 512, 1024, 2048, 4096, 8192};
 constexpr unsigned KmallocCount = array_size(KmallocSizes);
-constinit KmemCache kmalloc_caches[KmallocCount] = {};
-constinit SpinLock cache_list_lock{"kmem_caches"};
+constinit kmem_cache kmalloc_caches[KmallocCount] = {};
+constinit spinlock_t slab_lock{"kmem_caches"};
 constexpr u64 MinimumPartial =
     2; ///< empty slabs beyond this many partial ones go back to the buddy allocator
 constexpr u8 PoisonFree = 0x6b, PoisonEnd = 0xa5;
 
-void*& next_free(const KmemCache& cache, void* object) {
-    return *reinterpret_cast<void**>(static_cast<u8*>(object) + cache.free_offset);
+void*& next_free(const kmem_cache& cache, void* object) {
+    return *reinterpret_cast<void**>(static_cast<u8*>(object) + cache.offset);
 }
 
-void poison(const KmemCache& cache, void* object) {
+void poison(const kmem_cache& cache, void* object) {
     memset(object, PoisonFree, cache.object_size);
     static_cast<u8*>(object)[cache.object_size - 1] = PoisonEnd;
 }
 
-void check_poison(const KmemCache& cache, void* object) {
+void check_poison(const kmem_cache& cache, void* object) {
     auto* bytes = static_cast<u8*>(object);
     for (u32 i = 0; i < cache.object_size; i++) {
         u8 expected = i + 1 == cache.object_size ? PoisonEnd : PoisonFree;
@@ -38,35 +38,35 @@ void check_poison(const KmemCache& cache, void* object) {
     }
 }
 
-void set_up_cache(KmemCache& cache, const char* name, usize object_size, usize alignment) {
-    copy_string(cache.name, name, sizeof cache.name);
+void set_up_cache(kmem_cache& cache, const char* name, usize object_size, usize alignment) {
+    strscpy(cache.name, name, sizeof cache.name);
     cache.object_size = static_cast<u32>(object_size);
-    cache.alignment = static_cast<u32>(max<usize>(alignment, 8));
+    cache.align = static_cast<u32>(max<usize>(alignment, 8));
     // With poisoning the link lives behind the object, so that every byte of the object can be checked.
-    cache.free_offset = slab_poison ? static_cast<u32>(align_up(object_size, 8)) : 0;
-    cache.size = static_cast<u32>(align_up(
-        max<u64>(cache.free_offset + (slab_poison ? 8 : 0), max<usize>(object_size, 8)), cache.alignment));
+    cache.offset = slab_poison ? static_cast<u32>(align_up(object_size, 8)) : 0;
+    cache.size = static_cast<u32>(
+        align_up(max<u64>(cache.offset + (slab_poison ? 8 : 0), max<usize>(object_size, 8)), cache.align));
     // The smallest order that wastes at most an eighth, and holds at least four objects when that is cheap.
     u32 order = 0;
     while (order < 3) {
-        u64 bytes = PageSize << order;
+        u64 bytes = PAGE_SIZE << order;
         if (bytes / cache.size >= 4 && bytes % cache.size <= bytes / 8) break;
         order++;
     }
-    while ((PageSize << order) < cache.size) order++;
+    while ((PAGE_SIZE << order) < cache.size) order++;
     cache.order = order;
-    cache.objects_per_slab = static_cast<u32>((PageSize << order) / cache.size);
+    cache.objects_per_slab = static_cast<u32>((PAGE_SIZE << order) / cache.size);
     cache.partial.initialise();
-    IrqSpinGuard guard(cache_list_lock);
-    kmem_caches.push_back(&cache.caches);
+    IrqSpinGuard guard(slab_lock);
+    slab_caches.push_back(&cache.list);
 }
 
-Page* new_slab(KmemCache& cache, u32 flags) {
-    Page* page = allocate_pages(cache.order, flags & ~u32{AllocateZero}, PageType::Slab);
+struct page* new_slab(kmem_cache& cache, u32 flags) {
+    struct page* page = alloc_pages(cache.order, flags & ~u32{__GFP_ZERO}, PageType::Slab);
     if (!page) return nullptr;
     u64 pages = u64{1} << cache.order;
-    for (u64 i = 0; i < pages; i++) page[i].cache = &cache;
-    auto* base = static_cast<u8*>(address_of(page));
+    for (u64 i = 0; i < pages; i++) page[i].slab_cache = &cache;
+    auto* base = static_cast<u8*>(page_address(page));
     page->freelist = nullptr;
     for (u32 i = cache.objects_per_slab; i-- > 0;) {
         void* object = base + u64{i} * cache.size;
@@ -75,14 +75,14 @@ Page* new_slab(KmemCache& cache, u32 flags) {
         page->freelist = object;
     }
     page->objects = cache.objects_per_slab;
-    page->in_use = 0;
+    page->inuse = 0;
     return page;
 }
 
 } // namespace
 
-void initialise_slab() {
-    kmem_caches.initialise();
+void kmem_cache_init() {
+    slab_caches.initialise();
     for (unsigned i = 0; i < KmallocCount; i++) {
         char name[24] = "kmalloc-";
         u32 size = KmallocSizes[i];
@@ -95,26 +95,26 @@ void initialise_slab() {
                 if (size >= divisor) name[at++] = static_cast<char>('0' + size / divisor % 10);
         }
         // Powers of two are aligned to themselves: users rely on it for buffers of one page.
-        set_up_cache(kmalloc_caches[i], name, size, (size & (size - 1)) ? 8 : min<u32>(size, PageSize));
+        set_up_cache(kmalloc_caches[i], name, size, (size & (size - 1)) ? 8 : min<u32>(size, PAGE_SIZE));
     }
 }
 
-KmemCache* create_cache(const char* name, usize object_size, usize alignment) {
-    auto* cache = make<KmemCache>();
+kmem_cache* kmem_cache_create(const char* name, usize object_size, usize alignment) {
+    auto* cache = make<kmem_cache>();
     if (!cache) panic("out of memory for slab cache %s", name);
     set_up_cache(*cache, name, object_size, alignment);
     return cache;
 }
 
-void* cache_allocate(KmemCache* cache, u32 flags) {
+void* kmem_cache_alloc(kmem_cache* cache, u32 flags) {
     void* object;
     {
         IrqSpinGuard guard(cache->lock);
-        Page*& slab = cache->cpu_slab[current_cpu()];
+        struct page*& slab = cache->cpu_slab[smp_processor_id()];
         if (!slab || !slab->freelist) {
             // The full CPU slab is simply let go: a full slab is on no list.
-            if (ListNode* node = cache->partial.pop_front()) {
-                slab = CONTAINER_OF(node, Page, links);
+            if (list_head* node = cache->partial.pop_front()) {
+                slab = container_of(node, struct page, lru);
                 cache->partial_count--;
             } else {
                 slab = new_slab(*cache, flags);
@@ -124,59 +124,59 @@ void* cache_allocate(KmemCache* cache, u32 flags) {
         }
         object = slab->freelist;
         slab->freelist = next_free(*cache, object);
-        slab->in_use++;
+        slab->inuse++;
         cache->active_objects++;
         cache->allocations++;
     }
     if (slab_poison) check_poison(*cache, object);
-    if (flags & AllocateZero) memset(object, 0, cache->object_size);
+    if (flags & __GFP_ZERO) memset(object, 0, cache->object_size);
     return object;
 }
 
-void cache_free(KmemCache* cache, void* object) {
+void kmem_cache_free(kmem_cache* cache, void* object) {
     if (!object) return;
-    Page* slab = head_of(page_of(object));
-    if (slab->tag != PageType::Slab || slab->cache != cache)
+    struct page* slab = compound_head(virt_to_page(object));
+    if (slab->tag != PageType::Slab || slab->slab_cache != cache)
         panic("slab %s: freeing %p, which is not its object", cache->name, object);
-    u64 offset = static_cast<u64>(static_cast<u8*>(object) - static_cast<u8*>(address_of(slab)));
+    u64 offset = static_cast<u64>(static_cast<u8*>(object) - static_cast<u8*>(page_address(slab)));
     if (offset % cache->size)
         panic("slab %s: freeing %p, which is not the start of an object", cache->name, object);
     IrqSpinGuard guard(cache->lock);
-    if (slab->freelist == object || !slab->in_use) panic("slab %s: double free of %p", cache->name, object);
+    if (slab->freelist == object || !slab->inuse) panic("slab %s: double free of %p", cache->name, object);
     bool was_full = !slab->freelist;
     if (slab_poison) poison(*cache, object);
     next_free(*cache, object) = slab->freelist;
     slab->freelist = object;
-    slab->in_use--;
+    slab->inuse--;
     cache->active_objects--;
-    for (Page* active : cache->cpu_slab)
+    for (struct page* active : cache->cpu_slab)
         if (active == slab) return;
     if (was_full) {
-        cache->partial.push_front(&slab->links);
+        cache->partial.push_front(&slab->lru);
         cache->partial_count++;
     }
-    if (!slab->in_use && cache->partial_count > MinimumPartial) {
-        slab->links.remove();
+    if (!slab->inuse && cache->partial_count > MinimumPartial) {
+        slab->lru.remove();
         cache->partial_count--;
         cache->slab_count--;
-        free_pages(slab, cache->order);
+        __free_pages(slab, cache->order);
     }
 }
 
 void* kmalloc(usize size, u32 flags) {
     for (unsigned i = 0; i < KmallocCount; i++)
-        if (size <= KmallocSizes[i]) return cache_allocate(&kmalloc_caches[i], flags);
-    Page* page = allocate_pages(order_for_pages(divide_up(size, PageSize)), flags, PageType::Kernel);
-    return page ? address_of(page) : nullptr;
+        if (size <= KmallocSizes[i]) return kmem_cache_alloc(&kmalloc_caches[i], flags);
+    struct page* page = alloc_pages(order_for_pages(divide_up(size, PAGE_SIZE)), flags, PageType::Kernel);
+    return page ? page_address(page) : nullptr;
 }
 
 void kfree(void* object) {
     if (!object) return;
-    Page* page = head_of(page_of(object));
+    struct page* page = compound_head(virt_to_page(object));
     if (page->tag == PageType::Slab)
-        cache_free(page->cache, object);
+        kmem_cache_free(page->slab_cache, object);
     else
-        free_pages(page, page->order);
+        __free_pages(page, page->order);
 }
 
 } // namespace kernel

@@ -2,9 +2,9 @@
 // objects of one size; free objects of a slab form a list through the objects themselves; slabs with free
 // objects are on the cache's partial list, except the one that the CPU allocates from.
 //
-// Invariants (under KmemCache::lock): page->in_use objects are out; a slab is on `partial` exactly when it is
-// nobody's CPU slab and 0 <= in_use < objects. kmalloc rounds up to the next of its caches; larger requests
-// get whole pages.
+// Invariants (under kmem_cache::lock): page->in_use objects are out; a slab is on `partial` exactly when it
+// is nobody's CPU slab and 0 <= in_use < objects. kmalloc rounds up to the next of its caches; larger
+// requests get whole pages.
 #pragma once
 
 #include "lib/list.h"
@@ -12,35 +12,35 @@
 
 namespace kernel {
 
-struct KmemCache {
+struct kmem_cache {
     char name[24] = {};
     u32 object_size = 0; ///< as asked for
     u32 size = 0;        ///< stride
-    u32 alignment = 0;
+    u32 align = 0;
     u32 order = 0;
     u32 objects_per_slab = 0;
-    u32 free_offset = 0; ///< where in a free object its list link is
-    Page* cpu_slab[MaxCpus] = {};
-    ListNode partial;
+    u32 offset = 0; ///< where in a free object its list link is
+    struct page* cpu_slab[NR_CPUS] = {};
+    list_head partial;
     u64 partial_count = 0;
     u64 slab_count = 0;
     u64 active_objects = 0;
     u64 allocations = 0;
-    ListNode caches; ///< all caches, for /proc/slabinfo
-    SpinLock lock{"kmem_cache"};
+    list_head list; ///< all caches, for /proc/slabinfo
+    spinlock_t lock{"kmem_cache"};
 };
 
-/// All caches (KmemCache::caches).
-extern ListNode kmem_caches;
+/// All caches (kmem_cache::caches).
+extern list_head slab_caches;
 
-void initialise_slab();
+void kmem_cache_init();
 /// Never fails at boot: a cache is one kmalloc'ed object.
-KmemCache* create_cache(const char* name, usize object_size, usize alignment = 8);
-void* cache_allocate(KmemCache* cache, u32 flags = AllocateKernel);
-void cache_free(KmemCache* cache, void* object);
+kmem_cache* kmem_cache_create(const char* name, usize object_size, usize alignment = 8);
+void* kmem_cache_alloc(kmem_cache* cache, u32 flags = GFP_KERNEL);
+void kmem_cache_free(kmem_cache* cache, void* object);
 
-void* kmalloc(usize size, u32 flags = AllocateKernel);
-inline void* kzalloc(usize size, u32 flags = AllocateKernel) { return kmalloc(size, flags | AllocateZero); }
+void* kmalloc(usize size, u32 flags = GFP_KERNEL);
+inline void* kzalloc(usize size, u32 flags = GFP_KERNEL) { return kmalloc(size, flags | __GFP_ZERO); }
 /// Null is allowed.
 void kfree(void* object);
 

@@ -6,16 +6,16 @@
 
 namespace kernel {
 
-void unmap_user_pages(MemoryStruct& mm, u64 start, u64 end);
+void unmap_page_range(mm_struct& mm, u64 start, u64 end);
 /// Entries follow the area's rights; copy-on-write pages stay read-only.
-void protect_user_pages(MemoryStruct& mm, const VmArea& area);
+void change_protection(mm_struct& mm, const vm_area_struct& area);
 /// Maps the parent's present pages into the child; private ones become copy-on-write on both sides.
-Result<void> share_user_pages(MemoryStruct& child, MemoryStruct& parent, const VmArea& area);
-Result<void> move_user_pages(MemoryStruct& mm, u64 from, u64 to, u64 size);
+Result<void> copy_page_range(mm_struct& child, mm_struct& parent, const vm_area_struct& area);
+Result<void> move_page_tables(mm_struct& mm, u64 from, u64 to, u64 size);
 /// Levels 3 to 1 of the user half.
-void free_user_tables(MemoryStruct& mm);
-void flush_user_tlb();
+void free_pgtables(mm_struct& mm);
+void flush_tlb_mm();
 /// Entry flags for a page of this area.
-u64 page_flags(const VmArea& area);
+u64 page_flags(const vm_area_struct& area);
 
 } // namespace kernel

@@ -8,24 +8,24 @@
 
 namespace kernel {
 
-constinit VmallocArea* vmalloc_areas = nullptr;
+constinit vm_struct* vmlist = nullptr;
 
 namespace {
 
-constinit SpinLock vmalloc_lock{"vmalloc"};
+constinit spinlock_t vmalloc_lock{"vmalloc"};
 
 /// First fit over the sorted list; a guard page on both sides.
-VmallocArea* reserve_area(u64 size, VmallocUse use) {
-    auto* area = static_cast<VmallocArea*>(kmalloc(sizeof(VmallocArea)));
+vm_struct* get_vm_area(u64 size, VmallocUse use) {
+    auto* area = static_cast<vm_struct*>(kmalloc(sizeof(vm_struct)));
     if (!area) return nullptr;
     IrqSpinGuard guard(vmalloc_lock);
-    u64 base = VmallocBase + PageSize;
-    VmallocArea** link = &vmalloc_areas;
-    while (*link && (*link)->base < base + size + PageSize) {
-        base = (*link)->base + (*link)->size + PageSize;
+    u64 base = VMALLOC_START + PAGE_SIZE;
+    vm_struct** link = &vmlist;
+    while (*link && (*link)->addr < base + size + PAGE_SIZE) {
+        base = (*link)->addr + (*link)->size + PAGE_SIZE;
         link = &(*link)->next;
     }
-    if (base + size > VmallocEnd) {
+    if (base + size > VMALLOC_END) {
         kfree(area);
         return nullptr;
     }
@@ -34,44 +34,44 @@ VmallocArea* reserve_area(u64 size, VmallocUse use) {
     return area;
 }
 
-VmallocArea* remove_area(u64 base) {
+vm_struct* remove_vm_area(u64 base) {
     IrqSpinGuard guard(vmalloc_lock);
-    for (VmallocArea** link = &vmalloc_areas; *link; link = &(*link)->next) {
-        if ((*link)->base != base) continue;
-        VmallocArea* area = *link;
+    for (vm_struct** link = &vmlist; *link; link = &(*link)->next) {
+        if ((*link)->addr != base) continue;
+        vm_struct* area = *link;
         *link = area->next;
         return area;
     }
     return nullptr;
 }
 
-u64 data_flags() { return pte::Write | (cpu_features.nx ? pte::NoExecute : 0); }
+u64 data_flags() { return pte::Write | (boot_cpu_data.nx ? pte::NoExecute : 0); }
 
-void release_pages(u64 base, u64 size) {
-    for (u64 address = base; address < base + size; address += PageSize)
-        if (PhysicalAddress physical = unmap_kernel_page(address)) put_page(page_of_physical(physical));
+void vunmap_range(u64 base, u64 size) {
+    for (u64 address = base; address < base + size; address += PAGE_SIZE)
+        if (PhysicalAddress physical = unmap_kernel_page(address)) put_page(phys_to_page(physical));
 }
 
 void* allocate_area(u64 size, VmallocUse use, PageType tag) {
-    size = align_up(size, PageSize);
-    VmallocArea* area = reserve_area(size, use);
+    size = align_up(size, PAGE_SIZE);
+    vm_struct* area = get_vm_area(size, use);
     if (!area) return nullptr;
-    for (u64 address = area->base; address < area->base + size; address += PageSize) {
-        Page* page = allocate_page(AllocateZero, tag);
-        if (page && map_kernel_page(address, physical_of(page), data_flags()).ok()) continue;
+    for (u64 address = area->addr; address < area->addr + size; address += PAGE_SIZE) {
+        struct page* page = alloc_page(__GFP_ZERO, tag);
+        if (page && map_kernel_page(address, page_to_phys(page), data_flags()).ok()) continue;
         if (page) put_page(page);
-        release_pages(area->base, size);
-        remove_area(area->base);
+        vunmap_range(area->addr, size);
+        remove_vm_area(area->addr);
         kfree(area);
         return nullptr;
     }
-    return reinterpret_cast<void*>(area->base);
+    return reinterpret_cast<void*>(area->addr);
 }
 
 void free_area_at(void* address) {
-    VmallocArea* area = remove_area(reinterpret_cast<u64>(address));
+    vm_struct* area = remove_vm_area(reinterpret_cast<u64>(address));
     if (!area) panic("vfree: %p is not the start of an area", address);
-    release_pages(area->base, area->size);
+    vunmap_range(area->addr, area->size);
     kfree(area);
 }
 
@@ -82,22 +82,20 @@ void vfree(void* address) {
     if (address) free_area_at(address);
 }
 
-void* allocate_kernel_stack() {
-    return allocate_area(KernelStackSize, VmallocUse::Stack, PageType::KernelStack);
-}
-void free_kernel_stack(void* stack) { free_area_at(stack); }
+void* alloc_thread_stack() { return allocate_area(THREAD_SIZE, VmallocUse::Stack, PageType::KernelStack); }
+void free_thread_stack(void* stack) { free_area_at(stack); }
 
-volatile void* map_device(PhysicalAddress address, usize size) {
-    u64 offset = address & (PageSize - 1);
-    u64 bytes = align_up(size + offset, PageSize);
-    VmallocArea* area = reserve_area(bytes, VmallocUse::Io);
+volatile void* ioremap(PhysicalAddress address, usize size) {
+    u64 offset = address & (PAGE_SIZE - 1);
+    u64 bytes = align_up(size + offset, PAGE_SIZE);
+    vm_struct* area = get_vm_area(bytes, VmallocUse::Io);
     if (!area) return nullptr;
-    for (u64 done = 0; done < bytes; done += PageSize)
-        if (!map_kernel_page(area->base + done, address - offset + done,
+    for (u64 done = 0; done < bytes; done += PAGE_SIZE)
+        if (!map_kernel_page(area->addr + done, address - offset + done,
                              data_flags() | pte::CacheDisable | pte::WriteThrough)
                  .ok())
             panic("ioremap of %#lx: no memory for page tables", address);
-    return reinterpret_cast<volatile void*>(area->base + offset);
+    return reinterpret_cast<volatile void*>(area->addr + offset);
 }
 
 } // namespace kernel

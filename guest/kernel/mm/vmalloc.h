@@ -9,20 +9,20 @@ namespace kernel {
 
 enum class VmallocUse : u8 { Memory, Stack, Io };
 
-struct VmallocArea {
-    u64 base;
+struct vm_struct {
+    u64 addr;
     u64 size; ///< without the guard page
     VmallocUse use;
-    VmallocArea* next; ///< sorted by address
+    vm_struct* next; ///< sorted by address
 };
-extern VmallocArea* vmalloc_areas;
+extern vm_struct* vmlist;
 
 void* vmalloc(usize size);
 void vfree(void* address);
-/// The lowest address of a KernelStackSize stack; an access just below it faults.
-void* allocate_kernel_stack();
-void free_kernel_stack(void* stack);
+/// The lowest address of a THREAD_SIZE stack; an access just below it faults.
+void* alloc_thread_stack();
+void free_thread_stack(void* stack);
 /// Uncached mapping of device registers.
-volatile void* map_device(PhysicalAddress address, usize size);
+volatile void* ioremap(PhysicalAddress address, usize size);
 
 } // namespace kernel

@@ -8,59 +8,67 @@
 
 namespace kernel {
 
-constinit Zone zones[ZoneCount] = {Zone("DMA"), Zone("DMA32"), Zone("Normal")};
-constinit u64 max_page_frame = 0;
+constinit struct zone zones[MAX_NR_ZONES] = {zone("DMA"), zone("DMA32"), zone("Normal")};
+constinit u64 max_pfn = 0;
 
 namespace {
 
-constexpr u64 ZoneLimits[ZoneCount] = {16 * MiB >> PageShift, 4 * GiB >> PageShift, ~u64{0}};
+constexpr u64 ZoneLimits[MAX_NR_ZONES] = {16 * MiB >> PAGE_SHIFT, 4 * GiB >> PAGE_SHIFT, ~u64{0}};
 
 constexpr ZoneIndex zone_of_frame(u64 frame) {
-    return frame < ZoneLimits[ZoneDma] ? ZoneDma : frame < ZoneLimits[ZoneDma32] ? ZoneDma32 : ZoneNormal;
+    return frame < ZoneLimits[ZONE_DMA]     ? ZONE_DMA
+           : frame < ZoneLimits[ZONE_DMA32] ? ZONE_DMA32
+                                            : ZONE_NORMAL;
 }
 
-void add_free_block(Zone& zone, Page* page, unsigned order) {
+void add_to_free_list(struct zone& zone, struct page* page, unsigned order) {
     page->tag = PageType::Free;
     page->order = static_cast<u8>(order);
     page->flags = PageBuddy;
-    zone.free_area[order].list.push_front(&page->links);
-    zone.free_area[order].free_count++;
+    zone.free_area[order].free_list.push_front(&page->lru);
+    zone.free_area[order].nr_free++;
 }
 
-void remove_free_block(Zone& zone, Page* page, unsigned order) {
-    page->links.remove();
+void del_page_from_free_list(struct zone& zone, struct page* page, unsigned order) {
+    page->lru.remove();
     page->flags &= static_cast<u16>(~PageBuddy);
-    zone.free_area[order].free_count--;
+    zone.free_area[order].nr_free--;
 }
 
 /// REQUIRES: zone.lock. Merges with free buddies upwards.
-void free_block_locked(Zone& zone, u64 frame, unsigned order) {
+void __free_one_page(struct zone& zone, u64 frame, unsigned order) {
     zone.free_pages += u64{1} << order;
     while (order < MaxOrder) {
         u64 buddy = buddy_of(frame, order);
-        if (buddy < zone.start_frame || buddy >= zone.start_frame + zone.spanned_pages) break;
-        if (!frame_is_present(buddy)) break;
-        Page* other = page_of_frame(buddy);
+        if (buddy < zone.zone_start_pfn || buddy >= zone.zone_start_pfn + zone.spanned_pages) break;
+        if (!pfn_valid(buddy)) break;
+        struct page* other = pfn_to_page(buddy);
         if (!(other->flags & PageBuddy) || other->order != order ||
             zone_of_frame(buddy) != zone_of_frame(frame))
             break;
-        remove_free_block(zone, other, order);
+        del_page_from_free_list(zone, other, order);
         frame = merged_block(frame, order);
         order++;
     }
-    add_free_block(zone, page_of_frame(frame), order);
+    add_to_free_list(zone, pfn_to_page(frame), order);
 }
 
-Page* take_from_zone(Zone& zone, unsigned order) {
+/// A block of order `have` becomes one of order `order`: the upper half goes back, again and again.
+void expand(struct zone& zone, struct page* page, unsigned order, unsigned have) {
+    while (have > order) {
+        have--;
+        add_to_free_list(zone, page + (u64{1} << have), have);
+    }
+}
+
+/// REQUIRES: zone.lock.
+struct page* __rmqueue_smallest(struct zone& zone, unsigned order) {
     for (unsigned have = order; have <= MaxOrder; have++) {
-        ListNode* node = zone.free_area[have].list.front();
+        list_head* node = zone.free_area[have].free_list.front();
         if (!node) continue;
-        Page* page = CONTAINER_OF(node, Page, links);
-        remove_free_block(zone, page, have);
-        while (have > order) { // hand back the upper half, again and again
-            have--;
-            add_free_block(zone, page + (u64{1} << have), have);
-        }
+        struct page* page = container_of(node, struct page, lru);
+        del_page_from_free_list(zone, page, have);
+        expand(zone, page, order, have);
         zone.free_pages -= u64{1} << order;
         zone.allocations++;
         return page;
@@ -70,159 +78,175 @@ Page* take_from_zone(Zone& zone, unsigned order) {
 
 } // namespace
 
-void initialise_zones() {
+void free_area_init() {
     const RangeList& ram = memblock.memory;
     for (unsigned i = 0; i < ram.count; i++) {
-        u64 first = divide_up(ram.ranges[i].base, PageSize), end = ram.ranges[i].end() >> PageShift;
-        max_page_frame = max(max_page_frame, end);
+        u64 first = divide_up(ram.ranges[i].base, PAGE_SIZE), end = ram.ranges[i].end() >> PAGE_SHIFT;
+        max_pfn = max(max_pfn, end);
         for (u64 frame = first; frame < end;) {
             ZoneIndex index = zone_of_frame(frame);
             u64 stop = min(end, ZoneLimits[index]);
-            Zone& zone = zones[index];
-            if (!zone.spanned_pages) zone.start_frame = frame;
-            zone.spanned_pages = stop - zone.start_frame;
+            struct zone& zone = zones[index];
+            if (!zone.spanned_pages) zone.zone_start_pfn = frame;
+            zone.spanned_pages = stop - zone.zone_start_pfn;
             zone.present_pages += stop - frame;
             frame = stop;
         }
     }
-    for (Zone& zone : zones)
-        for (FreeArea& area : zone.free_area) area.list.initialise();
+    for (struct zone& zone : zones)
+        for (struct free_area& area : zone.free_area) area.free_list.initialise();
 
-    map_mem_map(max_page_frame);
-    for (u64 chunk = 0; chunk < max_page_frame; chunk += FramesPerMemMapChunk) {
-        if (!frame_is_present(chunk)) continue; // no RAM there, and no part of the array either
-        u64 end = min(chunk + FramesPerMemMapChunk, max_page_frame);
+    vmemmap_populate(max_pfn);
+    for (u64 chunk = 0; chunk < max_pfn; chunk += FramesPerMemMapChunk) {
+        if (!pfn_valid(chunk)) continue; // no RAM there, and no part of the array either
+        u64 end = min(chunk + FramesPerMemMapChunk, max_pfn);
         for (u64 frame = chunk; frame < end; frame++) {
-            Page* page = page_of_frame(frame);
+            struct page* page = pfn_to_page(frame);
             page->tag = PageType::Reserved;
-            page->refcount = 1;
+            page->_refcount = 1;
             page->zone = zone_of_frame(frame);
         }
     }
     pr_info("Zone ranges:\n");
-    for (const Zone& zone : zones) {
+    for (const struct zone& zone : zones) {
         if (zone.spanned_pages)
-            pr_info("  %-8s [mem 0x%016lx-0x%016lx]\n", zone.name, zone.start_frame << PageShift,
-                    ((zone.start_frame + zone.spanned_pages) << PageShift) - 1);
+            pr_info("  %-8s [mem 0x%016lx-0x%016lx]\n", zone.name, zone.zone_start_pfn << PAGE_SHIFT,
+                    ((zone.zone_start_pfn + zone.spanned_pages) << PAGE_SHIFT) - 1);
         else
             pr_info("  %-8s empty\n", zone.name);
     }
 }
 
-void free_memblock_to_buddy() {
+void memblock_free_all() {
     for (MemoryRange free = memblock.next_free(0); free.size; free = memblock.next_free(free.end())) {
-        u64 frame = divide_up(free.base, PageSize), end = free.end() >> PageShift;
+        u64 frame = divide_up(free.base, PAGE_SIZE), end = free.end() >> PAGE_SHIFT;
         while (frame < end) {
             ZoneIndex index = zone_of_frame(frame);
             unsigned order = largest_order(frame, min(end, ZoneLimits[index]));
-            Zone& zone = zones[index];
+            struct zone& zone = zones[index];
             IrqSpinGuard guard(zone.lock);
             for (u64 i = frame; i < frame + (u64{1} << order); i++) {
-                page_of_frame(i)->tag = PageType::Free;
-                page_of_frame(i)->refcount = 0;
+                pfn_to_page(i)->tag = PageType::Free;
+                pfn_to_page(i)->_refcount = 0;
             }
             zone.managed_pages += u64{1} << order;
-            free_block_locked(zone, frame, order);
+            __free_one_page(zone, frame, order);
             frame += u64{1} << order;
         }
     }
-    u64 managed = total_managed_pages();
-    for (Zone& zone : zones) {
+    u64 managed = totalram_pages();
+    for (struct zone& zone : zones) {
         Watermarks marks = zone_watermarks(zone.managed_pages, managed);
-        zone.watermarks[0] = marks.minimum;
-        zone.watermarks[1] = marks.low;
-        zone.watermarks[2] = marks.high;
+        zone._watermark[0] = marks.minimum;
+        zone._watermark[1] = marks.low;
+        zone._watermark[2] = marks.high;
     }
 }
 
-u64 release_reserved_range(PhysicalAddress base, PhysicalAddress end) {
+u64 free_reserved_area(PhysicalAddress base, PhysicalAddress end) {
     u64 released = 0;
-    for (u64 frame = divide_up(base, PageSize); frame < end >> PageShift; frame++) {
-        Page* page = page_of_frame(frame);
-        Zone& zone = zones[page->zone];
+    for (u64 frame = divide_up(base, PAGE_SIZE); frame < end >> PAGE_SHIFT; frame++) {
+        struct page* page = pfn_to_page(frame);
+        struct zone& zone = zones[page->zone];
         IrqSpinGuard guard(zone.lock);
-        page->refcount = 0;
+        page->_refcount = 0;
         zone.managed_pages++;
-        free_block_locked(zone, frame, 0);
+        __free_one_page(zone, frame, 0);
         released++;
     }
     return released;
 }
 
-Page* allocate_pages(unsigned order, u32 flags, PageType tag) {
-    if (order > MaxOrder) return nullptr;
-    int highest = flags & AllocateDma ? ZoneDma : flags & AllocateDma32 ? ZoneDma32 : ZoneNormal;
+namespace {
+
+bool zone_watermark_ok(const struct zone& zone, unsigned order, u32 flags) {
+    u64 mark = flags & GFP_ATOMIC ? 0 : zone._watermark[0];
+    return zone.free_pages >= mark + (u64{1} << order);
+}
+
+struct page* rmqueue(struct zone& zone, unsigned order, u32 flags) {
+    IrqSpinGuard guard(zone.lock);
+    return zone_watermark_ok(zone, order, flags) ? __rmqueue_smallest(zone, order) : nullptr;
+}
+
+void prep_new_page(struct page* page, unsigned order, u32 flags, PageType tag) {
+    u64 count = u64{1} << order;
+    for (u64 i = 0; i < count; i++) {
+        struct page& part = page[i];
+        part.tag = tag;
+        part.order = static_cast<u8>(i ? 0 : order);
+        part.flags = i ? PageTail : 0;
+        part._refcount = 1;
+        part.lru.initialise();
+        part.mapping = nullptr;
+        part.index = 0;
+        part.inuse = part.objects = 0;
+        part.head_offset = static_cast<u32>(i);
+    }
+    if (flags & __GFP_ZERO) memset(page_address(page), 0, PAGE_SIZE << order);
+}
+
+/// From the highest zone that the request allows downwards.
+struct page* get_page_from_freelist(unsigned order, u32 flags) {
+    int highest = flags & GFP_DMA ? ZONE_DMA : flags & GFP_DMA32 ? ZONE_DMA32 : ZONE_NORMAL;
     for (int index = highest; index >= 0; index--) {
-        Zone& zone = zones[index];
+        struct zone& zone = zones[index];
         if (!zone.managed_pages) continue;
-        Page* page;
-        {
-            IrqSpinGuard guard(zone.lock);
-            u64 floor = flags & AllocateAtomic ? 0 : zone.watermarks[0];
-            if (zone.free_pages < floor + (u64{1} << order)) continue;
-            page = take_from_zone(zone, order);
-            if (!page) continue;
-        }
-        u64 count = u64{1} << order;
-        for (u64 i = 0; i < count; i++) {
-            Page& part = page[i];
-            part.tag = tag;
-            part.order = static_cast<u8>(i ? 0 : order);
-            part.flags = i ? PageTail : 0;
-            part.refcount = 1;
-            part.links.initialise();
-            part.mapping = nullptr;
-            part.index = 0;
-            part.in_use = part.objects = 0;
-            part.head_offset = static_cast<u32>(i);
-        }
-        if (flags & AllocateZero) memset(address_of(page), 0, PageSize << order);
-        return page;
+        if (struct page* page = rmqueue(zone, order, flags)) return page;
     }
     return nullptr;
 }
 
-void free_pages(Page* page, unsigned order) {
+} // namespace
+
+struct page* alloc_pages(unsigned order, u32 flags, PageType tag) {
+    if (order > MaxOrder) return nullptr;
+    struct page* page = get_page_from_freelist(order, flags);
+    if (page) prep_new_page(page, order, flags, tag);
+    return page;
+}
+
+void __free_pages(struct page* page, unsigned order) {
     KERNEL_ASSERT(page->tag != PageType::Free && page->tag != PageType::Reserved &&
                   !(page->flags & PageTail));
-    u64 frame = frame_of(page), count = u64{1} << order;
+    u64 frame = page_to_pfn(page), count = u64{1} << order;
     for (u64 i = 0; i < count; i++) {
         page[i].tag = PageType::Free;
         page[i].flags = 0;
-        page[i].refcount = 0;
+        page[i]._refcount = 0;
     }
-    Zone& zone = zones[page->zone];
+    struct zone& zone = zones[page->zone];
     IrqSpinGuard guard(zone.lock);
     zone.frees++;
-    free_block_locked(zone, frame, order);
+    __free_one_page(zone, frame, order);
 }
 
 /// The image (the zero page is in it) and firmware's memory are not counted and never freed.
-static bool is_permanent(const Page* page) {
+static bool is_permanent(const struct page* page) {
     return page->tag == PageType::Reserved || page->tag == PageType::KernelText ||
            page->tag == PageType::KernelData;
 }
 
-void get_page(Page* page) {
+void get_page(struct page* page) {
     if (is_permanent(page)) return;
-    __atomic_fetch_add(&page->refcount, 1, __ATOMIC_RELAXED);
+    __atomic_fetch_add(&page->_refcount, 1, __ATOMIC_RELAXED);
 }
 
-void put_page(Page* page) {
+void put_page(struct page* page) {
     if (is_permanent(page)) return;
-    KERNEL_ASSERT(page->refcount > 0);
-    if (__atomic_sub_fetch(&page->refcount, 1, __ATOMIC_ACQ_REL) == 0) free_pages(page, page->order);
+    KERNEL_ASSERT(page->_refcount > 0);
+    if (__atomic_sub_fetch(&page->_refcount, 1, __ATOMIC_ACQ_REL) == 0) __free_pages(page, page->order);
 }
 
-u64 total_managed_pages() {
+u64 totalram_pages() {
     u64 total = 0;
-    for (const Zone& zone : zones) total += zone.managed_pages;
+    for (const struct zone& zone : zones) total += zone.managed_pages;
     return total;
 }
 
-u64 total_free_pages() {
+u64 nr_free_pages() {
     u64 total = 0;
-    for (const Zone& zone : zones) total += zone.free_pages;
+    for (const struct zone& zone : zones) total += zone.free_pages;
     return total;
 }
 

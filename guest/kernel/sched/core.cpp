@@ -9,212 +9,234 @@
 
 namespace kernel {
 
-constinit RunQueue run_queues[MaxCpus] = {};
-constinit u64 load_averages[3] = {};
+constinit struct rq runqueues[NR_CPUS] = {};
+constinit u64 avenrun[3] = {};
 
 namespace {
 
-RunQueue& this_queue() { return run_queues[current_cpu()]; }
+struct rq& this_rq() { return runqueues[smp_processor_id()]; }
 
-void update_clock(RunQueue& queue) { queue.clock = max(queue.clock, clock_nanoseconds()); }
+void update_rq_clock(struct rq& queue) { queue.clock = max(queue.clock, ktime_get_ns()); }
 
 /// REQUIRES: queue.lock. Asks the CPU's current task to give way at its next chance.
-void reschedule(RunQueue& queue) {
-    __atomic_fetch_or(&queue.current->thread_flags, u32{NeedReschedule}, __ATOMIC_RELAXED);
+void resched_curr(struct rq& queue) {
+    __atomic_fetch_or(&queue.curr->thread_flags, u32{_TIF_NEED_RESCHED}, __ATOMIC_RELAXED);
 }
 
-/// After switch_to: we are `current` again, or for the first time. Releases what the previous task held for
-/// us.
-void finish_switch(Task* previous) {
-    RunQueue& queue = this_queue();
+/// After __switch_to_asm: we are `current` again, or for the first time. Releases what the previous task held
+/// for us.
+void finish_task_switch(task_struct* previous) {
+    struct rq& queue = this_rq();
     previous->on_cpu = 0;
-    bool gone = previous->state == TaskZombie || previous->state == TaskDead;
+    bool gone = previous->__state == EXIT_ZOMBIE || previous->__state == TASK_DEAD;
     queue.lock.unlock_raw();
-    if (gone) put_task(previous); // exit_task ran with interrupts off: this was its last switch
+    if (gone) put_task_struct(previous); // do_exit ran with interrupts off: this was its last switch
 }
 
-void context_switch(RunQueue& queue, Task* previous, Task* next) {
-    queue.switches++;
-    queue.current = next;
+void context_switch(struct rq& queue, task_struct* previous, task_struct* next) {
+    queue.nr_switches++;
+    queue.curr = next;
     next->on_cpu = 1;
     PerCpu& block = this_cpu();
     block.current = next;
-    u64 top = reinterpret_cast<u64>(next->stack) + KernelStackSize;
+    u64 top = reinterpret_cast<u64>(next->stack) + THREAD_SIZE;
     block.kernel_stack_top = top;
     block.tss.rsp[0] = top;
 
     // A kernel thread keeps the address space that is loaded: it uses the kernel half alone.
-    if (next->mm && block.loaded_mm != next->mm) load_address_space(next->mm);
+    if (next->mm && block.loaded_mm != next->mm) switch_mm(next->mm);
     save_fpu(previous);
     save_segment_bases(previous);
     restore_fpu(next);
     restore_segment_bases(next);
-    finish_switch(switch_to(previous, next));
+    finish_task_switch(__switch_to_asm(previous, next));
 }
 
-void schedule_inner(bool preempting) {
-    Task* previous = current_task();
+/// REQUIRES: queue.lock.
+void activate_task(struct rq& queue, task_struct* task, bool wake_up) {
+    enqueue_task_fair(queue, task, wake_up);
+}
+void deactivate_task(struct rq& queue, task_struct* task) { dequeue_task_fair(queue, task); }
+
+/// The best runnable task; idle when there is none.
+task_struct* pick_next_task(struct rq& queue, task_struct* previous) {
+    put_prev_task_fair(queue, previous);
+    task_struct* next = pick_next_task_fair(queue);
+    return next ? next : queue.idle;
+}
+
+void check_preempt_curr(struct rq& queue, task_struct* woken) {
+    if (check_preempt_wakeup(queue, woken)) resched_curr(queue);
+}
+
+/// REQUIRES: queue.lock.
+void ttwu_do_activate(struct rq& queue, task_struct* task) {
+    update_rq_clock(queue);
+    activate_task(queue, task, true);
+    check_preempt_curr(queue, task);
+}
+
+void __schedule(bool preempting) {
+    task_struct* previous = get_current();
     if (previous->preempt_count & preempt::HardirqMask)
         panic("scheduling in interrupt context (%s)", previous->comm);
     preempt_disable();
     if (previous->preempt_count != 1)
         panic("scheduling while atomic: %s/%d/0x%08x", previous->comm, previous->pid,
               previous->preempt_count);
-    bool interrupts = save_interrupts();
-    RunQueue& queue = this_queue();
+    bool interrupts = local_irq_save();
+    struct rq& queue = this_rq();
     queue.lock.lock_raw();
-    update_clock(queue);
-    if (!preempting && previous->state != TaskRunning && !(previous->flags & TaskIdleThread)) {
+    update_rq_clock(queue);
+    if (!preempting && previous->__state != TASK_RUNNING && !(previous->flags & PF_IDLE)) {
         // A signal that came before the switch must not be slept through.
-        if ((previous->state & 1) && previous->signal_pending())
-            previous->state = TaskRunning;
+        if ((previous->__state & 1) && previous->signal_pending())
+            previous->__state = TASK_RUNNING;
         else
-            fair_dequeue(queue, previous), previous->se.voluntary_switches++;
-    } else if (!(previous->flags & TaskIdleThread)) {
-        previous->se.involuntary_switches++;
+            deactivate_task(queue, previous), previous->se.nvcsw++;
+    } else if (!(previous->flags & PF_IDLE)) {
+        previous->se.nivcsw++;
     }
-    __atomic_fetch_and(&previous->thread_flags, ~u32{NeedReschedule}, __ATOMIC_RELAXED);
-    fair_put_previous(queue, previous);
-    Task* next = fair_pick_next(queue);
-    if (!next) next = queue.idle;
+    __atomic_fetch_and(&previous->thread_flags, ~u32{_TIF_NEED_RESCHED}, __ATOMIC_RELAXED);
+    task_struct* next = pick_next_task(queue, previous);
     if (next != previous)
         context_switch(queue, previous, next);
     else
         queue.lock.unlock_raw();
-    restore_interrupts(interrupts);
-    preempt_enable_no_reschedule();
+    local_irq_restore(interrupts);
+    preempt_enable_no_resched();
 }
 
 } // namespace
 
-Task* task_of(SchedEntity* entity) { return CONTAINER_OF(entity, Task, se); }
+task_struct* task_of(sched_entity* entity) { return container_of(entity, task_struct, se); }
 
 void schedule() {
-    do schedule_inner(false);
-    while (need_reschedule());
+    do __schedule(false);
+    while (need_resched());
 }
 
 void preempt_schedule() {
-    do schedule_inner(true);
-    while (need_reschedule());
+    do __schedule(true);
+    while (need_resched());
 }
 
-extern "C" void schedule_tail(Task* previous) {
-    finish_switch(previous);
-    enable_interrupts();
-    preempt_enable_no_reschedule();
+extern "C" void schedule_tail(task_struct* previous) {
+    finish_task_switch(previous);
+    local_irq_enable();
+    preempt_enable_no_resched();
     publish_child_tid();
 }
 
 void preempt_disable() {
-    current_task()->preempt_count++;
+    get_current()->preempt_count++;
     asm volatile("" ::: "memory");
 }
-void preempt_enable_no_reschedule() {
+void preempt_enable_no_resched() {
     asm volatile("" ::: "memory");
-    current_task()->preempt_count--;
+    get_current()->preempt_count--;
 }
 void preempt_enable() {
     asm volatile("" ::: "memory");
-    Task* task = current_task();
-    if (--task->preempt_count == 0 && (task->thread_flags & NeedReschedule) && interrupts_enabled())
+    task_struct* task = get_current();
+    if (--task->preempt_count == 0 && (task->thread_flags & _TIF_NEED_RESCHED) && interrupts_enabled())
         preempt_schedule();
 }
-unsigned current_cpu() { return this_cpu().cpu; }
+unsigned smp_processor_id() { return this_cpu().cpu; }
 
-void SpinLock::contended() {
-    if (owner_ == current_cpu()) panic("spinlock recursion on CPU#%u, lock %s", owner_, name_);
+void spinlock_t::contended() {
+    if (owner_ == smp_processor_id()) panic("spinlock recursion on CPU#%u, lock %s", owner_, name_);
     while (__atomic_exchange_n(&locked_, 1, __ATOMIC_ACQUIRE)) cpu_relax();
 }
 
-void initialise_scheduler() {
-    RunQueue& queue = run_queues[0];
+void sched_init() {
+    struct rq& queue = runqueues[0];
     queue.cpu = 0;
-    queue.current = queue.idle = &init_task;
+    queue.curr = queue.idle = &init_task;
     init_task.on_cpu = 1;
 }
 
-bool wake_up_task(Task* task) {
-    bool interrupts = save_interrupts();
+bool try_to_wake_up(task_struct* task) {
+    bool interrupts = local_irq_save();
     preempt_disable();
-    RunQueue& queue = run_queues[task->cpu];
+    struct rq& queue = runqueues[task->cpu];
     queue.lock.lock_raw();
     bool woken = false;
-    u32 state = task->state;
-    if (state == TaskInterruptible || state == TaskUninterruptible || state == TaskIdle ||
-        state == TaskStopped) {
-        task->state = TaskRunning;
-        if (!task->se.on_run_queue) { // else it is still on its way to sleep, and now will not
-            update_clock(queue);
-            fair_enqueue(queue, task, true);
-            if (fair_wakeup_preempts(queue, task)) reschedule(queue);
+    u32 state = task->__state;
+    if (state == TASK_INTERRUPTIBLE || state == TASK_UNINTERRUPTIBLE || state == TASK_IDLE ||
+        state == TASK_STOPPED) {
+        task->__state = TASK_RUNNING;
+        if (!task->se.on_rq) { // else it is still on its way to sleep, and now will not
+            ttwu_do_activate(queue, task);
         }
         woken = true;
     }
     queue.lock.unlock_raw();
-    restore_interrupts(interrupts);
+    local_irq_restore(interrupts);
     preempt_enable();
     return woken;
 }
 
-void wake_up_new_task(Task* task) {
+bool wake_up_process(task_struct* task) { return try_to_wake_up(task); }
+
+void wake_up_new_task(task_struct* task) {
     {
-        RunQueue& queue = run_queues[task->cpu];
+        struct rq& queue = runqueues[task->cpu];
         IrqSpinGuard guard(queue.lock);
-        update_clock(queue);
-        task->state = TaskRunning;
-        fair_place_new(queue, task);
-        fair_enqueue(queue, task, false);
-        if (fair_wakeup_preempts(queue, task)) reschedule(queue);
+        update_rq_clock(queue);
+        task->__state = TASK_RUNNING;
+        task_fork_fair(queue, task);
+        activate_task(queue, task, false);
+        check_preempt_curr(queue, task);
     }
 }
 
 void scheduler_tick() {
-    RunQueue& queue = this_queue();
+    struct rq& queue = this_rq();
     IrqSpinGuard guard(queue.lock);
-    update_clock(queue);
-    if (fair_tick(queue)) reschedule(queue);
+    update_rq_clock(queue);
+    if (task_tick_fair(queue)) resched_curr(queue);
 }
 
-void yield_task() {
+void do_sched_yield() {
     {
-        RunQueue& queue = this_queue();
+        struct rq& queue = this_rq();
         IrqSpinGuard guard(queue.lock);
-        update_clock(queue);
-        fair_update_current(queue);
+        update_rq_clock(queue);
+        update_curr(queue);
     }
     preempt_schedule();
 }
 
-void set_nice(Task* task, i32 nice) {
-    RunQueue& queue = run_queues[task->cpu];
+void set_user_nice(task_struct* task, i32 nice) {
+    struct rq& queue = runqueues[task->cpu];
     IrqSpinGuard guard(queue.lock);
-    update_clock(queue);
-    fair_update_current(queue);
-    task->nice = clamp(nice, MinNice, MaxNice);
+    update_rq_clock(queue);
+    update_curr(queue);
+    task->nice = clamp(nice, MIN_NICE, MAX_NICE);
     u64 weight = weight_of_nice(task->nice);
-    if (task->se.on_run_queue) queue.fair.load += weight - task->se.weight;
-    task->se.weight = weight;
+    if (task->se.on_rq) queue.cfs.load.weight += weight - task->se.load.weight;
+    task->se.load.weight = weight;
 }
 
-void update_load_averages() {
+void calc_global_load() {
     // exp(-5s/60s), exp(-5s/300s), exp(-5s/900s) with 11 bits of fraction, as Linux has them.
     constexpr u64 Fixed1 = 1 << 11, Exponents[3] = {1884, 2014, 2037};
     u64 active = 0;
-    for (unsigned cpu = 0; cpu < online_cpus; cpu++) active += run_queues[cpu].running;
+    for (unsigned cpu = 0; cpu < online_cpus; cpu++) active += runqueues[cpu].nr_running;
     for (unsigned i = 0; i < 3; i++) {
         u64 load = active * Fixed1;
-        u64 next = load_averages[i] * Exponents[i] + load * (Fixed1 - Exponents[i]);
-        if (load >= load_averages[i]) next += Fixed1 - 1;
-        load_averages[i] = next / Fixed1;
+        u64 next = avenrun[i] * Exponents[i] + load * (Fixed1 - Exponents[i]);
+        if (load >= avenrun[i]) next += Fixed1 - 1;
+        avenrun[i] = next / Fixed1;
     }
 }
 
-void idle_loop() {
+void do_idle() {
     for (;;) {
-        disable_interrupts();
-        if (need_reschedule()) {
-            enable_interrupts();
+        local_irq_disable();
+        if (need_resched()) {
+            local_irq_enable();
             schedule();
         } else {
             enable_interrupts_and_halt();

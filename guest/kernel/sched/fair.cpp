@@ -7,142 +7,186 @@
 namespace kernel {
 namespace {
 
-u64 latency() { return BaseLatency * cpu_factor(online_cpus); }
-u64 minimum_granularity() { return BaseMinGranularity * cpu_factor(online_cpus); }
-u64 wakeup_granularity() { return BaseWakeupGranularity * cpu_factor(online_cpus); }
+u64 sched_latency() { return sysctl_sched_latency * get_update_sysctl_factor(online_cpus); }
+u64 minimum_granularity() { return sysctl_sched_min_granularity * get_update_sysctl_factor(online_cpus); }
+u64 wakeup_granularity() { return sysctl_sched_wakeup_granularity * get_update_sysctl_factor(online_cpus); }
 
-SchedEntity* entity_of(RbNode* node) { return CONTAINER_OF(node, SchedEntity, run_node); }
+sched_entity* __node_2_se(struct rb_node* node) { return container_of(node, sched_entity, run_node); }
 
-void tree_insert(FairQueue& fair, SchedEntity* entity) {
-    RbNode** slot = &fair.tree.root.node;
-    RbNode* parent = nullptr;
+void __enqueue_entity(struct cfs_rq& fair, sched_entity* entity) {
+    struct rb_node** slot = &fair.tasks_timeline.rb_root.rb_node;
+    struct rb_node* parent = nullptr;
     bool leftmost = true;
     while (*slot) {
         parent = *slot;
-        if (runs_before(entity->vruntime, entity_of(parent)->vruntime)) {
-            slot = &parent->left;
+        if (runs_before(entity->vruntime, __node_2_se(parent)->vruntime)) {
+            slot = &parent->rb_left;
         } else { // equal keys queue behind each other
-            slot = &parent->right;
+            slot = &parent->rb_right;
             leftmost = false;
         }
     }
-    fair.tree.insert(&entity->run_node, parent, slot, leftmost);
+    fair.tasks_timeline.insert(&entity->run_node, parent, slot, leftmost);
 }
 
-void update_min_vruntime(FairQueue& fair) {
+void update_min_vruntime(struct cfs_rq& fair) {
     u64 vruntime = fair.min_vruntime;
     bool any = false;
-    if (fair.current && fair.current->on_run_queue) vruntime = fair.current->vruntime, any = true;
-    if (fair.tree.leftmost) {
-        u64 left = entity_of(fair.tree.leftmost)->vruntime;
-        vruntime = any ? earlier_vruntime(vruntime, left) : left;
+    if (fair.curr && fair.curr->on_rq) vruntime = fair.curr->vruntime, any = true;
+    if (fair.tasks_timeline.rb_leftmost) {
+        u64 left = __node_2_se(fair.tasks_timeline.rb_leftmost)->vruntime;
+        vruntime = any ? min_vruntime(vruntime, left) : left;
         any = true;
     }
-    if (any) fair.min_vruntime = later_vruntime(fair.min_vruntime, vruntime);
+    if (any) fair.min_vruntime = max_vruntime(fair.min_vruntime, vruntime);
+}
+
+void __dequeue_entity(struct cfs_rq& fair, sched_entity* entity) {
+    fair.tasks_timeline.erase(&entity->run_node);
+}
+
+void account_entity_enqueue(struct cfs_rq& fair, sched_entity* entity) {
+    fair.load.weight += entity->load.weight;
+    fair.nr_running++;
+}
+
+void account_entity_dequeue(struct cfs_rq& fair, sched_entity* entity) {
+    fair.load.weight -= entity->load.weight;
+    fair.nr_running--;
 }
 
 /// A new task starts one slice late; a sleeper gets at most half a period of credit.
-void place_entity(RunQueue& queue, SchedEntity* entity, bool initial) {
-    u64 vruntime = queue.fair.min_vruntime;
+void place_entity(struct rq& queue, sched_entity* entity, bool initial) {
+    u64 vruntime = queue.cfs.min_vruntime;
     if (initial) {
-        vruntime += virtual_delta(fair_slice(queue, *entity), entity->weight);
-        entity->vruntime = later_vruntime(entity->vruntime, vruntime);
+        vruntime += calc_delta_fair(sched_slice(queue, *entity), entity->load.weight);
+        entity->vruntime = max_vruntime(entity->vruntime, vruntime);
     } else {
-        entity->vruntime = later_vruntime(entity->vruntime, vruntime - latency() / 2);
+        entity->vruntime = max_vruntime(entity->vruntime, vruntime - sched_latency() / 2);
     }
 }
 
 } // namespace
 
-u64 fair_slice(const RunQueue& queue, const SchedEntity& entity) {
-    u64 running = queue.fair.running + !entity.on_run_queue;
-    u64 load = queue.fair.load + (entity.on_run_queue ? 0 : entity.weight);
-    return time_slice(running, entity.weight, load, latency(), minimum_granularity());
+u64 sched_slice(const struct rq& queue, const sched_entity& entity) {
+    u64 running = queue.cfs.nr_running + !entity.on_rq;
+    u64 load = queue.cfs.load.weight + (entity.on_rq ? 0 : entity.load.weight);
+    return time_slice(running, entity.load.weight, load, sched_latency(), minimum_granularity());
 }
 
-void fair_update_current(RunQueue& queue) {
-    SchedEntity* current = queue.fair.current;
+void update_curr(struct rq& queue) {
+    sched_entity* current = queue.cfs.curr;
     if (!current) return;
     i64 delta = static_cast<i64>(queue.clock - current->exec_start);
     if (delta <= 0) return;
     current->exec_start = queue.clock;
     current->sum_exec_runtime += static_cast<u64>(delta);
-    current->vruntime += virtual_delta(static_cast<u64>(delta), current->weight);
-    update_min_vruntime(queue.fair);
+    current->vruntime += calc_delta_fair(static_cast<u64>(delta), current->load.weight);
+    update_min_vruntime(queue.cfs);
 }
 
-void fair_enqueue(RunQueue& queue, Task* task, bool wake_up) {
-    FairQueue& fair = queue.fair;
-    SchedEntity* entity = &task->se;
-    fair_update_current(queue);
+namespace {
+
+void enqueue_entity(struct rq& queue, sched_entity* entity, bool wake_up) {
+    struct cfs_rq& fair = queue.cfs;
+    update_curr(queue);
     if (wake_up) place_entity(queue, entity, false);
-    fair.load += entity->weight;
-    fair.running++;
-    queue.running++;
-    entity->on_run_queue = 1;
-    if (entity != fair.current) tree_insert(fair, entity);
+    account_entity_enqueue(fair, entity);
+    if (entity != fair.curr) __enqueue_entity(fair, entity);
+    entity->on_rq = 1;
     update_min_vruntime(fair);
 }
 
-void fair_dequeue(RunQueue& queue, Task* task) {
-    FairQueue& fair = queue.fair;
-    SchedEntity* entity = &task->se;
-    fair_update_current(queue);
-    if (entity != fair.current) fair.tree.erase(&entity->run_node);
-    entity->on_run_queue = 0;
-    fair.load -= entity->weight;
-    fair.running--;
-    queue.running--;
+void dequeue_entity(struct rq& queue, sched_entity* entity) {
+    struct cfs_rq& fair = queue.cfs;
+    update_curr(queue);
+    if (entity != fair.curr) __dequeue_entity(fair, entity);
+    entity->on_rq = 0;
+    account_entity_dequeue(fair, entity);
     update_min_vruntime(fair);
 }
 
-Task* fair_pick_next(RunQueue& queue) {
-    FairQueue& fair = queue.fair;
-    if (!fair.tree.leftmost) return nullptr;
-    SchedEntity* entity = entity_of(fair.tree.leftmost);
-    fair.tree.erase(&entity->run_node); // the current task is not in the tree
-    fair.current = entity;
+sched_entity* pick_next_entity(struct cfs_rq& fair) {
+    struct rb_node* left = fair.tasks_timeline.rb_leftmost;
+    return left ? __node_2_se(left) : nullptr;
+}
+
+/// The entity starts to run: the current one is not in the tree.
+void set_next_entity(struct rq& queue, sched_entity* entity) {
+    __dequeue_entity(queue.cfs, entity);
+    queue.cfs.curr = entity;
     entity->exec_start = queue.clock;
-    entity->previous_sum_exec_runtime = entity->sum_exec_runtime;
+    entity->prev_sum_exec_runtime = entity->sum_exec_runtime;
+}
+
+void put_prev_entity(struct rq& queue, sched_entity* entity) {
+    if (entity->on_rq) {
+        update_curr(queue);
+        __enqueue_entity(queue.cfs, entity);
+    }
+    queue.cfs.curr = nullptr;
+}
+
+/// True when the current entity has had its slice, or is a slice ahead of the leftmost.
+bool check_preempt_tick(struct rq& queue, sched_entity* current) {
+    struct cfs_rq& fair = queue.cfs;
+    u64 slice = sched_slice(queue, *current);
+    u64 ran = current->sum_exec_runtime - current->prev_sum_exec_runtime;
+    if (ran > slice) return true;
+    sched_entity* first = pick_next_entity(fair);
+    if (ran < minimum_granularity() || !first) return false;
+    return static_cast<i64>(current->vruntime - first->vruntime) > static_cast<i64>(slice);
+}
+
+bool entity_tick(struct rq& queue, sched_entity* current) {
+    update_curr(queue);
+    return queue.cfs.nr_running > 1 && check_preempt_tick(queue, current);
+}
+
+/// Is `woken` so far behind that `current` should give way?
+bool wakeup_preempt_entity(const sched_entity& current, const sched_entity& woken) {
+    i64 ahead = static_cast<i64>(current.vruntime - woken.vruntime);
+    return ahead > static_cast<i64>(calc_delta_fair(wakeup_granularity(), woken.load.weight));
+}
+
+} // namespace
+
+void enqueue_task_fair(struct rq& queue, task_struct* task, bool wake_up) {
+    enqueue_entity(queue, &task->se, wake_up);
+    queue.nr_running++;
+}
+
+void dequeue_task_fair(struct rq& queue, task_struct* task) {
+    dequeue_entity(queue, &task->se);
+    queue.nr_running--;
+}
+
+task_struct* pick_next_task_fair(struct rq& queue) {
+    sched_entity* entity = pick_next_entity(queue.cfs);
+    if (!entity) return nullptr;
+    set_next_entity(queue, entity);
     return task_of(entity);
 }
 
-void fair_put_previous(RunQueue& queue, Task* task) {
-    FairQueue& fair = queue.fair;
-    SchedEntity* entity = &task->se;
-    if (fair.current != entity) return; // the idle task
-    if (entity->on_run_queue) {
-        fair_update_current(queue);
-        tree_insert(fair, entity);
-    }
-    fair.current = nullptr;
+void put_prev_task_fair(struct rq& queue, task_struct* task) {
+    if (queue.cfs.curr == &task->se) put_prev_entity(queue, &task->se); // else the idle task
 }
 
-bool fair_tick(RunQueue& queue) {
-    FairQueue& fair = queue.fair;
-    SchedEntity* current = fair.current;
-    if (!current) return queue.running > 0;
-    fair_update_current(queue);
-    if (fair.running <= 1) return false;
-    u64 slice = fair_slice(queue, *current);
-    u64 ran = current->sum_exec_runtime - current->previous_sum_exec_runtime;
-    if (ran > slice) return true;
-    if (ran < minimum_granularity() || !fair.tree.leftmost) return false;
-    i64 ahead = static_cast<i64>(current->vruntime - entity_of(fair.tree.leftmost)->vruntime);
-    return ahead > static_cast<i64>(slice);
+bool task_tick_fair(struct rq& queue) {
+    sched_entity* current = queue.cfs.curr;
+    return current ? entity_tick(queue, current) : queue.nr_running > 0;
 }
 
-bool fair_wakeup_preempts(RunQueue& queue, Task* woken) {
-    SchedEntity* current = queue.fair.current;
+bool check_preempt_wakeup(struct rq& queue, task_struct* woken) {
+    sched_entity* current = queue.cfs.curr;
     if (!current) return true; // idle
-    fair_update_current(queue);
-    i64 ahead = static_cast<i64>(current->vruntime - woken->se.vruntime);
-    return ahead > static_cast<i64>(virtual_delta(wakeup_granularity(), woken->se.weight));
+    update_curr(queue);
+    return wakeup_preempt_entity(*current, woken->se);
 }
 
-void fair_place_new(RunQueue& queue, Task* child) {
-    fair_update_current(queue);
-    if (queue.fair.current) child->se.vruntime = queue.fair.current->vruntime;
+void task_fork_fair(struct rq& queue, task_struct* child) {
+    update_curr(queue);
+    if (queue.cfs.curr) child->se.vruntime = queue.cfs.curr->vruntime;
     place_entity(queue, &child->se, true);
 }
 

@@ -1,7 +1,7 @@
 // The scheduler: one run queue per CPU, the fair class (CFS) and the idle task. sched/fair.cpp orders,
 // sched/core.cpp switches.
 //
-// Invariants (under RunQueue::lock, interrupts off): fair.running counts the runnable fair tasks, the current
+// Invariants (under rq::lock, interrupts off): fair.running counts the runnable fair tasks, the current
 // one included; the tree holds all of them but the current one; fair.load is the sum of their weights;
 // min_vruntime never goes backwards.
 #pragma once
@@ -12,67 +12,68 @@
 
 namespace kernel {
 
-struct FairQueue {
-    u64 load = 0;
-    u64 running = 0;
+struct cfs_rq {
+    load_weight load;
+    u64 nr_running = 0;
     u64 min_vruntime = 0;
-    RbRootCached tree;
-    SchedEntity* current = nullptr;
+    rb_root_cached tasks_timeline;
+    sched_entity* curr = nullptr;
 };
 
-struct RunQueue {
+struct rq {
     u32 cpu = 0;
-    u32 running = 0;
+    u32 nr_running = 0;
     u64 clock = 0; ///< ns
-    Task* current = nullptr;
-    Task* idle = nullptr;
-    u64 switches = 0;
-    FairQueue fair;
-    SpinLock lock{"runqueue"};
+    task_struct* curr = nullptr;
+    task_struct* idle = nullptr;
+    u64 nr_switches = 0;
+    struct cfs_rq cfs;
+    spinlock_t lock{"runqueue"};
 };
 
-extern RunQueue run_queues[MaxCpus];
+extern struct rq runqueues[NR_CPUS];
 
-/// Task of an entity.
-Task* task_of(SchedEntity* entity);
+/// task_struct of an entity.
+task_struct* task_of(sched_entity* entity);
 
-void initialise_scheduler();
+void sched_init();
 /// Gives the CPU away; returns when the caller is picked again.
 void schedule();
 /// Switches only for the sake of preemption: the caller stays runnable whatever its state says.
 void preempt_schedule();
-bool wake_up_task(Task* task);
-void wake_up_new_task(Task* task);
+bool try_to_wake_up(task_struct* task);
+bool wake_up_process(task_struct* task);
+void wake_up_new_task(task_struct* task);
 /// HZ times a second, from the timer interrupt.
 void scheduler_tick();
-void yield_task();
-void set_nice(Task* task, i32 nice);
-[[noreturn]] void idle_loop();
+void do_sched_yield();
+void set_user_nice(task_struct* task, i32 nice);
+[[noreturn]] void do_idle();
 /// The new task's half of a switch (entry.S calls it).
-extern "C" void schedule_tail(Task* previous);
-extern "C" Task* switch_to(Task* previous, Task* next);
+extern "C" void schedule_tail(task_struct* previous);
+extern "C" task_struct* __switch_to_asm(task_struct* previous, task_struct* next);
 
 inline void set_current_state(u32 state) {
-    __atomic_store_n(&current_task()->state, state, __ATOMIC_SEQ_CST);
+    __atomic_store_n(&get_current()->__state, state, __ATOMIC_SEQ_CST);
 }
-inline bool need_reschedule() { return current_task()->thread_flags & NeedReschedule; }
+inline bool need_resched() { return get_current()->thread_flags & _TIF_NEED_RESCHED; }
 
 // --- fair class (fair.cpp); REQUIRES: the run queue's lock
 // -------------------------------------------------------------
-void fair_update_current(RunQueue& queue);
-void fair_enqueue(RunQueue& queue, Task* task, bool wake_up);
-void fair_dequeue(RunQueue& queue, Task* task);
-Task* fair_pick_next(RunQueue& queue);
-void fair_put_previous(RunQueue& queue, Task* task);
+void update_curr(struct rq& queue);
+void enqueue_task_fair(struct rq& queue, task_struct* task, bool wake_up);
+void dequeue_task_fair(struct rq& queue, task_struct* task);
+task_struct* pick_next_task_fair(struct rq& queue);
+void put_prev_task_fair(struct rq& queue, task_struct* task);
 /// The tick: true when the current task has used its slice.
-bool fair_tick(RunQueue& queue);
+bool task_tick_fair(struct rq& queue);
 /// Does the woken task preempt the current one?
-bool fair_wakeup_preempts(RunQueue& queue, Task* woken);
-void fair_place_new(RunQueue& queue, Task* child);
-u64 fair_slice(const RunQueue& queue, const SchedEntity& entity);
+bool check_preempt_wakeup(struct rq& queue, task_struct* woken);
+void task_fork_fair(struct rq& queue, task_struct* child);
+u64 sched_slice(const struct rq& queue, const sched_entity& entity);
 
 /// Fixed-point load averages over 1, 5 and 15 minutes (11 bits of fraction), updated every 5 s.
-extern u64 load_averages[3];
-void update_load_averages();
+extern u64 avenrun[3];
+void calc_global_load();
 
 } // namespace kernel

@@ -14,19 +14,19 @@ namespace kernel {
 void preempt_disable();
 /// Reschedules when that became due meanwhile and interrupts are on.
 void preempt_enable();
-void preempt_enable_no_reschedule();
-unsigned current_cpu();
+void preempt_enable_no_resched();
+unsigned smp_processor_id();
 
-class SpinLock {
+class spinlock_t {
 public:
-    explicit constexpr SpinLock(const char* class_name) : name_(class_name) {}
-    SpinLock(const SpinLock&) = delete;
-    SpinLock& operator=(const SpinLock&) = delete;
+    explicit constexpr spinlock_t(const char* class_name) : name_(class_name) {}
+    spinlock_t(const spinlock_t&) = delete;
+    spinlock_t& operator=(const spinlock_t&) = delete;
 
     /// REQUIRES: preemption is off.
     void lock_raw() {
         if (__atomic_exchange_n(&locked_, 1, __ATOMIC_ACQUIRE)) contended();
-        owner_ = current_cpu();
+        owner_ = smp_processor_id();
         acquired_++;
     }
     void unlock_raw() {
@@ -53,7 +53,7 @@ private:
 /// Holds a lock that no interrupt handler takes.
 class SpinGuard {
 public:
-    explicit SpinGuard(SpinLock& lock) : lock_(lock) {
+    explicit SpinGuard(spinlock_t& lock) : lock_(lock) {
         preempt_disable();
         lock_.lock_raw();
     }
@@ -65,26 +65,26 @@ public:
     SpinGuard& operator=(const SpinGuard&) = delete;
 
 private:
-    SpinLock& lock_;
+    spinlock_t& lock_;
 };
 
 /// Holds a lock with interrupts off, and restores them.
 class IrqSpinGuard {
 public:
-    explicit IrqSpinGuard(SpinLock& lock) : lock_(lock), interrupts_(save_interrupts()) {
+    explicit IrqSpinGuard(spinlock_t& lock) : lock_(lock), interrupts_(local_irq_save()) {
         preempt_disable();
         lock_.lock_raw();
     }
     ~IrqSpinGuard() {
         lock_.unlock_raw();
-        restore_interrupts(interrupts_);
+        local_irq_restore(interrupts_);
         preempt_enable();
     }
     IrqSpinGuard(const IrqSpinGuard&) = delete;
     IrqSpinGuard& operator=(const IrqSpinGuard&) = delete;
 
 private:
-    SpinLock& lock_;
+    spinlock_t& lock_;
     bool interrupts_;
 };
 

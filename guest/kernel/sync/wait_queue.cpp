@@ -7,48 +7,48 @@
 
 namespace kernel {
 
-void WaitQueue::prepare(WaitEntry& entry, bool interruptible) {
+void wait_queue_head::prepare(wait_queue_entry& entry, bool interruptible) {
     IrqSpinGuard guard(lock_);
     if (!head_.next) head_.initialise();
-    if (!entry.node.linked()) {
-        entry.task = current_task();
-        head_.push_back(&entry.node);
+    if (!entry.entry.linked()) {
+        entry.task = get_current();
+        head_.push_back(&entry.entry);
     }
-    set_current_state(interruptible ? TaskInterruptible : TaskUninterruptible);
+    set_current_state(interruptible ? TASK_INTERRUPTIBLE : TASK_UNINTERRUPTIBLE);
 }
 
-void WaitQueue::finish(WaitEntry& entry) {
-    set_current_state(TaskRunning);
+void wait_queue_head::finish(wait_queue_entry& entry) {
+    set_current_state(TASK_RUNNING);
     IrqSpinGuard guard(lock_);
-    entry.node.remove();
+    entry.entry.remove();
 }
 
-void WaitQueue::sleep() { schedule(); }
-bool WaitQueue::interrupted() { return current_task()->signal_pending(); }
+void wait_queue_head::sleep() { schedule(); }
+bool wait_queue_head::interrupted() { return get_current()->signal_pending(); }
 
-void WaitQueue::wake_all() {
+void wait_queue_head::wake_all() {
     IrqSpinGuard guard(lock_);
     if (!head_.next) return;
-    for (LIST_EACH(node, head_)) wake_up_task(CONTAINER_OF(node, WaitEntry, node)->task);
+    for (LIST_EACH(node, head_)) try_to_wake_up(container_of(node, wait_queue_entry, entry)->task);
 }
 
-void WaitQueue::wake_one() {
+void wait_queue_head::wake_one() {
     IrqSpinGuard guard(lock_);
-    if (ListNode* node = head_.front()) wake_up_task(CONTAINER_OF(node, WaitEntry, node)->task);
+    if (list_head* node = head_.front()) try_to_wake_up(container_of(node, wait_queue_entry, entry)->task);
 }
 
-void Mutex::lock() {
-    Task* self = current_task();
+void mutex::lock() {
+    task_struct* self = get_current();
     if (owner_ == self) panic("mutex %s: locked again by its owner", name_);
     queue_.wait([&] {
-        Task* nobody = nullptr;
+        task_struct* nobody = nullptr;
         return __atomic_compare_exchange_n(&owner_, &nobody, self, false, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED);
     });
 }
 
-void Mutex::unlock() {
-    if (owner_ != current_task()) panic("mutex %s: unlocked by somebody else", name_);
-    __atomic_store_n(&owner_, static_cast<Task*>(nullptr), __ATOMIC_RELEASE);
+void mutex::unlock() {
+    if (owner_ != get_current()) panic("mutex %s: unlocked by somebody else", name_);
+    __atomic_store_n(&owner_, static_cast<task_struct*>(nullptr), __ATOMIC_RELEASE);
     queue_.wake_one();
 }
 

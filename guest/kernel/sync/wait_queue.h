@@ -12,20 +12,20 @@
 
 namespace kernel {
 
-struct Task;
+struct task_struct;
 
-struct WaitEntry {
-    Task* task;
-    ListNode node;
+struct wait_queue_entry {
+    task_struct* task;
+    list_head entry;
 };
 
-class WaitQueue {
+class wait_queue_head {
 public:
-    explicit constexpr WaitQueue(const char* name) : lock_(name) {}
+    explicit constexpr wait_queue_head(const char* name) : lock_(name) {}
 
     /// Sleeps until condition() holds; not disturbed by signals.
     template <typename Condition> void wait(Condition condition) {
-        WaitEntry entry = {};
+        wait_queue_entry entry = {};
         while (!condition()) {
             prepare(entry, false);
             if (!condition()) sleep();
@@ -34,7 +34,7 @@ public:
     }
     /// The same, or ERESTARTSYS when a signal arrives.
     template <typename Condition> Result<void> wait_interruptible(Condition condition) {
-        WaitEntry entry = {};
+        wait_queue_entry entry = {};
         Result<void> result;
         while (!condition()) {
             if (interrupted()) {
@@ -52,17 +52,17 @@ public:
     bool has_sleepers() const { return head_.linked(); }
 
 private:
-    void prepare(WaitEntry& entry, bool interruptible);
-    void finish(WaitEntry& entry);
+    void prepare(wait_queue_entry& entry, bool interruptible);
+    void finish(wait_queue_entry& entry);
     static void sleep();
     static bool interrupted();
 
-    SpinLock lock_;
-    ListNode head_; ///< initialised on first use, so that queues can be constinit
+    spinlock_t lock_;
+    list_head head_; ///< initialised on first use, so that queues can be constinit
 };
 
 /// One event that happens once.
-class Completion {
+struct completion {
 public:
     void wait() {
         queue_.wait([this] { return done(); });
@@ -75,33 +75,33 @@ public:
     void reset() { done_ = false; }
 
 private:
-    WaitQueue queue_{"completion"};
+    wait_queue_head queue_{"completion"};
     bool done_ = false;
 };
 
 /// A sleeping lock with an owner; only the owner unlocks.
-class Mutex {
+struct mutex {
 public:
-    explicit constexpr Mutex(const char* name) : queue_(name), name_(name) {}
+    explicit constexpr mutex(const char* name) : queue_(name), name_(name) {}
     void lock();
     void unlock();
     bool locked() const { return owner_ != nullptr; }
 
 private:
-    WaitQueue queue_;
+    wait_queue_head queue_;
     const char* name_;
-    Task* owner_ = nullptr;
+    task_struct* owner_ = nullptr;
 };
 
 class MutexGuard {
 public:
-    explicit MutexGuard(Mutex& mutex) : mutex_(mutex) { mutex_.lock(); }
+    explicit MutexGuard(struct mutex& mutex) : mutex_(mutex) { mutex_.lock(); }
     ~MutexGuard() { mutex_.unlock(); }
     MutexGuard(const MutexGuard&) = delete;
     MutexGuard& operator=(const MutexGuard&) = delete;
 
 private:
-    Mutex& mutex_;
+    struct mutex& mutex_;
 };
 
 } // namespace kernel

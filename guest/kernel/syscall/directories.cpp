@@ -16,7 +16,7 @@ public:
     UserPath() = default;
     ~UserPath() {
         kfree(text_);
-        if (file_) put_file(file_);
+        if (file_) fput(file_);
     }
     UserPath(const UserPath&) = delete;
     UserPath& operator=(const UserPath&) = delete;
@@ -24,77 +24,81 @@ public:
     Result<void> fetch(i32 directory, u64 address) {
         text_ = static_cast<char*>(kmalloc(PathMax));
         if (!text_) return Errno::ENOMEM;
-        TRY(copy_string_from_user(text_, address, PathMax));
+        TRY(strncpy_from_user(text_, address, PathMax));
         if (directory != AT_FDCWD && text_[0] != '/') {
-            file_ = TRY(file_of(directory));
-            if (!file_->dentry || (!is_directory(file_->inode->mode) && text_[0])) return Errno::ENOTDIR;
+            file_ = TRY(fget(directory));
+            if (!file_->f_dentry || (!is_directory(file_->f_inode->i_mode) && text_[0]))
+                return Errno::ENOTDIR;
         }
         return {};
     }
     const char* text() const { return text_; }
-    Dentry* base() const { return file_ ? file_->dentry : nullptr; }
-    File* file() const { return file_; }
+    struct dentry* base() const { return file_ ? file_->f_dentry : nullptr; }
+    struct file* file() const { return file_; }
 
 private:
     char* text_ = nullptr;
-    File* file_ = nullptr;
+    struct file* file_ = nullptr;
 };
 
 struct DentryReference {
-    Dentry* dentry;
-    explicit DentryReference(Dentry* taken) : dentry(taken) {}
+    struct dentry* dentry;
+    explicit DentryReference(struct dentry* taken) : dentry(taken) {}
     ~DentryReference() {
-        if (dentry) put_dentry(dentry);
+        if (dentry) dput(dentry);
     }
     DentryReference(const DentryReference&) = delete;
     DentryReference& operator=(const DentryReference&) = delete;
-    Dentry* operator->() const { return dentry; }
+    struct dentry* operator->() const { return dentry; }
 };
 
-Result<i64> sys_openat(i32 directory, u64 address, u32 flags, u32 mode) {
+Result<i64> do_sys_open(i32 directory, u64 address, u32 flags, u32 mode) {
     UserPath path;
     TRY(path.fetch(directory, address));
-    File* file = TRY(open_path(path.base(), path.text(), flags, mode));
-    Result<i32> installed = install_file(*current_task()->files, file, flags & O_CLOEXEC);
+    struct file* file = TRY(do_filp_open(path.base(), path.text(), flags, mode));
+    Result<i32> installed = fd_install(*get_current()->files, file, flags & O_CLOEXEC);
     if (!installed.ok()) {
-        put_file(file);
+        fput(file);
         return installed.error();
     }
     return i64{installed.value()};
 }
-Result<i64> sys_open(u64 path, u32 flags, u32 mode) { return sys_openat(AT_FDCWD, path, flags, mode); }
+Result<i64> sys_openat(i32 directory, u64 path, u32 flags, u32 mode) {
+    return do_sys_open(directory, path, flags, mode);
+}
+Result<i64> sys_open(u64 path, u32 flags, u32 mode) { return do_sys_open(AT_FDCWD, path, flags, mode); }
 Result<i64> sys_creat(u64 path, u32 mode) {
-    return sys_openat(AT_FDCWD, path, O_CREAT | O_WRONLY | O_TRUNC, mode);
+    return do_sys_open(AT_FDCWD, path, O_CREAT | O_WRONLY | O_TRUNC, mode);
 }
 
-Result<i64> stat_at(i32 directory, u64 address, u64 target, u32 flags) {
+Result<i64> vfs_statx(i32 directory, u64 address, u64 target, u32 flags) {
     UserPath path;
     TRY(path.fetch(directory, address));
     Stat stat;
     if (!*path.text() && (flags & AT_EMPTY_PATH) && path.file()) {
-        fill_stat(*path.file()->inode, stat);
+        generic_fillattr(*path.file()->f_inode, stat);
     } else {
         DentryReference found(
-            TRY(lookup_path(path.base(), path.text(), flags & AT_SYMLINK_NOFOLLOW ? 0 : FollowLast)));
-        fill_stat(*found->inode, stat);
+            TRY(filename_lookup(path.base(), path.text(), flags & AT_SYMLINK_NOFOLLOW ? 0 : FollowLast)));
+        generic_fillattr(*found->d_inode, stat);
     }
     TRY(put_user(target, stat));
     return i64{0};
 }
-Result<i64> sys_stat(u64 path, u64 target) { return stat_at(AT_FDCWD, path, target, 0); }
-Result<i64> sys_lstat(u64 path, u64 target) { return stat_at(AT_FDCWD, path, target, AT_SYMLINK_NOFOLLOW); }
+Result<i64> sys_stat(u64 path, u64 target) { return vfs_statx(AT_FDCWD, path, target, 0); }
+Result<i64> sys_lstat(u64 path, u64 target) { return vfs_statx(AT_FDCWD, path, target, AT_SYMLINK_NOFOLLOW); }
 Result<i64> sys_newfstatat(i32 directory, u64 path, u64 target, u32 flags) {
-    return stat_at(directory, path, target, flags);
+    return vfs_statx(directory, path, target, flags);
 }
 
 Result<i64> sys_readlinkat(i32 directory, u64 address, u64 target, i32 size) {
     if (size <= 0) return Errno::EINVAL;
     UserPath path;
     TRY(path.fetch(directory, address));
-    DentryReference found(TRY(lookup_path(path.base(), path.text(), 0)));
+    DentryReference found(TRY(filename_lookup(path.base(), path.text(), 0)));
     auto* text = static_cast<char*>(kmalloc(PathMax));
     if (!text) return Errno::ENOMEM;
-    Result<usize> length = found->inode->read_link(text, PathMax - 1);
+    Result<usize> length = found->d_inode->read_link(text, PathMax - 1);
     Result<void> copied;
     usize count = 0;
     if (length.ok()) {
@@ -114,32 +118,34 @@ Result<i64> sys_readlink(u64 path, u64 target, i32 size) {
 Result<i64> sys_faccessat(i32 directory, u64 address, u32 mode) {
     UserPath path;
     TRY(path.fetch(directory, address));
-    DentryReference found(TRY(lookup_path(path.base(), path.text())));
-    if ((mode & 1) && is_regular(found->inode->mode) && !(found->inode->mode & 0111)) return Errno::EACCES;
-    if ((mode & 2) && found->inode->super && found->inode->super->read_only && is_regular(found->inode->mode))
+    DentryReference found(TRY(filename_lookup(path.base(), path.text())));
+    if ((mode & 1) && is_regular(found->d_inode->i_mode) && !(found->d_inode->i_mode & 0111))
+        return Errno::EACCES;
+    if ((mode & 2) && found->d_inode->i_sb && found->d_inode->i_sb->s_readonly &&
+        is_regular(found->d_inode->i_mode))
         return Errno::EROFS;
     return i64{0};
 }
 Result<i64> sys_access(u64 path, u32 mode) { return sys_faccessat(AT_FDCWD, path, mode); }
 
 Result<i64> sys_getdents64(i32 descriptor, u64 target, usize size) {
-    File* file = TRY(file_of(descriptor));
+    struct file* file = TRY(fget(descriptor));
     struct Closer {
-        File* file;
-        ~Closer() { put_file(file); }
+        struct file* file;
+        ~Closer() { fput(file); }
     } closer{file};
-    if (!is_directory(file->inode->mode)) return Errno::ENOTDIR;
-    MutexGuard guard(file->lock);
-    MutexGuard directory_guard(file->inode->lock);
+    if (!is_directory(file->f_inode->i_mode)) return Errno::ENOTDIR;
+    MutexGuard guard(file->f_pos_lock);
+    MutexGuard directory_guard(file->f_inode->i_rwsem);
     DirectoryEntry entry;
     usize used = 0;
     for (;;) {
-        u64 before = file->position;
-        bool more = TRY(file->inode->next_entry(*file, entry));
+        u64 before = file->f_pos;
+        bool more = TRY(file->f_inode->next_entry(*file, entry));
         if (!more) break;
         u16 length = static_cast<u16>(align_up(offsetof(LinuxDirent64, d_name) + entry.name_length + 1, 8));
         if (used + length > size) {
-            file->position = before;
+            file->f_pos = before;
             if (!used) return Errno::EINVAL;
             break;
         }
@@ -151,7 +157,7 @@ Result<i64> sys_getdents64(i32 descriptor, u64 target, usize size) {
             char name[256 + 8];
         } record = {};
         record.inode = entry.inode;
-        record.offset = static_cast<i64>(file->position);
+        record.offset = static_cast<i64>(file->f_pos);
         record.length = length;
         record.type = entry.type;
         memcpy(reinterpret_cast<u8*>(&record) + offsetof(LinuxDirent64, d_name), entry.name,
@@ -162,50 +168,49 @@ Result<i64> sys_getdents64(i32 descriptor, u64 target, usize size) {
     return static_cast<i64>(used);
 }
 
-Result<i64> make_node_at(i32 directory, u64 address, u32 mode, u32 device, StringView link_target) {
+Result<i64> do_mknodat(i32 directory, u64 address, u32 mode, u32 device, StringView link_target) {
     UserPath path;
     TRY(path.fetch(directory, address));
     char last[256];
-    DentryReference parent(TRY(lookup_parent(path.base(), path.text(), last, sizeof last)));
+    DentryReference parent(TRY(filename_parentat(path.base(), path.text(), last, sizeof last)));
     if (strings_equal(last, ".") || strings_equal(last, "..")) return Errno::EEXIST;
-    Result<Dentry*> existing = lookup_child(parent.dentry, last);
+    Result<struct dentry*> existing = lookup_one_len(parent.dentry, last);
     if (existing.ok()) {
-        put_dentry(existing.value());
+        dput(existing.value());
         return Errno::EEXIST;
     }
     if (existing.error() != Errno::ENOENT) return existing.error();
-    MutexGuard guard(parent->inode->lock);
-    Inode* inode = TRY(parent->inode->create(last, mode, device));
+    MutexGuard guard(parent->d_inode->i_rwsem);
+    struct inode* inode = TRY(parent->d_inode->create(last, mode, device));
     if (is_symlink(mode)) {
         Result<void> written = inode->write_link(link_target);
         if (!written.ok()) {
-            (void)parent->inode->unlink(last, *inode);
-            put_inode(inode);
+            (void)parent->d_inode->unlink(last, *inode);
+            iput(inode);
             return written.error();
         }
     }
-    Dentry* dentry = TRY(make_dentry(parent.dentry, last, inode));
-    put_dentry(dentry);
+    struct dentry* dentry = TRY(d_add(parent.dentry, last, inode));
+    dput(dentry);
     return i64{0};
 }
 Result<i64> sys_mkdirat(i32 directory, u64 path, u32 mode) {
-    return make_node_at(directory, path, S_IFDIR | (mode & ~current_task()->umask & 07777), 0, {});
+    return do_mknodat(directory, path, S_IFDIR | (mode & ~get_current()->umask & 07777), 0, {});
 }
 Result<i64> sys_mkdir(u64 path, u32 mode) { return sys_mkdirat(AT_FDCWD, path, mode); }
 Result<i64> sys_mknodat(i32 directory, u64 path, u32 mode, u32 device) {
     if (!(mode & S_IFMT)) mode |= S_IFREG;
     if (is_directory(mode) || is_symlink(mode)) return Errno::EPERM;
-    return make_node_at(directory, path, (mode & S_IFMT) | (mode & ~current_task()->umask & 07777), device,
-                        {});
+    return do_mknodat(directory, path, (mode & S_IFMT) | (mode & ~get_current()->umask & 07777), device, {});
 }
 Result<i64> sys_symlinkat(u64 target, i32 directory, u64 path) {
     auto* text = static_cast<char*>(kmalloc(PathMax));
     if (!text) return Errno::ENOMEM;
-    Result<usize> length = copy_string_from_user(text, target, PathMax);
-    Result<i64> result = !length.ok()      ? Result<i64>(length.error())
-                         : !length.value() ? Result<i64>(Errno::ENOENT)
-                                           : make_node_at(directory, path, S_IFLNK | 0777, 0,
-                                                          StringView(text, length.value()));
+    Result<usize> length = strncpy_from_user(text, target, PathMax);
+    Result<i64> result =
+        !length.ok()      ? Result<i64>(length.error())
+        : !length.value() ? Result<i64>(Errno::ENOENT)
+                          : do_mknodat(directory, path, S_IFLNK | 0777, 0, StringView(text, length.value()));
     kfree(text);
     return result;
 }
@@ -215,17 +220,17 @@ Result<i64> sys_unlinkat(i32 directory, u64 address, u32 flags) {
     UserPath path;
     TRY(path.fetch(directory, address));
     char last[256];
-    DentryReference parent(TRY(lookup_parent(path.base(), path.text(), last, sizeof last)));
+    DentryReference parent(TRY(filename_parentat(path.base(), path.text(), last, sizeof last)));
     if (strings_equal(last, ".")) return Errno::EINVAL;
     if (strings_equal(last, "..")) return Errno::ENOTEMPTY;
-    DentryReference victim(TRY(lookup_child(parent.dentry, last)));
+    DentryReference victim(TRY(lookup_one_len(parent.dentry, last)));
     if (victim->mounted) return Errno::EBUSY;
-    MutexGuard guard(parent->inode->lock);
+    MutexGuard guard(parent->d_inode->i_rwsem);
     if (flags & AT_REMOVEDIR)
-        TRY(parent->inode->remove_directory(last, *victim->inode));
+        TRY(parent->d_inode->remove_directory(last, *victim->d_inode));
     else
-        TRY(parent->inode->unlink(last, *victim->inode));
-    drop_dentry(victim.dentry);
+        TRY(parent->d_inode->unlink(last, *victim->d_inode));
+    d_drop(victim.dentry);
     return i64{0};
 }
 Result<i64> sys_unlink(u64 path) { return sys_unlinkat(AT_FDCWD, path, 0); }
@@ -235,16 +240,17 @@ Result<i64> sys_linkat(i32 from_directory, u64 from, i32 to_directory, u64 to, u
     UserPath source, target;
     TRY(source.fetch(from_directory, from));
     TRY(target.fetch(to_directory, to));
-    DentryReference existing(TRY(lookup_path(source.base(), source.text(), flags & 0x400 ? FollowLast : 0)));
+    DentryReference existing(
+        TRY(filename_lookup(source.base(), source.text(), flags & 0x400 ? FollowLast : 0)));
     char last[256];
-    DentryReference parent(TRY(lookup_parent(target.base(), target.text(), last, sizeof last)));
-    Result<Dentry*> taken = lookup_child(parent.dentry, last);
+    DentryReference parent(TRY(filename_parentat(target.base(), target.text(), last, sizeof last)));
+    Result<struct dentry*> taken = lookup_one_len(parent.dentry, last);
     if (taken.ok()) {
-        put_dentry(taken.value());
+        dput(taken.value());
         return Errno::EEXIST;
     }
-    MutexGuard guard(parent->inode->lock);
-    TRY(parent->inode->link(last, *existing->inode));
+    MutexGuard guard(parent->d_inode->i_rwsem);
+    TRY(parent->d_inode->link(last, *existing->d_inode));
     return i64{0};
 }
 Result<i64> sys_link(u64 from, u64 to) { return sys_linkat(AT_FDCWD, from, AT_FDCWD, to, 0); }
@@ -255,63 +261,65 @@ Result<i64> sys_renameat2(i32 from_directory, u64 from, i32 to_directory, u64 to
     TRY(source.fetch(from_directory, from));
     TRY(target.fetch(to_directory, to));
     char old_name[256], new_name[256];
-    DentryReference old_parent(TRY(lookup_parent(source.base(), source.text(), old_name, sizeof old_name)));
-    DentryReference new_parent(TRY(lookup_parent(target.base(), target.text(), new_name, sizeof new_name)));
-    DentryReference moved(TRY(lookup_child(old_parent.dentry, old_name)));
-    for (Dentry* up = new_parent.dentry; up->parent != up; up = up->parent)
+    DentryReference old_parent(
+        TRY(filename_parentat(source.base(), source.text(), old_name, sizeof old_name)));
+    DentryReference new_parent(
+        TRY(filename_parentat(target.base(), target.text(), new_name, sizeof new_name)));
+    DentryReference moved(TRY(lookup_one_len(old_parent.dentry, old_name)));
+    for (struct dentry* up = new_parent.dentry; up->d_parent != up; up = up->d_parent)
         if (up == moved.dentry) return Errno::EINVAL; // into itself
     if (moved->mounted) return Errno::EBUSY;
-    Inode* first = old_parent->inode;
-    Inode* second = new_parent->inode;
-    if (Result<Dentry*> existing = lookup_child(new_parent.dentry, new_name); existing.ok()) {
+    struct inode* first = old_parent->d_inode;
+    struct inode* second = new_parent->d_inode;
+    if (Result<struct dentry*> existing = lookup_one_len(new_parent.dentry, new_name); existing.ok()) {
         DentryReference replaced(existing.value());
         if (flags & 1) return Errno::EEXIST; // RENAME_NOREPLACE
-        if (replaced->inode == moved->inode) return i64{0};
-        bool directory = is_directory(moved->inode->mode);
-        if (directory != is_directory(replaced->inode->mode))
+        if (replaced->d_inode == moved->d_inode) return i64{0};
+        bool directory = is_directory(moved->d_inode->i_mode);
+        if (directory != is_directory(replaced->d_inode->i_mode))
             return directory ? Errno::ENOTDIR : Errno::EISDIR;
-        MutexGuard guard(second->lock);
+        MutexGuard guard(second->i_rwsem);
         if (directory)
-            TRY(second->remove_directory(new_name, *replaced->inode));
+            TRY(second->remove_directory(new_name, *replaced->d_inode));
         else
-            TRY(second->unlink(new_name, *replaced->inode));
-        drop_dentry(replaced.dentry);
+            TRY(second->unlink(new_name, *replaced->d_inode));
+        d_drop(replaced.dentry);
     }
     // Lock order by address: two renames between the same directories cannot deadlock.
     if (first == second) {
-        MutexGuard guard(first->lock);
-        TRY(first->rename(old_name, *second, new_name, *moved->inode));
+        MutexGuard guard(first->i_rwsem);
+        TRY(first->rename(old_name, *second, new_name, *moved->d_inode));
     } else {
-        MutexGuard guard(first < second ? first->lock : second->lock);
-        MutexGuard guard2(first < second ? second->lock : first->lock);
-        TRY(first->rename(old_name, *second, new_name, *moved->inode));
+        MutexGuard guard(first < second ? first->i_rwsem : second->i_rwsem);
+        MutexGuard guard2(first < second ? second->i_rwsem : first->i_rwsem);
+        TRY(first->rename(old_name, *second, new_name, *moved->d_inode));
     }
-    drop_dentry(moved.dentry);
+    d_drop(moved.dentry);
     return i64{0};
 }
 Result<i64> sys_rename(u64 from, u64 to) { return sys_renameat2(AT_FDCWD, from, AT_FDCWD, to, 0); }
 
 Result<i64> sys_getcwd(u64 target, usize size) {
     char buffer[512];
-    const char* path = dentry_path(current_task()->fs->working, buffer, sizeof buffer);
+    const char* path = d_path(get_current()->fs->pwd, buffer, sizeof buffer);
     usize length = strlen(path) + 1;
     if (length > size) return Errno::ERANGE;
     TRY(copy_to_user(target, path, length));
     return static_cast<i64>(length);
 }
 
-void set_working(Dentry* dentry) { // takes over the reference
-    FileSystemContext& fs = *current_task()->fs;
-    put_dentry(fs.working);
-    fs.working = dentry;
+void set_working(struct dentry* dentry) { // takes over the reference
+    fs_struct& fs = *get_current()->fs;
+    dput(fs.pwd);
+    fs.pwd = dentry;
 }
 
 Result<i64> sys_chdir(u64 address) {
     UserPath path;
     TRY(path.fetch(AT_FDCWD, address));
-    Dentry* found = TRY(lookup_path(nullptr, path.text()));
-    if (!is_directory(found->inode->mode)) {
-        put_dentry(found);
+    struct dentry* found = TRY(filename_lookup(nullptr, path.text()));
+    if (!is_directory(found->d_inode->i_mode)) {
+        dput(found);
         return Errno::ENOTDIR;
     }
     set_working(found);
@@ -319,40 +327,40 @@ Result<i64> sys_chdir(u64 address) {
 }
 
 Result<i64> sys_fchdir(i32 descriptor) {
-    File* file = TRY(file_of(descriptor));
-    bool directory = is_directory(file->inode->mode) && file->dentry;
+    struct file* file = TRY(fget(descriptor));
+    bool directory = is_directory(file->f_inode->i_mode) && file->f_dentry;
     if (directory) {
-        get_dentry(file->dentry);
-        set_working(file->dentry);
+        dget(file->f_dentry);
+        set_working(file->f_dentry);
     }
-    put_file(file);
+    fput(file);
     return directory ? Result<i64>(i64{0}) : Errno::ENOTDIR;
 }
 
-Result<i64> change_mode(Inode& inode, u32 mode) {
-    if (inode.super && inode.super->read_only) return Errno::EROFS;
-    MutexGuard guard(inode.lock);
-    inode.mode = (inode.mode & S_IFMT) | (mode & 07777);
-    inode.change_time = wall_clock_nanoseconds() / 1'000'000'000;
-    if (is_regular(inode.mode)) TRY(inode.truncate(inode.size)); // marks it for writing
+Result<i64> change_mode(struct inode& inode, u32 mode) {
+    if (inode.i_sb && inode.i_sb->s_readonly) return Errno::EROFS;
+    MutexGuard guard(inode.i_rwsem);
+    inode.i_mode = (inode.i_mode & S_IFMT) | (mode & 07777);
+    inode.i_ctime = ktime_get_real_ns() / 1'000'000'000;
+    if (is_regular(inode.i_mode)) TRY(inode.truncate(inode.i_size)); // marks it for writing
     return i64{0};
 }
 Result<i64> sys_fchmodat(i32 directory, u64 address, u32 mode) {
     UserPath path;
     TRY(path.fetch(directory, address));
-    DentryReference found(TRY(lookup_path(path.base(), path.text())));
-    return change_mode(*found->inode, mode);
+    DentryReference found(TRY(filename_lookup(path.base(), path.text())));
+    return change_mode(*found->d_inode, mode);
 }
 Result<i64> sys_chmod(u64 path, u32 mode) { return sys_fchmodat(AT_FDCWD, path, mode); }
 
 Result<i64> sys_umask(u32 mask) {
-    u32 old = current_task()->umask;
-    current_task()->umask = mask & 0777;
+    u32 old = get_current()->umask;
+    get_current()->umask = mask & 0777;
     return i64{old};
 }
 
 Result<i64> sys_sync() {
-    for (MountRecord* mount = mounts; mount; mount = mount->next)
+    for (struct mount* mount = mounts; mount; mount = mount->next)
         if (Result<void> synced = mount->super->sync(); !synced.ok())
             pr_err("sync: %s: error %d\n", mount->target, static_cast<int>(synced.error()));
     return i64{0};

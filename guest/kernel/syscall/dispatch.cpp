@@ -8,7 +8,7 @@
 #include "syscall/syscall.h"
 #include "task/task.h"
 
-extern "C" char syscall_entry[];
+extern "C" char entry_SYSCALL_64[];
 
 namespace kernel {
 namespace {
@@ -19,7 +19,7 @@ constinit bool trace_calls = false; ///< command line: strace
 
 void trace(const SyscallRow& row, const u64* arguments, i64 result) {
     char line[160];
-    usize length = format_text(line, sizeof line, "[%d] %s(", current_task()->pid, row.name);
+    usize length = format_text(line, sizeof line, "[%d] %s(", get_current()->pid, row.name);
     for (unsigned i = 0; i < 6 && row.kinds[i] != ArgumentKind::None; i++) {
         const char* comma = i ? ", " : "";
         switch (row.kinds[i]) {
@@ -40,7 +40,7 @@ void trace(const SyscallRow& row, const u64* arguments, i64 result) {
 
 } // namespace
 
-void initialise_syscalls() {
+void syscall_init() {
     const SyscallSpan spans[] = {file_syscalls(),    directory_syscalls(), memory_syscalls(),
                                  process_syscalls(), signal_syscalls(),    system_syscalls()};
     for (const SyscallSpan& span : spans)
@@ -49,34 +49,33 @@ void initialise_syscalls() {
             table[span.rows[i].number] = &span.rows[i];
         }
     trace_calls = command_line_flag("strace");
-    write_msr(Msr::Star, u64{UserCode32} << 48 | u64{KernelCode} << 32);
-    write_msr(Msr::Lstar, reinterpret_cast<u64>(syscall_entry));
-    write_msr(Msr::SyscallMask,
-              rflags::IF | rflags::TF | rflags::DF | rflags::AC | rflags::NT | rflags::IOPL);
-    write_msr(Msr::Efer, read_msr(Msr::Efer) | efer::SCE);
+    wrmsrl(Msr::Star, u64{UserCode32} << 48 | u64{KernelCode} << 32);
+    wrmsrl(Msr::Lstar, reinterpret_cast<u64>(entry_SYSCALL_64));
+    wrmsrl(Msr::SyscallMask, rflags::IF | rflags::TF | rflags::DF | rflags::AC | rflags::NT | rflags::IOPL);
+    wrmsrl(Msr::Efer, rdmsrl(Msr::Efer) | efer::SCE);
 }
 
-TrapFrame* current_frame() { return current_task()->user_frame(); }
+pt_regs* current_frame() { return get_current()->user_frame(); }
 
-extern "C" bool syscall_dispatch(TrapFrame* frame) {
-    enable_interrupts();
-    u64 number = frame->error_code;
-    u64 arguments[6] = {frame->rdi, frame->rsi, frame->rdx, frame->r10, frame->r8, frame->r9};
+extern "C" bool do_syscall_64(pt_regs* frame) {
+    local_irq_enable();
+    u64 number = frame->orig_ax;
+    u64 arguments[6] = {frame->di, frame->si, frame->dx, frame->r10, frame->r8, frame->r9};
     const SyscallRow* row = number < TableSize ? table[number] : nullptr;
     if (row) {
         i64 result = row->handler(arguments).raw();
         if (trace_calls) trace(*row, arguments, result);
-        frame->rax = static_cast<u64>(result);
+        frame->ax = static_cast<u64>(result);
     } else {
-        pr_warn("%s[%d]: system call %lu is not implemented\n", current_task()->comm, current_task()->pid,
+        pr_warn("%s[%d]: system call %lu is not implemented\n", get_current()->comm, get_current()->pid,
                 number);
-        frame->rax = static_cast<u64>(-static_cast<i64>(Errno::ENOSYS));
+        frame->ax = static_cast<u64>(-static_cast<i64>(Errno::ENOSYS));
     }
-    exit_to_user_mode(frame);
+    exit_to_user_mode_prepare(frame);
     // SYSRET loads RIP from RCX and RFLAGS from R11; a non-canonical RIP would fault in ring 0 (Intel), and
     // TF or RF need IRET.
-    return frame->vector == SyscallVector && frame->rip < UserEnd && frame->cs == UserCode &&
-           frame->ss == UserData && !(frame->rflags & (rflags::TF | rflags::RF));
+    return frame->vector == SyscallVector && frame->ip < TASK_SIZE_MAX && frame->cs == UserCode &&
+           frame->ss == UserData && !(frame->flags & (rflags::TF | rflags::RF));
 }
 
 } // namespace kernel

@@ -17,57 +17,57 @@ constexpr usize MaxTransfer = 0x7ffff000; // as Linux
 
 /// Drops the reference when the call ends.
 struct FileReference {
-    File* file;
-    explicit FileReference(File* taken) : file(taken) {}
-    ~FileReference() { put_file(file); }
+    struct file* file;
+    explicit FileReference(struct file* taken) : file(taken) {}
+    ~FileReference() { fput(file); }
     FileReference(const FileReference&) = delete;
     FileReference& operator=(const FileReference&) = delete;
-    File* operator->() const { return file; }
-    File& operator*() const { return *file; }
+    struct file* operator->() const { return file; }
+    struct file& operator*() const { return *file; }
 };
 
 Result<i64> sys_read(i32 descriptor, u64 buffer, usize size) {
-    FileReference file(TRY(file_of(descriptor)));
-    return static_cast<i64>(TRY(read_file(*file, IoBuffer::of_user(buffer, min(size, MaxTransfer)))));
+    FileReference file(TRY(fget(descriptor)));
+    return static_cast<i64>(TRY(vfs_read(*file, IoBuffer::of_user(buffer, min(size, MaxTransfer)))));
 }
 
 Result<i64> sys_write(i32 descriptor, u64 buffer, usize size) {
-    FileReference file(TRY(file_of(descriptor)));
-    return static_cast<i64>(TRY(write_file(*file, IoBuffer::of_user(buffer, min(size, MaxTransfer)))));
+    FileReference file(TRY(fget(descriptor)));
+    return static_cast<i64>(TRY(vfs_write(*file, IoBuffer::of_user(buffer, min(size, MaxTransfer)))));
 }
 
 Result<i64> sys_pread64(i32 descriptor, u64 buffer, usize size, i64 position) {
-    FileReference file(TRY(file_of(descriptor)));
+    FileReference file(TRY(fget(descriptor)));
     if (position < 0) return Errno::EINVAL;
     if (!file->readable()) return Errno::EBADF;
-    if (!file->inode->seekable()) return Errno::ESPIPE;
-    if (is_directory(file->inode->mode)) return Errno::EISDIR;
-    return static_cast<i64>(TRY(file->inode->read(*file, IoBuffer::of_user(buffer, min(size, MaxTransfer)),
-                                                  static_cast<u64>(position))));
+    if (!file->f_inode->seekable()) return Errno::ESPIPE;
+    if (is_directory(file->f_inode->i_mode)) return Errno::EISDIR;
+    return static_cast<i64>(TRY(file->f_inode->read(*file, IoBuffer::of_user(buffer, min(size, MaxTransfer)),
+                                                    static_cast<u64>(position))));
 }
 
 Result<i64> sys_pwrite64(i32 descriptor, u64 buffer, usize size, i64 position) {
-    FileReference file(TRY(file_of(descriptor)));
+    FileReference file(TRY(fget(descriptor)));
     if (position < 0) return Errno::EINVAL;
     if (!file->writable()) return Errno::EBADF;
-    if (!file->inode->seekable()) return Errno::ESPIPE;
-    return static_cast<i64>(TRY(file->inode->write(*file, IoBuffer::of_user(buffer, min(size, MaxTransfer)),
-                                                   static_cast<u64>(position))));
+    if (!file->f_inode->seekable()) return Errno::ESPIPE;
+    return static_cast<i64>(TRY(file->f_inode->write(*file, IoBuffer::of_user(buffer, min(size, MaxTransfer)),
+                                                     static_cast<u64>(position))));
 }
 
 struct IoVector {
     u64 base, length;
 };
 
-Result<i64> vector_io(i32 descriptor, u64 vectors, i32 count, bool write) {
+Result<i64> do_readv_writev(i32 descriptor, u64 vectors, i32 count, bool write) {
     if (count < 0 || count > 1024) return Errno::EINVAL;
-    FileReference file(TRY(file_of(descriptor)));
+    FileReference file(TRY(fget(descriptor)));
     i64 total = 0;
     for (i32 i = 0; i < count; i++) {
         IoVector v = TRY(get_user<IoVector>(vectors + static_cast<u64>(i) * sizeof(IoVector)));
         if (!v.length) continue;
         IoBuffer buffer = IoBuffer::of_user(v.base, min<u64>(v.length, MaxTransfer));
-        Result<usize> moved = write ? write_file(*file, buffer) : read_file(*file, buffer);
+        Result<usize> moved = write ? vfs_write(*file, buffer) : vfs_read(*file, buffer);
         if (!moved.ok()) {
             if (total) return total;
             return moved.error();
@@ -78,45 +78,45 @@ Result<i64> vector_io(i32 descriptor, u64 vectors, i32 count, bool write) {
     return total;
 }
 Result<i64> sys_readv(i32 descriptor, u64 vectors, i32 count) {
-    return vector_io(descriptor, vectors, count, false);
+    return do_readv_writev(descriptor, vectors, count, false);
 }
 Result<i64> sys_writev(i32 descriptor, u64 vectors, i32 count) {
-    return vector_io(descriptor, vectors, count, true);
+    return do_readv_writev(descriptor, vectors, count, true);
 }
 
 Result<i64> sys_lseek(i32 descriptor, i64 offset, u32 whence) {
-    FileReference file(TRY(file_of(descriptor)));
-    if (!file->inode->seekable()) return Errno::ESPIPE;
-    MutexGuard guard(file->lock);
+    FileReference file(TRY(fget(descriptor)));
+    if (!file->f_inode->seekable()) return Errno::ESPIPE;
+    MutexGuard guard(file->f_pos_lock);
     i64 base = whence == 0   ? 0
-               : whence == 1 ? static_cast<i64>(file->position)
-               : whence == 2 ? static_cast<i64>(file->inode->size)
+               : whence == 1 ? static_cast<i64>(file->f_pos)
+               : whence == 2 ? static_cast<i64>(file->f_inode->i_size)
                              : -1;
     if (base < 0) return Errno::EINVAL;
     i64 target;
     if (__builtin_add_overflow(base, offset, &target) || target < 0) return Errno::EINVAL;
-    file->position = static_cast<u64>(target);
+    file->f_pos = static_cast<u64>(target);
     return target;
 }
 
 Result<i64> sys_close(i32 descriptor) {
-    TRY(close_descriptor(*current_task()->files, descriptor));
+    TRY(close_fd(*get_current()->files, descriptor));
     return i64{0};
 }
 
 Result<i64> sys_fstat(i32 descriptor, u64 target) {
-    FileReference file(TRY(file_of(descriptor)));
+    FileReference file(TRY(fget(descriptor)));
     Stat stat;
-    fill_stat(*file->inode, stat);
+    generic_fillattr(*file->f_inode, stat);
     TRY(put_user(target, stat));
     return i64{0};
 }
 
 Result<i64> duplicate(i32 descriptor, i32 at_least, bool close_on_exec) {
-    File* file = TRY(file_of(descriptor));
-    Result<i32> installed = install_file(*current_task()->files, file, close_on_exec, at_least);
+    struct file* file = TRY(fget(descriptor));
+    Result<i32> installed = fd_install(*get_current()->files, file, close_on_exec, at_least);
     if (!installed.ok()) {
-        put_file(file);
+        fput(file);
         return installed.error();
     }
     return i64{installed.value()};
@@ -125,33 +125,33 @@ Result<i64> sys_dup(i32 descriptor) { return duplicate(descriptor, 0, false); }
 
 Result<i64> sys_dup3(i32 from, i32 to, u32 flags) {
     if (from == to) return Errno::EINVAL;
-    if (to < 0 || to >= static_cast<i32>(FileTable::Capacity)) return Errno::EBADF;
-    File* file = TRY(file_of(from));
-    (void)close_descriptor(*current_task()->files, to);
-    Result<i32> installed = install_file(*current_task()->files, file, flags & O_CLOEXEC, to);
+    if (to < 0 || to >= static_cast<i32>(files_struct::Capacity)) return Errno::EBADF;
+    struct file* file = TRY(fget(from));
+    (void)close_fd(*get_current()->files, to);
+    Result<i32> installed = fd_install(*get_current()->files, file, flags & O_CLOEXEC, to);
     if (installed.ok() && installed.value() == to) return i64{to};
-    put_file(file);
+    fput(file);
     return Errno::EBUSY;
 }
 
 Result<i64> sys_dup2(i32 from, i32 to) {
     if (from != to) return sys_dup3(from, to, 0);
-    FileReference file(TRY(file_of(from)));
+    FileReference file(TRY(fget(from)));
     return i64{to};
 }
 
 Result<i64> sys_pipe2(u64 target, u32 flags) {
-    File* files[2];
-    TRY(make_pipe(files, flags));
-    FileTable& table = *current_task()->files;
-    Result<i32> first = install_file(table, files[0], flags & O_CLOEXEC);
-    Result<i32> second = first.ok() ? install_file(table, files[1], flags & O_CLOEXEC) : first;
+    struct file* files[2];
+    TRY(do_pipe_flags(files, flags));
+    files_struct& table = *get_current()->files;
+    Result<i32> first = fd_install(table, files[0], flags & O_CLOEXEC);
+    Result<i32> second = first.ok() ? fd_install(table, files[1], flags & O_CLOEXEC) : first;
     if (!second.ok()) {
         if (first.ok())
-            (void)close_descriptor(table, first.value());
+            (void)close_fd(table, first.value());
         else
-            put_file(files[0]);
-        put_file(files[1]);
+            fput(files[0]);
+        fput(files[1]);
         return second.error();
     }
     i32 pair[2] = {first.value(), second.value()};
@@ -161,8 +161,8 @@ Result<i64> sys_pipe2(u64 target, u32 flags) {
 Result<i64> sys_pipe(u64 target) { return sys_pipe2(target, 0); }
 
 Result<i64> sys_fcntl(i32 descriptor, u32 command, u64 argument) {
-    FileReference file(TRY(file_of(descriptor)));
-    FileTable& table = *current_task()->files;
+    FileReference file(TRY(fget(descriptor)));
+    files_struct& table = *get_current()->files;
     u64& word = table.close_on_exec[descriptor / 64];
     u64 bit = u64{1} << (descriptor % 64);
     switch (command) {
@@ -175,49 +175,49 @@ Result<i64> sys_fcntl(i32 descriptor, u32 command, u64 argument) {
         else
             word &= ~bit;
         return i64{0};
-    case 3: return i64{file->flags}; // F_GETFL
-    case 4:                          // F_SETFL
-        file->flags =
-            (file->flags & ~(O_APPEND | O_NONBLOCK)) | (static_cast<u32>(argument) & (O_APPEND | O_NONBLOCK));
+    case 3: return i64{file->f_flags}; // F_GETFL
+    case 4:                            // F_SETFL
+        file->f_flags = (file->f_flags & ~(O_APPEND | O_NONBLOCK)) |
+                        (static_cast<u32>(argument) & (O_APPEND | O_NONBLOCK));
         return i64{0};
     default: return Errno::EINVAL;
     }
 }
 
 Result<i64> sys_ioctl(i32 descriptor, u32 command, u64 argument) {
-    FileReference file(TRY(file_of(descriptor)));
-    return static_cast<i64>(TRY(file->inode->control(*file, command, argument)));
+    FileReference file(TRY(fget(descriptor)));
+    return static_cast<i64>(TRY(file->f_inode->control(*file, command, argument)));
 }
 
 Result<i64> sys_fsync(i32 descriptor) {
-    FileReference file(TRY(file_of(descriptor)));
-    TRY(file->inode->sync());
-    if (file->inode->super) TRY(file->inode->super->sync());
+    FileReference file(TRY(fget(descriptor)));
+    TRY(file->f_inode->sync());
+    if (file->f_inode->i_sb) TRY(file->f_inode->i_sb->sync());
     return i64{0};
 }
 
 Result<i64> sys_ftruncate(i32 descriptor, i64 size) {
-    FileReference file(TRY(file_of(descriptor)));
-    if (size < 0 || !file->writable() || !is_regular(file->inode->mode)) return Errno::EINVAL;
-    MutexGuard guard(file->inode->lock);
-    TRY(file->inode->truncate(static_cast<u64>(size)));
+    FileReference file(TRY(fget(descriptor)));
+    if (size < 0 || !file->writable() || !is_regular(file->f_inode->i_mode)) return Errno::EINVAL;
+    MutexGuard guard(file->f_inode->i_rwsem);
+    TRY(file->f_inode->truncate(static_cast<u64>(size)));
     return i64{0};
 }
 
 Result<i64> sys_sendfile(i32 out, i32 in, u64 offset_address, usize count) {
-    FileReference target(TRY(file_of(out))), source(TRY(file_of(in)));
+    FileReference target(TRY(fget(out))), source(TRY(fget(in)));
     if (!source->readable() || !target->writable()) return Errno::EBADF;
-    if (!source->inode->seekable() || !is_regular(source->inode->mode) || (target->flags & O_APPEND))
+    if (!source->f_inode->seekable() || !is_regular(source->f_inode->i_mode) || (target->f_flags & O_APPEND))
         return Errno::EINVAL;
-    u64 position = offset_address ? TRY(get_user<u64>(offset_address)) : source->position;
-    auto* chunk = static_cast<char*>(kmalloc(PageSize));
+    u64 position = offset_address ? TRY(get_user<u64>(offset_address)) : source->f_pos;
+    auto* chunk = static_cast<char*>(kmalloc(PAGE_SIZE));
     if (!chunk) return Errno::ENOMEM;
     i64 total = 0;
     Result<usize> moved = usize{0};
     while (count) {
-        moved = read_kernel(*source, chunk, min<usize>(count, PageSize), position);
+        moved = kernel_read(*source, chunk, min<usize>(count, PAGE_SIZE), position);
         if (!moved.ok() || !moved.value()) break;
-        moved = write_file(*target, IoBuffer::of_kernel(chunk, moved.value()));
+        moved = vfs_write(*target, IoBuffer::of_kernel(chunk, moved.value()));
         if (!moved.ok()) break;
         position += moved.value(), count -= moved.value(), total += static_cast<i64>(moved.value());
     }
@@ -225,7 +225,7 @@ Result<i64> sys_sendfile(i32 out, i32 in, u64 offset_address, usize count) {
     if (offset_address)
         TRY(put_user(offset_address, position));
     else
-        source->position = position;
+        source->f_pos = position;
     if (!total && !moved.ok()) return moved.error();
     return total;
 }
@@ -236,9 +236,9 @@ struct PollEntry {
 };
 
 /// Looks again at each tick: files do not tell poll about their changes yet.
-Result<i64> poll_files(u64 entries, u32 count, i64 nanoseconds) {
+Result<i64> do_sys_poll(u64 entries, u32 count, i64 nanoseconds) {
     if (count > 256) return Errno::EINVAL;
-    u64 end = clock_nanoseconds() + static_cast<u64>(max<i64>(nanoseconds, 0));
+    u64 end = ktime_get_ns() + static_cast<u64>(max<i64>(nanoseconds, 0));
     for (;;) {
         i64 ready = 0;
         for (u32 i = 0; i < count; i++) {
@@ -246,11 +246,11 @@ Result<i64> poll_files(u64 entries, u32 count, i64 nanoseconds) {
             PollEntry entry = TRY(get_user<PollEntry>(at));
             entry.revents = 0;
             if (entry.descriptor >= 0) {
-                Result<File*> file = file_of(entry.descriptor);
+                Result<struct file*> file = fget(entry.descriptor);
                 if (file.ok()) {
                     entry.revents =
-                        static_cast<u16>(file.value()->inode->poll(*file.value()) & (entry.events | 0x18));
-                    put_file(file.value());
+                        static_cast<u16>(file.value()->f_inode->poll(*file.value()) & (entry.events | 0x18));
+                    fput(file.value());
                 } else {
                     entry.revents = 0x20; // POLLNVAL
                 }
@@ -258,21 +258,21 @@ Result<i64> poll_files(u64 entries, u32 count, i64 nanoseconds) {
             ready += entry.revents != 0;
             TRY(put_user(at, entry));
         }
-        if (ready || nanoseconds == 0 || (nanoseconds > 0 && clock_nanoseconds() >= end)) return ready;
-        TRY(sleep_nanoseconds(NanosecondsPerTick, nullptr));
+        if (ready || nanoseconds == 0 || (nanoseconds > 0 && ktime_get_ns() >= end)) return ready;
+        TRY(hrtimer_nanosleep(NanosecondsPerTick, nullptr));
     }
 }
 Result<i64> sys_poll(u64 entries, u32 count, i32 milliseconds) {
-    return poll_files(entries, count, milliseconds < 0 ? -1 : i64{milliseconds} * 1'000'000);
+    return do_sys_poll(entries, count, milliseconds < 0 ? -1 : i64{milliseconds} * 1'000'000);
 }
 Result<i64> sys_ppoll(u64 entries, u32 count, u64 timeout) {
-    if (!timeout) return poll_files(entries, count, -1);
+    if (!timeout) return do_sys_poll(entries, count, -1);
     struct {
         i64 seconds, nanoseconds;
     } time;
     TRY(copy_from_user(&time, timeout, sizeof time));
     if (time.seconds < 0 || time.seconds > 1'000'000'000) return Errno::EINVAL;
-    return poll_files(entries, count, time.seconds * 1'000'000'000 + time.nanoseconds);
+    return do_sys_poll(entries, count, time.seconds * 1'000'000'000 + time.nanoseconds);
 }
 
 using enum ArgumentKind;

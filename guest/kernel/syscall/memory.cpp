@@ -12,72 +12,72 @@ constexpr u32 MAP_SHARED = 1, MAP_PRIVATE = 2, MAP_SHARED_VALIDATE = 3, MAP_TYPE
               MAP_ANONYMOUS = 0x20, MAP_GROWSDOWN = 0x100, MAP_FIXED_NOREPLACE = 0x100000;
 
 u32 area_rights(u32 protection) {
-    return (protection & PROT_READ ? u32{AreaRead} : 0) | (protection & PROT_WRITE ? u32{AreaWrite} : 0) |
-           (protection & PROT_EXEC ? u32{AreaExecute} : 0);
+    return (protection & PROT_READ ? u32{VM_READ} : 0) | (protection & PROT_WRITE ? u32{VM_WRITE} : 0) |
+           (protection & PROT_EXEC ? u32{VM_EXEC} : 0);
 }
 
 Result<i64> sys_mmap(u64 address, usize size, u32 protection, u32 flags, i32 descriptor, u64 offset) {
     u32 kind = flags & MAP_TYPE;
     if (kind != MAP_SHARED && kind != MAP_PRIVATE && kind != MAP_SHARED_VALIDATE) return Errno::EINVAL;
-    if (!size || !is_aligned(offset, PageSize)) return Errno::EINVAL;
-    MemoryStruct& mm = *current_task()->mm;
-    u32 rights = area_rights(protection) | (kind != MAP_PRIVATE ? u32{AreaShared} : 0) |
-                 (flags & MAP_GROWSDOWN ? u32{AreaGrowsDown} : 0);
-    File* file = nullptr;
+    if (!size || !is_aligned(offset, PAGE_SIZE)) return Errno::EINVAL;
+    mm_struct& mm = *get_current()->mm;
+    u32 rights = area_rights(protection) | (kind != MAP_PRIVATE ? u32{VM_SHARED} : 0) |
+                 (flags & MAP_GROWSDOWN ? u32{VM_GROWSDOWN} : 0);
+    struct file* file = nullptr;
     char path_buffer[128];
     const char* name = "";
     if (!(flags & MAP_ANONYMOUS)) {
-        file = TRY(file_of(descriptor));
-        bool shared_write = (rights & AreaShared) && (rights & AreaWrite);
-        if (!is_regular(file->inode->mode) || !file->dentry || !file->readable() ||
+        file = TRY(fget(descriptor));
+        bool shared_write = (rights & VM_SHARED) && (rights & VM_WRITE);
+        if (!is_regular(file->f_inode->i_mode) || !file->f_dentry || !file->readable() ||
             (shared_write && !file->writable())) {
-            bool regular = is_regular(file->inode->mode);
-            put_file(file);
+            bool regular = is_regular(file->f_inode->i_mode);
+            fput(file);
             return regular ? Errno::EACCES : Errno::ENODEV;
         }
-        name = dentry_path(file->dentry, path_buffer, sizeof path_buffer);
+        name = d_path(file->f_dentry, path_buffer, sizeof path_buffer);
     }
     Result<u64> mapped = [&] {
-        MutexGuard guard(mm.lock);
-        return map_area(mm, address, size, rights, flags & (MAP_FIXED | MAP_FIXED_NOREPLACE),
-                        flags & MAP_FIXED_NOREPLACE, file, offset, name);
+        MutexGuard guard(mm.mmap_lock);
+        return mmap_region(mm, address, size, rights, flags & (MAP_FIXED | MAP_FIXED_NOREPLACE),
+                           flags & MAP_FIXED_NOREPLACE, file, offset, name);
     }();
-    if (file) put_file(file); // the area holds its own reference
+    if (file) fput(file); // the area holds its own reference
     if (!mapped.ok()) return mapped.error();
     return static_cast<i64>(mapped.value());
 }
 
 Result<i64> sys_munmap(u64 address, usize size) {
-    MemoryStruct& mm = *current_task()->mm;
-    MutexGuard guard(mm.lock);
-    TRY(unmap_range(mm, address, size));
+    mm_struct& mm = *get_current()->mm;
+    MutexGuard guard(mm.mmap_lock);
+    TRY(do_munmap(mm, address, size));
     return i64{0};
 }
 
 Result<i64> sys_mprotect(u64 address, usize size, u32 protection) {
-    MemoryStruct& mm = *current_task()->mm;
-    MutexGuard guard(mm.lock);
-    TRY(protect_range(mm, address, size, area_rights(protection)));
+    mm_struct& mm = *get_current()->mm;
+    MutexGuard guard(mm.mmap_lock);
+    TRY(do_mprotect(mm, address, size, area_rights(protection)));
     return i64{0};
 }
 
 Result<i64> sys_mremap(u64 address, usize old_size, usize new_size, u32 flags) {
     if (flags & ~1U) return Errno::EINVAL; // MREMAP_FIXED is not offered
-    MemoryStruct& mm = *current_task()->mm;
-    MutexGuard guard(mm.lock);
-    return static_cast<i64>(TRY(move_mapping(mm, address, old_size, new_size, flags & 1)));
+    mm_struct& mm = *get_current()->mm;
+    MutexGuard guard(mm.mmap_lock);
+    return static_cast<i64>(TRY(do_mremap(mm, address, old_size, new_size, flags & 1)));
 }
 
 Result<i64> sys_brk(u64 address) {
-    MemoryStruct& mm = *current_task()->mm;
-    MutexGuard guard(mm.lock);
-    return static_cast<i64>(TRY(set_program_break(mm, address)));
+    mm_struct& mm = *get_current()->mm;
+    MutexGuard guard(mm.mmap_lock);
+    return static_cast<i64>(TRY(do_brk(mm, address)));
 }
 
 /// Advice may be ignored, but MADV_DONTNEED promises zeroes: refused, as only a range of anonymous memory
 /// could keep it.
 Result<i64> sys_madvise(u64 address, usize size, i32 advice) {
-    if (!is_aligned(address, PageSize)) return Errno::EINVAL;
+    if (!is_aligned(address, PAGE_SIZE)) return Errno::EINVAL;
     (void)size;
     if (advice == 4) return Errno::EINVAL;
     return i64{0};

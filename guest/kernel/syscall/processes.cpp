@@ -15,93 +15,93 @@ namespace kernel {
 namespace {
 
 Result<i64> sys_clone(u64 flags, u64 stack, u64 parent_tid, u64 child_tid, u64 tls) {
-    CloneRequest request;
+    kernel_clone_args request;
     request.flags = flags;
     request.child_stack = stack;
     request.parent_tid = parent_tid;
     request.child_tid = child_tid;
     request.tls = tls;
-    return clone_and_run(request, current_frame());
+    return kernel_clone(request, current_frame());
 }
 Result<i64> sys_fork() { return sys_clone(SIGCHLD, 0, 0, 0, 0); }
 Result<i64> sys_vfork() { return sys_clone(SIGCHLD | 0x4000 | 0x100, 0, 0, 0, 0); }
 
 Result<i64> sys_execve(u64 path, u64 arguments, u64 environment) {
-    return execute_from_user(path, arguments, environment);
+    return do_execve(path, arguments, environment);
 }
-Result<i64> sys_exit(i32 code) { exit_task((code & 0xff) << 8); }
-Result<i64> sys_exit_group(i32 code) { exit_group((code & 0xff) << 8); }
+Result<i64> sys_exit(i32 code) { do_exit((code & 0xff) << 8); }
+Result<i64> sys_exit_group(i32 code) { do_group_exit((code & 0xff) << 8); }
 
 Result<i64> sys_wait4(i32 pid, u64 status_address, u32 options, u64 usage) {
     if (options & ~0x4000000bU) return Errno::EINVAL;
     i32 status = 0;
-    i64 found = TRY(wait_for_child(pid, &status, options));
+    i64 found = TRY(do_wait(pid, &status, options));
     if (found && status_address) TRY(put_user(status_address, status));
     if (found && usage) TRY(clear_user(usage, 144)); // times of children are not kept
     return found;
 }
 
-Result<i64> sys_getpid() { return i64{current_task()->tgid}; }
-Result<i64> sys_gettid() { return i64{current_task()->pid}; }
+Result<i64> sys_getpid() { return i64{get_current()->tgid}; }
+Result<i64> sys_gettid() { return i64{get_current()->pid}; }
 Result<i64> sys_getppid() {
-    IrqSpinGuard guard(task_list_lock);
-    Task* parent = current_task()->parent;
+    IrqSpinGuard guard(tasklist_lock);
+    task_struct* parent = get_current()->parent;
     return i64{parent ? parent->tgid : 0};
 }
 Result<i64> sys_zero_id() { return i64{0}; } // everybody is root
 
-Task* task_or_self(i32 pid) { return pid ? find_task(pid) : current_task(); }
+task_struct* task_or_self(i32 pid) { return pid ? find_task_by_vpid(pid) : get_current(); }
 
 Result<i64> sys_getpgid(i32 pid) {
-    IrqSpinGuard guard(task_list_lock);
-    Task* task = task_or_self(pid);
+    IrqSpinGuard guard(tasklist_lock);
+    task_struct* task = task_or_self(pid);
     return task ? Result<i64>(i64{task->process_group}) : Errno::ESRCH;
 }
-Result<i64> sys_getpgrp() { return i64{current_task()->process_group}; }
+Result<i64> sys_getpgrp() { return i64{get_current()->process_group}; }
 Result<i64> sys_setpgid(i32 pid, i32 group) {
-    IrqSpinGuard guard(task_list_lock);
-    Task* task = task_or_self(pid);
+    IrqSpinGuard guard(tasklist_lock);
+    task_struct* task = task_or_self(pid);
     if (!task) return Errno::ESRCH;
     if (group < 0) return Errno::EINVAL;
     task->process_group = group ? group : task->pid;
     return i64{0};
 }
 Result<i64> sys_setsid() {
-    Task* task = current_task();
+    task_struct* task = get_current();
     if (task->process_group == task->pid && task->session == task->pid) return Errno::EPERM;
     task->session = task->process_group = task->pid;
     return i64{task->pid};
 }
 Result<i64> sys_getsid(i32 pid) {
-    IrqSpinGuard guard(task_list_lock);
-    Task* task = task_or_self(pid);
+    IrqSpinGuard guard(tasklist_lock);
+    task_struct* task = task_or_self(pid);
     return task ? Result<i64>(i64{task->session}) : Errno::ESRCH;
 }
 
 Result<i64> sys_set_tid_address(u64 address) {
-    current_task()->clear_child_tid = address;
-    return i64{current_task()->pid};
+    get_current()->clear_child_tid = address;
+    return i64{get_current()->pid};
 }
 
 Result<i64> sys_arch_prctl(u32 code, u64 address) {
     switch (code) {
     case 0x1001: // ARCH_SET_GS
     case 0x1002: // ARCH_SET_FS
-        if (address >= UserEnd) return Errno::EPERM;
-        write_msr(code == 0x1002 ? Msr::FsBase : Msr::KernelGsBase, address);
+        if (address >= TASK_SIZE_MAX) return Errno::EPERM;
+        wrmsrl(code == 0x1002 ? Msr::FsBase : Msr::KernelGsBase, address);
         return i64{0};
-    case 0x1003: TRY(put_user(address, read_msr(Msr::FsBase))); return i64{0};
-    case 0x1004: TRY(put_user(address, read_msr(Msr::KernelGsBase))); return i64{0};
+    case 0x1003: TRY(put_user(address, rdmsrl(Msr::FsBase))); return i64{0};
+    case 0x1004: TRY(put_user(address, rdmsrl(Msr::KernelGsBase))); return i64{0};
     default: return Errno::EINVAL;
     }
 }
 
 /// PR_SET_NAME 15, PR_GET_NAME 16.
 Result<i64> sys_prctl(u32 option, u64 argument) {
-    Task* task = current_task();
+    task_struct* task = get_current();
     if (option == 15) {
         char name[16] = {};
-        Result<usize> length = copy_string_from_user(name, argument, sizeof name);
+        Result<usize> length = strncpy_from_user(name, argument, sizeof name);
         if (!length.ok() && length.error() != Errno::ENAMETOOLONG) return length.error();
         name[15] = 0;
         memcpy(task->comm, name, sizeof name);
@@ -115,23 +115,23 @@ Result<i64> sys_prctl(u32 option, u64 argument) {
 }
 
 Result<i64> sys_sched_yield() {
-    yield_task();
+    do_sched_yield();
     return i64{0};
 }
 
 constexpr u32 PRIO_PROCESS = 0;
 Result<i64> sys_getpriority(u32 which, i32 who) {
     if (which != PRIO_PROCESS) return Errno::EINVAL;
-    IrqSpinGuard guard(task_list_lock);
-    Task* task = task_or_self(who);
+    IrqSpinGuard guard(tasklist_lock);
+    task_struct* task = task_or_self(who);
     return task ? Result<i64>(i64{20 - task->nice}) : Errno::ESRCH; // the C library turns it round
 }
 Result<i64> sys_setpriority(u32 which, i32 who, i32 nice) {
     if (which != PRIO_PROCESS) return Errno::EINVAL;
-    IrqSpinGuard guard(task_list_lock);
-    Task* task = task_or_self(who);
+    IrqSpinGuard guard(tasklist_lock);
+    task_struct* task = task_or_self(who);
     if (!task) return Errno::ESRCH;
-    set_nice(task, nice);
+    set_user_nice(task, nice);
     return i64{0};
 }
 
@@ -141,15 +141,15 @@ Result<i64> sys_sched_getaffinity(i32, usize size, u64 target) {
     return i64{8};
 }
 Result<i64> sys_sched_getscheduler(i32 pid) {
-    IrqSpinGuard guard(task_list_lock);
-    Task* task = task_or_self(pid);
+    IrqSpinGuard guard(tasklist_lock);
+    task_struct* task = task_or_self(pid);
     return task ? Result<i64>(i64{task->policy}) : Errno::ESRCH;
 }
 
 Result<i64> sys_futex(u64 address, u32 operation, u32 value, u64 timeout, u64, u32) {
     if (!is_aligned(address, 4)) return Errno::EINVAL;
     u32 command = operation & 0x7f;
-    if (command == 1 || command == 10) return i64{wake_futex(address, value)}; // WAKE, WAKE_BITSET
+    if (command == 1 || command == 10) return i64{futex_wake(address, value)}; // WAKE, WAKE_BITSET
     if (command != 0) return Errno::ENOSYS; // WAIT only: the rest is not offered
     struct {
         i64 seconds, nanoseconds;
@@ -170,8 +170,8 @@ Result<i64> sys_prlimit64(i32, u32 resource, u64 fresh, u64 old) {
     if (resource >= 16) return Errno::EINVAL;
     if (fresh) return Errno::EPERM; // limits are fixed
     ResourceLimit limit{~u64{0}, ~u64{0}};
-    if (resource == 3) limit.current = 8 * MiB;                            // STACK
-    if (resource == 7) limit = {FileTable::Capacity, FileTable::Capacity}; // NOFILE
+    if (resource == 3) limit.current = 8 * MiB;                                  // STACK
+    if (resource == 7) limit = {files_struct::Capacity, files_struct::Capacity}; // NOFILE
     if (old) TRY(put_user(old, limit));
     return i64{0};
 }
@@ -180,20 +180,19 @@ Result<i64> sys_getrlimit(u32 resource, u64 target) { return sys_prlimit64(0, re
 Result<i64> sys_getrusage(i32 who, u64 target) {
     u64 usage[18] = {};
     if (who == 0) {
-        Task* task = current_task();
-        u64 user = task->user_ticks * (1'000'000 / HZ), system = task->system_ticks * (1'000'000 / HZ);
+        task_struct* task = get_current();
+        u64 user = task->utime * (1'000'000 / HZ), system = task->stime * (1'000'000 / HZ);
         usage[0] = user / 1'000'000, usage[1] = user % 1'000'000, usage[2] = system / 1'000'000,
         usage[3] = system % 1'000'000;
-        usage[8] = task->minor_faults, usage[14] = task->se.voluntary_switches,
-        usage[15] = task->se.involuntary_switches;
+        usage[8] = task->min_flt, usage[14] = task->se.nvcsw, usage[15] = task->se.nivcsw;
     }
     TRY(copy_to_user(target, usage, sizeof usage));
     return i64{0};
 }
 
 Result<i64> sys_times(u64 target) {
-    Task* task = current_task();
-    u64 times[4] = {task->user_ticks * 100 / HZ, task->system_ticks * 100 / HZ, 0, 0};
+    task_struct* task = get_current();
+    u64 times[4] = {task->utime * 100 / HZ, task->stime * 100 / HZ, 0, 0};
     if (target) TRY(copy_to_user(target, times, sizeof times));
     return static_cast<i64>(jiffies * 100 / HZ);
 }

@@ -13,13 +13,13 @@ constexpr u64 Unblockable = u64{1} << (SIGKILL - 1) | u64{1} << (SIGSTOP - 1);
 Result<i64> sys_rt_sigaction(i32 signal, u64 fresh, u64 old, usize size) {
     if (size != 8 || signal < 1 || signal > SignalCount) return Errno::EINVAL;
     if (fresh && (signal == SIGKILL || signal == SIGSTOP)) return Errno::EINVAL;
-    SignalHandlers& handlers = *current_task()->signals;
-    SignalAction previous = handlers.actions[signal - 1];
+    sighand_struct& handlers = *get_current()->sighand;
+    k_sigaction previous = handlers.action[signal - 1];
     if (fresh) {
-        SignalAction action = TRY(get_user<SignalAction>(fresh));
+        k_sigaction action = TRY(get_user<k_sigaction>(fresh));
         if (action.handler > 1 && !(action.flags & SA_RESTORER))
             return Errno::EINVAL; // there is no vDSO to return through
-        handlers.actions[signal - 1] = action;
+        handlers.action[signal - 1] = action;
     }
     if (old) TRY(put_user(old, previous));
     return i64{0};
@@ -27,19 +27,19 @@ Result<i64> sys_rt_sigaction(i32 signal, u64 fresh, u64 old, usize size) {
 
 Result<i64> sys_rt_sigprocmask(u32 how, u64 fresh, u64 old, usize size) {
     if (size != 8) return Errno::EINVAL;
-    Task* task = current_task();
-    u64 previous = task->blocked_signals;
+    task_struct* task = get_current();
+    u64 previous = task->blocked;
     if (fresh) {
         u64 set = TRY(get_user<u64>(fresh)) & ~Unblockable;
         if (how == 0)
-            task->blocked_signals |= set;
+            task->blocked |= set;
         else if (how == 1)
-            task->blocked_signals &= ~set;
+            task->blocked &= ~set;
         else if (how == 2)
-            task->blocked_signals = set;
+            task->blocked = set;
         else
             return Errno::EINVAL;
-        recompute_pending(task);
+        recalc_sigpending(task);
     }
     if (old) TRY(put_user(old, previous));
     return i64{0};
@@ -47,32 +47,32 @@ Result<i64> sys_rt_sigprocmask(u32 how, u64 fresh, u64 old, usize size) {
 
 Result<i64> sys_rt_sigpending(u64 target, usize size) {
     if (size != 8) return Errno::EINVAL;
-    TRY(put_user<u64>(target, current_task()->pending_signals & current_task()->blocked_signals));
+    TRY(put_user<u64>(target, get_current()->pending & get_current()->blocked));
     return i64{0};
 }
 
 Result<i64> sys_rt_sigsuspend(u64 mask, usize size) {
     if (size != 8) return Errno::EINVAL;
     u64 set = TRY(get_user<u64>(mask)) & ~Unblockable;
-    Task* task = current_task();
-    task->saved_blocked_signals = task->blocked_signals;
+    task_struct* task = get_current();
+    task->saved_sigmask = task->blocked;
     task->restore_blocked = true;
-    task->blocked_signals = set;
-    recompute_pending(task);
+    task->blocked = set;
+    recalc_sigpending(task);
     while (!task->signal_pending()) {
-        set_current_state(TaskInterruptible);
+        set_current_state(TASK_INTERRUPTIBLE);
         if (!task->signal_pending()) schedule();
-        set_current_state(TaskRunning);
+        set_current_state(TASK_RUNNING);
     }
     return Errno::EINTR;
 }
 
 Result<i64> sys_pause() {
-    Task* task = current_task();
+    task_struct* task = get_current();
     while (!task->signal_pending()) {
-        set_current_state(TaskInterruptible);
+        set_current_state(TASK_INTERRUPTIBLE);
         if (!task->signal_pending()) schedule();
-        set_current_state(TaskRunning);
+        set_current_state(TASK_RUNNING);
     }
     return Errno::EINTR;
 }
@@ -81,27 +81,26 @@ Result<i64> sys_rt_sigreturn() { return return_from_signal(current_frame()); }
 
 Result<i64> sys_kill(i32 pid, i32 signal) {
     if (signal < 0 || signal > SignalCount) return Errno::EINVAL;
-    Task* self = current_task();
+    task_struct* self = get_current();
     if (pid > 0) {
-        IrqSpinGuard guard(task_list_lock);
-        Task* task = find_task(pid);
+        IrqSpinGuard guard(tasklist_lock);
+        task_struct* task = find_task_by_vpid(pid);
         if (!task) return Errno::ESRCH;
-        if (signal) send_signal(task, signal);
+        if (signal) send_sig(task, signal);
         return i64{0};
     }
     if (pid == -1) { // everybody but init, kernel threads and the caller
-        IrqSpinGuard guard(task_list_lock);
+        IrqSpinGuard guard(tasklist_lock);
         unsigned count = 0;
         for (LIST_EACH(node, task_list)) {
-            Task* task = CONTAINER_OF(node, Task, tasks);
+            task_struct* task = container_of(node, task_struct, tasks);
             if (task->pid == 1 || task == self || task->is_kernel_thread()) continue;
-            if (signal) send_signal(task, signal);
+            if (signal) send_sig(task, signal);
             count++;
         }
         return count ? Result<i64>(i64{0}) : Errno::ESRCH;
     }
-    return signal_process_group(pid ? -pid : self->process_group, signal) ? Result<i64>(i64{0})
-                                                                          : Errno::ESRCH;
+    return kill_pgrp(pid ? -pid : self->process_group, signal) ? Result<i64>(i64{0}) : Errno::ESRCH;
 }
 
 Result<i64> sys_tkill(i32 tid, i32 signal) {

@@ -33,9 +33,9 @@ struct SyscallRow {
     SyscallHandler handler;
 };
 
-void initialise_syscalls();
-/// From syscall_entry; true when SYSRET may be used for the return.
-extern "C" bool syscall_dispatch(TrapFrame* frame);
+void syscall_init();
+/// From entry_SYSCALL_64; true when SYSRET may be used for the return.
+extern "C" bool do_syscall_64(pt_regs* frame);
 
 /// The handlers' rows, one span a file.
 struct SyscallSpan {
@@ -75,6 +75,6 @@ constexpr SyscallRow row(u16 number, const char* name, Kinds... kinds) {
 }
 
 /// The frame of the running call, for the few handlers that need it (fork, execve, rt_sigreturn).
-TrapFrame* current_frame();
+pt_regs* current_frame();
 
 } // namespace kernel

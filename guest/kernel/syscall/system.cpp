@@ -32,21 +32,20 @@ TimeSpec to_time(u64 nanoseconds) {
 Result<u64> clock_now(u32 clock) {
     switch (clock) {
     case 0: // REALTIME
-    case 5: return wall_clock_nanoseconds();
+    case 5: return ktime_get_real_ns();
     case 1: // MONOTONIC, MONOTONIC_RAW, MONOTONIC_COARSE, BOOTTIME
     case 4:
     case 6:
-    case 7: return clock_nanoseconds();
+    case 7: return ktime_get_ns();
     case 2: // PROCESS_CPUTIME_ID, THREAD_CPUTIME_ID
-    case 3:
-        return current_task()->se.sum_exec_runtime + (clock_nanoseconds() - current_task()->se.exec_start);
+    case 3: return get_current()->se.sum_exec_runtime + (ktime_get_ns() - get_current()->se.exec_start);
     default: return Errno::EINVAL;
     }
 }
 
 Result<i64> sys_nanosleep(u64 wanted, u64 remaining) {
     u64 time = TRY(read_time(wanted)), left = 0;
-    Result<void> slept = sleep_nanoseconds(time, &left);
+    Result<void> slept = hrtimer_nanosleep(time, &left);
     if (!slept.ok() && remaining) TRY(put_user(remaining, to_time(left)));
     TRY(slept);
     return i64{0};
@@ -58,7 +57,7 @@ Result<i64> sys_clock_nanosleep(u32 clock, u32 flags, u64 wanted, u64 remaining)
         Result<u64> now = clock_now(clock);
         if (!now.ok()) return now.error();
         if (time <= now.value()) return i64{0};
-        TRY(sleep_nanoseconds(time - now.value(), nullptr));
+        TRY(hrtimer_nanosleep(time - now.value(), nullptr));
         return i64{0};
     }
     return sys_nanosleep(wanted, remaining);
@@ -77,12 +76,12 @@ Result<i64> sys_clock_getres(u32 clock, u64 target) {
 }
 Result<i64> sys_clock_settime(u32 clock, u64 source) {
     if (clock != 0) return Errno::EINVAL;
-    set_wall_clock(TRY(read_time(source)));
+    do_settimeofday64(TRY(read_time(source)));
     return i64{0};
 }
 
 Result<i64> sys_gettimeofday(u64 target, u64 zone) {
-    u64 now = wall_clock_nanoseconds();
+    u64 now = ktime_get_real_ns();
     if (target)
         TRY(put_user(target, TimeSpec{static_cast<i64>(now / 1'000'000'000),
                                       static_cast<i64>(now / 1000 % 1'000'000)}));
@@ -90,7 +89,7 @@ Result<i64> sys_gettimeofday(u64 target, u64 zone) {
     return i64{0};
 }
 Result<i64> sys_time(u64 target) {
-    i64 now = static_cast<i64>(wall_clock_nanoseconds() / 1'000'000'000);
+    i64 now = static_cast<i64>(ktime_get_real_ns() / 1'000'000'000);
     if (target) TRY(put_user(target, now));
     return now;
 }
@@ -100,7 +99,7 @@ Result<i64> sys_uname(u64 target) {
         char fields[6][65];
     } names = {};
     const char* texts[6] = {"Linux", "vitrine", "6.1.0-vitrine", "#1 SMP PREEMPT", "x86_64", "(none)"};
-    for (unsigned i = 0; i < 6; i++) copy_string(names.fields[i], texts[i], 65);
+    for (unsigned i = 0; i < 6; i++) strscpy(names.fields[i], texts[i], 65);
     TRY(copy_to_user(target, &names, sizeof names));
     return i64{0};
 }
@@ -116,13 +115,13 @@ Result<i64> sys_sysinfo(u64 target) {
         u32 pad3;
     } info = {};
     static_assert(sizeof info == 112);
-    info.uptime = static_cast<i64>(clock_nanoseconds() / 1'000'000'000);
-    for (unsigned i = 0; i < 3; i++) info.loads[i] = load_averages[i] << 5;
-    info.total_ram = total_managed_pages() * PageSize;
-    info.free_ram = total_free_pages() * PageSize;
+    info.uptime = static_cast<i64>(ktime_get_ns() / 1'000'000'000);
+    for (unsigned i = 0; i < 3; i++) info.loads[i] = avenrun[i] << 5;
+    info.total_ram = totalram_pages() * PAGE_SIZE;
+    info.free_ram = nr_free_pages() * PAGE_SIZE;
     info.unit = 1;
     {
-        IrqSpinGuard guard(task_list_lock);
+        IrqSpinGuard guard(tasklist_lock);
         for (LIST_EACH(node, task_list)) info.processes++;
     }
     TRY(copy_to_user(target, &info, sizeof info));
@@ -152,13 +151,13 @@ Result<i64> sys_syslog(u32 action, u64 target, i32 size) {
         console_loglevel = static_cast<unsigned>(clamp(size, 1, 8));
     if (action >= 6 && action <= 8) return i64{0};
     if (action != 3 || size < 0) return Errno::EINVAL;
-    auto* chunk = static_cast<char*>(kmalloc(PageSize));
+    auto* chunk = static_cast<char*>(kmalloc(PAGE_SIZE));
     if (!chunk) return Errno::ENOMEM;
     u64 cursor = 0;
     usize done = 0;
     Result<void> copied;
     while (done < static_cast<usize>(size) && copied.ok()) {
-        usize count = read_log(&cursor, chunk, min<usize>(PageSize, static_cast<usize>(size) - done));
+        usize count = read_log(&cursor, chunk, min<usize>(PAGE_SIZE, static_cast<usize>(size) - done));
         if (!count) break;
         copied = copy_to_user(target + done, chunk, count);
         done += count;
@@ -174,7 +173,7 @@ Result<i64> sys_reboot(u32 magic1, u32 magic2, u32 command) {
         return Errno::EINVAL;
     if (command == 0 || command == 0x89abcdef) return i64{0}; // CAD off and on: there is no Ctrl-Alt-Del
     if (command != 0x4321fedc && command != 0x1234567 && command != 0xcdef0123) return Errno::EINVAL;
-    for (MountRecord* mount = mounts; mount; mount = mount->next)
+    for (struct mount* mount = mounts; mount; mount = mount->next)
         if (!mount->super->sync().ok()) pr_err("reboot: %s could not be synced\n", mount->target);
     if (command == 0x1234567) machine_restart();
     if (command == 0xcdef0123) {

@@ -1,9 +1,9 @@
 // execve: static ELF programs (ET_EXEC, and ET_DYN without an interpreter, which relocates itself) and #!
 // scripts.
 //
-// The new address space is built beside the old one; until commit() nothing of the caller has changed, and an
-// error is returned. After it, failure kills the task, as in Linux. The initial stack follows the System V
-// ABI, 3.4.1.
+// The new address space is built beside the old one; until begin_new_exec() nothing of the caller has
+// changed, and an error is returned. After it, failure kills the task, as in Linux. The initial stack follows
+// the System V ABI, 3.4.1.
 #include "abi/elf.h"
 #include "arch/x86_64/cpu.h"
 #include "arch/x86_64/fpu.h"
@@ -51,7 +51,7 @@ public:
     }
     Result<void> add_user(u64 address) {
         if (count_ == MaxArguments) return Errno::E2BIG;
-        Result<usize> length = copy_string_from_user(text_ + used_, address, StringCapacity - used_);
+        Result<usize> length = strncpy_from_user(text_ + used_, address, StringCapacity - used_);
         if (!length.ok()) return length.error() == Errno::ENAMETOOLONG ? Errno::E2BIG : length.error();
         offsets_[count_++] = static_cast<u32>(used_);
         used_ += length.value() + 1;
@@ -76,7 +76,7 @@ private:
 };
 
 struct Program {
-    File* file = nullptr;
+    struct file* file = nullptr;
     Elf64Header header;
     Elf64ProgramHeader segments[MaxProgramHeaders];
     u64 bias = 0;
@@ -84,8 +84,8 @@ struct Program {
     u64 entry = 0;
 };
 
-Result<void> read_program(Program& program) {
-    usize got = TRY(read_kernel(*program.file, &program.header, sizeof program.header, 0));
+Result<void> load_elf_phdrs(Program& program) {
+    usize got = TRY(kernel_read(*program.file, &program.header, sizeof program.header, 0));
     const Elf64Header& h = program.header;
     if (got < sizeof h || memcmp(h.ident, "\177ELF\2\1", 6) != 0 || h.machine != EM_X86_64)
         return Errno::ENOEXEC;
@@ -94,7 +94,7 @@ Result<void> read_program(Program& program) {
         h.program_header_count > MaxProgramHeaders)
         return Errno::ENOEXEC;
     usize bytes = h.program_header_count * sizeof(Elf64ProgramHeader);
-    if (TRY(read_kernel(*program.file, program.segments, bytes, h.program_headers)) != bytes)
+    if (TRY(kernel_read(*program.file, program.segments, bytes, h.program_headers)) != bytes)
         return Errno::ENOEXEC;
     program.bias = h.type == ET_DYN ? DynamicBase : 0;
     for (unsigned i = 0; i < h.program_header_count; i++) {
@@ -105,42 +105,42 @@ Result<void> read_program(Program& program) {
         }
         if (s.type != PT_LOAD) continue;
         u64 start = s.virtual_address + program.bias;
-        if (s.file_size > s.memory_size || s.memory_size > UserEnd || start > UserEnd - s.memory_size ||
-            start < PageSize || (s.virtual_address - s.offset) % PageSize ||
-            s.offset + s.file_size < s.offset)
+        if (s.file_size > s.memory_size || s.memory_size > TASK_SIZE_MAX ||
+            start > TASK_SIZE_MAX - s.memory_size || start < PAGE_SIZE ||
+            (s.virtual_address - s.offset) % PAGE_SIZE || s.offset + s.file_size < s.offset)
             return Errno::ENOEXEC;
         if (h.program_headers >= s.offset && h.program_headers + bytes <= s.offset + s.file_size)
             program.program_headers_address = start + (h.program_headers - s.offset);
     }
     program.entry = h.entry + program.bias;
-    if (program.entry >= UserEnd) return Errno::ENOEXEC;
+    if (program.entry >= TASK_SIZE_MAX) return Errno::ENOEXEC;
     return {};
 }
 
 u32 area_flags(u32 segment_flags) {
-    return (segment_flags & PF_R ? u32{AreaRead} : 0) | (segment_flags & PF_W ? u32{AreaWrite} : 0) |
-           (segment_flags & PF_X ? u32{AreaExecute} : 0);
+    return (segment_flags & PF_R ? u32{VM_READ} : 0) | (segment_flags & PF_W ? u32{VM_WRITE} : 0) |
+           (segment_flags & PF_X ? u32{VM_EXEC} : 0);
 }
 
-Result<void> map_segments(MemoryStruct& mm, const Program& program) {
+Result<void> elf_map_segments(mm_struct& mm, const Program& program) {
     char path_buffer[128];
-    const char* path = dentry_path(program.file->dentry, path_buffer, sizeof path_buffer);
-    copy_string(mm.executable, path, sizeof mm.executable);
+    const char* path = d_path(program.file->f_dentry, path_buffer, sizeof path_buffer);
+    strscpy(mm.exe_path, path, sizeof mm.exe_path);
     u64 brk = 0;
     for (unsigned i = 0; i < program.header.program_header_count; i++) {
         const Elf64ProgramHeader& s = program.segments[i];
         if (s.type != PT_LOAD || !s.memory_size) continue;
-        u64 start = s.virtual_address + program.bias, page = align_down(start, PageSize);
+        u64 start = s.virtual_address + program.bias, page = align_down(start, PAGE_SIZE);
         u64 file_end = start + s.file_size, end = start + s.memory_size;
-        u64 mapped_end = align_up(file_end, PageSize);
+        u64 mapped_end = align_up(file_end, PAGE_SIZE);
         if (s.file_size)
-            TRY(map_area(mm, page, mapped_end - page, area_flags(s.flags), true, true, program.file,
-                         align_down(s.offset, PageSize), path));
+            TRY(mmap_region(mm, page, mapped_end - page, area_flags(s.flags), true, true, program.file,
+                            align_down(s.offset, PAGE_SIZE), path));
         else
             mapped_end = page;
-        if (align_up(end, PageSize) > mapped_end)
-            TRY(map_area(mm, mapped_end, align_up(end, PageSize) - mapped_end, area_flags(s.flags), true,
-                         true, nullptr, 0, ""));
+        if (align_up(end, PAGE_SIZE) > mapped_end)
+            TRY(mmap_region(mm, mapped_end, align_up(end, PAGE_SIZE) - mapped_end, area_flags(s.flags), true,
+                            true, nullptr, 0, ""));
         if (s.flags & PF_X) {
             if (!mm.start_code || start < mm.start_code) mm.start_code = start;
             mm.end_code = max(mm.end_code, file_end);
@@ -151,22 +151,22 @@ Result<void> map_segments(MemoryStruct& mm, const Program& program) {
         brk = max(brk, end);
     }
     if (!brk) return Errno::ENOEXEC;
-    mm.start_brk = mm.brk = align_up(brk, PageSize);
+    mm.start_brk = mm.brk = align_up(brk, PAGE_SIZE);
     mm.mmap_base = MmapBase;
     mm.start_stack = StackTop;
-    TRY(map_area(mm, StackTop - StackInitial, StackInitial, AreaRead | AreaWrite | AreaGrowsDown | AreaStack,
-                 true, true, nullptr, 0, "[stack]"));
+    TRY(mmap_region(mm, StackTop - StackInitial, StackInitial, VM_READ | VM_WRITE | VM_GROWSDOWN | AreaStack,
+                    true, true, nullptr, 0, "[stack]"));
     return {};
 }
 
 /// The bytes between a segment's file part and the end of its page belong to .bss. REQUIRES: the new space is
 /// loaded.
-Result<void> clear_segment_tails(const Program& program) {
+Result<void> padzero(const Program& program) {
     for (unsigned i = 0; i < program.header.program_header_count; i++) {
         const Elf64ProgramHeader& s = program.segments[i];
         if (s.type != PT_LOAD || !(s.flags & PF_W) || !s.file_size || s.memory_size == s.file_size) continue;
         u64 file_end = s.virtual_address + program.bias + s.file_size;
-        u64 stop = min(align_up(file_end, PageSize), s.virtual_address + program.bias + s.memory_size);
+        u64 stop = min(align_up(file_end, PAGE_SIZE), s.virtual_address + program.bias + s.memory_size);
         TRY(clear_user(file_end, stop - file_end));
     }
     return {};
@@ -174,8 +174,8 @@ Result<void> clear_segment_tails(const Program& program) {
 
 /// Strings, AT_RANDOM's bytes, auxiliary vector, envp, argv, argc: from the top down. Returns the stack
 /// pointer.
-Result<u64> build_stack(MemoryStruct& mm, const Program& program, const StringPool& arguments,
-                        const StringPool& environment, const char* name) {
+Result<u64> create_elf_tables(mm_struct& mm, const Program& program, const StringPool& arguments,
+                              const StringPool& environment, const char* name) {
     u64 stack = StackTop - 8;
     auto push_text = [&](const char* text) -> Result<u64> {
         usize length = strlen(text) + 1;
@@ -206,8 +206,8 @@ Result<u64> build_stack(MemoryStruct& mm, const Program& program, const StringPo
         stack = align_down(stack - 16, 16);
         TRY(copy_to_user(stack, random, 16));
         const u64 auxiliary[][2] = {
-            {AT_HWCAP, cpu_features.leaf1_edx},
-            {AT_PAGESZ, PageSize},
+            {AT_HWCAP, boot_cpu_data.leaf1_edx},
+            {AT_PAGESZ, PAGE_SIZE},
             {AT_CLKTCK, 100},
             {AT_PHDR, program.program_headers_address},
             {AT_PHENT, sizeof(Elf64ProgramHeader)},
@@ -247,52 +247,52 @@ const char* last_component(const char* path) {
 }
 
 /// The point of no return: the caller's old address space goes.
-Result<void> commit(MemoryStruct* mm, const Program& program, const StringPool& arguments,
-                    const StringPool& environment, const char* name) {
-    Task* task = current_task();
-    MemoryStruct* old = task->mm;
+Result<void> begin_new_exec(mm_struct* mm, const Program& program, const StringPool& arguments,
+                            const StringPool& environment, const char* name) {
+    task_struct* task = get_current();
+    mm_struct* old = task->mm;
     void* fpu = task->fpu ? nullptr : allocate_fpu_state();
     if (!task->fpu && !fpu) return Errno::ENOMEM;
-    disable_interrupts();
+    local_irq_disable();
     task->mm = mm;
-    load_address_space(mm);
+    switch_mm(mm);
     if (fpu)
         task->fpu = fpu;
     else
         reset_fpu_state(task->fpu);
     restore_fpu(task);
-    task->fs_base = task->gs_base = 0;
-    write_msr(Msr::FsBase, 0);
-    write_msr(Msr::KernelGsBase, 0);
-    enable_interrupts();
-    release_vfork_parent();
-    if (old) put_memory_struct(old);
-    Result<void> cleared = clear_segment_tails(program);
-    Result<u64> stack =
-        cleared.ok() ? build_stack(*mm, program, arguments, environment, name) : Result<u64>(cleared.error());
+    task->fsbase = task->gsbase = 0;
+    wrmsrl(Msr::FsBase, 0);
+    wrmsrl(Msr::KernelGsBase, 0);
+    local_irq_enable();
+    mm_release();
+    if (old) mmput(old);
+    Result<void> cleared = padzero(program);
+    Result<u64> stack = cleared.ok() ? create_elf_tables(*mm, program, arguments, environment, name)
+                                     : Result<u64>(cleared.error());
     if (!stack.ok()) {
         pr_info("exec: %s: no room for its start-up data\n", name);
-        exit_task(SIGKILL);
+        do_exit(SIGKILL);
     }
-    close_on_exec(*task->files);
-    reset_signal_handlers(*task->signals);
-    copy_string(task->comm, last_component(name), sizeof task->comm);
-    task->flags &= ~u32{TaskKernelThread | TaskForkedNoExec};
+    do_close_on_exec(*task->files);
+    flush_signal_handlers(*task->sighand);
+    strscpy(task->comm, last_component(name), sizeof task->comm);
+    task->flags &= ~u32{PF_KTHREAD | PF_FORKNOEXEC};
     task->clear_child_tid = task->set_child_tid = 0;
-    TrapFrame* frame = task->user_frame();
+    pt_regs* frame = task->user_frame();
     *frame = {};
-    frame->rip = program.entry;
-    frame->rsp = stack.value();
+    frame->ip = program.entry;
+    frame->sp = stack.value();
     frame->cs = UserCode;
     frame->ss = UserData;
-    frame->rflags = rflags::IF | rflags::Fixed;
+    frame->flags = rflags::IF | rflags::Fixed;
     return {};
 }
 
 /// "#!interpreter [argument]" in the first line.
-Result<bool> script_interpreter(File& file, char* interpreter, char* argument, usize capacity) {
+Result<bool> load_script(struct file& file, char* interpreter, char* argument, usize capacity) {
     char line[256];
-    usize got = TRY(read_kernel(file, line, sizeof line - 1, 0));
+    usize got = TRY(kernel_read(file, line, sizeof line - 1, 0));
     line[got] = 0;
     if (got < 3 || line[0] != '#' || line[1] != '!') return false;
     char* at = line + 2;
@@ -310,16 +310,16 @@ Result<bool> script_interpreter(File& file, char* interpreter, char* argument, u
     return true;
 }
 
-Result<void> execute(const char* path, StringPool& arguments, StringPool& environment, unsigned depth) {
-    File* file = TRY(open_path(nullptr, path, O_RDONLY));
+Result<void> bprm_execve(const char* path, StringPool& arguments, StringPool& environment, unsigned depth) {
+    struct file* file = TRY(do_filp_open(nullptr, path, O_RDONLY));
     struct Closer {
-        File* file;
-        ~Closer() { put_file(file); }
+        struct file* file;
+        ~Closer() { fput(file); }
     } closer{file};
-    if (!is_regular(file->inode->mode)) return Errno::EACCES;
-    if (!(file->inode->mode & 0111)) return Errno::EACCES;
+    if (!is_regular(file->f_inode->i_mode)) return Errno::EACCES;
+    if (!(file->f_inode->i_mode & 0111)) return Errno::EACCES;
     char interpreter[128], argument[128];
-    if (TRY(script_interpreter(*file, interpreter, argument, sizeof interpreter))) {
+    if (TRY(load_script(*file, interpreter, argument, sizeof interpreter))) {
         if (depth == MaxScriptDepth) return Errno::ELOOP;
         StringPool* wrapped = TRY(StringPool::create());
         Result<void> result = [&]() -> Result<void> {
@@ -327,7 +327,7 @@ Result<void> execute(const char* path, StringPool& arguments, StringPool& enviro
             if (*argument) TRY(wrapped->add(argument));
             TRY(wrapped->add(path));
             for (unsigned i = 1; i < arguments.count(); i++) TRY(wrapped->add(arguments.text(i)));
-            return execute(interpreter, *wrapped, environment, depth + 1);
+            return bprm_execve(interpreter, *wrapped, environment, depth + 1);
         }();
         destroy(wrapped);
         return result;
@@ -336,11 +336,11 @@ Result<void> execute(const char* path, StringPool& arguments, StringPool& enviro
     if (!program) return Errno::ENOMEM;
     program->file = file;
     Result<void> result = [&]() -> Result<void> {
-        TRY(read_program(*program));
-        MemoryStruct* mm = TRY(create_memory_struct());
-        Result<void> mapped = map_segments(*mm, *program);
-        if (mapped.ok()) mapped = commit(mm, *program, arguments, environment, path);
-        if (!mapped.ok()) put_memory_struct(mm);
+        TRY(load_elf_phdrs(*program));
+        mm_struct* mm = TRY(mm_alloc());
+        Result<void> mapped = elf_map_segments(*mm, *program);
+        if (mapped.ok()) mapped = begin_new_exec(mm, *program, arguments, environment, path);
+        if (!mapped.ok()) mmput(mm);
         return mapped;
     }();
     destroy(program);
@@ -349,32 +349,32 @@ Result<void> execute(const char* path, StringPool& arguments, StringPool& enviro
 
 } // namespace
 
-Result<void> execute_program(const char* path, const char* const* arguments, const char* const* environment) {
+Result<void> kernel_execve(const char* path, const char* const* arguments, const char* const* environment) {
     StringPool* argument_pool = TRY(StringPool::create());
     Result<StringPool*> environment_pool = StringPool::create();
     Result<void> result = [&]() -> Result<void> {
         StringPool* pool = TRY(environment_pool);
         for (; *arguments; arguments++) TRY(argument_pool->add(*arguments));
         for (; *environment; environment++) TRY(pool->add(*environment));
-        return execute(path, *argument_pool, *pool, 0);
+        return bprm_execve(path, *argument_pool, *pool, 0);
     }();
     destroy(argument_pool);
     if (environment_pool.ok()) destroy(environment_pool.value());
     return result;
 }
 
-Result<i64> execute_from_user(u64 path_address, u64 arguments, u64 environment) {
+Result<i64> do_execve(u64 path_address, u64 arguments, u64 environment) {
     auto* path = static_cast<char*>(kmalloc(PathMax));
     if (!path) return Errno::ENOMEM;
     Result<StringPool*> argument_pool = StringPool::create(), environment_pool = StringPool::create();
     Result<i64> result = [&]() -> Result<i64> {
-        TRY(copy_string_from_user(path, path_address, PathMax));
+        TRY(strncpy_from_user(path, path_address, PathMax));
         StringPool* first = TRY(argument_pool);
         StringPool* second = TRY(environment_pool);
         TRY(first->add_user_array(arguments));
         if (!first->count()) TRY(first->add(""));
         TRY(second->add_user_array(environment));
-        TRY(execute(path, *first, *second, 0));
+        TRY(bprm_execve(path, *first, *second, 0));
         return i64{0};
     }();
     if (argument_pool.ok()) destroy(argument_pool.value());

@@ -14,124 +14,135 @@ namespace {
 
 constexpr u32 WaitNoHang = 1, WaitUntraced = 2;
 
-/// REQUIRES: task_list_lock. The parent's share of a dead child goes.
-void unlink_task(Task* task) {
+/// REQUIRES: tasklist_lock. The parent's share of a dead child goes.
+void release_task(task_struct* task) {
     task->sibling.remove();
     task->tasks.remove();
     free_pid(task->pid);
 }
 
-/// REQUIRES: task_list_lock. Orphans go to init, which reaps them.
-void reparent_children(Task* task) {
-    Task* init = find_task(1);
-    while (ListNode* node = task->children.pop_front()) {
-        Task* child = CONTAINER_OF(node, Task, sibling);
+/// REQUIRES: tasklist_lock. Orphans go to init, which reaps them.
+void forget_original_parent(task_struct* task) {
+    task_struct* init = find_task_by_vpid(1);
+    while (list_head* node = task->children.pop_front()) {
+        task_struct* child = container_of(node, task_struct, sibling);
         child->parent = init;
         init->children.push_back(&child->sibling);
-        if (child->state == TaskZombie) init->child_exit.wake_all();
+        if (child->__state == EXIT_ZOMBIE) init->wait_chldexit.wake_all();
     }
 }
 
-void finish_vfork(Task* task) {
+void complete_vfork_done(task_struct* task) {
     if (!task->vfork_done) return;
     bool* done = task->vfork_done;
     task->vfork_done = nullptr;
-    Task* parent = task->parent;
+    task_struct* parent = task->parent;
     __atomic_store_n(done, true, __ATOMIC_RELEASE);
-    parent->child_exit.wake_all();
+    parent->wait_chldexit.wake_all();
+}
+
+void exit_mm(task_struct* task) {
+    complete_vfork_done(task);
+    mm_struct* mm = task->mm;
+    if (!mm) return;
+    local_irq_disable();
+    task->mm = nullptr; // page tables stay loaded until the next user task, unless they are freed now
+    local_irq_enable();
+    mmput(mm);
+}
+
+void exit_files(task_struct* task) {
+    put_files_struct(task->files);
+    task->files = nullptr;
+}
+
+void exit_fs(task_struct* task) {
+    free_fs_struct(task->fs);
+    task->fs = nullptr;
 }
 
 /// Other threads of the process end with it.
-void kill_other_threads(Task* task) {
-    IrqSpinGuard guard(task_list_lock);
+void zap_other_threads(task_struct* task) {
+    IrqSpinGuard guard(tasklist_lock);
     for (LIST_EACH(node, task_list)) {
-        Task* other = CONTAINER_OF(node, Task, tasks);
-        if (other != task && other->tgid == task->tgid) send_signal(other, SIGKILL);
+        task_struct* other = container_of(node, task_struct, tasks);
+        if (other != task && other->tgid == task->tgid) send_sig(other, SIGKILL);
     }
 }
 
 } // namespace
 
-void release_vfork_parent() { finish_vfork(current_task()); }
+void mm_release() { complete_vfork_done(get_current()); }
 
-void exit_group(i32 code) {
-    kill_other_threads(current_task());
-    exit_task(code);
+void do_group_exit(i32 code) {
+    zap_other_threads(get_current());
+    do_exit(code);
 }
 
-void exit_task(i32 code) {
-    Task* task = current_task();
+void do_exit(i32 code) {
+    task_struct* task = get_current();
     if (task->pid == 1) panic("Attempted to kill init! exitcode=0x%08x", static_cast<unsigned>(code));
     if (task->pid == 0) panic("Attempted to kill the idle task!");
-    task->flags |= TaskExiting;
+    task->flags |= PF_EXITING;
     task->exit_code = code;
-    if (task->clear_child_tid && task->mm && task->mm->users > 1) {
+    if (task->clear_child_tid && task->mm && task->mm->mm_users > 1) {
         (void)put_user<i32>(task->clear_child_tid, 0);
-        wake_futex(task->clear_child_tid, 1);
+        futex_wake(task->clear_child_tid, 1);
     }
-    if (MemoryStruct* mm = task->mm) {
-        finish_vfork(task);
-        disable_interrupts();
-        task->mm = nullptr; // page tables stay loaded until the next user task, unless they are freed now
-        enable_interrupts();
-        put_memory_struct(mm);
-    }
-    finish_vfork(task);
-    put_file_table(task->files);
-    task->files = nullptr;
-    put_fs_context(task->fs);
-    task->fs = nullptr;
+    exit_mm(task);
+    exit_files(task);
+    exit_fs(task);
 
     // From here to the last switch nothing may preempt: the parent may reap as soon as the state is Zombie.
-    disable_interrupts();
-    Task* parent;
+    local_irq_disable();
+    task_struct* parent;
     {
         preempt_disable();
-        task_list_lock.lock_raw();
-        reparent_children(task);
+        tasklist_lock.lock_raw();
+        forget_original_parent(task);
         parent = task->parent;
         bool thread = task->tgid != task->pid;
         bool unwanted =
-            thread || (parent->signals && (parent->signals->actions[SIGCHLD - 1].handler == 1 ||
-                                           (parent->signals->actions[SIGCHLD - 1].flags & SA_NOCLDWAIT)));
+            thread || (parent->sighand && (parent->sighand->action[SIGCHLD - 1].handler == 1 ||
+                                           (parent->sighand->action[SIGCHLD - 1].flags & SA_NOCLDWAIT)));
         if (parent->is_kernel_thread() && parent->pid == 2) unwanted = true; // kthreadd does not wait
         if (unwanted) {
-            task->state = TaskDead;
-            unlink_task(task);
-            put_task(task); // the reaper's reference
+            task->__state = TASK_DEAD;
+            release_task(task);
+            put_task_struct(task); // the reaper's reference
         } else {
-            task->state = TaskZombie;
-            if (task->exit_signal) send_signal(parent, task->exit_signal);
+            task->__state = EXIT_ZOMBIE;
+            if (task->exit_signal) send_sig(parent, task->exit_signal);
         }
-        task_list_lock.unlock_raw();
-        preempt_enable_no_reschedule();
+        tasklist_lock.unlock_raw();
+        preempt_enable_no_resched();
     }
-    parent->child_exit.wake_all();
+    parent->wait_chldexit.wake_all();
     schedule();
     panic("a dead task ran: pid %d", task->pid);
 }
 
-Result<i64> wait_for_child(i32 pid, i32* status, u32 options) {
-    Task* self = current_task();
-    Task* found = nullptr;
+Result<i64> do_wait(i32 pid, i32* status, u32 options) {
+    task_struct* self = get_current();
+    task_struct* found = nullptr;
     i32 found_pid = 0;
     bool any = false, stopped = false;
     auto scan = [&] {
-        IrqSpinGuard guard(task_list_lock);
+        IrqSpinGuard guard(tasklist_lock);
         found = nullptr;
         any = false;
         for (LIST_EACH(node, self->children)) {
-            Task* child = CONTAINER_OF(node, Task, sibling);
+            task_struct* child = container_of(node, task_struct, sibling);
             if (pid > 0    ? child->pid != pid
                 : pid == 0 ? child->process_group != self->process_group
                            : pid < -1 && child->process_group != -pid)
                 continue;
             any = true;
-            if (child->state == TaskZombie ||
-                ((options & WaitUntraced) && child->state == TaskStopped && !child->exit_code)) {
+            if (child->__state == EXIT_ZOMBIE ||
+                ((options & WaitUntraced) && child->__state == TASK_STOPPED && !child->exit_code)) {
                 found = child;
                 found_pid = child->pid;
-                stopped = child->state == TaskStopped;
+                stopped = child->__state == TASK_STOPPED;
                 return true;
             }
         }
@@ -139,7 +150,7 @@ Result<i64> wait_for_child(i32 pid, i32* status, u32 options) {
     };
     if (!scan()) {
         if (options & WaitNoHang) return i64{0};
-        TRY(self->child_exit.wait_interruptible(scan));
+        TRY(self->wait_chldexit.wait_interruptible(scan));
     }
     if (!found) return any ? Errno::ERESTARTSYS : Errno::ECHILD;
     if (stopped) {
@@ -149,10 +160,10 @@ Result<i64> wait_for_child(i32 pid, i32* status, u32 options) {
     }
     *status = found->exit_code;
     {
-        IrqSpinGuard guard(task_list_lock);
-        unlink_task(found);
+        IrqSpinGuard guard(tasklist_lock);
+        release_task(found);
     }
-    put_task(found);
+    put_task_struct(found);
     return found_pid;
 }
 

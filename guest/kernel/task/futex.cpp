@@ -10,19 +10,19 @@ namespace kernel {
 namespace {
 
 struct Waiter {
-    Task* task;
-    MemoryStruct* mm;
+    task_struct* task;
+    mm_struct* mm;
     u64 address;
     bool woken;
-    ListNode node;
+    list_head node;
 };
-constinit ListNode waiters = {};
-constinit SpinLock futex_lock{"futex"};
+constinit list_head waiters = {};
+constinit spinlock_t futex_lock{"futex"};
 
 } // namespace
 
 Result<i64> futex_wait(u64 address, u32 expected, u64 timeout, bool has_timeout) {
-    Task* task = current_task();
+    task_struct* task = get_current();
     Waiter waiter{task, task->mm, address, false, {}};
     // Queue first, then look: a waker that changes the word after the look finds us.
     {
@@ -30,10 +30,10 @@ Result<i64> futex_wait(u64 address, u32 expected, u64 timeout, bool has_timeout)
         if (!waiters.next) waiters.initialise();
         waiters.push_back(&waiter.node);
     }
-    Timer timer;
-    timer.function = [](void* sleeper) { wake_up_task(static_cast<Task*>(sleeper)); };
+    timer_list timer;
+    timer.function = [](void* sleeper) { try_to_wake_up(static_cast<task_struct*>(sleeper)); };
     timer.context = task;
-    u64 end = clock_nanoseconds() + timeout;
+    u64 end = ktime_get_ns() + timeout;
     Result<u32> value = get_user<u32>(address);
     Result<i64> result = i64{0};
     if (!value.ok())
@@ -42,40 +42,40 @@ Result<i64> futex_wait(u64 address, u32 expected, u64 timeout, bool has_timeout)
         result = Errno::EAGAIN;
     else
         for (;;) {
-            set_current_state(TaskInterruptible);
+            set_current_state(TASK_INTERRUPTIBLE);
             if (__atomic_load_n(&waiter.woken, __ATOMIC_ACQUIRE)) break;
             if (task->signal_pending()) {
                 result = Errno::ERESTARTSYS;
                 break;
             }
             if (has_timeout) {
-                u64 now = clock_nanoseconds();
+                u64 now = ktime_get_ns();
                 if (now >= end) {
                     result = Errno::ETIMEDOUT;
                     break;
                 }
-                arm_timer(timer, jiffies + jiffies_from_nanoseconds(end - now));
+                mod_timer(timer, jiffies + nsecs_to_jiffies(end - now));
             }
             schedule();
         }
-    set_current_state(TaskRunning);
-    cancel_timer(timer);
+    set_current_state(TASK_RUNNING);
+    del_timer(timer);
     IrqSpinGuard guard(futex_lock);
     waiter.node.remove();
     return waiter.woken ? Result<i64>(i64{0}) : result;
 }
 
-unsigned wake_futex(u64 address, unsigned count) {
+unsigned futex_wake(u64 address, unsigned count) {
     IrqSpinGuard guard(futex_lock);
     unsigned woken = 0;
     if (!waiters.next) return 0;
     for (LIST_EACH_SAFE(node, waiters)) {
-        Waiter* waiter = CONTAINER_OF(node, Waiter, node);
+        Waiter* waiter = container_of(node, Waiter, node);
         if (woken == count) break;
-        if (waiter->mm != current_task()->mm || waiter->address != address) continue;
+        if (waiter->mm != get_current()->mm || waiter->address != address) continue;
         node->remove();
         __atomic_store_n(&waiter->woken, true, __ATOMIC_RELEASE);
-        wake_up_task(waiter->task);
+        try_to_wake_up(waiter->task);
         woken++;
     }
     return woken;

@@ -6,6 +6,6 @@
 namespace kernel {
 
 Result<i64> futex_wait(u64 address, u32 expected, u64 timeout_nanoseconds, bool has_timeout);
-unsigned wake_futex(u64 address, unsigned count);
+unsigned futex_wake(u64 address, unsigned count);
 
 } // namespace kernel

@@ -1,7 +1,7 @@
 // Signals: sending, default actions, handlers on the user stack (the frame is Linux's rt_sigframe),
 // rt_sigreturn.
 //
-// A signal is pending in the task and acted upon on its way back to user mode (deliver_signals).
+// A signal is pending in the task and acted upon on its way back to user mode (do_signal).
 #pragma once
 
 #include "arch/x86_64/trap_frame.h"
@@ -10,7 +10,7 @@
 
 namespace kernel {
 
-struct Task;
+struct task_struct;
 
 enum : int {
     SIGHUP = 1,
@@ -51,35 +51,35 @@ inline constexpr u64 SA_RESTORER = 0x04000000, SA_RESTART = 0x10000000, SA_NODEF
                      SA_RESETHAND = 0x80000000, SA_SIGINFO = 4, SA_NOCLDWAIT = 2;
 
 /// The kernel's struct sigaction as user space passes it.
-struct SignalAction {
+struct k_sigaction {
     u64 handler = 0; ///< 0 default, 1 ignore
     u64 flags = 0;
     u64 restorer = 0;
     u64 mask = 0;
 };
-static_assert(sizeof(SignalAction) == 32);
+static_assert(sizeof(k_sigaction) == 32);
 
-struct SignalHandlers {
-    u32 references = 1;
-    SignalAction actions[SignalCount];
-    SpinLock lock{"sighand"};
+struct sighand_struct {
+    u32 count = 1;
+    k_sigaction action[SignalCount];
+    spinlock_t siglock{"sighand"};
 };
 
-SignalHandlers* new_signal_handlers();
-SignalHandlers* copy_signal_handlers(SignalHandlers& from);
-void put_signal_handlers(SignalHandlers* handlers);
+sighand_struct* alloc_sighand();
+sighand_struct* copy_sighand(sighand_struct& from);
+void __cleanup_sighand(sighand_struct* handlers);
 /// execve: handlers become default, ignored stays ignored.
-void reset_signal_handlers(SignalHandlers& handlers);
+void flush_signal_handlers(sighand_struct& handlers);
 
 /// Makes it pending and wakes the task; false when the task ignores it.
-bool send_signal(Task* task, int signal);
+bool send_sig(task_struct* task, int signal);
 /// To every task of a process group.
-unsigned signal_process_group(i32 group, int signal);
+unsigned kill_pgrp(i32 group, int signal);
 /// A fault's signal cannot be blocked or ignored.
-void force_signal(Task* task, int signal, u64 address);
-void deliver_signals(TrapFrame* frame);
-/// Recomputes SignalPending after the mask changed.
-void recompute_pending(Task* task);
-Result<i64> return_from_signal(TrapFrame* frame);
+void force_sig(task_struct* task, int signal, u64 address);
+void do_signal(pt_regs* frame);
+/// Recomputes _TIF_SIGPENDING after the mask changed.
+void recalc_sigpending(task_struct* task);
+Result<i64> return_from_signal(pt_regs* frame);
 
 } // namespace kernel

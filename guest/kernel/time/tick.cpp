@@ -8,21 +8,21 @@
 
 namespace kernel {
 
-constinit CpuTimes cpu_times[MaxCpus] = {};
+constinit struct kernel_cpustat cpu_times[NR_CPUS] = {};
 
 namespace {
 
-constinit ListNode timers = {}; ///< sorted by expiry
-constinit SpinLock timer_lock{"timers"};
+constinit list_head timers = {}; ///< sorted by expiry
+constinit spinlock_t timer_lock{"timers"};
 
-void run_expired_timers() {
+void run_timer_softirq() {
     for (;;) {
-        Timer* timer;
+        timer_list* timer;
         {
             IrqSpinGuard guard(timer_lock);
-            ListNode* node = timers.front();
+            list_head* node = timers.front();
             if (!node) return;
-            timer = CONTAINER_OF(node, Timer, node);
+            timer = container_of(node, timer_list, entry);
             if (static_cast<i64>(timer->expires - jiffies) > 0) return;
             node->remove();
         }
@@ -30,72 +30,73 @@ void run_expired_timers() {
     }
 }
 
-void account(const TrapFrame& frame) {
-    CpuTimes& times = cpu_times[current_cpu()];
-    Task* task = current_task();
+void account_process_tick(const pt_regs& frame) {
+    struct kernel_cpustat& times = cpu_times[smp_processor_id()];
+    task_struct* task = get_current();
     if (frame.from_user()) {
-        task->user_ticks++;
+        task->utime++;
         (task->nice > 0 ? times.nice : times.user)++;
-    } else if (task->flags & TaskIdleThread) {
+    } else if (task->flags & PF_IDLE) {
         times.idle++;
     } else {
-        task->system_ticks++;
+        task->stime++;
         times.system++;
     }
 }
 
 } // namespace
 
-void initialise_timers() {
+void init_timers() {
     timers.initialise();
-    open_softirq(SoftirqTimer, run_expired_timers);
-    open_softirq(SoftirqSched, update_load_averages);
+    open_softirq(TIMER_SOFTIRQ, run_timer_softirq);
+    open_softirq(SCHED_SOFTIRQ, calc_global_load);
 }
 
-void timer_tick(TrapFrame& frame) {
+void tick_handle_periodic(pt_regs& frame) {
     jiffies++;
-    account(frame);
+    account_process_tick(frame);
     scheduler_tick();
-    if (timers.linked() && static_cast<i64>(CONTAINER_OF(timers.next, Timer, node)->expires - jiffies) <= 0)
-        raise_softirq(SoftirqTimer);
-    if (jiffies % (5 * HZ) == 0) raise_softirq(SoftirqSched);
+    if (timers.linked() &&
+        static_cast<i64>(container_of(timers.next, timer_list, entry)->expires - jiffies) <= 0)
+        raise_softirq(TIMER_SOFTIRQ);
+    if (jiffies % (5 * HZ) == 0) raise_softirq(SCHED_SOFTIRQ);
 }
 
-void arm_timer(Timer& timer, u64 expires) {
+void mod_timer(timer_list& timer, u64 expires) {
     IrqSpinGuard guard(timer_lock);
-    timer.node.remove();
+    timer.entry.remove();
     timer.expires = expires;
-    ListNode* at = timers.next;
-    while (at != &timers && static_cast<i64>(CONTAINER_OF(at, Timer, node)->expires - expires) <= 0)
+    list_head* at = timers.next;
+    while (at != &timers && static_cast<i64>(container_of(at, timer_list, entry)->expires - expires) <= 0)
         at = at->next;
-    timer.node.insert_between(at->prev, at);
+    timer.entry.insert_between(at->prev, at);
 }
 
-bool cancel_timer(Timer& timer) {
+bool del_timer(timer_list& timer) {
     IrqSpinGuard guard(timer_lock);
-    bool armed = timer.node.linked();
-    timer.node.remove();
+    bool armed = timer.entry.linked();
+    timer.entry.remove();
     return armed;
 }
 
-Result<void> sleep_nanoseconds(u64 nanoseconds, u64* remaining) {
-    u64 end = clock_nanoseconds() + nanoseconds;
-    Timer timer;
-    timer.function = [](void* task) { wake_up_task(static_cast<Task*>(task)); };
-    timer.context = current_task();
+Result<void> hrtimer_nanosleep(u64 nanoseconds, u64* remaining) {
+    u64 end = ktime_get_ns() + nanoseconds;
+    timer_list timer;
+    timer.function = [](void* task) { try_to_wake_up(static_cast<task_struct*>(task)); };
+    timer.context = get_current();
     Result<void> result;
-    while (clock_nanoseconds() < end) {
-        if (current_task()->signal_pending()) {
+    while (ktime_get_ns() < end) {
+        if (get_current()->signal_pending()) {
             result = Errno::EINTR;
             break;
         }
-        set_current_state(TaskInterruptible);
-        arm_timer(timer, jiffies + jiffies_from_nanoseconds(end - clock_nanoseconds()));
+        set_current_state(TASK_INTERRUPTIBLE);
+        mod_timer(timer, jiffies + nsecs_to_jiffies(end - ktime_get_ns()));
         schedule();
     }
-    set_current_state(TaskRunning);
-    cancel_timer(timer);
-    u64 now = clock_nanoseconds();
+    set_current_state(TASK_RUNNING);
+    del_timer(timer);
+    u64 now = ktime_get_ns();
     if (remaining) *remaining = now < end ? end - now : 0;
     return result;
 }

@@ -11,26 +11,26 @@ namespace kernel {
 
 inline constexpr u64 NanosecondsPerTick = 1'000'000'000 / HZ;
 
-struct Timer {
-    ListNode node;   ///< on the sorted list while armed
+struct timer_list {
+    list_head entry; ///< on the sorted list while armed
     u64 expires = 0; ///< jiffies
     void (*function)(void*) = nullptr;
     void* context = nullptr;
 };
 
-void timer_tick(TrapFrame& frame);
-void initialise_timers();
-void arm_timer(Timer& timer, u64 expires);
+void tick_handle_periodic(pt_regs& frame);
+void init_timers();
+void mod_timer(timer_list& timer, u64 expires);
 /// True when it was armed.
-bool cancel_timer(Timer& timer);
-constexpr u64 jiffies_from_nanoseconds(u64 nanoseconds) { return divide_up(nanoseconds, NanosecondsPerTick); }
+bool del_timer(timer_list& timer);
+constexpr u64 nsecs_to_jiffies(u64 nanoseconds) { return divide_up(nanoseconds, NanosecondsPerTick); }
 
 /// Sleeps at least this long; EINTR when a signal arrives, with *remaining set.
-Result<void> sleep_nanoseconds(u64 nanoseconds, u64* remaining);
+Result<void> hrtimer_nanosleep(u64 nanoseconds, u64* remaining);
 
-struct CpuTimes {
+struct kernel_cpustat {
     u64 user = 0, nice = 0, system = 0, idle = 0, irq = 0;
 };
-extern CpuTimes cpu_times[MaxCpus]; ///< ticks, for /proc/stat
+extern struct kernel_cpustat cpu_times[NR_CPUS]; ///< ticks, for /proc/stat
 
 } // namespace kernel

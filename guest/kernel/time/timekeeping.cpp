@@ -25,13 +25,13 @@ void set_rate(u64 khz) {
 u64 measure_with_pm_timer(u16 port) {
     constexpr u32 Ticks = 35795; // 10 ms
     u32 start = in32(port) & 0xffffff;
-    u64 tsc_start = read_tsc();
+    u64 tsc_start = rdtsc();
     u32 passed = 0;
     for (u32 tries = 0; passed < Ticks; tries++) {
         if (tries == 50'000'000) return 0; // it does not count
         passed = ((in32(port) & 0xffffff) - start) & 0xffffff;
     }
-    return (read_tsc() - tsc_start) * 3'579'545 / passed / 1000;
+    return (rdtsc() - tsc_start) * 3'579'545 / passed / 1000;
 }
 
 /// PIT channel 2, one shot of 10 ms, watched through port 61h bit 5 (8254 data sheet, mode 0).
@@ -41,10 +41,10 @@ u64 measure_with_pit() {
     out8(0x43, 0xb0);
     out8(0x42, Count & 0xff);
     out8(0x42, Count >> 8);
-    u64 start = read_tsc();
+    u64 start = rdtsc();
     for (u32 tries = 0; !(in8(0x61) & 0x20); tries++)
         if (tries == 50'000'000) return 0;
-    return (read_tsc() - start) * 1'193'182 / Count / 1000;
+    return (rdtsc() - start) * 1'193'182 / Count / 1000;
 }
 
 u8 read_cmos(u8 index) {
@@ -64,8 +64,7 @@ u64 read_rtc() {
     if (!(b & 2)) hour = hour % 12 + (pm ? 12 : 0);
     u64 year = decode(raw[5]), hundreds = decode(century);
     year += hundreds >= 19 && hundreds <= 21 ? hundreds * 100 : year < 70 ? 2000 : 1900;
-    u64 seconds =
-        seconds_from_date(year, decode(raw[4]), decode(raw[3]), hour, decode(raw[1]), decode(raw[0]));
+    u64 seconds = mktime64(year, decode(raw[4]), decode(raw[3]), hour, decode(raw[1]), decode(raw[0]));
     pr_info("rtc_cmos: setting system clock to %04lu-%02lu-%02luT%02lu:%02lu:%02lu UTC (%lu)\n", year,
             decode(raw[4]), decode(raw[3]), hour, decode(raw[1]), decode(raw[0]), seconds);
     return seconds;
@@ -73,7 +72,7 @@ u64 read_rtc() {
 
 } // namespace
 
-u64 seconds_from_date(u64 year, u64 month, u64 day, u64 hour, u64 minute, u64 second) {
+u64 mktime64(u64 year, u64 month, u64 day, u64 hour, u64 minute, u64 second) {
     if (month <= 2) year--;
     u64 era = year / 400, year_of_era = year % 400;
     u64 day_of_year = (153 * (month > 2 ? month - 3 : month + 9) + 2) / 5 + day - 1;
@@ -82,29 +81,29 @@ u64 seconds_from_date(u64 year, u64 month, u64 day, u64 hour, u64 minute, u64 se
     return ((days * 24 + hour) * 60 + minute) * 60 + second;
 }
 
-u64 clock_nanoseconds() {
+u64 ktime_get_ns() {
     if (!nanoseconds_per_cycle) return 0;
-    unsigned __int128 product = static_cast<unsigned __int128>(read_tsc() - tsc_base) * nanoseconds_per_cycle;
+    unsigned __int128 product = static_cast<unsigned __int128>(rdtsc() - tsc_base) * nanoseconds_per_cycle;
     return static_cast<u64>(product >> 32);
 }
 
-u64 wall_clock_nanoseconds() { return wall_offset + clock_nanoseconds(); }
-void set_wall_clock(u64 nanoseconds) { wall_offset = nanoseconds - clock_nanoseconds(); }
+u64 ktime_get_real_ns() { return wall_offset + ktime_get_ns(); }
+void do_settimeofday64(u64 nanoseconds) { wall_offset = nanoseconds - ktime_get_ns(); }
 
 void early_tsc_init() {
-    tsc_base = read_tsc();
-    if (cpu_features.max_leaf < 0x15) return;
+    tsc_base = rdtsc();
+    if (boot_cpu_data.max_leaf < 0x15) return;
     Cpuid ratio = cpuid(0x15); // TSC = crystal × EBX / EAX
     u64 crystal = ratio.ecx;
     if (!ratio.eax || !ratio.ebx) return;
-    if (!crystal && cpu_features.max_leaf >= 0x16)
+    if (!crystal && boot_cpu_data.max_leaf >= 0x16)
         crystal = u64{cpuid(0x16).eax} * 1'000'000 * ratio.eax / ratio.ebx;
     if (!crystal) return;
     set_rate(crystal * ratio.ebx / ratio.eax / 1000);
     pr_info("tsc: Detected %lu.%03lu MHz TSC (CPUID 15h)\n", tsc_khz / 1000, tsc_khz % 1000);
 }
 
-void initialise_timekeeping() {
+void timekeeping_init() {
     if (!tsc_khz) {
         const char* source = "PM timer";
         u64 khz = acpi.pm_timer_port ? measure_with_pm_timer(acpi.pm_timer_port) : 0;
@@ -113,18 +112,18 @@ void initialise_timekeeping() {
             khz = 1'000'000;
             source = "nothing: assuming 1 GHz, times will be wrong";
         }
-        tsc_base = read_tsc();
+        tsc_base = rdtsc();
         set_rate(khz);
         pr_info("tsc: Detected %lu.%03lu MHz processor, measured with %s\n", khz / 1000, khz % 1000, source);
     }
     pr_info("clocksource: tsc: mask: 0xffffffffffffffff, %lu.%03lu MHz\n", tsc_khz / 1000, tsc_khz % 1000);
     u64 seconds = read_rtc();
-    set_wall_clock(seconds * 1'000'000'000);
+    do_settimeofday64(seconds * 1'000'000'000);
 }
 
-void delay_microseconds(u64 microseconds) {
-    u64 end = clock_nanoseconds() + microseconds * 1000;
-    while (clock_nanoseconds() < end) cpu_relax();
+void udelay(u64 microseconds) {
+    u64 end = ktime_get_ns() + microseconds * 1000;
+    while (ktime_get_ns() < end) cpu_relax();
 }
 
 } // namespace kernel

@@ -13,18 +13,18 @@ extern u64 jiffies; ///< ticks since boot
 extern u64 tsc_khz; ///< 0 until known
 
 /// 0 until the TSC's rate is known.
-u64 clock_nanoseconds();
+u64 ktime_get_ns();
 /// Nanoseconds since 1970.
-u64 wall_clock_nanoseconds();
-void set_wall_clock(u64 nanoseconds);
+u64 ktime_get_real_ns();
+void do_settimeofday64(u64 nanoseconds);
 
 /// Takes the rate from CPUID; early, so that time stamps mean something.
 void early_tsc_init();
 /// Measures when CPUID did not say; reads the RTC.
-void initialise_timekeeping();
-void delay_microseconds(u64 microseconds);
+void timekeeping_init();
+void udelay(u64 microseconds);
 
 /// Seconds since 1970 of a civil date (Howard Hinnant's days_from_civil arithmetic).
-u64 seconds_from_date(u64 year, u64 month, u64 day, u64 hour, u64 minute, u64 second);
+u64 mktime64(u64 year, u64 month, u64 day, u64 hour, u64 minute, u64 second);
 
 } // namespace kernel

@@ -7,16 +7,21 @@ first and the table last in rodata: adding it moves no text address, which is wh
 import subprocess
 import sys
 
+import plain_names
 
-def demangled_short(name: str) -> str:
-    """Argument lists are noise in a backtrace: keep the qualified name without the namespaces."""
+
+def readable(mangled: str, demangled: str) -> str:
+    """As plain_names.py names it; what stays mangled (lambdas, templates) loses its argument list and namespaces."""
+    name = plain_names.plain(mangled, demangled)
+    if not name.startswith("_Z"):
+        return name[:80]
     depth, out = 0, []
-    for index, char in enumerate(name):
+    for index, char in enumerate(demangled):
         if char == "<":
             depth += 1
         elif char == ">":
             depth -= 1
-        elif char == "(" and depth == 0 and not name.startswith("(anonymous", index):
+        elif char == "(" and depth == 0 and not demangled.startswith("(anonymous", index):
             break
         out.append(char)
     return "".join(out).replace("(anonymous namespace)::", "").replace("kernel::", "")[:80]
@@ -24,18 +29,20 @@ def demangled_short(name: str) -> str:
 
 def main() -> int:
     nm, vmlinux, output = sys.argv[1:4]
-    lines = subprocess.run([nm, "--demangle", "--defined-only", "--no-sort", vmlinux], check=True, capture_output=True,
-                           text=True).stdout.splitlines()
+    def lines(*options):
+        return subprocess.run([nm, "--defined-only", "--no-sort", *options, vmlinux], check=True, capture_output=True,
+                              text=True).stdout.splitlines()
+
     symbols = {}
     base = end = None
-    for line in lines:
+    for line, demangled in zip(lines(), lines("--demangle")):
         address, kind, name = line.split(" ", 2)
         if name == "_text":
             base = int(address, 16)
         elif name == "_etext":
             end = int(address, 16)
         elif kind in "tTwW" and not name.startswith((".L", "$")):
-            symbols.setdefault(int(address, 16), demangled_short(name))
+            symbols.setdefault(int(address, 16), readable(name, demangled.split(" ", 2)[2]))
     if base is None or end is None:
         print("kallsyms: no _text or _etext", file=sys.stderr)
         return 1

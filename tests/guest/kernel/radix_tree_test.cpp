@@ -11,7 +11,7 @@ using namespace kernel;
 namespace {
 
 TEST(KernelRadixTree, AgreesWithAMap) {
-    RadixTree tree;
+    radix_tree_root tree;
     std::map<u64, void*> model;
     std::mt19937_64 random(11);
     for (int step = 0; step < 5000; step++) {

@@ -75,7 +75,7 @@ void parse_madt(const TableHeader* madt) {
         u8 type = field<u8>(madt, at), length = field<u8>(madt, at + 1);
         if (length < 2) break;
         if (type == 0 && (field<u32>(madt, at + 4) & 1)) { // local APIC, enabled
-            if (acpi.cpu_count < MaxCpus) acpi.apic_ids[acpi.cpu_count++] = field<u8>(madt, at + 3);
+            if (acpi.cpu_count < NR_CPUS) acpi.apic_ids[acpi.cpu_count++] = field<u8>(madt, at + 3);
         } else if (type == 1 && !acpi.io_apic_address) {
             acpi.io_apic_id = field<u8>(madt, at + 2);
             acpi.io_apic_address = field<u32>(madt, at + 4);
@@ -141,7 +141,7 @@ void parse_table(const TableHeader* table) {
 
 } // namespace
 
-void parse_acpi_tables(u64 rsdp_hint) {
+void acpi_boot_init(u64 rsdp_hint) {
     const Rsdp* rsdp = nullptr;
     if (rsdp_hint) {
         rsdp = physical_to<Rsdp>(rsdp_hint);
@@ -157,7 +157,7 @@ void parse_acpi_tables(u64 rsdp_hint) {
         return;
     }
     acpi.found = true;
-    pr_info("ACPI: RSDP 0x%016lx (v%02u %.6s)\n", virtual_to_physical(rsdp), rsdp->revision, rsdp->oem);
+    pr_info("ACPI: RSDP 0x%016lx (v%02u %.6s)\n", virt_to_phys(rsdp), rsdp->revision, rsdp->oem);
     bool wide = rsdp->revision >= 2 && rsdp->xsdt;
     const TableHeader* root = table_at(wide ? rsdp->xsdt : rsdp->rsdt);
     if (!root) return;
@@ -169,18 +169,18 @@ void parse_acpi_tables(u64 rsdp_hint) {
 }
 
 void machine_halt() {
-    disable_interrupts();
+    local_irq_disable();
     for (;;) halt();
 }
 
 /// PM1a_CNT: SLP_TYP in bits 10–12, SLP_EN bit 13 (ACPI 4.8.3.2.1).
 void machine_power_off() {
-    disable_interrupts();
+    local_irq_disable();
     pr_emerg("reboot: Power down\n");
     if (acpi.pm1a_control_port) {
         u16 kept = in16(acpi.pm1a_control_port) & 0x0001; // SCI_EN stays
         out16(acpi.pm1a_control_port, static_cast<u16>(kept | acpi.s5_sleep_type << 10 | 1 << 13));
-        delay_microseconds(200'000); // the power goes when the board gets to it
+        udelay(200'000); // the power goes when the board gets to it
     }
     pr_emerg("reboot: ACPI power-off had no effect%s; system halted\n",
              acpi.pm1a_control_port ? "" : " (no FADT)");
@@ -189,7 +189,7 @@ void machine_power_off() {
 
 /// The FADT's reset register, then CF9 (ICH9 13.7.5), then the keyboard controller.
 void machine_restart() {
-    disable_interrupts();
+    local_irq_disable();
     pr_emerg("reboot: Restarting system\n");
     if (acpi.reset_space == 1) out8(static_cast<u16>(acpi.reset_register), acpi.reset_value);
     out8(0xcf9, 0x02);

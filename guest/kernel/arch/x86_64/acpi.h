@@ -20,7 +20,7 @@ struct AcpiInformation {
     bool found = false;
     u64 local_apic_address = 0;
     unsigned cpu_count = 0;
-    u8 apic_ids[MaxCpus] = {};
+    u8 apic_ids[NR_CPUS] = {};
     u64 io_apic_address = 0;
     u32 io_apic_gsi_base = 0;
     u8 io_apic_id = 0;
@@ -40,7 +40,7 @@ struct AcpiInformation {
 extern AcpiInformation acpi;
 
 /// REQUIRES: physical memory is reachable through the direct map (the early tables map it on demand).
-void parse_acpi_tables(u64 rsdp_hint);
+void acpi_boot_init(u64 rsdp_hint);
 
 [[noreturn]] void machine_power_off();
 [[noreturn]] void machine_restart();

@@ -42,12 +42,12 @@ enum class Msr : u32 {
     GsBase = 0xC0000101,
     KernelGsBase = 0xC0000102,
 };
-inline u64 read_msr(Msr msr) {
+inline u64 rdmsrl(Msr msr) {
     u32 low, high;
     asm volatile("rdmsr" : "=a"(low), "=d"(high) : "c"(static_cast<u32>(msr)));
     return (u64{high} << 32) | low;
 }
-inline void write_msr(Msr msr, u64 value) {
+inline void wrmsrl(Msr msr, u64 value) {
     asm volatile("wrmsr" ::"c"(static_cast<u32>(msr)), "a"(static_cast<u32>(value)),
                  "d"(static_cast<u32>(value >> 32))
                  : "memory");
@@ -92,23 +92,23 @@ inline u64 read_flags() {
     return value;
 }
 inline bool interrupts_enabled() { return read_flags() & rflags::IF; }
-inline void enable_interrupts() { asm volatile("sti" ::: "memory"); }
-inline void disable_interrupts() { asm volatile("cli" ::: "memory"); }
+inline void local_irq_enable() { asm volatile("sti" ::: "memory"); }
+inline void local_irq_disable() { asm volatile("cli" ::: "memory"); }
 /// Disables interrupts and returns whether they were on.
-inline bool save_interrupts() {
+inline bool local_irq_save() {
     bool on = interrupts_enabled();
-    disable_interrupts();
+    local_irq_disable();
     return on;
 }
-inline void restore_interrupts(bool on) {
-    if (on) enable_interrupts();
+inline void local_irq_restore(bool on) {
+    if (on) local_irq_enable();
 }
 /// STI's shadow of one instruction makes the pair atomic: no interrupt is lost between them.
 inline void enable_interrupts_and_halt() { asm volatile("sti; hlt" ::: "memory"); }
 inline void halt() { asm volatile("hlt" ::: "memory"); }
 inline void cpu_relax() { asm volatile("pause" ::: "memory"); }
-inline void invalidate_page(u64 address) { asm volatile("invlpg (%0)" ::"r"(address) : "memory"); }
-inline u64 read_tsc() {
+inline void invlpg(u64 address) { asm volatile("invlpg (%0)" ::"r"(address) : "memory"); }
+inline u64 rdtsc() {
     u32 low, high;
     asm volatile("rdtsc" : "=a"(low), "=d"(high));
     return (u64{high} << 32) | low;
@@ -126,7 +126,7 @@ inline Cpuid cpuid(u32 leaf, u32 subleaf = 0) {
 }
 
 /// What the boot processor offers; filled once by identify_cpu().
-struct CpuFeatures {
+struct cpuinfo_x86 {
     char vendor[13];
     char model_name[49];
     u32 family, model, stepping;
@@ -137,7 +137,7 @@ struct CpuFeatures {
     u32 xsave_size;
     u8 physical_bits, linear_bits;
 };
-extern CpuFeatures cpu_features;
+extern cpuinfo_x86 boot_cpu_data;
 void identify_cpu();
 /// The flags line of /proc/cpuinfo, in Linux's words.
 usize cpu_flags_text(char* out, usize capacity);

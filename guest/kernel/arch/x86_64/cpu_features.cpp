@@ -6,10 +6,10 @@
 
 namespace kernel {
 
-constinit CpuFeatures cpu_features = {};
+constinit cpuinfo_x86 boot_cpu_data = {};
 
 void identify_cpu() {
-    CpuFeatures& f = cpu_features;
+    cpuinfo_x86& f = boot_cpu_data;
     Cpuid leaf0 = cpuid(0);
     f.max_leaf = leaf0.eax;
     u32 vendor[3] = {leaf0.ebx, leaf0.edx, leaf0.ecx};
@@ -73,11 +73,11 @@ void identify_cpu() {
 
 usize cpu_flags_text(char* out, usize capacity) {
     struct Flag {
-        const u32 CpuFeatures::* word;
+        const u32 cpuinfo_x86::* word;
         u8 bit;
         const char* name;
     };
-    using F = CpuFeatures;
+    using F = cpuinfo_x86;
     static constexpr Flag flags[] = {
         {&F::leaf1_edx, 0, "fpu"},      {&F::leaf1_edx, 1, "vme"},
         {&F::leaf1_edx, 2, "de"},       {&F::leaf1_edx, 3, "pse"},
@@ -111,10 +111,10 @@ usize cpu_flags_text(char* out, usize capacity) {
     };
     usize length = 0;
     for (const Flag& flag : flags) {
-        if (!(cpu_features.*flag.word >> flag.bit & 1)) continue;
+        if (!(boot_cpu_data.*flag.word >> flag.bit & 1)) continue;
         if (length + strlen(flag.name) + 2 > capacity) break;
         if (length) out[length++] = ' ';
-        length += copy_string(out + length, flag.name, capacity - length);
+        length += strscpy(out + length, flag.name, capacity - length);
     }
     out[length] = 0;
     return length;

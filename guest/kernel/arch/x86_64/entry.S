@@ -1,6 +1,6 @@
 // Every way into the kernel after boot, and the ways out: exceptions, interrupts, SYSCALL, context switch.
 //
-// The frame is TrapFrame (trap_frame.h). GS: the user's base is swapped for PerCpu on entry from ring 3, and back on
+// The frame is pt_regs (trap_frame.h). GS: the user's base is swapped for PerCpu on entry from ring 3, and back on
 // the way out. The four IST vectors (#DB, NMI, #DF, #MC) may arrive with either base whatever CS says (between SYSCALL
 // and swapgs, or between swapgs and IRET), so they look at the MSR: kernel addresses are negative.
 // Intel SDM 3A 6.14 (64-bit interrupts), 2B SYSCALL/SYSRET/SWAPGS.
@@ -88,7 +88,7 @@ common_entry:
     call trap_dispatch
     addq $16, %rsp
 .globl return_from_trap
-return_from_trap:                        // interrupts are off; RSP -> TrapFrame
+return_from_trap:                        // interrupts are off; RSP -> pt_regs
     testb $3, FRAME_CS(%rsp)
     jz 2f
     swapgs
@@ -121,9 +121,9 @@ paranoid_entry:
     iretq
 
 // SYSCALL: RCX = user RIP, R11 = user RFLAGS, interrupts masked by FMASK, still on the user's stack.
-.globl syscall_entry
-.type syscall_entry, @function
-syscall_entry:
+.globl entry_SYSCALL_64
+.type entry_SYSCALL_64, @function
+entry_SYSCALL_64:
     swapgs
     movq %rsp, %gs:24
     movq %gs:16, %rsp
@@ -137,7 +137,7 @@ syscall_entry:
     PUSH_REGISTERS
     xorl %ebp, %ebp
     PSEUDO_FRAME
-    call syscall_dispatch                // AL: SYSRET is safe
+    call do_syscall_64                // AL: SYSRET is safe
     addq $16, %rsp
     testb %al, %al
     jz return_from_trap
@@ -148,11 +148,11 @@ syscall_entry:
     swapgs
     sysretq
 
-// Task* switch_to(Task* previous, Task* next): saves the callee-saved registers on the old stack, continues on the
-// new one, and returns the task that ran before. Task::kernel_rsp is at offset 0.
-.globl switch_to
-.type switch_to, @function
-switch_to:
+// task_struct* __switch_to_asm(task_struct* previous, task_struct* next): saves the callee-saved registers on the old stack, continues on the
+// new one, and returns the task that ran before. task_struct::kernel_rsp is at offset 0.
+.globl __switch_to_asm
+.type __switch_to_asm, @function
+__switch_to_asm:
     pushq %rbp
     pushq %rbx
     pushq %r12
@@ -170,11 +170,11 @@ switch_to:
     popq %rbp
     ret
 
-// Where a new task's first switch_to returns: RAX = previous task, RBX = kernel function or 0, R12 = its argument,
-// RSP -> TrapFrame. A kernel function that returns has become a user program (execve filled the frame).
-.globl return_from_fork
-.type return_from_fork, @function
-return_from_fork:
+// Where a new task's first __switch_to_asm returns: RAX = previous task, RBX = kernel function or 0, R12 = its argument,
+// RSP -> pt_regs. A kernel function that returns has become a user program (execve filled the frame).
+.globl ret_from_fork
+.type ret_from_fork, @function
+ret_from_fork:
     movq %rax, %rdi
     call schedule_tail
     testq %rbx, %rbx
@@ -182,5 +182,5 @@ return_from_fork:
     movq %r12, %rdi
     call *%rbx
 1:  movq %rsp, %rdi
-    call exit_to_user_mode
+    call exit_to_user_mode_prepare
     jmp return_from_trap

@@ -7,21 +7,21 @@
 
 namespace kernel {
 
-struct Task;
+struct task_struct;
 
-void initialise_fpu();
+void fpu__init_system();
 /// A fresh state image, as after FNINIT with MXCSR 1F80h; null when there is no memory.
 void* allocate_fpu_state();
 void free_fpu_state(void* state);
 void copy_fpu_state(void* to, const void* from);
 void reset_fpu_state(void* state);
 /// For tasks with an image; others are left alone.
-void save_fpu(Task* task);
-void restore_fpu(Task* task);
+void save_fpu(task_struct* task);
+void restore_fpu(task_struct* task);
 usize fpu_state_size();
 
 /// FS and (user) GS base.
-void save_segment_bases(Task* task);
-void restore_segment_bases(Task* task);
+void save_segment_bases(task_struct* task);
+void restore_segment_bases(task_struct* task);
 
 } // namespace kernel

@@ -26,7 +26,7 @@ startup_64:
     movq %r14, kernel_virtual_slide(%rip)
 
     // The image: level 4 [511] -> level 3 [510] -> level 2, 2 MiB pages from (link offset + slide).
-    leaq early_level4(%rip), %rdi
+    leaq early_top_pgt(%rip), %rdi
     leaq early_level3_kernel(%rip), %rax
     orq $PRESENT_RW, %rax
     movq %rax, 511*8(%rdi)
@@ -72,7 +72,7 @@ startup_64:
 2:  wrmsr
     movl $0xa0, %eax
     movq %rax, %cr4
-    leaq early_level4(%rip), %rax
+    leaq early_top_pgt(%rip), %rax
     movq %rax, %cr3
     movl $0x80050033, %eax
     movq %rax, %cr0
@@ -98,7 +98,7 @@ startup_64:
     movq %rax, %rdx
     shrq $32, %rdx
     wrmsr
-    movq $0, early_level4(%rip)          // the identity page goes; CR3 reload drops its translation
+    movq $0, early_top_pgt(%rip)          // the identity page goes; CR3 reload drops its translation
     movq %cr3, %rax
     movq %rax, %cr3
     movq %r15, %rdi
@@ -125,8 +125,8 @@ kernel_virtual_slide: .quad 0
 
 .section .bss..page_aligned, "aw", @nobits
 .balign 4096
-.globl early_level4, early_level3_kernel, init_stack, init_stack_guard
-early_level4:          .skip 4096
+.globl early_top_pgt, early_level3_kernel, init_stack, init_stack_guard
+early_top_pgt:          .skip 4096
 early_level3_kernel:   .skip 4096
 early_level2_kernel:   .skip 4096
 early_level3_identity: .skip 4096

@@ -53,40 +53,40 @@ void set_pic_mask() {
 }
 
 void enable_local_apic() {
-    u64 base = read_msr(Msr::ApicBase);
-    write_msr(Msr::ApicBase, base | 1 << 11);
-    this_cpu().apic_id = read_local_apic(lapic::Id) >> 24;
-    write_local_apic(lapic::TaskPriority, 0);
-    write_local_apic(lapic::TimerLvt, lapic::Masked);
-    write_local_apic(lapic::Lint0, lapic::Masked);
-    write_local_apic(lapic::Lint1, 4 << 8); // NMI
-    write_local_apic(lapic::ErrorStatus, 0);
-    write_local_apic(lapic::ErrorLvt, ErrorVector);
-    write_local_apic(lapic::Spurious, 1 << 8 | SpuriousVector);
+    u64 base = rdmsrl(Msr::ApicBase);
+    wrmsrl(Msr::ApicBase, base | 1 << 11);
+    this_cpu().apic_id = apic_read(lapic::Id) >> 24;
+    apic_write(lapic::TaskPriority, 0);
+    apic_write(lapic::TimerLvt, lapic::Masked);
+    apic_write(lapic::Lint0, lapic::Masked);
+    apic_write(lapic::Lint1, 4 << 8); // NMI
+    apic_write(lapic::ErrorStatus, 0);
+    apic_write(lapic::ErrorLvt, ERROR_APIC_VECTOR);
+    apic_write(lapic::Spurious, 1 << 8 | SPURIOUS_APIC_VECTOR);
     pr_info("APIC: local APIC at %#lx, id %u, version %#x\n", acpi.local_apic_address, this_cpu().apic_id,
-            read_local_apic(lapic::Version) & 0xff);
+            apic_read(lapic::Version) & 0xff);
 }
 
 } // namespace
 
-u32 read_local_apic(u32 offset) { return local_apic[offset / 4]; }
-void write_local_apic(u32 offset, u32 value) { local_apic[offset / 4] = value; }
+u32 apic_read(u32 offset) { return local_apic[offset / 4]; }
+void apic_write(u32 offset, u32 value) { local_apic[offset / 4] = value; }
 bool using_apic() { return local_apic && io_apic; }
 
-void initialise_irq() {
+void init_IRQ() {
     remap_pic();
-    if (!cpu_features.apic || !acpi.local_apic_address || !acpi.io_apic_address) {
+    if (!boot_cpu_data.apic || !acpi.local_apic_address || !acpi.io_apic_address) {
         pr_warn("APIC: not usable, using the 8259\n");
-        for (unsigned line = 0; line < 16; line++) irq_lines[line].chip = "XT-PIC";
+        for (unsigned line = 0; line < 16; line++) irq_desc[line].chip = "XT-PIC";
         return;
     }
-    local_apic = static_cast<volatile u32*>(map_device(acpi.local_apic_address, PageSize));
-    io_apic = static_cast<volatile u32*>(map_device(acpi.io_apic_address, 32));
+    local_apic = static_cast<volatile u32*>(ioremap(acpi.local_apic_address, PAGE_SIZE));
+    io_apic = static_cast<volatile u32*>(ioremap(acpi.io_apic_address, 32));
     if (!local_apic || !io_apic) panic("no memory to map the interrupt controllers");
     enable_local_apic();
     io_apic_pins = (read_io_apic(1) >> 16 & 0xff) + 1;
     for (unsigned pin = 0; pin < io_apic_pins; pin++) write_io_apic(0x10 + pin * 2, 1 << 16);
-    for (IrqLine& line : irq_lines)
+    for (struct irq_desc& line : irq_desc)
         if (!line.chip) line.chip = "IO-APIC";
     pr_info("IOAPIC[0]: apic_id %u, version %u, address %#lx, GSI %u-%u\n", acpi.io_apic_id,
             read_io_apic(1) & 0xff, acpi.io_apic_address, acpi.io_apic_gsi_base,
@@ -98,7 +98,7 @@ void route_line(unsigned line, bool pci) {
         if (line >= 16) return;
         pic_mask &= static_cast<u16>(~(1U << line));
         if (line >= 8) pic_mask &= static_cast<u16>(~(1U << 2));
-        irq_lines[line].level = pci;
+        irq_desc[line].level = pci;
         set_pic_mask();
         return;
     }
@@ -111,15 +111,15 @@ void route_line(unsigned line, bool pci) {
         return;
     }
     bool low = (flags & 3) == 3, level = (flags >> 2 & 3) == 3;
-    irq_lines[line].pin = static_cast<u8>(pin);
-    irq_lines[line].level = level;
+    irq_desc[line].pin = static_cast<u8>(pin);
+    irq_desc[line].level = level;
     write_io_apic(0x11 + pin * 2, this_cpu().apic_id << 24);
     write_io_apic(0x10 + pin * 2, (FirstIrqVector + line) | (low ? 1 << 13 : 0) | (level ? 1 << 15 : 0));
 }
 
-void end_of_interrupt(u8 vector) {
+void ack_APIC_irq(u8 vector) {
     if (local_apic && using_apic()) {
-        write_local_apic(lapic::Eoi, 0);
+        apic_write(lapic::Eoi, 0);
     } else {
         if (vector >= FirstIrqVector + 8) out8(0xa0, 0x20);
         out8(0x20, 0x20);
@@ -137,25 +137,25 @@ bool is_spurious_pic_interrupt(unsigned line) {
 }
 
 void report_apic_error() {
-    write_local_apic(lapic::ErrorStatus, 0);
-    pr_err("APIC error on CPU%u: %02x\n", this_cpu().cpu, read_local_apic(lapic::ErrorStatus));
+    apic_write(lapic::ErrorStatus, 0);
+    pr_err("APIC error on CPU%u: %02x\n", this_cpu().cpu, apic_read(lapic::ErrorStatus));
 }
 
 /// Periodic tick at HZ. The LAPIC timer's rate is the crystal's when CPUID 15h gives it (SDM 3A 10.5.4), but
 /// not every machine agrees, so it is measured: 1 ms against the TSC.
-void initialise_tick() {
+void tick_init() {
     if (using_apic()) {
-        write_local_apic(lapic::Divide, 0b1011); // divide by 1
-        write_local_apic(lapic::TimerLvt, lapic::Masked | LocalTimerVector);
-        u64 start = clock_nanoseconds();
-        write_local_apic(lapic::InitialCount, ~0U);
-        while (clock_nanoseconds() - start < 1'000'000) cpu_relax();
-        u64 counted = ~0U - read_local_apic(lapic::CurrentCount);
-        u64 elapsed = clock_nanoseconds() - start;
+        apic_write(lapic::Divide, 0b1011); // divide by 1
+        apic_write(lapic::TimerLvt, lapic::Masked | LOCAL_TIMER_VECTOR);
+        u64 start = ktime_get_ns();
+        apic_write(lapic::InitialCount, ~0U);
+        while (ktime_get_ns() - start < 1'000'000) cpu_relax();
+        u64 counted = ~0U - apic_read(lapic::CurrentCount);
+        u64 elapsed = ktime_get_ns() - start;
         u64 hertz = counted * 1'000'000'000 / elapsed;
         if (hertz > HZ * 16) {
-            write_local_apic(lapic::TimerLvt, lapic::Periodic | LocalTimerVector);
-            write_local_apic(lapic::InitialCount, static_cast<u32>(hertz / HZ));
+            apic_write(lapic::TimerLvt, lapic::Periodic | LOCAL_TIMER_VECTOR);
+            apic_write(lapic::InitialCount, static_cast<u32>(hertz / HZ));
             pr_info("APIC timer: %lu.%03lu MHz, tick at %u Hz\n", hertz / 1'000'000, hertz / 1000 % 1000, HZ);
             return;
         }
@@ -165,9 +165,9 @@ void initialise_tick() {
     out8(0x43, 0x34); // channel 0, rate generator
     out8(0x40, Divisor & 0xff);
     out8(0x40, Divisor >> 8);
-    irq_lines[0].chip = using_apic() ? "IO-APIC" : "XT-PIC";
-    static constinit IrqAction pit{[](void*) {}, nullptr, "timer", nullptr};
-    irq_lines[0].actions = &pit;
+    irq_desc[0].chip = using_apic() ? "IO-APIC" : "XT-PIC";
+    static constinit irqaction pit{[](void*) {}, nullptr, "timer", nullptr};
+    irq_desc[0].action = &pit;
     route_line(0, false);
     pr_info("PIT: tick at %u Hz\n", HZ);
 }

@@ -9,10 +9,10 @@ namespace kernel {
 /// Programs the IOAPIC pin or unmasks the 8259 line. `pci`: level, active low; else as the MADT's override
 /// says.
 void route_line(unsigned line, bool pci);
-void end_of_interrupt(u8 vector);
+void ack_APIC_irq(u8 vector);
 bool is_spurious_pic_interrupt(unsigned line);
 void report_apic_error();
-u32 read_local_apic(u32 offset);
-void write_local_apic(u32 offset, u32 value);
+u32 apic_read(u32 offset);
+void apic_write(u32 offset, u32 value);
 
 } // namespace kernel

@@ -5,8 +5,7 @@ extern "C" char trap_stubs[];
 
 namespace kernel {
 
-alignas(4096)
-    [[gnu::section(".data..page_aligned")]] constinit InterruptGate interrupt_descriptor_table[256] = {};
+alignas(4096) [[gnu::section(".data..page_aligned")]] constinit gate_struct idt_table[256] = {};
 
 namespace {
 
@@ -14,7 +13,7 @@ constinit TrapHandler handlers[256] = {};
 
 void set_gate(unsigned vector, InterruptStack stack, unsigned privilege) {
     u64 target = reinterpret_cast<u64>(trap_stubs) + vector * 16;
-    interrupt_descriptor_table[vector] = {
+    idt_table[vector] = {
         .offset_low = static_cast<u16>(target),
         .selector = KernelCode,
         .ist = static_cast<u8>(stack),
@@ -29,7 +28,7 @@ void load() {
     struct [[gnu::packed]] {
         u16 limit;
         u64 base;
-    } idtr{sizeof(interrupt_descriptor_table) - 1, reinterpret_cast<u64>(interrupt_descriptor_table)};
+    } idtr{sizeof(idt_table) - 1, reinterpret_cast<u64>(idt_table)};
     asm volatile("lidt %0" ::"m"(idtr) : "memory");
 }
 

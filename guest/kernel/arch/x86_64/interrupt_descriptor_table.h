@@ -6,7 +6,7 @@
 
 namespace kernel {
 
-struct InterruptGate {
+struct gate_struct {
     u16 offset_low;
     u16 selector;
     u8 ist;
@@ -15,12 +15,12 @@ struct InterruptGate {
     u32 offset_high;
     u32 reserved;
 };
-static_assert(sizeof(InterruptGate) == 16);
+static_assert(sizeof(gate_struct) == 16);
 
-extern InterruptGate interrupt_descriptor_table[256];
+extern gate_struct idt_table[256];
 
 /// A handler gets the frame; entry.S has saved everything.
-using TrapHandler = void (*)(TrapFrame&);
+using TrapHandler = void (*)(pt_regs&);
 
 /// Fills the table (no IST) and loads it: enough to take an early #PF.
 void load_early_interrupt_table();

@@ -5,9 +5,9 @@
 
 namespace kernel {
 
-constinit PerCpu per_cpu[MaxCpus] = {};
+constinit PerCpu per_cpu[NR_CPUS] = {};
 constinit unsigned online_cpus = 1;
-alignas(16) static u8 interrupt_stacks[MaxCpus][InterruptStackCount][InterruptStackSize];
+alignas(16) static u8 interrupt_stacks[NR_CPUS][InterruptStackCount][InterruptStackSize];
 
 namespace {
 
@@ -18,18 +18,18 @@ struct [[gnu::packed]] DescriptorTableRegister {
 
 } // namespace
 
-void load_segments(unsigned cpu) {
+void cpu_init(unsigned cpu) {
     PerCpu& block = per_cpu[cpu];
     block.self = &block;
     block.cpu = cpu;
     block.tss = {};
     block.tss.rsp[0] = block.kernel_stack_top;
-    block.tss.io_map_base = sizeof(TaskStateSegment); // no I/O bitmap: ring 3 has no ports
+    block.tss.io_map_base = sizeof(tss_struct); // no I/O bitmap: ring 3 has no ports
     for (unsigned i = 0; i < InterruptStackCount; i++)
         block.tss.ist[i] = reinterpret_cast<u64>(&interrupt_stacks[cpu][i][0]) + InterruptStackSize;
 
     u64 tss = reinterpret_cast<u64>(&block.tss);
-    u64 limit = sizeof(TaskStateSegment) - 1;
+    u64 limit = sizeof(tss_struct) - 1;
     u64* gdt = block.gdt;
     gdt[0] = 0;
     gdt[1] = 0x00cf'9b00'0000'ffff; // 32-bit kernel code
@@ -61,8 +61,8 @@ void load_segments(unsigned cpu) {
         :
         : "m"(gdtr), "i"(KernelCode), "i"(KernelData)
         : "rax", "memory");
-    write_msr(Msr::GsBase, reinterpret_cast<u64>(&block));
-    write_msr(Msr::KernelGsBase, 0);
+    wrmsrl(Msr::GsBase, reinterpret_cast<u64>(&block));
+    wrmsrl(Msr::KernelGsBase, 0);
     asm volatile("ltr %w0" ::"r"(TssSelector));
 }
 

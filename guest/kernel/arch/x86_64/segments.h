@@ -10,13 +10,13 @@
 
 namespace kernel {
 
-struct Task;
-struct MemoryStruct;
+struct task_struct;
+struct mm_struct;
 
 inline constexpr u16 KernelCode = 0x10, KernelData = 0x18, UserCode32 = 0x20 | 3, UserData = 0x28 | 3,
                      UserCode = 0x30 | 3, TssSelector = 0x40;
 
-struct [[gnu::packed]] TaskStateSegment {
+struct [[gnu::packed]] tss_struct {
     u32 reserved0;
     u64 rsp[3];
     u64 reserved1;
@@ -25,7 +25,7 @@ struct [[gnu::packed]] TaskStateSegment {
     u16 reserved3;
     u16 io_map_base;
 };
-static_assert(sizeof(TaskStateSegment) == 104);
+static_assert(sizeof(tss_struct) == 104);
 
 /// IST numbers: each of these exceptions must find a good stack whatever the interrupted code did to its own.
 enum class InterruptStack : u8 { None = 0, DoubleFault = 1, Nmi = 2, Debug = 3, MachineCheck = 4 };
@@ -33,22 +33,22 @@ inline constexpr unsigned InterruptStackCount = 4;
 inline constexpr u64 InterruptStackSize = 8 * KiB;
 
 struct alignas(64) PerCpu {
-    PerCpu* self; // entry.S and current_task() rely on the first four
-    Task* current;
+    PerCpu* self; // entry.S and get_current() rely on the first four
+    task_struct* current;
     u64 kernel_stack_top;
     u64 user_rsp; ///< scratch of the SYSCALL entry
     u32 cpu;
     u32 apic_id;
     u32 softirq_pending;
     u32 hardirq_depth;
-    MemoryStruct* loaded_mm; ///< whose page tables CR3 holds; null: the kernel's own
+    mm_struct* loaded_mm; ///< whose page tables CR3 holds; null: the kernel's own
     u64 gdt[10];
-    TaskStateSegment tss;
+    tss_struct tss;
 };
 static_assert(offsetof(PerCpu, current) == 8 && offsetof(PerCpu, kernel_stack_top) == 16 &&
               offsetof(PerCpu, user_rsp) == 24);
 
-extern PerCpu per_cpu[MaxCpus];
+extern PerCpu per_cpu[NR_CPUS];
 extern unsigned online_cpus;
 
 inline PerCpu& this_cpu() {
@@ -57,13 +57,13 @@ inline PerCpu& this_cpu() {
     return *self;
 }
 /// Not volatile: the running task does not change under the running task.
-inline Task* current_task() {
-    Task* task;
+inline task_struct* get_current() {
+    task_struct* task;
     asm("mov %%gs:8, %0" : "=r"(task));
     return task;
 }
 
 /// Loads the final GDT and TSS of the calling CPU.
-void load_segments(unsigned cpu);
+void cpu_init(unsigned cpu);
 
 } // namespace kernel

@@ -57,86 +57,45 @@ constexpr ExceptionInfo exceptions[32] = {
 
 const char* exception_name(u64 vector) { return vector < 32 ? exceptions[vector].name : "interrupt"; }
 
-void report_user_fault(const TrapFrame& frame, u64 address, bool page_fault) {
-    Task* task = current_task();
+void report_user_fault(const pt_regs& frame, u64 address, bool page_fault) {
+    task_struct* task = get_current();
     if (page_fault)
         pr_info("%s[%d]: segfault at %lx ip %016lx sp %016lx error %lx\n", task->comm, task->pid, address,
-                frame.rip, frame.rsp, frame.error_code);
+                frame.ip, frame.sp, frame.orig_ax);
     else
         pr_info("traps: %s[%d] trap %s ip:%lx sp:%lx error:%lx\n", task->comm, task->pid,
-                exception_name(frame.vector), frame.rip, frame.rsp, frame.error_code);
+                exception_name(frame.vector), frame.ip, frame.sp, frame.orig_ax);
 }
 
-void generic_exception(TrapFrame& frame) {
+void do_error_trap(pt_regs& frame) {
     if (frame.from_user()) {
         int signal = exceptions[frame.vector].signal;
-        Task* task = current_task();
-        task->trap_number = static_cast<u32>(frame.vector);
+        task_struct* task = get_current();
+        task->trap_nr = static_cast<u32>(frame.vector);
         if (frame.vector != 1 && frame.vector != 3) report_user_fault(frame, 0, false);
-        force_signal(task, signal ? signal : SIGSEGV, frame.vector == 14 ? task->trap_address : frame.rip);
+        force_sig(task, signal ? signal : SIGSEGV, frame.vector == 14 ? task->cr2 : frame.ip);
         return;
     }
-    if (u64 fixup = find_exception_fixup(frame.rip)) {
-        frame.rip = fixup;
+    if (u64 fixup = search_exception_tables(frame.ip)) {
+        frame.ip = fixup;
         return;
     }
-    oops(exception_name(frame.vector), frame);
+    die(exception_name(frame.vector), frame);
 }
 
-void page_fault_exception(TrapFrame& frame) {
-    u64 address = read_cr2();
-    if (frame.rflags & rflags::IF) enable_interrupts();
-    Task* task = current_task();
-    bool user = frame.from_user();
-    // Kernel code touches user addresses only in user_access.cpp: anything else there is a bug.
-    bool may_resolve = address < UserEnd && task->mm && (user || find_exception_fixup(frame.rip));
-    bool atomic = task->preempt_count != 0;
-    if (may_resolve && !atomic) {
-        u32 access = (frame.error_code & 2 ? FaultWrite : 0) | (frame.error_code & 16 ? FaultExecute : 0) |
-                     (frame.error_code & 1 ? FaultProtection : 0);
-        FaultOutcome outcome = handle_page_fault(*task->mm, address, access, frame.rsp);
-        if (outcome == FaultOutcome::Resolved) {
-            disable_interrupts();
-            return;
-        }
-        if (user) {
-            task->trap_number = 14;
-            task->trap_address = address;
-            if (outcome == FaultOutcome::OutOfMemory)
-                pr_err("Out of memory: Killed process %d (%s)\n", task->pid, task->comm);
-            else
-                report_user_fault(frame, address, true);
-            force_signal(task,
-                         outcome == FaultOutcome::OutOfMemory ? SIGKILL
-                         : outcome == FaultOutcome::BusError  ? SIGBUS
-                                                              : SIGSEGV,
-                         address);
-            disable_interrupts();
-            return;
-        }
-    } else if (user) {
-        task->trap_address = address;
-        report_user_fault(frame, address, true);
-        force_signal(task, SIGSEGV, address);
-        disable_interrupts();
-        return;
-    }
-    if (u64 fixup = find_exception_fixup(frame.rip)) {
-        frame.rip = fixup;
-        disable_interrupts();
-        return;
-    }
+/// A kernel access that nothing explains: Linux's report, and the end of the task.
+[[noreturn]] void page_fault_oops(pt_regs& frame, u64 address) {
     bust_console_lock();
-    if (address < PageSize)
+    if (address < PAGE_SIZE)
         pr_alert("BUG: kernel NULL pointer dereference, address: %016lx\n", address);
     else
         pr_alert("BUG: unable to handle page fault for address: %016lx\n", address);
     pr_alert("#PF: %s %s in kernel mode\n", "supervisor",
-             frame.error_code & 16  ? "instruction fetch"
-             : frame.error_code & 2 ? "write access"
-                                    : "read access");
-    pr_alert("#PF: error_code(0x%04lx) - %s\n", frame.error_code,
-             frame.error_code & 1 ? "permissions violation" : "not-present page");
+             frame.orig_ax & 16  ? "instruction fetch"
+             : frame.orig_ax & 2 ? "write access"
+                                 : "read access");
+    pr_alert("#PF: error_code(0x%04lx) - %s\n", frame.orig_ax,
+             frame.orig_ax & 1 ? "permissions violation" : "not-present page");
     PageWalk walk =
         walk_page_tables(read_cr3(), address, [](u64 physical) { return *physical_to<u64>(physical); });
     static constexpr const char* names[] = {"PGD", "PUD", "PMD", "PTE"};
@@ -144,44 +103,87 @@ void page_fault_exception(TrapFrame& frame) {
     for (unsigned level = 1; level < walk.levels; level++)
         pr_cont(" %s %lx", names[level], walk.entries[level]);
     pr_cont("\n");
-    oops("page fault", frame);
+    die("page fault", frame);
 }
 
-void early_page_fault(TrapFrame& frame) {
+/// A user access that the memory manager refused.
+void bad_area(pt_regs& frame, u64 address, FaultOutcome outcome) {
+    task_struct* task = get_current();
+    task->trap_nr = 14;
+    task->cr2 = address;
+    if (outcome == FaultOutcome::OutOfMemory)
+        pr_err("Out of memory: Killed process %d (%s)\n", task->pid, task->comm);
+    else
+        report_user_fault(frame, address, true);
+    force_sig(task,
+              outcome == FaultOutcome::OutOfMemory ? SIGKILL
+              : outcome == FaultOutcome::BusError  ? SIGBUS
+                                                   : SIGSEGV,
+              address);
+}
+
+/// An address in the user half. False when the kernel must find another explanation.
+bool do_user_addr_fault(pt_regs& frame, u64 address) {
+    task_struct* task = get_current();
+    bool user = frame.from_user();
+    // Kernel code touches user addresses only in user_access.cpp: anything else there is a bug.
+    bool may_resolve = address < TASK_SIZE_MAX && task->mm && (user || search_exception_tables(frame.ip));
+    FaultOutcome outcome = FaultOutcome::BadAddress;
+    if (may_resolve && !task->preempt_count) {
+        u32 access = (frame.orig_ax & 2 ? FaultWrite : 0) | (frame.orig_ax & 16 ? FaultExecute : 0) |
+                     (frame.orig_ax & 1 ? FaultProtection : 0);
+        outcome = handle_mm_fault(*task->mm, address, access, frame.sp);
+        if (outcome == FaultOutcome::Resolved) return true;
+    }
+    if (user) bad_area(frame, address, outcome);
+    return user;
+}
+
+void exc_page_fault(pt_regs& frame) {
     u64 address = read_cr2();
-    if (early_map_on_demand(address)) return;
-    pr_emerg("early page fault at %016lx, error code %lx\n", address, frame.error_code);
-    show_registers(frame);
+    if (frame.flags & rflags::IF) local_irq_enable();
+    if (!do_user_addr_fault(frame, address)) {
+        u64 fixup = search_exception_tables(frame.ip);
+        if (!fixup) page_fault_oops(frame, address);
+        frame.ip = fixup;
+    }
+    local_irq_disable();
+}
+
+void early_page_fault(pt_regs& frame) {
+    u64 address = read_cr2();
+    if (early_make_pgtable(address)) return;
+    pr_emerg("early page fault at %016lx, error code %lx\n", address, frame.orig_ax);
+    show_regs(frame);
     panic("page fault before the page tables are final");
 }
 
-void early_exception(TrapFrame& frame) {
-    pr_emerg("early exception: %s, error code %lx\n", exception_name(frame.vector), frame.error_code);
-    show_registers(frame);
+void early_exception(pt_regs& frame) {
+    pr_emerg("early exception: %s, error code %lx\n", exception_name(frame.vector), frame.orig_ax);
+    show_regs(frame);
     panic("exception during early boot");
 }
 
 } // namespace
 
-void initialise_early_traps() {
+void idt_setup_early_handler() {
     for (unsigned vector = 0; vector < 32; vector++)
         set_trap_handler(static_cast<u8>(vector), early_exception);
     set_trap_handler(14, early_page_fault);
     load_early_interrupt_table();
 }
 
-void initialise_traps() {
-    for (unsigned vector = 0; vector < 32; vector++)
-        set_trap_handler(static_cast<u8>(vector), generic_exception);
-    set_trap_handler(14, page_fault_exception);
-    load_segments(0);
+void trap_init() {
+    for (unsigned vector = 0; vector < 32; vector++) set_trap_handler(static_cast<u8>(vector), do_error_trap);
+    set_trap_handler(14, exc_page_fault);
+    cpu_init(0);
     load_interrupt_table();
 }
 
 /// entry.S: everything but the IST vectors. Interrupts are off on entry and on return.
-extern "C" void trap_dispatch(TrapFrame* frame) {
+extern "C" void trap_dispatch(pt_regs* frame) {
     if (frame->vector >= FirstIrqVector)
-        handle_interrupt(*frame);
+        common_interrupt(*frame);
     else if (TrapHandler handler =
                  frame->vector < 32 ? trap_handler(static_cast<u8>(frame->vector)) : nullptr)
         handler(*frame);
@@ -189,43 +191,43 @@ extern "C" void trap_dispatch(TrapFrame* frame) {
         pr_err("unexpected vector %lu\n", frame->vector);
 
     if (frame->from_user()) {
-        exit_to_user_mode(frame);
-    } else if ((frame->rflags & rflags::IF) && current_task()->preempt_count == 0 && need_reschedule()) {
+        exit_to_user_mode_prepare(frame);
+    } else if ((frame->flags & rflags::IF) && get_current()->preempt_count == 0 && need_resched()) {
         preempt_schedule(); // interrupts are off; schedule() keeps it so for us
     }
 }
 
 /// #DB, NMI, #DF, #MC on their own stacks: no rescheduling here.
-extern "C" void trap_dispatch_paranoid(TrapFrame* frame) {
+extern "C" void trap_dispatch_paranoid(pt_regs* frame) {
     switch (frame->vector) {
     case 1:
         if (frame->from_user()) {
-            frame->rflags &= ~rflags::TF;
-            force_signal(current_task(), SIGTRAP, frame->rip); // delivered when it next returns to user mode
+            frame->flags &= ~rflags::TF;
+            force_sig(get_current(), SIGTRAP, frame->ip); // delivered when it next returns to user mode
         } else {
-            pr_warn("debug exception in the kernel at %016lx, DR6 %lx\n", frame->rip, read_dr6());
+            pr_warn("debug exception in the kernel at %016lx, DR6 %lx\n", frame->ip, read_dr6());
             write_dr6(0);
         }
         break;
-    case 2: pr_emerg("Uhhuh. NMI received for unknown reason on CPU %u.\n", current_cpu()); break;
+    case 2: pr_emerg("Uhhuh. NMI received for unknown reason on CPU %u.\n", smp_processor_id()); break;
     case 18: panic("Machine check");
     default:
         bust_console_lock();
-        pr_emerg("traps: PANIC: double fault, error_code: 0x%lx\n", frame->error_code);
-        show_registers(*frame);
-        show_backtrace(frame->rip, frame->rbp);
+        pr_emerg("traps: PANIC: double fault, error_code: 0x%lx\n", frame->orig_ax);
+        show_regs(*frame);
+        show_backtrace(frame->ip, frame->bp);
         panic("Machine halted: double fault (a kernel stack overflow, if RSP is next to a guard page)");
     }
 }
 
-extern "C" void exit_to_user_mode(TrapFrame* frame) {
+extern "C" void exit_to_user_mode_prepare(pt_regs* frame) {
     for (;;) {
-        Task* task = current_task();
-        disable_interrupts();
-        if (!(task->thread_flags & (NeedReschedule | SignalPending))) return;
-        enable_interrupts();
-        if (task->thread_flags & NeedReschedule) schedule();
-        if (task->thread_flags & SignalPending) deliver_signals(frame);
+        task_struct* task = get_current();
+        local_irq_disable();
+        if (!(task->thread_flags & (_TIF_NEED_RESCHED | _TIF_SIGPENDING))) return;
+        local_irq_enable();
+        if (task->thread_flags & _TIF_NEED_RESCHED) schedule();
+        if (task->thread_flags & _TIF_SIGPENDING) do_signal(frame);
     }
 }
 

@@ -6,17 +6,17 @@
 
 namespace kernel {
 
-void initialise_traps();
-/// Before initialise_traps(): #PF maps on demand, everything else stops the machine.
-void initialise_early_traps();
+void trap_init();
+/// Before trap_init(): #PF maps on demand, everything else stops the machine.
+void idt_setup_early_handler();
 
 /// Linux's "Oops" report; ends the task, or panics in interrupt context, in PID 0 and 1.
-[[noreturn]] void oops(const char* what, const TrapFrame& frame);
-void show_registers(const TrapFrame& frame);
+[[noreturn]] void die(const char* what, const pt_regs& frame);
+void show_regs(const pt_regs& frame);
 /// Frame-pointer backtrace from rbp; bounded, and never faults.
 void show_backtrace(u64 rip, u64 rbp);
 
 /// Last stop before ring 3: signals and rescheduling. Leaves with interrupts off.
-extern "C" void exit_to_user_mode(TrapFrame* frame);
+extern "C" void exit_to_user_mode_prepare(pt_regs* frame);
 
 } // namespace kernel

@@ -20,7 +20,7 @@ extern "C" const ExceptionEntry __start_ex_table[], __stop_ex_table[];
 
 /// Bytes not copied.
 usize copy_bytes(void* to, const void* from, usize size) {
-    if (cpu_features.smap) asm volatile("stac" ::: "memory");
+    if (boot_cpu_data.smap) asm volatile("stac" ::: "memory");
     usize words = size >> 3, rest = size & 7;
     asm volatile("1: rep movsq\n\t"
                  "movq %[rest], %%rcx\n\t"
@@ -31,13 +31,13 @@ usize copy_bytes(void* to, const void* from, usize size) {
                  : "+D"(to), "+S"(from), "+c"(words)
                  : [rest] "r"(rest)
                  : "memory");
-    if (cpu_features.smap) asm volatile("clac" ::: "memory");
+    if (boot_cpu_data.smap) asm volatile("clac" ::: "memory");
     return words;
 }
 
 } // namespace
 
-u64 find_exception_fixup(u64 rip) {
+u64 search_exception_tables(u64 rip) {
     for (const ExceptionEntry* entry = __start_ex_table; entry < __stop_ex_table; entry++)
         if (reinterpret_cast<u64>(&entry->instruction) +
                 static_cast<u64>(static_cast<i64>(entry->instruction)) ==
@@ -47,34 +47,34 @@ u64 find_exception_fixup(u64 rip) {
 }
 
 Result<void> copy_from_user(void* to, u64 from, usize size) {
-    if (!is_user_range(from, size)) return Errno::EFAULT;
+    if (!access_ok(from, size)) return Errno::EFAULT;
     if (copy_bytes(to, reinterpret_cast<const void*>(from), size)) return Errno::EFAULT;
     return {};
 }
 
 Result<void> copy_to_user(u64 to, const void* from, usize size) {
-    if (!is_user_range(to, size)) return Errno::EFAULT;
+    if (!access_ok(to, size)) return Errno::EFAULT;
     if (copy_bytes(reinterpret_cast<void*>(to), from, size)) return Errno::EFAULT;
     return {};
 }
 
 Result<void> clear_user(u64 to, usize size) {
-    if (!is_user_range(to, size)) return Errno::EFAULT;
-    if (cpu_features.smap) asm volatile("stac" ::: "memory");
+    if (!access_ok(to, size)) return Errno::EFAULT;
+    if (boot_cpu_data.smap) asm volatile("stac" ::: "memory");
     asm volatile("1: rep stosb\n2:\n\t" EXCEPTION_ENTRY("1b", "2b")
                  : "+D"(to), "+c"(size)
                  : "a"(0)
                  : "memory");
-    if (cpu_features.smap) asm volatile("clac" ::: "memory");
+    if (boot_cpu_data.smap) asm volatile("clac" ::: "memory");
     if (size) return Errno::EFAULT;
     return {};
 }
 
-Result<usize> copy_string_from_user(char* to, u64 from, usize capacity) {
+Result<usize> strncpy_from_user(char* to, u64 from, usize capacity) {
     usize length = 0;
     while (length < capacity) {
         // Up to the end of a page at a time: the byte after the NUL may not be mapped.
-        usize run = min<usize>(capacity - length, PageSize - ((from + length) & (PageSize - 1)));
+        usize run = min<usize>(capacity - length, PAGE_SIZE - ((from + length) & (PAGE_SIZE - 1)));
         TRY(copy_from_user(to + length, from + length, run));
         for (usize i = 0; i < run; i++, length++)
             if (!to[length]) return length;
@@ -87,8 +87,8 @@ bool copy_from_kernel_nofault(void* to, u64 from, usize size) {
     auto* out = static_cast<u8*>(to);
     for (usize i = 0; i < size; i++) {
         u64 address = from + i;
-        if (address < DirectMapBase) return false;
-        if (i == 0 || !(address & (PageSize - 1)))
+        if (address < PAGE_OFFSET) return false;
+        if (i == 0 || !(address & (PAGE_SIZE - 1)))
             if (!walk_page_tables(read_cr3(), address, read).present) return false;
         out[i] = *reinterpret_cast<const u8*>(address);
     }

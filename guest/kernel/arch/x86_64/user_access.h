@@ -9,15 +9,15 @@
 
 namespace kernel {
 
-constexpr bool is_user_range(u64 address, u64 size) {
-    return address <= UserEnd && size <= UserEnd - address;
+constexpr bool access_ok(u64 address, u64 size) {
+    return address <= TASK_SIZE_MAX && size <= TASK_SIZE_MAX - address;
 }
 
 Result<void> copy_from_user(void* to, u64 from, usize size);
 Result<void> copy_to_user(u64 to, const void* from, usize size);
 Result<void> clear_user(u64 to, usize size);
 /// The length without the NUL; ENAMETOOLONG when no NUL within capacity.
-Result<usize> copy_string_from_user(char* to, u64 from, usize capacity);
+Result<usize> strncpy_from_user(char* to, u64 from, usize capacity);
 
 template <typename T> Result<T> get_user(u64 from) {
     T value{};
@@ -33,6 +33,6 @@ template <typename T> Result<void> put_user(u64 to, const T& value) {
 bool copy_from_kernel_nofault(void* to, u64 from, usize size);
 
 /// The fix-up for a faulting instruction, or 0.
-u64 find_exception_fixup(u64 rip);
+u64 search_exception_tables(u64 rip);
 
 } // namespace kernel

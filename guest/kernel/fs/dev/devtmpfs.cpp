@@ -11,30 +11,30 @@
 namespace kernel {
 namespace {
 
-struct DeviceInode : Inode {
+struct DeviceInode : inode {
     bool seekable() const override { return false; }
     void destroy_self() override {} // nodes are permanent
 };
 struct NullInode final : DeviceInode {
-    Result<usize> read(File&, IoBuffer, u64) override { return usize{0}; }
-    Result<usize> write(File&, IoBuffer buffer, u64) override { return buffer.size; }
+    Result<usize> read(struct file&, IoBuffer, u64) override { return usize{0}; }
+    Result<usize> write(struct file&, IoBuffer buffer, u64) override { return buffer.size; }
 };
 struct ZeroInode final : DeviceInode {
-    Result<usize> read(File&, IoBuffer buffer, u64) override {
+    Result<usize> read(struct file&, IoBuffer buffer, u64) override {
         TRY(buffer.zero(0, buffer.size));
         return buffer.size;
     }
-    Result<usize> write(File&, IoBuffer buffer, u64) override { return buffer.size; }
+    Result<usize> write(struct file&, IoBuffer buffer, u64) override { return buffer.size; }
 };
 struct FullInode final : DeviceInode {
-    Result<usize> read(File&, IoBuffer buffer, u64) override {
+    Result<usize> read(struct file&, IoBuffer buffer, u64) override {
         TRY(buffer.zero(0, buffer.size));
         return buffer.size;
     }
-    Result<usize> write(File&, IoBuffer, u64) override { return Errno::ENOSPC; }
+    Result<usize> write(struct file&, IoBuffer, u64) override { return Errno::ENOSPC; }
 };
 struct RandomInode final : DeviceInode {
-    Result<usize> read(File&, IoBuffer buffer, u64) override {
+    Result<usize> read(struct file&, IoBuffer buffer, u64) override {
         u8 chunk[256];
         for (usize done = 0; done < buffer.size;) {
             usize count = min<usize>(sizeof chunk, buffer.size - done);
@@ -44,19 +44,19 @@ struct RandomInode final : DeviceInode {
         }
         return buffer.size;
     }
-    Result<usize> write(File&, IoBuffer buffer, u64) override {
+    Result<usize> write(struct file&, IoBuffer buffer, u64) override {
         return buffer.size;
     } // entropy is not collected
 };
 /// Reads give the log from where the file stands; writes add a line.
 struct KmsgInode final : DeviceInode {
-    Result<usize> read(File& file, IoBuffer buffer, u64) override {
+    Result<usize> read(struct file& file, IoBuffer buffer, u64) override {
         char chunk[1024];
         usize count = read_log(&file.private_value, chunk, min<usize>(sizeof chunk, buffer.size));
         TRY(buffer.store(0, chunk, count));
         return count;
     }
-    Result<usize> write(File&, IoBuffer buffer, u64) override {
+    Result<usize> write(struct file&, IoBuffer buffer, u64) override {
         char line[256];
         usize count = min<usize>(sizeof line - 1, buffer.size);
         TRY(buffer.load(line, 0, count));
@@ -68,37 +68,37 @@ struct KmsgInode final : DeviceInode {
 
 struct Node {
     char name[16];
-    Inode* inode;
+    struct inode* inode;
     Node* next;
 };
 
-struct DevDirectory final : Inode {
+struct DevDirectory final : inode {
     Node* nodes = nullptr;
 
-    void add(const char* name, Inode* inode, u32 mode, u32 device) {
+    void add(const char* name, struct inode* inode, u32 mode, u32 device) {
         auto* node = make<Node>();
         if (!node || !inode) panic("out of memory for /dev/%s", name);
-        copy_string(node->name, name, sizeof node->name);
+        strscpy(node->name, name, sizeof node->name);
         node->inode = inode;
-        if (mode) inode->mode = mode;
-        if (device) inode->device = device;
-        inode->super = super;
+        if (mode) inode->i_mode = mode;
+        if (device) inode->i_rdev = device;
+        inode->i_sb = i_sb;
         static constinit u64 next_number = 2;
-        inode->number = next_number++;
+        inode->i_ino = next_number++;
         Node** end = &nodes;
         while (*end) end = &(*end)->next;
         *end = node;
     }
-    Result<Inode*> lookup(StringView name) override {
+    Result<struct inode*> lookup(StringView name) override {
         for (Node* node = nodes; node; node = node->next) {
             if (!(name == StringView(node->name))) continue;
-            get_inode(node->inode);
+            ihold(node->inode);
             return node->inode;
         }
         return Errno::ENOENT;
     }
-    Result<bool> next_entry(File& file, DirectoryEntry& entry) override {
-        u64 index = file.position++;
+    Result<bool> next_entry(struct file& file, DirectoryEntry& entry) override {
+        u64 index = file.f_pos++;
         if (index < 2) {
             entry.inode = 1, entry.type = 4, entry.name_length = static_cast<u32>(index + 1);
             memcpy(entry.name, "..", index + 1);
@@ -108,25 +108,25 @@ struct DevDirectory final : Inode {
         Node* node = nodes;
         for (u64 i = 2; node && i < index; i++) node = node->next;
         if (!node) return false;
-        entry.inode = node->inode->number;
-        entry.type = directory_type(node->inode->mode);
-        entry.name_length = static_cast<u32>(copy_string(entry.name, node->name, sizeof entry.name));
+        entry.inode = node->inode->i_ino;
+        entry.type = directory_type(node->inode->i_mode);
+        entry.name_length = static_cast<u32>(strscpy(entry.name, node->name, sizeof entry.name));
         return true;
     }
 };
 
 } // namespace
 
-Inode* make_devtmpfs() {
-    auto* super = make<SuperBlock>();
+struct inode* make_devtmpfs() {
+    auto* super = make<super_block>();
     auto* root = make<DevDirectory>();
     if (!super || !root) panic("out of memory for devtmpfs");
-    super->type = "devtmpfs";
-    super->device = 5;
-    root->super = super;
-    root->mode = S_IFDIR | 0755;
-    root->number = 1;
-    root->links = 2;
+    super->s_type = "devtmpfs";
+    super->s_dev = 5;
+    root->i_sb = super;
+    root->i_mode = S_IFDIR | 0755;
+    root->i_ino = 1;
+    root->i_nlink = 2;
     root->add("null", make<NullInode>(), S_IFCHR | 0666, make_device(1, 3));
     root->add("zero", make<ZeroInode>(), S_IFCHR | 0666, make_device(1, 5));
     root->add("full", make<FullInode>(), S_IFCHR | 0666, make_device(1, 7));
@@ -137,7 +137,7 @@ Inode* make_devtmpfs() {
     root->add("tty", make_terminal_inode(make_device(5, 0)), S_IFCHR | 0666, 0);
     root->add("tty0", make_terminal_inode(make_device(4, 0)), S_IFCHR | 0620, 0);
     root->add("ttyS0", make_terminal_inode(make_device(4, 64)), S_IFCHR | 0660, 0);
-    for (BlockInode* device = block_devices; device; device = device->next)
+    for (struct block_device* device = block_devices; device; device = device->next)
         root->add(device->name, device, 0, 0);
     return root;
 }

@@ -5,6 +5,6 @@
 
 namespace kernel {
 
-Inode* make_devtmpfs();
+struct inode* make_devtmpfs();
 
 } // namespace kernel

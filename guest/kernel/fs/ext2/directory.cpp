@@ -8,7 +8,7 @@ namespace kernel::ext2 {
 namespace {
 
 constexpr u32 record_size(usize name_length) {
-    return static_cast<u32>(align_up(sizeof(DiskEntry) + name_length, 4));
+    return static_cast<u32>(align_up(sizeof(ext2_dir_entry_2) + name_length, 4));
 }
 
 constexpr u8 file_type(u32 mode) {
@@ -24,16 +24,16 @@ constexpr u8 file_type(u32 mode) {
 }
 
 /// The record at `position`, checked: it ends inside its block and holds its name.
-bool read_record(Ext2Inode& directory, u64 position, DiskEntry& entry, char* name) {
-    u64 block_size = directory.fs->block_size, within = position % block_size;
-    Result<Page*> page = cached_page(directory, position >> PageShift);
+bool read_record(ext2_inode_info& directory, u64 position, ext2_dir_entry_2& entry, char* name) {
+    u64 block_size = directory.fs->s_blocksize, within = position % block_size;
+    Result<struct page*> page = filemap_get_page(directory, position >> PAGE_SHIFT);
     if (!page.ok()) return false;
-    const u8* at = static_cast<u8*>(address_of(page.value())) + (position & (PageSize - 1));
-    bool good = within + sizeof(DiskEntry) <= block_size;
+    const u8* at = static_cast<u8*>(page_address(page.value())) + (position & (PAGE_SIZE - 1));
+    bool good = within + sizeof(ext2_dir_entry_2) <= block_size;
     if (good) {
         memcpy(&entry, at, sizeof entry);
-        good = entry.record_length >= record_size(entry.name_length) && entry.record_length % 4 == 0 &&
-               within + entry.record_length <= block_size;
+        good = entry.rec_len >= record_size(entry.name_length) && entry.rec_len % 4 == 0 &&
+               within + entry.rec_len <= block_size;
         if (good && name) {
             memcpy(name, at + sizeof entry, entry.name_length);
             name[entry.name_length] = 0;
@@ -42,14 +42,15 @@ bool read_record(Ext2Inode& directory, u64 position, DiskEntry& entry, char* nam
     put_page(page.value());
     if (!good)
         pr_err("EXT2-fs (%s): bad entry in directory #%lu at offset %lu\n", directory.fs->block_device->name,
-               directory.number, position);
+               directory.i_ino, position);
     return good;
 }
 
 /// Directory blocks are changed in the page cache, and written by sync().
-Result<void> write_record(Ext2Inode& directory, u64 position, const DiskEntry& entry, const char* name) {
-    Page* page = TRY(cached_page(directory, position >> PageShift));
-    u8* at = static_cast<u8*>(address_of(page)) + (position & (PageSize - 1));
+Result<void> write_record(ext2_inode_info& directory, u64 position, const ext2_dir_entry_2& entry,
+                          const char* name) {
+    struct page* page = TRY(filemap_get_page(directory, position >> PAGE_SHIFT));
+    u8* at = static_cast<u8*>(page_address(page)) + (position & (PAGE_SIZE - 1));
     memcpy(at, &entry, sizeof entry);
     if (name) memcpy(at + sizeof entry, name, entry.name_length);
     page->flags |= PageDirty;
@@ -59,23 +60,23 @@ Result<void> write_record(Ext2Inode& directory, u64 position, const DiskEntry& e
 
 } // namespace
 
-Result<Inode*> Ext2Inode::lookup(StringView name) {
-    if (!is_directory(mode)) return Errno::ENOTDIR;
+Result<struct inode*> ext2_inode_info::lookup(StringView name) {
+    if (!is_directory(i_mode)) return Errno::ENOTDIR;
     char text[256];
-    DiskEntry entry;
-    for (u64 position = 0; position < size; position += entry.record_length) {
+    ext2_dir_entry_2 entry;
+    for (u64 position = 0; position < i_size; position += entry.rec_len) {
         if (!read_record(*this, position, entry, text)) return Errno::EIO;
         if (entry.inode && StringView(text, entry.name_length) == name) return fs->inode(entry.inode);
     }
     return Errno::ENOENT;
 }
 
-Result<bool> Ext2Inode::next_entry(File& file, DirectoryEntry& out) {
-    if (!is_directory(mode)) return Errno::ENOTDIR;
-    while (file.position < size) {
-        DiskEntry entry;
-        if (!read_record(*this, file.position, entry, out.name)) return Errno::EIO;
-        file.position += entry.record_length;
+Result<bool> ext2_inode_info::next_entry(struct file& file, DirectoryEntry& out) {
+    if (!is_directory(i_mode)) return Errno::ENOTDIR;
+    while (file.f_pos < i_size) {
+        ext2_dir_entry_2 entry;
+        if (!read_record(*this, file.f_pos, entry, out.name)) return Errno::EIO;
+        file.f_pos += entry.rec_len;
         if (!entry.inode) continue;
         out.inode = entry.inode;
         out.name_length = entry.name_length;
@@ -86,53 +87,53 @@ Result<bool> Ext2Inode::next_entry(File& file, DirectoryEntry& out) {
     return false;
 }
 
-Result<void> Ext2Inode::add_entry(StringView name, u32 target, u32 target_mode) {
+Result<void> ext2_inode_info::add_entry(StringView name, u32 target, u32 target_mode) {
     if (name.size > 255) return Errno::ENAMETOOLONG;
     u32 needed = record_size(name.size);
-    DiskEntry fresh{target, 0, static_cast<u8>(name.size), file_type(target_mode)};
-    DiskEntry entry;
-    for (u64 position = 0; position < size; position += entry.record_length) {
+    ext2_dir_entry_2 fresh{target, 0, static_cast<u8>(name.size), file_type(target_mode)};
+    ext2_dir_entry_2 entry;
+    for (u64 position = 0; position < i_size; position += entry.rec_len) {
         if (!read_record(*this, position, entry, nullptr)) return Errno::EIO;
         u32 used = entry.inode ? record_size(entry.name_length) : 0;
-        if (entry.record_length - used < needed) continue;
+        if (entry.rec_len - used < needed) continue;
         if (used) { // the new record takes the slack behind this one
-            fresh.record_length = static_cast<u16>(entry.record_length - used);
+            fresh.rec_len = static_cast<u16>(entry.rec_len - used);
             char kept[256];
-            DiskEntry shortened;
+            ext2_dir_entry_2 shortened;
             if (!read_record(*this, position, shortened, kept)) return Errno::EIO;
-            shortened.record_length = static_cast<u16>(used);
+            shortened.rec_len = static_cast<u16>(used);
             TRY(write_record(*this, position, shortened, kept));
             position += used;
         } else {
-            fresh.record_length = entry.record_length;
+            fresh.rec_len = entry.rec_len;
         }
-        modify_time = change_time = wall_clock_nanoseconds() / 1'000'000'000;
+        i_mtime = i_ctime = ktime_get_real_ns() / 1'000'000'000;
         mark_dirty();
         return write_record(*this, position, fresh, name.data);
     }
     // No room: one more block, one record over all of it.
-    u64 position = size;
-    TRY(map_block(position / fs->block_size, true));
-    size += fs->block_size;
-    fresh.record_length = static_cast<u16>(fs->block_size);
-    modify_time = change_time = wall_clock_nanoseconds() / 1'000'000'000;
+    u64 position = i_size;
+    TRY(map_block(position / fs->s_blocksize, true));
+    i_size += fs->s_blocksize;
+    fresh.rec_len = static_cast<u16>(fs->s_blocksize);
+    i_mtime = i_ctime = ktime_get_real_ns() / 1'000'000'000;
     mark_dirty();
     if (position &
-        (PageSize - 1)) { // the page may be cached from before the directory grew: the block reads as zero
-        Page* page = TRY(cached_page(*this, position >> PageShift));
-        memset(static_cast<u8*>(address_of(page)) + (position & (PageSize - 1)), 0, fs->block_size);
+        (PAGE_SIZE - 1)) { // the page may be cached from before the directory grew: the block reads as zero
+        struct page* page = TRY(filemap_get_page(*this, position >> PAGE_SHIFT));
+        memset(static_cast<u8*>(page_address(page)) + (position & (PAGE_SIZE - 1)), 0, fs->s_blocksize);
         put_page(page);
     }
     return write_record(*this, position, fresh, name.data);
 }
 
-Result<void> Ext2Inode::remove_entry(StringView name) {
+Result<void> ext2_inode_info::remove_entry(StringView name) {
     char text[256];
-    DiskEntry entry, previous{};
+    ext2_dir_entry_2 entry, previous{};
     u64 previous_position = 0;
     bool has_previous = false;
-    for (u64 position = 0; position < size; position += entry.record_length) {
-        if (position % fs->block_size == 0) has_previous = false;
+    for (u64 position = 0; position < i_size; position += entry.rec_len) {
+        if (position % fs->s_blocksize == 0) has_previous = false;
         if (!read_record(*this, position, entry, text)) return Errno::EIO;
         if (!entry.inode || !(StringView(text, entry.name_length) == name)) {
             previous = entry;
@@ -140,10 +141,10 @@ Result<void> Ext2Inode::remove_entry(StringView name) {
             has_previous = true;
             continue;
         }
-        modify_time = change_time = wall_clock_nanoseconds() / 1'000'000'000;
+        i_mtime = i_ctime = ktime_get_real_ns() / 1'000'000'000;
         mark_dirty();
         if (has_previous) { // the one before it swallows the room
-            previous.record_length = static_cast<u16>(previous.record_length + entry.record_length);
+            previous.rec_len = static_cast<u16>(previous.rec_len + entry.rec_len);
             return write_record(*this, previous_position, previous, nullptr);
         }
         entry.inode = 0;
@@ -152,10 +153,10 @@ Result<void> Ext2Inode::remove_entry(StringView name) {
     return Errno::ENOENT;
 }
 
-Result<bool> Ext2Inode::directory_is_empty() {
+Result<bool> ext2_inode_info::directory_is_empty() {
     char text[256];
-    DiskEntry entry;
-    for (u64 position = 0; position < size; position += entry.record_length) {
+    ext2_dir_entry_2 entry;
+    for (u64 position = 0; position < i_size; position += entry.rec_len) {
         if (!read_record(*this, position, entry, text)) return Errno::EIO;
         StringView name(text, entry.name_length);
         if (entry.inode && !(name == StringView(".", 1)) && !(name == StringView("..", 2))) return false;

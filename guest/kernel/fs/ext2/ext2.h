@@ -1,5 +1,5 @@
 // The second extended file system (the layout is documented in Linux's Documentation/filesystems/ext2.rst and
-// Dave Poirier's "The Second Extended File System"): revision 1, block sizes 1–4 KiB, features filetype and
+// Dave Poirier's "The Second Extended file System"): revision 1, block sizes 1–4 KiB, features filetype and
 // sparse_super.
 //
 // Metadata goes through the block device's page cache, contents through each inode's. The image is not
@@ -12,76 +12,79 @@
 
 namespace kernel::ext2 {
 
-struct [[gnu::packed]] DiskSuper {
-    u32 inodes_count, blocks_count, reserved_blocks, free_blocks, free_inodes, first_data_block,
-        log_block_size, log_fragment_size;
-    u32 blocks_per_group, fragments_per_group, inodes_per_group, mount_time, write_time;
-    u16 mount_count;
-    i16 max_mounts;
-    u16 magic, state, errors, minor_revision;
-    u32 last_check, check_interval, creator_os, revision;
-    u16 reserved_uid, reserved_gid;
-    u32 first_inode;
-    u16 inode_size, block_group;
-    u32 feature_compatible, feature_incompatible, feature_read_only;
-    u8 uuid[16];
-    char volume_name[16];
-    char last_mounted[64];
+struct [[gnu::packed]] ext2_super_block {
+    u32 s_inodes_count, s_blocks_count, s_r_blocks_count, s_free_blocks_count, s_free_inodes_count,
+        s_first_data_block, s_log_block_size, s_log_frag_size;
+    u32 s_blocks_per_group, s_frags_per_group, s_inodes_per_group, s_mtime, s_wtime;
+    u16 s_mnt_count;
+    i16 s_max_mnt_count;
+    u16 s_magic, s_state, s_errors, s_minor_rev_level;
+    u32 s_lastcheck, s_checkinterval, s_creator_os, s_rev_level;
+    u16 s_def_resuid, s_def_resgid;
+    u32 s_first_ino;
+    u16 s_inode_size, s_block_group_nr;
+    u32 s_feature_compat, s_feature_incompat, s_feature_ro_compat;
+    u8 s_uuid[16];
+    char s_volume_name[16];
+    char s_last_mounted[64];
     u8 rest[1024 - 200];
 };
-static_assert(sizeof(DiskSuper) == 1024);
-static_assert(offsetof(DiskSuper, feature_compatible) == 92 && offsetof(DiskSuper, magic) == 56);
+static_assert(sizeof(struct ext2_super_block) == 1024);
+static_assert(offsetof(struct ext2_super_block, s_feature_compat) == 92 &&
+              offsetof(struct ext2_super_block, s_magic) == 56);
 
-struct GroupDescriptor {
-    u32 block_bitmap, inode_bitmap, inode_table;
-    u16 free_blocks, free_inodes, used_directories, pad;
+struct ext2_group_desc {
+    u32 bg_block_bitmap, bg_inode_bitmap, bg_inode_table;
+    u16 bg_free_blocks_count, bg_free_inodes_count, bg_used_dirs_count, bg_pad;
     u32 reserved[3];
 };
-static_assert(sizeof(GroupDescriptor) == 32);
+static_assert(sizeof(ext2_group_desc) == 32);
 
-struct DiskInode {
-    u16 mode, uid;
-    u32 size, access_time, change_time, modify_time, delete_time;
-    u16 gid, links;
-    u32 sectors, flags, os_specific1;
-    u32 block[15];
-    u32 generation, file_acl, size_high, fragment_address;
+struct ext2_inode {
+    u16 i_mode, i_uid;
+    u32 i_size, i_atime, i_ctime, i_mtime, i_dtime;
+    u16 i_gid, i_links_count;
+    u32 i_blocks, i_flags, os_specific1;
+    u32 i_block[15];
+    u32 i_generation, i_file_acl, i_dir_acl, i_faddr;
     u8 os_specific2[12];
 };
-static_assert(sizeof(DiskInode) == 128);
+static_assert(sizeof(struct ext2_inode) == 128);
 
-struct DiskEntry {
+struct ext2_dir_entry_2 {
     u32 inode;
-    u16 record_length;
+    u16 rec_len;
     u8 name_length, file_type;
     // name follows
 };
-static_assert(sizeof(DiskEntry) == 8);
+static_assert(sizeof(ext2_dir_entry_2) == 8);
 
 inline constexpr u16 Magic = 0xef53;
 inline constexpr u32 RootInode = 2;
 inline constexpr u32 IncompatibleFiletype = 2, ReadOnlySparse = 1, ReadOnlyLargeFile = 2;
 
-struct Ext2Inode;
+struct ext2_inode_info;
 
-struct Ext2 : SuperBlock {
-    BlockInode* block_device = nullptr;
-    DiskSuper disk;
-    GroupDescriptor* groups = nullptr;
+struct ext2_sb_info : super_block {
+    struct block_device* block_device = nullptr;
+    struct ext2_super_block disk;
+    ext2_group_desc* groups = nullptr;
     u32 group_count = 0;
     u32 inode_size = 128;
     u32 pointers_per_block = 0;
     bool dirty = false;
-    Mutex lock{"ext2"}; ///< bitmaps, counts, the inode list
-    ListNode inodes;    ///< in memory
+    struct mutex lock{"ext2"}; ///< bitmaps, counts, the inode list
+    list_head inodes;          ///< in memory
 
     Result<void> sync() override;
     Result<void> read_block(u64 block, u32 offset, void* to, usize size);
     Result<void> write_block(u64 block, u32 offset, const void* from, usize size);
-    bool valid_block(u64 block) const { return block >= disk.first_data_block && block < disk.blocks_count; }
+    bool valid_block(u64 block) const {
+        return block >= disk.s_first_data_block && block < disk.s_blocks_count;
+    }
 
-    /// Inode objects are unique: the same number gives the same object.
-    Result<Inode*> inode(u32 number);
+    /// inode objects are unique: the same number gives the same object.
+    Result<struct inode*> inode(u32 number);
     u64 inode_position(u32 number) const;
 
     // allocate.cpp
@@ -92,26 +95,27 @@ struct Ext2 : SuperBlock {
     Result<void> write_metadata();
 };
 
-struct Ext2Inode final : Inode {
-    Ext2* fs = nullptr;
-    DiskInode disk = {};
+struct ext2_inode_info final : inode {
+    ext2_sb_info* fs = nullptr;
+    struct ext2_inode disk = {};
     bool dirty = false;
-    ListNode node;
+    list_head node;
 
-    Result<Inode*> lookup(StringView name) override;
-    Result<bool> next_entry(File& file, DirectoryEntry& entry) override;
+    Result<struct inode*> lookup(StringView name) override;
+    Result<bool> next_entry(struct file& file, DirectoryEntry& entry) override;
     Result<usize> read_link(char* out, usize capacity) override;
-    Result<void> read_page(u64 index, Page* page) override;
-    Result<void> write_page(u64 index, Page* page) override;
+    Result<void> read_page(u64 index, struct page* page) override;
+    Result<void> write_page(u64 index, struct page* page) override;
     Result<void> prepare_write(u64 position, usize bytes) override;
     Result<void> truncate(u64 size) override;
     Result<void> sync() override;
-    Result<Inode*> create(StringView name, u32 mode, u32 device) override;
+    Result<struct inode*> create(StringView name, u32 mode, u32 device) override;
     Result<void> write_link(StringView target) override;
-    Result<void> unlink(StringView name, Inode& inode) override;
-    Result<void> remove_directory(StringView name, Inode& inode) override;
-    Result<void> link(StringView name, Inode& inode) override;
-    Result<void> rename(StringView name, Inode& directory, StringView new_name, Inode& inode) override;
+    Result<void> unlink(StringView name, struct inode& inode) override;
+    Result<void> remove_directory(StringView name, struct inode& inode) override;
+    Result<void> link(StringView name, struct inode& inode) override;
+    Result<void> rename(StringView name, struct inode& directory, StringView new_name,
+                        struct inode& inode) override;
     void destroy_self() override;
 
     /// The device block of a file block; 0 is a hole. With `create`, holes get a zeroed block.
@@ -125,10 +129,11 @@ struct Ext2Inode final : Inode {
     Result<bool> directory_is_empty();
 };
 
-/// Where in the tree of indirect blocks a file block is: up to four indexes, the first into DiskInode::block.
-/// Pure; returns the depth (1 direct … 4 triple indirect), 0 when the file cannot be that large.
+/// Where in the tree of indirect blocks a file block is: up to four indexes, the first into
+/// ext2_inode::block. Pure; returns the depth (1 direct … 4 triple indirect), 0 when the file cannot be that
+/// large.
 unsigned block_path(u64 file_block, u32 pointers_per_block, u32 path[4]);
 
-Result<Ext2*> mount(BlockInode* device, bool read_only);
+Result<ext2_sb_info*> mount(struct block_device* device, bool read_only);
 
 } // namespace kernel::ext2

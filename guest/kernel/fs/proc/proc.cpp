@@ -12,7 +12,7 @@
 
 namespace kernel {
 
-void TextBuffer::print(const char* format, ...) {
+void seq_file::print(const char* format, ...) {
     va_list arguments;
     va_start(arguments, format);
     length += format_arguments(data + length, capacity - length, format, arguments);
@@ -22,11 +22,11 @@ void TextBuffer::print(const char* format, ...) {
 namespace {
 
 constexpr usize TextCapacity = 64 * KiB;
-constinit SuperBlock* proc_super = nullptr;
+constinit super_block* proc_super = nullptr;
 
 struct SystemFile {
     const char* name;
-    void (*show)(TextBuffer&);
+    void (*show)(seq_file&);
 };
 constexpr SystemFile system_files[] = {
     {"meminfo", show_meminfo},     {"buddyinfo", show_buddyinfo},     {"zoneinfo", show_zoneinfo},
@@ -39,7 +39,7 @@ constexpr SystemFile system_files[] = {
 };
 struct TaskFile {
     const char* name;
-    void (*show)(TextBuffer&, Task&);
+    void (*show)(seq_file&, task_struct&);
 };
 constexpr TaskFile task_files[] = {
     {"stat", show_task_stat},   {"status", show_task_status}, {"statm", show_task_statm},
@@ -48,75 +48,75 @@ constexpr TaskFile task_files[] = {
 };
 
 /// A task that stays while its file is made.
-Task* get_task(i32 pid) {
-    IrqSpinGuard guard(task_list_lock);
-    Task* task = find_task(pid);
-    if (task) __atomic_fetch_add(&task->references, 1, __ATOMIC_RELAXED);
+task_struct* get_task(i32 pid) {
+    IrqSpinGuard guard(tasklist_lock);
+    task_struct* task = find_task_by_vpid(pid);
+    if (task) __atomic_fetch_add(&task->usage, 1, __ATOMIC_RELAXED);
     return task;
 }
 
-/// Inode numbers: fixed files 0x100 + n, tasks' (pid << 8) + n.
-struct ProcFile final : Inode {
-    void (*show_system)(TextBuffer&) = nullptr;
-    void (*show_task)(TextBuffer&, Task&) = nullptr;
+/// inode numbers: fixed files 0x100 + n, tasks' (pid << 8) + n.
+struct ProcFile final : inode {
+    void (*show_system)(seq_file&) = nullptr;
+    void (*show_task)(seq_file&, task_struct&) = nullptr;
     i32 pid = 0;
 
-    Result<void> open(File& file) override {
+    Result<void> open(struct file& file) override {
         auto* memory = static_cast<char*>(vmalloc(TextCapacity));
         if (!memory) return Errno::ENOMEM;
-        TextBuffer text{memory, TextCapacity};
+        seq_file text{memory, TextCapacity};
         if (show_system) {
             show_system(text);
         } else {
-            Task* task = get_task(pid);
+            task_struct* task = get_task(pid);
             if (!task) {
                 vfree(memory);
                 return Errno::ESRCH;
             }
             show_task(text, *task);
-            put_task(task);
+            put_task_struct(task);
         }
         file.private_data = memory;
         file.private_value = text.length;
         return {};
     }
-    void release(File& file) override { vfree(file.private_data); }
-    Result<usize> read(File& file, IoBuffer buffer, u64 position) override {
+    void release(struct file& file) override { vfree(file.private_data); }
+    Result<usize> read(struct file& file, IoBuffer buffer, u64 position) override {
         if (position >= file.private_value) return usize{0};
         usize count = min<usize>(buffer.size, file.private_value - position);
         TRY(buffer.store(0, static_cast<char*>(file.private_data) + position, count));
         return count;
     }
-    Result<usize> write(File&, IoBuffer, u64) override { return Errno::EACCES; }
+    Result<usize> write(struct file&, IoBuffer, u64) override { return Errno::EACCES; }
 };
 
-struct ProcLink final : Inode {
+struct ProcLink final : inode {
     i32 pid = 0;
     enum class Target { Self, Executable, Working, Root } target = Target::Self;
 
     Result<usize> read_link(char* out, usize capacity) override {
-        if (target == Target::Self) return format_text(out, capacity, "%d", current_task()->tgid);
-        if (target == Target::Root) return copy_string(out, "/", capacity);
-        Task* task = get_task(pid);
+        if (target == Target::Self) return format_text(out, capacity, "%d", get_current()->tgid);
+        if (target == Target::Root) return strscpy(out, "/", capacity);
+        task_struct* task = get_task(pid);
         if (!task) return Errno::ESRCH;
         usize length = 0;
         if (target == Target::Executable) {
-            if (task->mm) length = copy_string(out, task->mm->executable, capacity);
-        } else if (task->fs && task->fs->working) {
+            if (task->mm) length = strscpy(out, task->mm->exe_path, capacity);
+        } else if (task->fs && task->fs->pwd) {
             char path[256];
-            length = copy_string(out, dentry_path(task->fs->working, path, sizeof path), capacity);
+            length = strscpy(out, d_path(task->fs->pwd, path, sizeof path), capacity);
         }
-        put_task(task);
+        put_task_struct(task);
         if (!length) return Errno::ENOENT;
         return length;
     }
 };
 
 /// /proc/sysrq-trigger: c crashes, b restarts, o powers off, t lists tasks, m shows memory, w blocked tasks.
-struct SysrqFile final : Inode {
+struct SysrqFile final : inode {
     bool seekable() const override { return false; }
-    Result<usize> read(File&, IoBuffer, u64) override { return Errno::EIO; }
-    Result<usize> write(File&, IoBuffer buffer, u64) override {
+    Result<usize> read(struct file&, IoBuffer, u64) override { return Errno::EIO; }
+    Result<usize> write(struct file&, IoBuffer buffer, u64) override {
         char key = 0;
         if (buffer.size) TRY(buffer.load(&key, 0, 1));
         pr_info("sysrq: %c\n", key);
@@ -126,19 +126,17 @@ struct SysrqFile final : Inode {
         case 'o': machine_power_off();
         case 't':
         case 'w': {
-            IrqSpinGuard guard(task_list_lock);
+            IrqSpinGuard guard(tasklist_lock);
             for (LIST_EACH(node, task_list)) {
-                Task* task = CONTAINER_OF(node, Task, tasks);
-                if (key == 'w' && task->state != TaskUninterruptible) continue;
+                task_struct* task = container_of(node, task_struct, tasks);
+                if (key == 'w' && task->__state != TASK_UNINTERRUPTIBLE) continue;
                 pr_info("task:%-15s state:%c pid:%-5d ppid:%-5d flags:%#x\n", task->comm,
-                        task_state_letter(*task), task->pid, task->parent ? task->parent->pid : 0,
+                        task_state_to_char(*task), task->pid, task->parent ? task->parent->pid : 0,
                         task->flags);
             }
             break;
         }
-        case 'm':
-            pr_info("Mem: %lu pages managed, %lu free\n", total_managed_pages(), total_free_pages());
-            break;
+        case 'm': pr_info("Mem: %lu pages managed, %lu free\n", totalram_pages(), nr_free_pages()); break;
         default: pr_info("sysrq: HELP : reboot(b) crash(c) memory(m) poweroff(o) tasks(t) blocked(w)\n");
         }
         return buffer.size;
@@ -148,30 +146,30 @@ struct SysrqFile final : Inode {
 template <typename T> Result<T*> make_node(u64 number, u32 mode) {
     auto* node = make<T>();
     if (!node) return Errno::ENOMEM;
-    node->number = number;
-    node->mode = mode;
-    node->super = proc_super;
+    node->i_ino = number;
+    node->i_mode = mode;
+    node->i_sb = proc_super;
     return node;
 }
 
 void fill_entry(DirectoryEntry& entry, u64 number, u8 type, const char* name) {
     entry.inode = number;
     entry.type = type;
-    entry.name_length = static_cast<u32>(copy_string(entry.name, name, sizeof entry.name));
+    entry.name_length = static_cast<u32>(strscpy(entry.name, name, sizeof entry.name));
 }
 
-bool dots(File& file, DirectoryEntry& entry, u64 number) {
-    if (file.position >= 2) return false;
-    fill_entry(entry, number, 4, file.position++ ? ".." : ".");
+bool dots(struct file& file, DirectoryEntry& entry, u64 number) {
+    if (file.f_pos >= 2) return false;
+    fill_entry(entry, number, 4, file.f_pos++ ? ".." : ".");
     return true;
 }
 
-struct TaskDirectory final : Inode {
+struct TaskDirectory final : inode {
     i32 pid = 0;
     bool keep_dentries() const override { return false; }
 
-    Result<Inode*> lookup(StringView name) override {
-        if (!find_task(pid)) return Errno::ENOENT;
+    Result<struct inode*> lookup(StringView name) override {
+        if (!find_task_by_vpid(pid)) return Errno::ENOENT;
         for (u32 i = 0; i < array_size(task_files); i++) {
             if (!(name == StringView(task_files[i].name))) continue;
             ProcFile* file = TRY(make_node<ProcFile>(static_cast<u64>(pid) << 8 | (i + 2), S_IFREG | 0444));
@@ -195,9 +193,9 @@ struct TaskDirectory final : Inode {
         }
         return Errno::ENOENT;
     }
-    Result<bool> next_entry(File& file, DirectoryEntry& entry) override {
-        if (dots(file, entry, number)) return true;
-        u64 index = file.position - 2;
+    Result<bool> next_entry(struct file& file, DirectoryEntry& entry) override {
+        if (dots(file, entry, i_ino)) return true;
+        u64 index = file.f_pos - 2;
         constexpr const char* links[] = {"exe", "cwd", "root"};
         if (index < array_size(task_files))
             fill_entry(entry, static_cast<u64>(pid) << 8 | (index + 2), 8, task_files[index].name);
@@ -206,17 +204,17 @@ struct TaskDirectory final : Inode {
                        links[index - array_size(task_files)]);
         else
             return false;
-        file.position++;
+        file.f_pos++;
         return true;
     }
 };
 
-struct RootDirectory final : Inode {
+struct RootDirectory final : inode {
     static constexpr u64 FirstPid = 256; ///< directory positions from here on are PIDs
     bool keep_dentries() const override { return false; }
     void destroy_self() override {}
 
-    Result<Inode*> lookup(StringView name) override {
+    Result<struct inode*> lookup(StringView name) override {
         for (u32 i = 0; i < array_size(system_files); i++) {
             if (!(name == StringView(system_files[i].name))) continue;
             ProcFile* file = TRY(make_node<ProcFile>(0x100 + i, S_IFREG | 0444));
@@ -227,17 +225,17 @@ struct RootDirectory final : Inode {
         if (name == StringView("sysrq-trigger")) return TRY(make_node<SysrqFile>(3, S_IFREG | 0200));
         u64 pid = 0;
         for (usize i = 0; i < name.size; i++) {
-            if (name[i] < '0' || name[i] > '9' || pid >= MaxPids) return Errno::ENOENT;
+            if (name[i] < '0' || name[i] > '9' || pid >= PID_MAX_DEFAULT) return Errno::ENOENT;
             pid = pid * 10 + static_cast<u64>(name[i] - '0');
         }
-        if (!find_task(static_cast<i32>(pid))) return Errno::ENOENT;
+        if (!find_task_by_vpid(static_cast<i32>(pid))) return Errno::ENOENT;
         TaskDirectory* directory = TRY(make_node<TaskDirectory>(pid << 8, S_IFDIR | 0555));
         directory->pid = static_cast<i32>(pid);
         return directory;
     }
-    Result<bool> next_entry(File& file, DirectoryEntry& entry) override {
-        if (dots(file, entry, number)) return true;
-        u64 index = file.position - 2;
+    Result<bool> next_entry(struct file& file, DirectoryEntry& entry) override {
+        if (dots(file, entry, i_ino)) return true;
+        u64 index = file.f_pos - 2;
         constexpr u64 Fixed = array_size(system_files);
         if (index < Fixed + 2) {
             if (index < Fixed)
@@ -246,16 +244,16 @@ struct RootDirectory final : Inode {
                 fill_entry(entry, 2, 10, "self");
             else
                 fill_entry(entry, 3, 8, "sysrq-trigger");
-            file.position++;
+            file.f_pos++;
             return true;
         }
-        if (file.position < FirstPid) file.position = FirstPid;
-        for (u64 pid = file.position - FirstPid + 1; pid < MaxPids; pid++) {
-            if (!find_task(static_cast<i32>(pid))) continue;
+        if (file.f_pos < FirstPid) file.f_pos = FirstPid;
+        for (u64 pid = file.f_pos - FirstPid + 1; pid < PID_MAX_DEFAULT; pid++) {
+            if (!find_task_by_vpid(static_cast<i32>(pid))) continue;
             char name[12];
             format_text(name, sizeof name, "%lu", pid);
             fill_entry(entry, pid << 8, 4, name);
-            file.position = FirstPid + pid;
+            file.f_pos = FirstPid + pid;
             return true;
         }
         return false;
@@ -264,15 +262,15 @@ struct RootDirectory final : Inode {
 
 } // namespace
 
-Inode* make_procfs() {
-    proc_super = make<SuperBlock>();
+struct inode* make_procfs() {
+    proc_super = make<super_block>();
     auto* root = make<RootDirectory>();
     if (!proc_super || !root) panic("out of memory for procfs");
-    proc_super->type = "proc";
-    proc_super->device = 4;
-    root->super = proc_super;
-    root->mode = S_IFDIR | 0555;
-    root->number = 1;
+    proc_super->s_type = "proc";
+    proc_super->s_dev = 4;
+    root->i_sb = proc_super;
+    root->i_mode = S_IFDIR | 0555;
+    root->i_ino = 1;
     return root;
 }
 

@@ -12,42 +12,42 @@
 
 namespace kernel {
 
-void show_cpuinfo(TextBuffer& out) {
+void show_cpuinfo(seq_file& out) {
     char flags[1024];
     cpu_flags_text(flags, sizeof flags);
     for (unsigned cpu = 0; cpu < online_cpus; cpu++) {
         out.print("processor\t: %u\nvendor_id\t: %s\ncpu family\t: %u\nmodel\t\t: %u\nmodel name\t: "
                   "%s\nstepping\t: %u\n",
-                  cpu, cpu_features.vendor, cpu_features.family, cpu_features.model, cpu_features.model_name,
-                  cpu_features.stepping);
+                  cpu, boot_cpu_data.vendor, boot_cpu_data.family, boot_cpu_data.model,
+                  boot_cpu_data.model_name, boot_cpu_data.stepping);
         out.print("cpu MHz\t\t: %lu.%03lu\napicid\t\t: %u\nfpu\t\t: yes\ncpuid level\t: %u\nflags\t\t: %s\n",
-                  tsc_khz / 1000, tsc_khz % 1000, per_cpu[cpu].apic_id, cpu_features.max_leaf, flags);
+                  tsc_khz / 1000, tsc_khz % 1000, per_cpu[cpu].apic_id, boot_cpu_data.max_leaf, flags);
         out.print("bogomips\t: %lu.%02lu\naddress sizes\t: %u bits physical, %u bits virtual\n\n",
-                  tsc_khz / 500, tsc_khz / 5 % 100, cpu_features.physical_bits, cpu_features.linear_bits);
+                  tsc_khz / 500, tsc_khz / 5 % 100, boot_cpu_data.physical_bits, boot_cpu_data.linear_bits);
     }
 }
 
-void show_uptime(TextBuffer& out) {
-    u64 now = clock_nanoseconds() / 10'000'000, idle = 0;
+void show_uptime(seq_file& out) {
+    u64 now = ktime_get_ns() / 10'000'000, idle = 0;
     for (unsigned cpu = 0; cpu < online_cpus; cpu++) idle += cpu_times[cpu].idle * 100 / HZ;
     out.print("%lu.%02lu %lu.%02lu\n", now / 100, now % 100, idle / 100, idle % 100);
 }
 
-void show_version(TextBuffer& out) { out.print("%s\n", kernel_banner); }
-void show_cmdline(TextBuffer& out) { out.print("%s\n", command_line); }
+void show_version(seq_file& out) { out.print("%s\n", kernel_banner); }
+void show_cmdline(seq_file& out) { out.print("%s\n", command_line); }
 
-void show_interrupts(TextBuffer& out) {
+void show_interrupts(seq_file& out) {
     out.print("    ");
     for (unsigned cpu = 0; cpu < online_cpus; cpu++) out.print("       CPU%u", cpu);
     out.print("\n");
     for (unsigned line = 0; line < IrqCount; line++) {
-        const IrqLine& irq = irq_lines[line];
-        if (!irq.actions) continue;
+        const struct irq_desc& irq = irq_desc[line];
+        if (!irq.action) continue;
         out.print("%3u:", line);
-        for (unsigned cpu = 0; cpu < online_cpus; cpu++) out.print(" %10lu", irq.counts[cpu]);
+        for (unsigned cpu = 0; cpu < online_cpus; cpu++) out.print(" %10lu", irq.kstat_irqs[cpu]);
         out.print("   %s %u-%s      ", irq.chip ? irq.chip : "?", irq.pin, irq.level ? "fasteoi" : "edge");
-        for (IrqAction* action = irq.actions; action; action = action->next)
-            out.print("%s%s", action == irq.actions ? "" : ", ", action->name);
+        for (irqaction* action = irq.action; action; action = action->next)
+            out.print("%s%s", action == irq.action ? "" : ", ", action->name);
         out.print("\n");
     }
     out.print("LOC:");
@@ -56,31 +56,31 @@ void show_interrupts(TextBuffer& out) {
               error_count);
 }
 
-void show_softirqs(TextBuffer& out) {
+void show_softirqs(seq_file& out) {
     out.print("                ");
     for (unsigned cpu = 0; cpu < online_cpus; cpu++) out.print("    CPU%u       ", cpu);
     out.print("\n");
-    for (unsigned number = 0; number < SoftirqCount; number++) {
-        out.print("%12s:", softirq_names[number]);
+    for (unsigned number = 0; number < NR_SOFTIRQS; number++) {
+        out.print("%12s:", softirq_to_name[number]);
         for (unsigned cpu = 0; cpu < online_cpus; cpu++) out.print(" %10lu", softirq_counts[number][cpu]);
         out.print("\n");
     }
 }
 
-void show_stat(TextBuffer& out) {
-    auto row = [&](const char* name, const CpuTimes& t) { // in units of 1/100 s
+void show_stat(seq_file& out) {
+    auto row = [&](const char* name, const struct kernel_cpustat& t) { // in units of 1/100 s
         out.print("%s %lu %lu %lu %lu 0 %lu 0 0 0 0\n", name, t.user * 100 / HZ, t.nice * 100 / HZ,
                   t.system * 100 / HZ, t.idle * 100 / HZ, t.irq * 100 / HZ);
     };
-    CpuTimes all;
+    struct kernel_cpustat all;
     u64 switches = 0, interrupts = 0, running = 0, processes = 0, blocked = 0;
     for (unsigned cpu = 0; cpu < online_cpus; cpu++) {
-        const CpuTimes& t = cpu_times[cpu];
+        const struct kernel_cpustat& t = cpu_times[cpu];
         all.user += t.user, all.nice += t.nice, all.system += t.system, all.idle += t.idle, all.irq += t.irq;
-        switches += run_queues[cpu].switches;
-        running += run_queues[cpu].running;
+        switches += runqueues[cpu].nr_switches;
+        running += runqueues[cpu].nr_running;
         interrupts += local_timer_counts[cpu];
-        for (const IrqLine& line : irq_lines) interrupts += line.counts[cpu];
+        for (const struct irq_desc& line : irq_desc) interrupts += line.kstat_irqs[cpu];
     }
     row("cpu ", all);
     for (unsigned cpu = 0; cpu < online_cpus; cpu++) {
@@ -88,88 +88,88 @@ void show_stat(TextBuffer& out) {
         row(name, cpu_times[cpu]);
     }
     {
-        IrqSpinGuard guard(task_list_lock);
+        IrqSpinGuard guard(tasklist_lock);
         for (LIST_EACH(node, task_list)) {
             processes++;
-            blocked += CONTAINER_OF(node, Task, tasks)->state == TaskUninterruptible;
+            blocked += container_of(node, task_struct, tasks)->__state == TASK_UNINTERRUPTIBLE;
         }
     }
     out.print("intr %lu\nctxt %lu\nbtime %lu\nprocesses %lu\nprocs_running %lu\nprocs_blocked %lu\n",
-              interrupts, switches, (wall_clock_nanoseconds() - clock_nanoseconds()) / 1'000'000'000,
-              processes, running, blocked);
+              interrupts, switches, (ktime_get_real_ns() - ktime_get_ns()) / 1'000'000'000, processes,
+              running, blocked);
 }
 
-void show_loadavg(TextBuffer& out) {
+void show_loadavg(seq_file& out) {
     u64 running = 0, total = 0;
-    for (unsigned cpu = 0; cpu < online_cpus; cpu++) running += run_queues[cpu].running;
+    for (unsigned cpu = 0; cpu < online_cpus; cpu++) running += runqueues[cpu].nr_running;
     i32 last = 0;
     {
-        IrqSpinGuard guard(task_list_lock);
-        for (LIST_EACH(node, task_list)) total++, last = max(last, CONTAINER_OF(node, Task, tasks)->pid);
+        IrqSpinGuard guard(tasklist_lock);
+        for (LIST_EACH(node, task_list))
+            total++, last = max(last, container_of(node, task_struct, tasks)->pid);
     }
-    for (u64 load : load_averages) {
+    for (u64 load : avenrun) {
         load += 2048 / 200; // rounds
         out.print("%lu.%02lu ", load >> 11, (load & 2047) * 100 >> 11);
     }
     out.print("%lu/%lu %d\n", running, total, last);
 }
 
-static void print_milliseconds(TextBuffer& out, u64 nanoseconds) {
+static void print_milliseconds(seq_file& out, u64 nanoseconds) {
     out.print("%lu.%06lu", nanoseconds / 1'000'000, nanoseconds % 1'000'000);
 }
 
-void show_sched_debug(TextBuffer& out) {
+void show_sched_debug(seq_file& out) {
     out.print("Sched Debug Version: v0.11, Vitrine 0.1\njiffies : %lu\n", jiffies);
-    u64 factor = cpu_factor(online_cpus);
+    u64 factor = get_update_sysctl_factor(online_cpus);
     out.print("sysctl_sched_latency : %lu.000000\nsysctl_sched_min_granularity : %lu.%06lu\n",
-              BaseLatency * factor / 1'000'000, BaseMinGranularity * factor / 1'000'000,
-              BaseMinGranularity * factor % 1'000'000);
+              sysctl_sched_latency * factor / 1'000'000, sysctl_sched_min_granularity * factor / 1'000'000,
+              sysctl_sched_min_granularity * factor % 1'000'000);
     for (unsigned cpu = 0; cpu < online_cpus; cpu++) {
-        RunQueue& queue = run_queues[cpu];
+        struct rq& queue = runqueues[cpu];
         out.print("\ncpu#%u, %lu.%03lu MHz\n  .nr_running : %u\n  .nr_switches : %lu\n  .curr->pid : %d\n  "
                   ".clock : ",
-                  cpu, tsc_khz / 1000, tsc_khz % 1000, queue.running, queue.switches, queue.current->pid);
+                  cpu, tsc_khz / 1000, tsc_khz % 1000, queue.nr_running, queue.nr_switches, queue.curr->pid);
         print_milliseconds(out, queue.clock);
         out.print("\n\ncfs_rq[%u]:\n  .min_vruntime : ", cpu);
-        print_milliseconds(out, queue.fair.min_vruntime);
+        print_milliseconds(out, queue.cfs.min_vruntime);
         out.print("\n  .nr_running : %lu\n  .load : %lu\n\nrunnable tasks:\n S            task   PID         "
                   "tree-key  switches  prio     sum-exec\n",
-                  queue.fair.running, queue.fair.load);
-        IrqSpinGuard guard(task_list_lock);
+                  queue.cfs.nr_running, queue.cfs.load.weight);
+        IrqSpinGuard guard(tasklist_lock);
         for (LIST_EACH(node, task_list)) {
-            Task* task = CONTAINER_OF(node, Task, tasks);
-            if (task->cpu != cpu || !task->se.on_run_queue) continue;
-            out.print("%s%c %15s %5d ", task->on_cpu ? ">" : " ", task_state_letter(*task), task->comm,
+            task_struct* task = container_of(node, task_struct, tasks);
+            if (task->cpu != cpu || !task->se.on_rq) continue;
+            out.print("%s%c %15s %5d ", task->on_cpu ? ">" : " ", task_state_to_char(*task), task->comm,
                       task->pid);
             print_milliseconds(out, task->se.vruntime);
-            out.print(" %9lu %5d ", task->se.voluntary_switches + task->se.involuntary_switches,
-                      120 + task->nice);
+            out.print(" %9lu %5d ", task->se.nvcsw + task->se.nivcsw, 120 + task->nice);
             print_milliseconds(out, task->se.sum_exec_runtime);
             out.print("\n");
         }
     }
 }
 
-void show_mounts(TextBuffer& out) {
-    for (const MountRecord* mount = mounts; mount; mount = mount->next)
-        out.print("%s %s %s %s 0 0\n", mount->source, mount->target, mount->super->type,
-                  mount->super->read_only ? "ro" : "rw");
+void show_mounts(seq_file& out) {
+    for (const struct mount* mount = mounts; mount; mount = mount->next)
+        out.print("%s %s %s %s 0 0\n", mount->source, mount->target, mount->super->s_type,
+                  mount->super->s_readonly ? "ro" : "rw");
 }
-void show_filesystems(TextBuffer& out) { out.print("nodev\tproc\nnodev\tdevtmpfs\n\text2\n"); }
+void show_filesystems(seq_file& out) { out.print("nodev\tproc\nnodev\tdevtmpfs\n\text2\n"); }
 
-void show_partitions(TextBuffer& out) {
+void show_partitions(seq_file& out) {
     out.print("major minor  #blocks  name\n\n");
-    for (const BlockInode* device = block_devices; device; device = device->next)
-        out.print("%4u  %7u %10lu %s\n", device_major(device->device), device_minor(device->device),
+    for (const struct block_device* device = block_devices; device; device = device->next)
+        out.print("%4u  %7u %10lu %s\n", device_major(device->i_rdev), device_minor(device->i_rdev),
                   device->sectors / 2, device->name);
 }
 
-void show_diskstats(TextBuffer& out) {
-    for (Disk* disk = disks; disk; disk = disk->next) {
-        const DiskStatistics& s = disk->statistics;
-        out.print("%4u %7u %s %lu 0 %lu %lu %lu 0 %lu %lu %u %lu %lu\n", 8U, disk->first_minor, disk->name,
-                  s.reads, s.read_sectors, s.read_nanoseconds / 1'000'000, s.writes, s.write_sectors,
-                  s.write_nanoseconds / 1'000'000, disk->in_flight,
+void show_diskstats(seq_file& out) {
+    for (struct gendisk* disk = disks; disk; disk = disk->next) {
+        const disk_stats& s = disk->statistics;
+        out.print("%4u %7u %s %lu 0 %lu %lu %lu 0 %lu %lu %u %lu %lu\n", 8U, disk->first_minor,
+                  disk->disk_name, s.reads, s.read_sectors, s.read_nanoseconds / 1'000'000, s.writes,
+                  s.write_sectors, s.write_nanoseconds / 1'000'000, disk->in_flight,
                   (s.read_nanoseconds + s.write_nanoseconds) / 1'000'000,
                   (s.read_nanoseconds + s.write_nanoseconds) / 1'000'000);
     }

@@ -17,10 +17,10 @@ constexpr u64 ClockTicks = 100; ///< USER_HZ
 struct Signals {
     u64 ignored = 0, caught = 0;
 };
-Signals classify(const Task& task) {
+Signals classify(const task_struct& task) {
     Signals s;
-    for (int i = 0; task.signals && i < SignalCount; i++) {
-        u64 handler = task.signals->actions[i].handler;
+    for (int i = 0; task.sighand && i < SignalCount; i++) {
+        u64 handler = task.sighand->action[i].handler;
         if (handler == 1)
             s.ignored |= u64{1} << i;
         else if (handler)
@@ -31,86 +31,88 @@ Signals classify(const Task& task) {
 
 } // namespace
 
-void show_task_comm(TextBuffer& out, Task& task) { out.print("%s\n", task.comm); }
+void show_task_comm(seq_file& out, task_struct& task) { out.print("%s\n", task.comm); }
 
-void show_task_stat(TextBuffer& out, Task& task) {
-    const MemoryStruct* mm = task.mm;
+void show_task_stat(seq_file& out, task_struct& task) {
+    const mm_struct* mm = task.mm;
     Signals signals = classify(task);
-    out.print("%d (%s) %c %d %d %d %d %d %u ", task.pid, task.comm, task_state_letter(task),
+    out.print("%d (%s) %c %d %d %d %d %d %u ", task.pid, task.comm, task_state_to_char(task),
               task.parent ? task.parent->pid : 0, task.process_group, task.session,
               task.mm ? make_device(5, 1) : 0, -1, task.flags);
-    out.print("%lu 0 %lu 0 %lu %lu 0 0 %d %d 1 0 %lu ", task.minor_faults, task.major_faults,
-              task.user_ticks * ClockTicks / HZ, task.system_ticks * ClockTicks / HZ, 20 + task.nice,
-              task.nice, task.start_time / (1'000'000'000 / ClockTicks));
+    out.print("%lu 0 %lu 0 %lu %lu 0 0 %d %d 1 0 %lu ", task.min_flt, task.maj_flt,
+              task.utime * ClockTicks / HZ, task.stime * ClockTicks / HZ, 20 + task.nice, task.nice,
+              task.start_time / (1'000'000'000 / ClockTicks));
     out.print("%lu %lu %lu %lu %lu %lu 0 0 %lu %lu %lu %lu 0 0 0 %d %u 0 %u 0 0 0 ",
-              mm ? mm->total_pages * PageSize : 0, mm ? mm->resident_pages : 0, ~u64{0},
-              mm ? mm->start_code : 0, mm ? mm->end_code : 0, mm ? mm->start_stack : 0, task.pending_signals,
-              task.blocked_signals, signals.ignored, signals.caught, task.exit_signal, task.cpu, task.policy);
+              mm ? mm->total_vm * PAGE_SIZE : 0, mm ? mm->rss : 0, ~u64{0}, mm ? mm->start_code : 0,
+              mm ? mm->end_code : 0, mm ? mm->start_stack : 0, task.pending, task.blocked, signals.ignored,
+              signals.caught, task.exit_signal, task.cpu, task.policy);
     out.print("%lu %lu %lu %lu %lu %lu %lu %d\n", mm ? mm->start_data : 0, mm ? mm->end_data : 0,
               mm ? mm->start_brk : 0, mm ? mm->arg_start : 0, mm ? mm->arg_end : 0, mm ? mm->env_start : 0,
               mm ? mm->env_end : 0, task.exit_code);
 }
 
-void show_task_status(TextBuffer& out, Task& task) {
+void show_task_status(seq_file& out, task_struct& task) {
     constexpr const char* words[] = {"R (running)", "S (sleeping)", "D (disk sleep)", "T (stopped)",
                                      "Z (zombie)",  "X (dead)",     "I (idle)"};
     const char* word = "?";
     for (const char* candidate : words)
-        if (candidate[0] == task_state_letter(task)) word = candidate;
+        if (candidate[0] == task_state_to_char(task)) word = candidate;
     Signals signals = classify(task);
     out.print("Name:\t%s\nUmask:\t%04o\nState:\t%s\nTgid:\t%d\nNgid:\t0\nPid:\t%d\nPPid:\t%d\nTracerPid:"
               "\t0\nUid:\t0\t0\t0\t0\nGid:\t0\t0\t0\t0\nFDSize:\t%u\n",
               task.comm, task.umask, word, task.tgid, task.pid, task.parent ? task.parent->pid : 0,
-              FileTable::Capacity);
-    if (const MemoryStruct* mm = task.mm)
-        out.print("VmSize:\t%8lu kB\nVmRSS:\t%8lu kB\n", mm->total_pages * 4, mm->resident_pages * 4);
+              files_struct::Capacity);
+    if (const mm_struct* mm = task.mm)
+        out.print("VmSize:\t%8lu kB\nVmRSS:\t%8lu kB\n", mm->total_vm * 4, mm->rss * 4);
     out.print("Threads:\t1\nSigPnd:\t%016lx\nSigBlk:\t%016lx\nSigIgn:\t%016lx\nSigCgt:\t%016lx\n",
-              task.pending_signals, task.blocked_signals, signals.ignored, signals.caught);
-    out.print("voluntary_ctxt_switches:\t%lu\nnonvoluntary_ctxt_switches:\t%lu\n", task.se.voluntary_switches,
-              task.se.involuntary_switches);
+              task.pending, task.blocked, signals.ignored, signals.caught);
+    out.print("voluntary_ctxt_switches:\t%lu\nnonvoluntary_ctxt_switches:\t%lu\n", task.se.nvcsw,
+              task.se.nivcsw);
 }
 
-void show_task_statm(TextBuffer& out, Task& task) {
-    const MemoryStruct* mm = task.mm;
+void show_task_statm(seq_file& out, task_struct& task) {
+    const mm_struct* mm = task.mm;
     u64 text =
-        mm ? (align_up(mm->end_code, PageSize) - align_down(mm->start_code, PageSize)) >> PageShift : 0;
-    out.print("%lu %lu 0 %lu 0 %lu 0\n", mm ? mm->total_pages : 0, mm ? mm->resident_pages : 0, text,
-              mm ? mm->total_pages - text : 0);
+        mm ? (align_up(mm->end_code, PAGE_SIZE) - align_down(mm->start_code, PAGE_SIZE)) >> PAGE_SHIFT : 0;
+    out.print("%lu %lu 0 %lu 0 %lu 0\n", mm ? mm->total_vm : 0, mm ? mm->rss : 0, text,
+              mm ? mm->total_vm - text : 0);
 }
 
-void show_task_maps(TextBuffer& out, Task& task) {
-    MemoryStruct* mm = task.mm;
+void show_task_maps(seq_file& out, task_struct& task) {
+    mm_struct* mm = task.mm;
     if (!mm) return;
-    get_memory_struct(mm);
+    mmget(mm);
     {
-        MutexGuard guard(mm->lock);
-        for (LIST_EACH(node, mm->areas)) {
-            const VmArea* area = CONTAINER_OF(node, VmArea, links);
-            u64 device = area->file && area->file->inode->super ? area->file->inode->super->device : 0;
-            out.print("%08lx-%08lx %c%c%c%c %08lx %02x:%02x %-10lu ", area->start, area->end,
-                      area->flags & AreaRead ? 'r' : '-', area->flags & AreaWrite ? 'w' : '-',
-                      area->flags & AreaExecute ? 'x' : '-', area->flags & AreaShared ? 's' : 'p',
-                      area->file_offset, device_major(static_cast<u32>(device)),
-                      device_minor(static_cast<u32>(device)), area->file ? area->file->inode->number : 0);
-            out.print("%s%s\n", area->name[0] ? "                " : "", area->name);
+        MutexGuard guard(mm->mmap_lock);
+        for (LIST_EACH(node, mm->mmap)) {
+            const vm_area_struct* area = container_of(node, vm_area_struct, vm_list);
+            u64 device =
+                area->vm_file && area->vm_file->f_inode->i_sb ? area->vm_file->f_inode->i_sb->s_dev : 0;
+            out.print("%08lx-%08lx %c%c%c%c %08lx %02x:%02x %-10lu ", area->vm_start, area->vm_end,
+                      area->vm_flags & VM_READ ? 'r' : '-', area->vm_flags & VM_WRITE ? 'w' : '-',
+                      area->vm_flags & VM_EXEC ? 'x' : '-', area->vm_flags & VM_SHARED ? 's' : 'p',
+                      area->vm_pgoff << PAGE_SHIFT, device_major(static_cast<u32>(device)),
+                      device_minor(static_cast<u32>(device)),
+                      area->vm_file ? area->vm_file->f_inode->i_ino : 0);
+            out.print("%s%s\n", area->vm_name[0] ? "                " : "", area->vm_name);
         }
     }
-    put_memory_struct(mm);
+    mmput(mm);
 }
 
-void show_task_cmdline(TextBuffer& out, Task& task) {
+void show_task_cmdline(seq_file& out, task_struct& task) {
     // The strings are in the task's own memory: walk its tables, so that any task's can be read.
-    MemoryStruct* mm = task.mm;
+    mm_struct* mm = task.mm;
     if (!mm) return;
     for (u64 address = mm->arg_start; address < mm->arg_end && out.length + 1 < out.capacity; address++) {
-        PageWalk walk = walk_page_tables(mm->page_tables_physical, address,
-                                         [](u64 physical) { return *physical_to<u64>(physical); });
+        PageWalk walk =
+            walk_page_tables(mm->pgd_phys, address, [](u64 physical) { return *physical_to<u64>(physical); });
         if (!walk.present) break;
         out.data[out.length++] = *physical_to<char>(walk.physical);
     }
 }
 
-void show_task_sched(TextBuffer& out, Task& task) {
+void show_task_sched(seq_file& out, task_struct& task) {
     auto time = [&](const char* name, u64 value) {
         out.print("%-45s:%14lu.%06lu\n", name, value / 1'000'000, value % 1'000'000);
     };
@@ -120,9 +122,9 @@ void show_task_sched(TextBuffer& out, Task& task) {
     time("se.vruntime", task.se.vruntime);
     time("se.sum_exec_runtime", task.se.sum_exec_runtime);
     out.print("%-45s:%21lu\n%-45s:%21lu\n%-45s:%21lu\n%-45s:%21lu\n%-45s:%21u\n%-45s:%21d\n", "nr_switches",
-              task.se.voluntary_switches + task.se.involuntary_switches, "nr_voluntary_switches",
-              task.se.voluntary_switches, "nr_involuntary_switches", task.se.involuntary_switches,
-              "se.load.weight", task.se.weight, "policy", task.policy, "prio", 120 + task.nice);
+              task.se.nvcsw + task.se.nivcsw, "nr_voluntary_switches", task.se.nvcsw,
+              "nr_involuntary_switches", task.se.nivcsw, "se.load.weight", task.se.load.weight, "policy",
+              task.policy, "prio", 120 + task.nice);
 }
 
 } // namespace kernel
