@@ -5,6 +5,7 @@
 // not change guest-visible state (design.md law 4).
 #pragma once
 #include "cpu/base/types.h"
+#include "cpu/frame_flags.h"
 
 namespace vitrine::cpu {
 
@@ -12,6 +13,7 @@ namespace vitrine::cpu {
 struct PhysicalPage {
     u8* host = nullptr;    ///< first byte of the page, or nullptr when the page is not plain memory
     bool writable = false; ///< false for ROM: writes go to mmio_write (which drops them)
+    u32 frame = NoFrame;   ///< which page of host memory it is (frame_flags.h): the same for every alias
 };
 
 class PhysicalBus {

@@ -1,13 +1,16 @@
 // Cpu: the public face over Core.
 #include "cpu/cpu.h"
 #include "cpu/mmu/walk.h"
-#include "cpu/run/block_cache.h"
+#include "cpu/run/code_cache.h"
 #include "cpu/run/core.h"
 
 namespace vitrine::cpu {
 
+Cpu::Cpu(const Options& options, PhysicalBus& bus, InterruptController& interrupts, CodeCache& code)
+    : core_(std::make_unique<Core>(options, bus, interrupts, code)) {}
 Cpu::Cpu(const Options& options, PhysicalBus& bus, InterruptController& interrupts)
-    : core_(std::make_unique<Core>(options, bus, interrupts)) {}
+    : own_code_(std::make_unique<CodeCache>()),
+      core_(std::make_unique<Core>(options, bus, interrupts, *own_code_)) {}
 Cpu::~Cpu() = default;
 
 void Cpu::reset() { core_->reset(); }
@@ -15,10 +18,16 @@ void Cpu::set_observer(CpuObserver* observer) { core_->observer = observer; }
 Stop Cpu::run(u64 deadline, u64 step_limit) { return core_->run(deadline, step_limit); }
 u64 Cpu::steps() const { return core_->now_steps(); }
 u64 Cpu::cycles() const { return core_->now_cycles(); }
+void Cpu::set_position(u64 steps, u64 cycles) { core_->step_count = steps, core_->cycle_count = cycles; }
 void Cpu::skip_to(u64 cycles) {
-    if (core_->halted && cycles > core_->cycle_count) core_->cycle_count = cycles;
+    if (halted() && cycles > core_->cycle_count) core_->cycle_count = cycles;
 }
-bool Cpu::halted() const { return core_->halted; }
+Activity Cpu::activity() const { return core_->activity; }
+bool Cpu::halted() const {
+    return core_->activity == Activity::Halted || core_->activity == Activity::WaitForSipi;
+}
+bool Cpu::can_run() const { return core_->can_run(); }
+bool Cpu::take_yield() { return std::exchange(core_->yielded, false); }
 
 void Cpu::set_interrupt_request(bool level) {
     core_->interrupt_line = level;
@@ -28,6 +37,11 @@ void Cpu::raise_nmi() {
     core_->nmi_pending = true;
     if (core_->running) core_->stop();
 }
+void Cpu::raise_init() {
+    core_->init_pending = true;
+    if (core_->running) core_->stop();
+}
+void Cpu::start_up(u8 vector) { core_->start_up(vector); }
 void Cpu::request_stop() {
     core_->stop_requested = true;
     if (core_->running) core_->stop();
@@ -53,25 +67,26 @@ u64 Cpu::rflags() const { return core_->flags(); }
 u8 Cpu::cpl() const { return core_->cpl; }
 Mode Cpu::mode() const { return core_->mode; }
 const FaultChain& Cpu::fault_chain() const { return core_->chain; }
-const Counters& Cpu::counters() const { return core_->counters; }
+Counters Cpu::counters() const {
+    Counters all = core_->counters;
+    all.blocks_dropped = core_->code_cache.blocks_dropped();
+    return all;
+}
 Options& Cpu::options() { return core_->options; }
 
-void Cpu::add_hook(u64 linear) {
-    core_->hooks.insert(linear);
-    flush_host_caches();
-}
-void Cpu::remove_hook(u64 linear) {
-    core_->hooks.erase(linear);
-    flush_host_caches();
-}
+void Cpu::add_hook(u64 linear) { core_->code_cache.add_hook(linear); }
+void Cpu::remove_hook(u64 linear) { core_->code_cache.remove_hook(linear); }
 
 void Cpu::memory_written(u64 pa, u64 size) {
-    if (core_->blocks->written(pa, size) && core_->running) core_->stop();
+    while (size) {
+        const unsigned offset = pa & 0xFFF;
+        const unsigned part = static_cast<unsigned>(std::min<u64>(size, 0x1000 - offset));
+        core_->code_cache.written(core_->bus.page(pa).frame, offset, part);
+        pa += part, size -= part;
+    }
 }
 void Cpu::memory_map_changed() {
     core_->flush_fast();
-    // Blocks may be running: drop them from the maps now, their memory stays until the next flush between
-    // blocks.
     core_->map_changed = true;
     if (core_->running)
         core_->stop();
@@ -80,9 +95,8 @@ void Cpu::memory_map_changed() {
 }
 void Cpu::flush_host_caches() {
     core_->flush_fast();
-    core_->jumps_dirty = true;
     core_->flush_jumps();
-    core_->blocks->flush();
+    core_->code_cache.flush();
 }
 
 void Cpu::serialize(Archive& archive) { core_->serialize(archive); }

@@ -24,9 +24,15 @@ enum class Model : u8 { V1, V2 }; ///< CPUID models: x86-64 baseline levels (Sys
 bool host_runs(Model model);
 enum class Timing : u8 { Fast, Simple };
 
+/// SDM 3A 8.4.1 and vol. 3C 26.4.2: what a logical processor does.
+enum class Activity : u8 { Running, Halted, WaitForSipi, Shutdown };
+
 struct Options {
     Model model = Model::V1;
     Timing timing = Timing::Simple;
+    unsigned processors =
+        1;                 ///< logical processors of the machine, as CPUID tells; more than one: PAUSE yields
+    bool bootstrap = true; ///< starts at the reset vector; the others wait for a start-up message
     // Shape switches: they never change what the guest sees (law 3). Tests turn them.
     bool block_cache = true;
     bool fusion = true;
@@ -38,7 +44,8 @@ inline constexpr u64 CyclesPerSecond = 1'000'000'000;
 enum class Stop : u8 {
     Deadline,    ///< cycles() reached the deadline
     StepLimit,   ///< steps() == step_limit
-    Halted,      ///< HLT with nothing to deliver; the machine moves time to its next event with skip_to()
+    Halted,      ///< HLT or wait-for-SIPI with nothing to deliver; when all are, time moves with skip_to()
+    Yield,       ///< PAUSE: it waits for another processor, whose turn it is (take_yield())
     Hook,        ///< about to execute the instruction at a hooked address, which is rip()
     BusStop,     ///< the bus asked for a stop during the last instruction (Cpu::request_stop)
     TripleFault, ///< shutdown: a fault while delivering #DF
@@ -56,8 +63,12 @@ struct Counters {
     u64 tlb_fills = 0, page_walks = 0, mmio = 0, port_io = 0, deliveries = 0;
 };
 
+class CodeCache; // run/code_cache.h
+
 class Cpu {
 public:
+    /// `code` is shared by all processors of the machine; without one, the processor has its own.
+    Cpu(const Options& options, PhysicalBus& bus, InterruptController& interrupts, CodeCache& code);
     Cpu(const Options& options, PhysicalBus& bus, InterruptController& interrupts);
     ~Cpu();
     Cpu(const Cpu&) = delete;
@@ -74,13 +85,25 @@ public:
 
     u64 steps() const;
     u64 cycles() const;
-    /// Only while halted(): time passes without instructions.
+    /// Processors take turns on one machine-wide position (design.md §3): the next one starts where the last
+    /// one stopped. Only between runs.
+    void set_position(u64 steps, u64 cycles);
+    /// Only while nothing can run: time passes without instructions.
     void skip_to(u64 cycles);
+    Activity activity() const;
+    /// Waits for an interrupt or a start-up message.
     bool halted() const;
+    /// run() would execute or deliver something.
+    bool can_run() const;
+    /// Whether the last run ended in a PAUSE; asking forgets it.
+    bool take_yield();
 
     /// The INTR pin (level) and the NMI pin (edge). Seen at the next instruction boundary.
     void set_interrupt_request(bool level);
     void raise_nmi();
+    /// INIT and start-up messages (SDM 3A 8.4). Taken at the next instruction boundary.
+    void raise_init();
+    void start_up(u8 vector);
     /// From a bus callback: leave run() after the current instruction.
     void request_stop();
 
@@ -94,11 +117,12 @@ public:
     u8 cpl() const;
     Mode mode() const;
     const FaultChain& fault_chain() const;
-    const Counters& counters() const;
+    Counters counters() const;
     Options& options();
 
     /// Host hooks on linear addresses of instructions (design.md law 4): run() stops with Stop::Hook before
-    /// the instruction executes; the next run() executes it. A hook is seen in every address space.
+    /// the instruction executes; the next run() executes it. A hook is seen in every address space, and by
+    /// every processor that shares the code cache.
     void add_hook(u64 linear);
     void remove_hook(u64 linear);
 
@@ -106,7 +130,7 @@ public:
     void memory_written(u64 pa, u64 size);
     /// The physical memory map changed: drop every cached translation of memory to host pointers.
     void memory_map_changed();
-    /// Drops all decoded blocks and host-side caches. Never guest-visible.
+    /// Drops all decoded blocks and this processor's host-side caches. Never guest-visible.
     void flush_host_caches();
 
     /// Guest-visible state, TLB and predictors included. Load validates every field.
@@ -118,6 +142,7 @@ public:
     std::size_t peek(u64 linear, std::span<u8> out) const;
 
 private:
+    std::unique_ptr<CodeCache> own_code_;
     std::unique_ptr<struct Core> core_;
 };
 

@@ -29,8 +29,10 @@ class GuestSymbols;
 struct MachineConfig {
     u64 memory_bytes = 512ull << 20;
     cpu::Options cpu{};
-    std::string bios_path;                        ///< empty: the bundled firmware
-    std::vector<DiskConfig> disks;                ///< empty and no kernel: the bundled disk
+    unsigned processors = 1;       ///< 1 to 8; they take turns on one timeline (emu/board/turns.h)
+    u64 quantum = 4096;            ///< steps of a turn
+    std::string bios_path;         ///< empty: the bundled firmware
+    std::vector<DiskConfig> disks; ///< empty and no kernel: the bundled disk
     std::string kernel_path, initrd_path, append; ///< direct kernel boot, through fw_cfg and the firmware
     std::string symbols_path;                     ///< vmlinux ELF with symbols; empty: the bundled one
     i64 wall_clock = 1'767'225'600; ///< power-on time, seconds since 1970 (2026-01-01T00:00:00Z)
@@ -150,6 +152,11 @@ public:
     /// Host time spent inside run() so far.
     double host_seconds() const;
     const MachineConfig& config() const;
+    unsigned processor_count() const;
+    /// The one whose turn it is; at a breakpoint, the one that met it.
+    unsigned current_processor() const;
+    cpu::Cpu& processor(unsigned index);
+    const cpu::Cpu& processor(unsigned index) const;
     cpu::Cpu& processor();
     const cpu::Cpu& processor() const;
     Board& board();

@@ -236,7 +236,7 @@ bool Core::deliver_once(u8 vector, Source source, bool has_error, u32 error) {
 
 void Core::deliver(u8 vector, Source source, bool has_error, u32 error) {
     ++counters.deliveries;
-    halted = false;
+    activity = Activity::Running;
     chain.count = 0;
     const auto note = [&](u8 v, bool with_error, u32 code, Source from) {
         Delivery d;
@@ -261,7 +261,7 @@ void Core::deliver(u8 vector, Source source, bool has_error, u32 error) {
         const bool first_contributory = source == Source::Fault && contributory(vector);
         if (source == Source::Fault && vector == 8) {
             note(second, fault.has_error, fault.error, Source::Fault);
-            shut_down = true;
+            activity = Activity::Shutdown;
             break;
         }
         if ((first_contributory && contributory(second)) ||

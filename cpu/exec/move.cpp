@@ -132,6 +132,15 @@ HANDLER setcc_reg(HANDLER_ARGS) {
 bool setcc_memory(Core& core, const Op& op) { return write_memory<u8>(core, op, core.condition(op.extra)); }
 
 HANDLER nothing(HANDLER_ARGS) { NEXT; }
+/// With several processors, the one that spins gives its turn away.
+HANDLER pause(HANDLER_ARGS) {
+    if (core->options.processors > 1) {
+        core->yielded = true;
+        core->stop();
+        VITRINE_TAIL after_event(HANDLER_PASS);
+    }
+    NEXT;
+}
 
 bool translate_byte(Core& core, const Op& op) { // XLAT
     u64 linear = 0;
@@ -280,7 +289,7 @@ void xchg_rm_reg(Emitter& e) {
 }
 void xchg_acc(Emitter& e) { // 90–97; 90 without REX.B is NOP, F3 90 is PAUSE
     if (e.d.rm == 0) {
-        e.handler = nothing;
+        e.handler = e.d.rep ? pause : nothing;
         return e.pure();
     }
     e.op.reg = slot_of(RAX), e.op.rm = slot_of(e.d.rm);

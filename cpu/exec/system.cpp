@@ -179,7 +179,7 @@ bool clear_task_switched(Core& core, const Op&) {
 bool invalidate_caches(Core& core, const Op&) { return privileged(core); }
 bool halt(Core& core, const Op&) {
     if (!privileged(core)) return false;
-    core.halted = true;
+    core.activity = Activity::Halted;
     return true;
 }
 bool undefined_opcode(Core& core, const Op&) { return core.raise(6); }

@@ -4,7 +4,7 @@
 // SDM vol. 3A 4.6 (access rights), 4.7 (page faults), 4.8 (A and D), 4.10 (TLBs). Both pages of a crossing
 // access are translated before a byte moves; CR2 then holds the first byte of the faulting page.
 #include "cpu/mmu/walk.h"
-#include "cpu/run/block_cache.h"
+#include "cpu/run/code_cache.h"
 #include "cpu/run/core.h"
 #include "cpu/timing/cost.h"
 
@@ -34,6 +34,7 @@ bool allowed(const Core& core, const TlbEntry& e, Access access, bool user, bool
 void Core::physical_read(u64 pa, unsigned size, void* out) {
     const PhysicalPage page = bus.page(pa);
     if (page.host) {
+        code_cache.before_read(page.frame, pa & 0xFFF, size);
         std::memcpy(out, page.host + (pa & 0xFFF), size);
         return;
     }
@@ -53,8 +54,9 @@ void Core::physical_read(u64 pa, unsigned size, void* out) {
 void Core::physical_write(u64 pa, unsigned size, const void* data) {
     const PhysicalPage page = bus.page(pa);
     if (page.host && page.writable) {
+        code_cache.before_write(page.frame, pa & 0xFFF, size);
         std::memcpy(page.host + (pa & 0xFFF), data, size);
-        code_written(pa, size);
+        if (code_cache.written(page.frame, pa & 0xFFF, size)) stop();
         return;
     }
     ++counters.mmio;
@@ -69,10 +71,6 @@ void Core::physical_write(u64 pa, unsigned size, const void* data) {
         bus.mmio_write(pa, part, v);
         bytes += part, pa += part, size -= part;
     }
-}
-
-void Core::code_written(u64 pa, unsigned size) {
-    if (blocks->written(pa, size)) stop();
 }
 
 namespace {
@@ -158,7 +156,8 @@ TlbEntry* Core::code_entry(u64 linear) {
         if (stop_requested) return nullptr;
     }
     slot.generation = 0;
-    flush_jumps(); // a jump-cache hit implies a code TLB hit
+    if (slot.page != ~u64{0}) flush_jumps_page(slot.page); // a jump-cache hit implies a code TLB hit
+    flush_jumps_page(page);
     ++counters.tlb_fills;
     TlbEntry fresh;
     if (!fill(*this, fresh, linear, Access::Execute, cpl == 3, false)) return nullptr;
@@ -177,9 +176,10 @@ void Core::install_fast(u64 linear, const TlbEntry& e, bool user) {
                                : (r.cr4 & SMAP) && !(r.rflags & AC) ? FastSupervisor
                                                                     : FastSupervisorWithUser;
     const std::size_t index = (linear >> 12) & (FastEntries - 1);
-    if (allowed(*this, e, Access::Read, user, false)) read_tables[privilege][index] = {base, addend};
-    if (page.writable && e.dirty && allowed(*this, e, Access::Write, user, false) &&
-        !blocks->has_code(e.frame))
+    const u8 flags = code_cache.frames().of(page.frame);
+    if (!(flags & RefusesRead) && allowed(*this, e, Access::Read, user, false))
+        read_tables[privilege][index] = {base, addend};
+    if (page.writable && e.dirty && !(flags & RefusesWrite) && allowed(*this, e, Access::Write, user, false))
         write_tables[privilege][index] = {base, addend};
 }
 
@@ -196,10 +196,35 @@ void Core::flush_fast_page(u64 page) {
         if (write_tables[p][index].tag == page << 12) write_tables[p][index] = {};
     }
 }
+void Core::drop_fast_writes(const u8* host) {
+    for (auto& table : write_tables)
+        for (FastEntry& e : table)
+            if (!(e.tag & 1) && reinterpret_cast<const u8*>(e.tag + e.addend) == host) e = {};
+}
+
+void JumpTable::clear_row(unsigned row) {
+    if (!used[row]) return;
+    std::fill_n(entries.begin() + row * Columns, Columns, JumpEntry{});
+    used[row] = private_[row] = false;
+}
+void JumpTable::clear(bool global_too) {
+    for (unsigned row = 0; row < Rows; ++row)
+        if (global_too || private_[row]) clear_row(row);
+}
 void Core::flush_jumps() {
-    if (!jumps_dirty) return;
-    for (auto& table : jump_tables) table.fill({});
-    jumps_dirty = false;
+    for (JumpTable& table : jump_tables) table.clear(true);
+}
+void Core::flush_jumps_page(u64 page) {
+    for (JumpTable& table : jump_tables) table.clear_row(JumpTable::row(page << 12));
+}
+void Core::forget_jump(u64 rip) {
+    for (JumpTable& table : jump_tables)
+        if (JumpEntry& e = table.entries[JumpTable::index(rip)]; e.rip == rip) e = {};
+}
+const PhysicalPage& Core::code_page(u64 physical) {
+    CodePage& slot = code_pages[(physical >> 12) % code_pages.size()];
+    if (slot.page != physical >> 12) slot = {physical >> 12, bus.page(physical)};
+    return slot.memory;
 }
 void Core::flush_tlb(bool global_too) {
     if (global_too)
@@ -207,13 +232,13 @@ void Core::flush_tlb(bool global_too) {
     else
         data_tlb.flush_non_global(), code_tlb.flush_non_global();
     flush_fast();
-    flush_jumps();
+    for (JumpTable& table : jump_tables) table.clear(global_too);
 }
 void Core::flush_tlb_page(u64 linear) {
     data_tlb.flush_page(linear >> 12);
     code_tlb.flush_page(linear >> 12);
     flush_fast_page(linear >> 12);
-    flush_jumps();
+    flush_jumps_page(linear >> 12);
 }
 
 bool Core::read(u64 linear, unsigned size, void* out, bool user) {

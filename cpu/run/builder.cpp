@@ -5,7 +5,7 @@
 // hooked instruction.
 #include "cpu/run/builder.h"
 #include "cpu/exec/fused.h"
-#include "cpu/run/block_cache.h"
+#include "cpu/run/code_cache.h"
 #include "cpu/timing/predictor.h"
 
 namespace vitrine::cpu {
@@ -15,10 +15,15 @@ namespace {
 void report_unimplemented(Core& core, const Op* op) {
     if (!core.observer) return;
     const Block* b = block_of(op);
-    const u64 pa = b->key.physical + op->offset;
-    const PhysicalPage page = core.bus.page(pa);
-    const unsigned count = static_cast<unsigned>(std::min<u64>(15, 0x1000 - (pa & 0xFFF)));
-    if (page.host) core.observer->unimplemented(b->rip + op->offset, page.host + (pa & 0xFFF), count);
+    const u64 rip = b->rip + op->offset, linear = core.code64() ? rip : core.seg(Seg::CS).base + rip;
+    u8 bytes[15];
+    const TlbEntry* entry = core.code_tlb.find((core.code64() ? linear : linear & 0xFFFFFFFF) >> 12);
+    if (!entry) return;
+    const PhysicalPage& page = core.code_page(entry->frame << 12);
+    const unsigned count = static_cast<unsigned>(std::min<u64>(15, 0x1000 - (linear & 0xFFF)));
+    if (!page.host) return;
+    std::memcpy(bytes, page.host + (linear & 0xFFF), count);
+    core.observer->unimplemented(rip, bytes, count);
 }
 } // namespace
 
@@ -155,7 +160,9 @@ Block* Builder::build(std::span<const u8> page_bytes, bool precise) {
         if (count_ && rip < key_.rip) break; // wrapped around the code segment
         if (count_ && key_.code_size == 2 && rip > 0xFFFF && key_.rip <= 0xFFFF)
             break; // FullLimit means 64 KiB here
-        if (count_ && core_.hooks.contains(core_.code64() ? rip : rip + core_.seg(Seg::CS).base)) break;
+        if (count_ &&
+            core_.code_cache.hooked(core_.code64() ? rip : (rip + core_.seg(Seg::CS).base) & 0xFFFFFFFF))
+            break;
         if (length_ >= page_bytes.size()) break;
         if (!add(page_bytes.subspan(length_, std::min<std::size_t>(16, page_bytes.size() - length_)), rip))
             break;
@@ -190,7 +197,7 @@ void Builder::fuse() {
 Block* Builder::finish(bool precise) {
     liveness(precise);
     if (!precise && core_.options.fusion) fuse();
-    Block* block = core_.blocks->allocate(count_ + 1);
+    Block* block = core_.code_cache.allocate(count_ + 1);
     block->key = key_;
     block->rip = key_.rip;
     block->target[0] = wrap(key_.rip + length_, key_.code_size);
@@ -211,6 +218,13 @@ Block* Builder::finish(bool precise) {
     }
     block->op_count = static_cast<u8>(count_);
     return block;
+}
+
+/// Where a page of code is, as block keys say it: its frame, or, where no memory answers, its address above
+/// all frames.
+u64 key_page(const PhysicalPage& memory, u64 physical) {
+    constexpr u64 NoMemory = u64{1} << 52;
+    return memory.frame == NoFrame ? NoMemory | (physical & ~u64{0xFFF}) : u64{memory.frame} << 12;
 }
 
 BlockKey current_key(const Core& core, u64 physical, bool precise) {
@@ -237,40 +251,44 @@ Block* find_block(Core& core, bool precise) {
     const u64 linear = long64 ? core.r.rip : (cs.base + core.r.rip) & 0xFFFFFFFF;
     const TlbEntry* entry = core.code_entry(linear);
     if (!entry) return nullptr;
-    const u64 physical = entry->frame << 12 | (linear & 0xFFF);
-    if (!core.options.block_cache) core.blocks->flush(), core.flush_fast();
+    if (!core.options.block_cache) core.code_cache.flush(), core.flush_fast();
+    const u64 code_page = entry->frame << 12;
+    const PhysicalPage memory = core.code_page(code_page);
+    const u64 physical = key_page(memory, code_page) | (linear & 0xFFF);
     const BlockKey key = current_key(core, physical, precise);
-    const auto second_frame = [&](u64& frame) {
+    PhysicalPage second;
+    u64 second_page = 0;
+    const auto find_second = [&] {
         u64 next = (linear | 0xFFF) + 1;
         if (!long64) next &= 0xFFFFFFFF;
         const TlbEntry* e = core.code_entry(next);
-        if (e) frame = e->frame;
-        return e != nullptr;
+        if (!e) return false;
+        second = core.code_page(e->frame << 12);
+        second_page = key_page(second, e->frame << 12);
+        return true;
     };
-    if (Block* found = core.blocks->find(key)) {
+    if (Block* found = core.code_cache.find(key)) {
         if (found->second_page == ~u64{0}) {
             if (long64 || found->rip + found->length - 1 <= cs.limit) return found;
         } else {
-            u64 frame = 0;
-            if (!second_frame(frame)) return nullptr;
-            if (found->second_page >> 12 == frame) return found;
-            core.blocks->written(physical, 1); // the second page moved: decode again
+            if (!find_second()) return nullptr;
+            if (found->second_page == second_page) return found;
+            core.code_cache.drop(found); // the second page moved: decode again
         }
     }
-    if (core.blocks->full()) core.blocks->flush(), core.flush_fast();
+    if (core.code_cache.full()) core.code_cache.flush();
 
     // The bytes of this page, and of the next one only if an instruction needs it.
     u8 window[0x1000 + 16];
     const unsigned here = 0x1000 - static_cast<unsigned>(physical & 0xFFF);
-    const auto fetch = [&](u64 pa, unsigned size, u8* out) {
-        const PhysicalPage page = core.bus.page(pa);
+    const auto fetch = [&](const PhysicalPage& page, unsigned offset, unsigned size, u8* out) {
         if (page.host)
-            std::memcpy(out, page.host + (pa & 0xFFF), size);
+            std::memcpy(out, page.host + offset, size);
         else
             std::memset(out, 0xFF, size); // nothing there: all ones
     };
     const unsigned want = std::min(here, 1024u);
-    fetch(physical, want, window);
+    fetch(memory, physical & 0xFFF, want, window);
     unsigned available = want;
     if (!long64) available = static_cast<unsigned>(std::min<u64>(available, u64{cs.limit} - core.r.rip + 1));
     Builder builder(core, key);
@@ -278,17 +296,17 @@ Block* find_block(Core& core, bool precise) {
     if (!block) {
         if (builder.failure() == DecodeResult::TooLong || available < here) return core.raise(13, 0), nullptr;
         // One instruction crosses into the next page.
-        u64 frame = 0;
-        if (!second_frame(frame)) return nullptr;
+        if (!find_second()) return nullptr;
         unsigned more = 15;
         if (!long64) more = static_cast<unsigned>(std::min<u64>(more, u64{cs.limit} - core.r.rip + 1 - here));
-        fetch(frame << 12, more, window + here);
+        fetch(second, 0, more, window + here);
         Builder crossing(core, key);
         block = crossing.build({window, std::min(here + more, 15u)}, true);
         if (!block) return core.raise(13, 0), nullptr;
-        block->second_page = frame << 12;
+        block->second_page = second_page;
     }
-    core.blocks->insert(block);
+    core.code_cache.insert(block, memory.host, second.host);
+    ++core.counters.blocks_built;
     return block;
 }
 

@@ -1,7 +1,7 @@
 // Core: construction, reset, mode bookkeeping, serialization. SDM vol. 3A 9.1.1 and table 9-1 for reset
 // values.
 #include "cpu/run/core.h"
-#include "cpu/run/block_cache.h"
+#include "cpu/run/code_cache.h"
 #include "cpu/timing/cost.h"
 
 namespace vitrine::cpu {
@@ -19,13 +19,14 @@ const char* mode_name(Mode mode) {
     return "?";
 }
 
-Core::Core(const Options& o, PhysicalBus& b, InterruptController& i)
-    : options(o), bus(b), interrupts(i), blocks(std::make_unique<BlockCache>(*this)) {
+Core::Core(const Options& o, PhysicalBus& b, InterruptController& i, CodeCache& c)
+    : options(o), bus(b), interrupts(i), code_cache(c) {
+    code_cache.attach(*this);
     if (options.timing == Timing::Simple)
         mispredict_cost = cost::Mispredict, tlb_miss_cost = cost::TlbMissLevel;
     reset();
 }
-Core::~Core() = default;
+Core::~Core() { code_cache.detach(*this); }
 
 void Core::reset() {
     r = Registers{};
@@ -44,7 +45,9 @@ void Core::reset() {
     r.x87.control = 0x40, r.x87.tag_valid = 0xFF;
     lazy = {};
     cpl = 0;
-    halted = shut_down = nmi_pending = nmi_blocked = debug_trap = mid_repeat = false;
+    activity = options.bootstrap ? Activity::Running : Activity::WaitForSipi;
+    init_pending = start_pending = yielded = false;
+    nmi_pending = nmi_blocked = debug_trap = mid_repeat = false;
     shadow = Shadow::None;
     data_tlb.flush_all(), code_tlb.flush_all();
     predictor = {};
@@ -53,17 +56,48 @@ void Core::reset() {
     event = stop_after = false;
     extra_cycles = 0;
     flush_fast();
-    jumps_dirty = true;
     flush_jumps();
     mode = Mode::Real;
     update_mode();
 }
 
+void Core::init() {
+    // What INIT leaves alone: x87, SSE and XCR0, the TSC and most MSRs, CR0.CD and NW.
+    const Registers before = r;
+    const bool line = interrupt_line;
+    reset();
+    r.x87 = before.x87;
+    std::copy(std::begin(before.xmm), std::end(before.xmm), std::begin(r.xmm));
+    r.mxcsr = before.mxcsr, r.xcr0 = before.xcr0;
+    const u64 efer = r.msr.efer;
+    r.msr = before.msr;
+    r.msr.efer = efer;
+    r.cr0 = 0x10 | (before.cr0 & 0x60000000);
+    interrupt_line = line;
+    update_mode();
+}
+
+void Core::start_up(u8 vector) {
+    // SDM 3A 8.4.4.1: only the first start-up message after an INIT counts.
+    if (start_pending || (activity != Activity::WaitForSipi && !init_pending)) return;
+    start_pending = true, start_vector = vector;
+}
+
+bool Core::can_run() const {
+    if (init_pending || map_changed || debug_trap || activity == Activity::Running ||
+        activity == Activity::Shutdown)
+        return true;
+    if (activity == Activity::WaitForSipi) return start_pending;
+    return (nmi_pending && !nmi_blocked) || (interrupt_line && (r.rflags & IF));
+}
+
 void Core::apply_map_change() {
+    // Blocks stay: they are keyed by the frames that their bytes are in, and frames do not move.
     map_changed = false;
     flush_fast();
-    jumps_dirty = true;
-    blocks->flush();
+    flush_jumps();
+    code_pages.fill({});
+    link_from = nullptr;
 }
 
 u8 Core::block_flags() const {
@@ -105,7 +139,7 @@ void Core::update_privilege() {
     const bool check_alignment = cpl == 3 && (r.cr0 & AM) && (r.rflags & AC);
     read_fast = check_alignment ? none.data() : read_tables[privilege].data();
     write_fast = check_alignment ? none.data() : write_tables[privilege].data();
-    jumps = jump_tables[code64() ? (cpl == 3 ? 1 : 0) : 2].data();
+    jumps = &jump_tables[code64() ? (cpl == 3 ? 1 : 0) : 2];
 }
 
 namespace {
@@ -137,15 +171,15 @@ void serialize_registers(Archive& a, Registers& r) {
 
 void Core::serialize(Archive& archive) {
     sync_fp();
-    archive.section("cpu", 2);
+    archive.section("cpu", 3);
     if (!archive.loading()) set_flags(flags()); // the lazy form is a shape, not state
     serialize_registers(archive, r);
-    archive(step_count, cycle_count, cpl, mode, halted, shut_down, interrupt_line, nmi_pending, nmi_blocked,
-            shadow, debug_trap, mid_repeat);
+    archive(step_count, cycle_count, cpl, mode, activity, init_pending, start_pending, start_vector,
+            interrupt_line, nmi_pending, nmi_blocked, shadow, debug_trap, mid_repeat);
     archive(predictor, data_tlb, code_tlb);
     if (!archive.loading() || !archive.ok()) return;
-    if (cpl > 3 || mode > Mode::Long64 || shadow > Shadow::MovSs || r.gpr[ZeroSlot] != 0 ||
-        (r.mxcsr & ~0xFFFFu))
+    if (cpl > 3 || mode > Mode::Long64 || shadow > Shadow::MovSs || activity > Activity::Shutdown ||
+        r.gpr[ZeroSlot] != 0 || (r.mxcsr & ~0xFFFFu))
         return archive.fail("the processor state is malformed");
     lazy = {};
     running = false;
@@ -153,10 +187,11 @@ void Core::serialize(Archive& archive) {
     event = stop_after = false;
     extra_cycles = 0;
     skip_hook_step = ~u64{0};
+    yielded = false;
     flush_fast();
-    jumps_dirty = true;
     flush_jumps();
-    blocks->flush();
+    code_pages.fill({});
+    link_from = nullptr;
     update_privilege();
 }
 

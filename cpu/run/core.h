@@ -8,11 +8,9 @@
 // - Members under "guest-visible" are serialized; members under "host side" can be rebuilt at any moment.
 #pragma once
 #include <algorithm>
+#include <array>
 #include <cstring>
 #include <memory>
-#include <unordered_map>
-#include <unordered_set>
-#include <vector>
 #include "cpu/bus.h"
 #include "cpu/cpu.h"
 #include "cpu/decode/op.h"
@@ -22,7 +20,7 @@
 
 namespace vitrine::cpu {
 
-class BlockCache;
+class CodeCache;
 
 /// What a fault handler needs to deliver: SDM 3A 6.3–6.4.
 struct PendingFault {
@@ -38,10 +36,31 @@ struct JumpEntry {
     u64 rip = u64{1} << 63; ///< not canonical: never a 64-bit target, and never a 32-bit one
     Block* block = nullptr;
 };
-inline constexpr std::size_t JumpEntries = 2048;
+/// The jump cache of one privilege: a row of entries for a page of code (pages share rows), so that
+/// forgetting a page clears one row. A hit implies a valid code-TLB entry with the right to execute.
+struct JumpTable {
+    static constexpr unsigned RowBits = 7, ColumnBits = 5, Rows = 1 << RowBits, Columns = 1 << ColumnBits;
+    std::array<JumpEntry, Rows * Columns> entries;
+    std::array<bool, Rows> used{};     ///< something was entered since the row was cleared
+    std::array<bool, Rows> private_{}; ///< … for a page that is not global
+
+    static unsigned row(u64 rip) { return static_cast<unsigned>(rip >> 12 ^ rip >> 19) & (Rows - 1); }
+    static std::size_t index(u64 rip) {
+        return ((rip >> (12 - ColumnBits) ^ rip >> (19 - ColumnBits)) & ((Rows - 1) << ColumnBits)) |
+               ((rip ^ rip >> ColumnBits) & (Columns - 1));
+    }
+    void enter(u64 rip, Block* block, bool global) {
+        entries[index(rip)] = {rip, block};
+        used[row(rip)] = true;
+        private_[row(rip)] |= !global;
+    }
+    void clear_row(unsigned row);
+    /// Everything, or only rows that hold a page that is not global.
+    void clear(bool global_too);
+};
 
 struct alignas(64) Core {
-    Core(const Options& o, PhysicalBus& b, InterruptController& i);
+    Core(const Options& o, PhysicalBus& b, InterruptController& i, CodeCache& c);
     ~Core();
 
     // ---- hot, guest-visible -------------------------------------------------------------------------------
@@ -52,7 +71,7 @@ struct alignas(64) Core {
     // ---- hot, host side -----------------------------------------------------------------------------------
     FastEntry* read_fast = nullptr; ///< the fast table of the current privilege
     FastEntry* write_fast = nullptr;
-    JumpEntry* jumps = nullptr; ///< of the current privilege
+    JumpTable* jumps = nullptr; ///< of the current privilege
     u64 mispredict_cost = 0, tlb_miss_cost = 0;
     bool event = false;      ///< something happened in an access: extra cycles or a stop
     bool stop_after = false; ///< leave after this instruction
@@ -68,7 +87,11 @@ struct alignas(64) Core {
     u64 step_count = 0, cycle_count = 0;
     u8 cpl = 0;
     Mode mode = Mode::Real;
-    bool halted = false, shut_down = false;
+    Activity activity = Activity::Running;
+    bool init_pending = false;  ///< INIT arrived: taken at the next boundary
+    bool start_pending = false; ///< a start-up message arrived while it was awaited
+    u8 start_vector = 0;
+    bool yielded = false; ///< PAUSE: the next processor's turn (design.md §3)
     bool interrupt_line = false, nmi_pending = false, nmi_blocked = false;
     Shadow shadow = Shadow::None;
     bool debug_trap = false; ///< a single-step #DB is due at this boundary
@@ -91,12 +114,15 @@ struct alignas(64) Core {
     i64 budget = 0;
     bool running = false, stop_requested = false, map_changed = false;
     u64 skip_hook_step = ~u64{0}; ///< a hook at this step has been reported already
-    std::unordered_set<u64> hooks;
     FastTable read_tables[FastPrivileges], write_tables[FastPrivileges];
-    std::array<JumpEntry, JumpEntries>
-        jump_tables[3]; ///< supervisor, user, and one that stays empty for legacy modes
-    bool jumps_dirty = true;
-    std::unique_ptr<BlockCache> blocks;
+    JumpTable jump_tables[3]; ///< supervisor, user, and one that stays empty for legacy modes
+    /// Which host page is behind a page of code; forgotten when the memory map changes.
+    struct CodePage {
+        u64 page = ~u64{0}; ///< physical page number
+        PhysicalPage memory;
+    };
+    std::array<CodePage, 64> code_pages;
+    CodeCache& code_cache;
 
     // ---- flags --------------------------------------------------------------------------------------------
     u64 flags() const { return (r.rflags & ~u64{ArithmeticFlags}) | lazy_bits(lazy, r.rflags); }
@@ -182,12 +208,19 @@ struct alignas(64) Core {
     void install_fast(u64 linear, const TlbEntry& e, bool user);
     void flush_fast();
     void flush_fast_page(u64 linear_page);
+    /// Drops every fast write entry that points to the page at `host`.
+    void drop_fast_writes(const u8* host);
     void flush_jumps();
+    /// The code-TLB entry of this linear page goes: so do jumps into it.
+    void flush_jumps_page(u64 page);
+    void forget_jump(u64 rip);
+    const PhysicalPage& code_page(u64 physical);
+    /// Blocks were dropped: a block that is running is left after its current instruction.
+    void code_dropped() {
+        if (running) stop();
+    }
     void flush_tlb(bool global_too);
     void flush_tlb_page(u64 linear);
-    /// Someone wrote physical memory: decoded code there is dropped; a write into the running block stops it.
-    void code_written(u64 pa, unsigned size);
-
     // ---- time, exact inside callbacks ---------------------------------------------------------------------
     u64 now_steps() const;
     u64 now_cycles() const;
@@ -209,6 +242,12 @@ struct alignas(64) Core {
     Stop run_loop(u64 deadline, u64 step_limit);
     void serialize(Archive& archive);
     void reset();
+    /// INIT (SDM 3A 9.1.1, table 9-1, column INIT): bootstrap processors start at the reset vector, others
+    /// wait.
+    void init();
+    void start_up(u8 vector);
+    /// True when run() would execute or deliver something.
+    bool can_run() const;
 };
 
 /// Depth of nested leaves aside, each handler ends in one of these (run/leave.h has the macros).

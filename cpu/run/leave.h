@@ -41,7 +41,7 @@ namespace vitrine::cpu {
 #define GO(to)                                                                                               \
     do {                                                                                                     \
         const u64 target_rip = (to);                                                                         \
-        const JumpEntry& jump = core->jumps[(target_rip ^ target_rip >> 11) & (JumpEntries - 1)];            \
+        const JumpEntry& jump = core->jumps->entries[JumpTable::index(target_rip)];                          \
         if (jump.rip == target_rip) [[likely]]                                                               \
             ENTER(jump.block);                                                                               \
         core->r.rip = target_rip;                                                                            \

@@ -6,7 +6,7 @@
 //
 // Fast mode charges a whole block on entry and is left when the budget does not cover it; the rest up to the
 // deadline then goes instruction by instruction (precise blocks). Both see the same boundaries.
-#include "cpu/run/block_cache.h"
+#include "cpu/run/code_cache.h"
 #include "cpu/run/builder.h"
 #include "cpu/run/leave.h"
 #include "cpu/timing/cost.h"
@@ -95,11 +95,27 @@ Stop Core::run(u64 deadline, u64 step_limit) {
 Stop Core::run_loop(u64 deadline, u64 step_limit) {
     bool force_precise = false;
     for (;;) {
-        if (shut_down) return Stop::TripleFault;
+        if (activity == Activity::Shutdown && !init_pending) return Stop::TripleFault;
         if (map_changed) apply_map_change();
+        if (yielded) return Stop::Yield;
         if (stop_requested) return Stop::BusStop;
         if (step_count >= step_limit) return Stop::StepLimit;
         if (cycle_count >= deadline) return Stop::Deadline;
+
+        // ---- INIT and start-up messages: no step of the program
+        // --------------------------------------------
+        if (init_pending) {
+            init();
+            continue;
+        }
+        if (activity == Activity::WaitForSipi) {
+            if (!start_pending) return Stop::Halted;
+            start_pending = false;
+            activity = Activity::Running;
+            Segment& cs = seg(Seg::CS);
+            cs.selector = static_cast<u16>(start_vector << 8), cs.base = u64{start_vector} << 12;
+            r.rip = 0;
+        }
 
         // ---- what is due at this boundary -----------------------------------------------------------------
         const Shadow shadowed = shadow;
@@ -124,14 +140,14 @@ Stop Core::run_loop(u64 deadline, u64 step_limit) {
                 }
             }
         }
-        if (halted) return Stop::Halted;
+        if (activity == Activity::Halted) return Stop::Halted;
 
         // ---- the next block -------------------------------------------------------------------------------
         const bool stepping = (r.rflags & TF) != 0;
         bool precise = force_precise || stepping || shadowed != Shadow::None || options.always_precise;
-        if (!hooks.empty()) {
+        if (code_cache.any_hooks()) {
             const u64 linear = code64() ? r.rip : (seg(Seg::CS).base + r.rip) & 0xFFFFFFFF;
-            if (hooks.contains(linear)) {
+            if (code_cache.hooked(linear)) {
                 if (skip_hook_step != step_count) {
                     skip_hook_step = step_count;
                     return Stop::Hook;
@@ -172,9 +188,8 @@ Stop Core::run_loop(u64 deadline, u64 step_limit) {
             link_from->link[link_edge] = block;
         link_from = nullptr;
         if (!precise && code64() && block->second_page == ~u64{0}) {
-            JumpEntry& jump = jumps[(block->rip ^ block->rip >> 11) & (JumpEntries - 1)];
-            jump = {block->rip, block};
-            jumps_dirty = true;
+            const TlbEntry* page = code_tlb.find(block->rip >> 12);
+            jumps->enter(block->rip, block, page && page->global);
         }
         if (precise) ++counters.precise_steps;
         if (r.rflags & RF) r.rflags &= ~u64{RF};

@@ -1,5 +1,6 @@
 // CPUID leaves and MSRs: see cpuid.h.
 #include "cpu/state/cpuid.h"
+#include <bit>
 #include <cstring>
 #include "cpu/exec/operand.h"
 #include "cpu/mmu/walk.h"
@@ -24,11 +25,13 @@ u32 word(const char* text) {
 CpuidResult features(const Core& core) {
     CpuidResult c;
     c.eax = 0x000506E3; // family 6, model 5Eh, stepping 3
-    c.ebx =
-        core.interrupts.apic_id() << 24 | 1u << 16 | 8u << 8; // one logical processor, CLFLUSH line 64 bytes
-    c.edx = 1u << 0 | 1u << 2 | 1u << 3 | 1u << 4 | 1u << 5 | 1u << 6 | 1u << 7 | 1u << 8 | 1u << 11 |
-            1u << 12 | 1u << 13 | 1u << 15 | 1u << 16 | 1u << 19 | 1u << 23 | 1u << 24 | 1u << 25 |
-            1u << 26; // FPU DE PSE TSC MSR PAE MCE CX8 SEP MTRR PGE CMOV PAT CLFSH MMX FXSR SSE SSE2
+    // One core a package thread: as many logical processors as the machine has; CLFLUSH line 64 bytes.
+    c.ebx = core.interrupts.apic_id() << 24 | core.options.processors << 16 | 8u << 8;
+    c.edx =
+        1u << 0 | 1u << 2 | 1u << 3 | 1u << 4 | 1u << 5 | 1u << 6 | 1u << 7 | 1u << 8 | 1u << 11 | 1u << 12 |
+        1u << 13 | 1u << 15 | 1u << 16 | 1u << 19 | 1u << 23 | 1u << 24 | 1u << 25 | 1u << 26 |
+        (core.options.processors > 1 ? 1u << 28 : 0); // FPU DE PSE TSC MSR PAE MCE CX8 SEP MTRR PGE CMOV PAT
+                                                      // CLFSH MMX FXSR SSE SSE2; HTT: EBX[23:16] counts
     if (core.interrupts.apic_enabled()) c.edx |= 1u << 9;
     c.ecx = 1u << 13 | 1u << 21 | 1u << 24 | 1u << 26; // CX16 x2APIC TSC-deadline XSAVE
     if (core.options.model != Model::V1)
@@ -38,14 +41,18 @@ CpuidResult features(const Core& core) {
 }
 
 /// Deterministic cache parameters, leaf 4 (SDM vol. 2, CPUID 04h).
-CpuidResult cache(u32 subleaf) {
+CpuidResult cache(const Core& core, u32 subleaf) {
     struct Level {
         u32 type, level, ways, sets;
     };
     static constexpr Level levels[] = {{1, 1, 8, 64}, {2, 1, 8, 64}, {3, 2, 4, 1024}, {3, 3, 16, 8192}};
     if (subleaf >= std::size(levels)) return {};
     const Level& l = levels[subleaf];
-    return {l.type | l.level << 5 | 1u << 8, (l.ways - 1) << 22 | 63, l.sets - 1, 0};
+    // Bits 31:26: cores in the package less one; 25:14: processors that share it less one (the last level:
+    // all).
+    const u32 others = std::bit_ceil(core.options.processors) - 1;
+    return {l.type | l.level << 5 | 1u << 8 | others << 26 | (l.level == 3 ? others << 14 : 0),
+            (l.ways - 1) << 22 | 63, l.sets - 1, 0};
 }
 
 } // namespace
@@ -59,16 +66,18 @@ CpuidResult cpuid(const Core& core, u32 leaf, u32 subleaf) {
     case 0: return {highest, word("Genu"), word("ntel"), word("ineI")};
     case 1: return features(core);
     case 2: return {0x00FEFF01, 0, 0, 0}; // descriptors: use leaf 4
-    case 4: return cache(subleaf);
+    case 4: return cache(core, subleaf);
     case 6: return {4, 0, 0, 0}; // ARAT
     case 7:
         if (subleaf != 0) return {};
         return {0, 1u << 0 | 1u << 7 | 1u << 9 | 1u << 20, 1u << 2,
                 1u << 4 | 1u << 29}; // FSGSBASE SMEP ERMS SMAP; UMIP; FSRM ARCH_CAPABILITIES
-    case 0xB:                        // one thread, one core
+    case 0xB: {                      // one thread a core, all cores in one package
+        const u32 count = core.options.processors, bits = static_cast<u32>(std::bit_width(count - 1));
         if (subleaf == 0) return {0, 1, 1u << 8, core.interrupts.apic_id()};
-        if (subleaf == 1) return {0, 1, 1 | 2u << 8, core.interrupts.apic_id()};
+        if (subleaf == 1) return {bits, count, 1 | 2u << 8, core.interrupts.apic_id()};
         return {0, 0, subleaf, core.interrupts.apic_id()};
+    }
     case 0xD:
         if (subleaf == 0) return {3, 576, 576, 0}; // x87 and SSE; legacy area and header
         return {};

@@ -3,7 +3,6 @@
 #include "emu/board/board.h"
 #include <cstring>
 #include <fmt/format.h>
-#include "emu/board/apic_gate.h"
 
 namespace vitrine::emu {
 
@@ -46,32 +45,20 @@ Expected<std::unique_ptr<Board>> Board::create(BoardSetup setup, BoardSinks sink
     if (setup.disks.size() > Ich9Ahci::Ports)
         return usage_error(
             fmt::format("{} disks: the AHCI controller has {} ports", setup.disks.size(), Ich9Ahci::Ports));
+    if (setup.processors < 1 || setup.processors > Turns::MostProcessors)
+        return usage_error(
+            fmt::format("{} processors: the board has 1 to {}", setup.processors, Turns::MostProcessors));
+    if (setup.quantum < 1) return usage_error("a turn of 0 steps is impossible");
     std::unique_ptr<Board> board(new Board(std::move(setup), std::move(*memory), std::move(sinks)));
     board->power_on();
     return board;
 }
 
 Board::Board(BoardSetup setup, GuestMemory memory, BoardSinks sinks)
-    : sinks_(std::move(sinks)), memory_(std::move(memory)), rom_(std::move(setup.bios)),
-      disks_(std::move(setup.disks)), events_([this] { return cpu_ ? cpu_->cycles() : 0; }),
-      pic_([this](bool level) { lapic_.set_external_interrupt(level); }),
-      lapic_(events_, 0, true,
-             {.interrupt_request =
-                  [this](bool level) {
-                      if (cpu_) cpu_->set_interrupt_request(level);
-                  },
-              .nmi = [this] { cpu_->raise_nmi(); },
-              .external_acknowledge = [this] { return pic_.acknowledge(); },
-              .end_of_interrupt = [this](u8 vector) { ioapic_.end_of_interrupt(vector); },
-              .send = [this](LocalApic& from, const InterruptMessage& m,
-                             Shorthand to) { apic_bus_.send(from, m, to); },
-              .init = [this] { ask(BoardRequest::Kind::ResetProcessor); },
-              .start_up =
-                  [this](u8 vector) {
-                      sinks_.log(
-                          fmt::format("board: start-up message {:02X}h, but there is one processor", vector));
-                  },
-              .mapping_changed = [this] { mapping_changed(); }}),
+    : turns_(sockets_, setup.quantum), sinks_(std::move(sinks)), memory_(std::move(memory)),
+      rom_(std::move(setup.bios)), disks_(std::move(setup.disks)),
+      events_([this] { return sockets_.empty() || !sockets_[0]->cpu ? 0 : cycles(); }),
+      pic_([this](bool level) { sockets_[0]->apic.set_external_interrupt(level); }),
       ioapic_([this](const InterruptMessage& m) { apic_bus_.deliver(m); }),
       pit_(events_, [this](bool level) { wires_.isa(0, Source::Device, level); }),
       hpet_(events_,
@@ -82,7 +69,7 @@ Board::Board(BoardSetup setup, GuestMemory memory, BoardSinks sinks)
            {.wall_clock = setup.wall_clock,
             .memory_below_4g = memory_.low_size(),
             .memory_above_4g = memory_.high_size(),
-            .processors = 1}),
+            .processors = setup.processors}),
       acpi_pm_(events_,
                {.sci = [this](bool level) { wires_.isa(lpc_.sci_irq(), Source::SystemControl, level); },
                 .power_off = [this] { ask(BoardRequest::Kind::PowerOff); }}),
@@ -110,24 +97,26 @@ Board::Board(BoardSetup setup, GuestMemory memory, BoardSinks sinks)
                 },
             .apm_command = [this](u8 command) { acpi_pm_.apm_command(command); }}),
       ahci_(events_, *this) {
+    sockets_ = make_sockets(setup.processors);
     wires_.to_pic = [this](unsigned line, bool level) { pic_.set_line(line, level); };
     wires_.to_ioapic = [this](unsigned pin, bool level) { ioapic_.set_pin(pin, level); };
-    apic_bus_.attach(lapic_);
     list_chips();
     connect_pci();
     claim_ports();
     attach_disks();
     fill_firmware_configuration(setup);
-    make_processor(setup.cpu);
+    make_processors(setup.cpu);
 }
 
 Board::~Board() = default;
 
 void Board::list_chips() {
-    chips_ = {
-        &pic_,  &lapic_, &ioapic_, &pit_,           &hpet_,       &rtc_,    &acpi_pm_, &keyboard_controller_,
-        &com1_, &com2_,  &post_,   &debug_console_, &debug_exit_, &fw_cfg_, &pci_,     &mch_,
-        &vga_,  &lpc_,   &ahci_};
+    chips_ = {&pic_};
+    for (auto& socket : sockets_) chips_.push_back(&socket->apic);
+    for (Chip* chip : std::initializer_list<Chip*>{
+             &ioapic_, &pit_, &hpet_, &rtc_, &acpi_pm_, &keyboard_controller_, &com1_, &com2_, &post_,
+             &debug_console_, &debug_exit_, &fw_cfg_, &pci_, &mch_, &vga_, &lpc_, &ahci_})
+        chips_.push_back(chip);
     for (Chip* chip : chips_) chip->set_log([this](std::string_view line) { sinks_.log(line); });
 }
 
@@ -187,8 +176,8 @@ void Board::attach_disks() {
 
 void Board::fill_firmware_configuration(const BoardSetup& setup) {
     fw_cfg_.add_item_u64(RamSize, memory_.size());
-    fw_cfg_.add_item_u16(ProcessorCount, 1);
-    fw_cfg_.add_item_u16(MaximumProcessors, 1);
+    fw_cfg_.add_item_u16(ProcessorCount, static_cast<u16>(processor_count()));
+    fw_cfg_.add_item_u16(MaximumProcessors, static_cast<u16>(processor_count()));
     fw_cfg_.add_item_u16(BootMenu, 0);
 
     std::vector<u8> e820;
@@ -222,9 +211,43 @@ void Board::fill_firmware_configuration(const BoardSetup& setup) {
     fw_cfg_.add_item(SetupData, kernel.setup);
 }
 
-void Board::make_processor(const cpu::Options& options) {
-    apic_gate_ = std::make_unique<ApicGate>(lapic_, [this] { after_access(); });
-    cpu_ = std::make_unique<cpu::Cpu>(options, *this, *apic_gate_);
+// ---- processors -------------------------------------------------------------------------------------------
+
+devices::LocalApic::Links Board::apic_links(unsigned index) {
+    const auto cpu = [this, index] { return sockets_[index]->cpu.get(); };
+    return {.interrupt_request =
+                [cpu](bool level) {
+                    if (cpu()) cpu()->set_interrupt_request(level);
+                },
+            .nmi = [cpu] { cpu()->raise_nmi(); },
+            .external_acknowledge = [this] { return pic_.acknowledge(); },
+            .end_of_interrupt = [this](u8 vector) { ioapic_.end_of_interrupt(vector); },
+            .send = [this](LocalApic& from, const InterruptMessage& m,
+                           Shorthand to) { apic_bus_.send(from, m, to); },
+            .init = [cpu] { cpu()->raise_init(); },
+            .start_up = [cpu](u8 vector) { cpu()->start_up(vector); },
+            .mapping_changed =
+                [cpu] {
+                    if (cpu()) cpu()->memory_map_changed();
+                },
+            .tsc_offset = [cpu] { return cpu() ? cpu()->registers().msr.tsc_adjust : 0; }};
+}
+
+std::vector<std::unique_ptr<ProcessorSocket>> Board::make_sockets(unsigned count) {
+    std::vector<std::unique_ptr<ProcessorSocket>> sockets;
+    for (unsigned i = 0; i < count; ++i) {
+        sockets.push_back(std::make_unique<ProcessorSocket>(*this, events_, i, apic_links(i)));
+        apic_bus_.attach(sockets.back()->apic);
+    }
+    return sockets;
+}
+
+void Board::make_processors(cpu::Options options) {
+    options.processors = processor_count();
+    for (auto& socket : sockets_) {
+        options.bootstrap = socket == sockets_[0];
+        socket->cpu = std::make_unique<cpu::Cpu>(options, socket->port, socket->port, code_);
+    }
 }
 
 // ---- resets -----------------------------------------------------------------------------------------------
@@ -234,8 +257,9 @@ void Board::reset() {
     a20_ = true;
     request_ = {};
     for (Chip* chip : chips_) chip->reset();
-    cpu_->reset();
-    cpu_->memory_map_changed();
+    for (auto& socket : sockets_) socket->cpu->reset();
+    turns_.reset();
+    mapping_changed();
 }
 
 void Board::power_on() {
@@ -243,13 +267,15 @@ void Board::power_on() {
     reset();
 }
 
-void Board::reset_processor() { cpu_->reset(); }
+void Board::reset_processor() {
+    for (auto& socket : sockets_) socket->cpu->raise_init();
+}
 
 void Board::ask(BoardRequest::Kind kind, u32 value) {
     // The first request of an instruction wins, except that a platform reset includes a processor reset.
     if (request_.kind == BoardRequest::Kind::None || request_.kind == BoardRequest::Kind::ResetProcessor)
         request_ = {kind, value};
-    cpu_->request_stop();
+    processor().request_stop();
 }
 
 void Board::set_a20(bool level) {
@@ -297,10 +323,15 @@ bool Board::non_maskable_possible() const {
 }
 
 void Board::serialize_chips(Archive& archive) {
-    archive.section("board", 1);
+    archive.section("board", 2);
     archive(a20_, request_);
     wires_.serialize(archive);
-    cpu_->serialize(archive);
+    u32 processors = processor_count();
+    archive(processors);
+    if (archive.loading() && processors != processor_count())
+        return archive.fail("the machine has another number of processors");
+    turns_.serialize(archive);
+    for (auto& socket : sockets_) socket->cpu->serialize(archive);
     events_.serialize(archive);
     for (Chip* chip : chips_) chip->serialize(archive);
 }
@@ -316,8 +347,8 @@ void Board::serialize_memory_and_disks(Archive& archive) {
 }
 
 void Board::after_restore() {
-    cpu_->memory_map_changed();
-    cpu_->flush_host_caches();
+    mapping_changed();
+    for (auto& socket : sockets_) socket->cpu->flush_host_caches();
 }
 
 } // namespace vitrine::emu

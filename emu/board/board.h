@@ -1,8 +1,8 @@
-// Board — the q35-like PC of docs/board.md: one processor, every chip, RAM, ROM, and the wires between them.
+// Board — the q35-like PC of docs/board.md: processors, every chip, RAM, ROM, and the wires between them.
 //
-// Interface: create() builds and powers on; the machine drives `processor()` and `events()` and asks
+// Interface: create() builds and powers on; the machine calls run() and drives `events()`, and asks
 // take_request() after each run what the guest asked for (reset, power-off, debug exit). The board is the
-// processor's physical bus and the chips' DMA port.
+// bus behind every processor's port, and the chips' DMA port.
 //
 // Invariants: chips are made, reset, serialized and digested in the order of their members below. Nothing
 // here reads the host's clock. A bus access that schedules an event before the current deadline makes the
@@ -15,6 +15,7 @@
 #include <string_view>
 #include <vector>
 #include "cpu/cpu.h"
+#include "cpu/run/code_cache.h"
 #include "devices/acpi_pm.h"
 #include "devices/debug_ports.h"
 #include "devices/fw_cfg.h"
@@ -26,14 +27,15 @@
 #include "devices/ich9_lpc.h"
 #include "devices/ioapic.h"
 #include "devices/lapic/apic_bus.h"
-#include "devices/lapic/lapic.h"
 #include "devices/mc146818.h"
 #include "devices/mch.h"
 #include "devices/pci_host.h"
 #include "devices/uart16550.h"
 #include "devices/vga/vga.h"
 #include "emu/board/memory.h"
+#include "emu/board/processor_socket.h"
 #include "emu/board/rom.h"
+#include "emu/board/turns.h"
 #include "emu/board/wires.h"
 #include "emu/disk/disk.h"
 #include "emu/load/kernel_image.h"
@@ -43,6 +45,8 @@ namespace vitrine::emu {
 struct BoardSetup {
     u64 memory_bytes = 0;
     cpu::Options cpu{};
+    unsigned processors = 1; ///< 1 to Turns::MostProcessors
+    u64 quantum = Turns::DefaultQuantum;
     i64 wall_clock = 0;
     u64 entropy_seed = 0;
     Rom bios;
@@ -66,13 +70,25 @@ struct BoardRequest {
     void serialize(Archive& archive) { archive(kind, value); }
 };
 
-class Board final : public cpu::PhysicalBus, public devices::DmaPort {
+class Board final : public devices::DmaPort {
 public:
     static Expected<std::unique_ptr<Board>> create(BoardSetup setup, BoardSinks sinks);
     ~Board() override;
 
-    cpu::Cpu& processor() { return *cpu_; }
-    const cpu::Cpu& processor() const { return *cpu_; }
+    unsigned processor_count() const { return static_cast<unsigned>(sockets_.size()); }
+    cpu::Cpu& processor(unsigned index) { return *sockets_[index]->cpu; }
+    const cpu::Cpu& processor(unsigned index) const { return *sockets_[index]->cpu; }
+    /// The one whose turn it is.
+    unsigned current() const { return turns_.current(); }
+    cpu::Cpu& processor() { return turns_.cpu(); }
+    const cpu::Cpu& processor() const { return turns_.cpu(); }
+    /// Lets the processors run in turns until `deadline` (virtual time) or `step_limit`. Halted: all of them.
+    cpu::Stop run(u64 deadline, u64 step_limit) { return turns_.run(deadline, step_limit); }
+    /// Decoded code, frame flags and hooks, shared by all processors.
+    cpu::CodeCache& code() { return code_; }
+    /// The machine's position: that of the processor whose turn it is.
+    u64 steps() const { return turns_.cpu().steps(); }
+    u64 cycles() const { return turns_.cpu().cycles(); }
     devices::EventQueue& events() { return events_; }
     const devices::EventQueue& events() const { return events_; }
     GuestMemory& memory() { return memory_; }
@@ -83,6 +99,7 @@ public:
     void reset();
     /// Power-on: as reset, with RAM cleared.
     void power_on();
+    /// INIT to every processor (port 92h, CF9h): the first starts at its reset vector, the others wait.
     void reset_processor();
     /// What the guest asked for, once.
     BoardRequest take_request() { return std::exchange(request_, {}); }
@@ -97,12 +114,17 @@ public:
     void serial_in(std::string_view bytes);
     void power_button() { acpi_pm_.press_power_button(); }
 
-    // PhysicalBus.
-    cpu::PhysicalPage page(u64 pa) override;
-    u64 mmio_read(u64 pa, unsigned size) override;
-    void mmio_write(u64 pa, unsigned size, u64 value) override;
-    u32 port_read(u16 port, unsigned size) override;
-    void port_write(u16 port, unsigned size, u32 value) override;
+    // What the processors' ports reach. As cpu::PhysicalBus, without the local APICs.
+    u64 bus_address(u64 pa) const { return a20_ ? pa : pa & ~(u64{1} << 20); }
+    cpu::PhysicalPage page(u64 pa);
+    u64 mmio_read(u64 pa, unsigned size);
+    void mmio_write(u64 pa, unsigned size, u64 value);
+    u32 port_read(u16 port, unsigned size);
+    void port_write(u16 port, unsigned size, u32 value);
+    /// A register access is over: an event that it brought closer ends the current run.
+    void after_access() {
+        if (events_.next() < deadline_) processor().request_stop();
+    }
     // DmaPort.
     bool read(u64 pa, std::span<u8> out) override;
     bool write(u64 pa, std::span<const u8> data) override;
@@ -117,7 +139,7 @@ public:
     devices::Vga& vga() { return vga_; }
     const devices::PciHost& pci() const { return pci_; }
     const devices::Mch& mch() const { return mch_; }
-    const devices::LocalApic& local_apic() const { return lapic_; }
+    const devices::LocalApic& local_apic(unsigned index = 0) const { return sockets_[index]->apic; }
     const devices::Ioapic& io_apic() const { return ioapic_; }
     const devices::Ich9Ahci& ahci() const { return ahci_; }
     const Rom& rom() const { return rom_; }
@@ -131,7 +153,9 @@ public:
 private:
     Board(BoardSetup setup, GuestMemory memory, BoardSinks sinks);
     // board.cpp: the set-up.
-    void make_processor(const cpu::Options& options);
+    std::vector<std::unique_ptr<ProcessorSocket>> make_sockets(unsigned count);
+    devices::LocalApic::Links apic_links(unsigned index);
+    void make_processors(cpu::Options options);
     void connect_pci();
     void claim_ports();
     void attach_disks();
@@ -149,11 +173,14 @@ private:
     u64 device_read(u64 pa, unsigned size);
     void device_write(u64 pa, unsigned size, u64 value);
     devices::PortDevice* port_owner(u16 port, bool& bytes_only) const;
-    void after_access() {
-        if (events_.next() < deadline_) cpu_->request_stop();
-    }
     void mapping_changed() {
-        if (cpu_) cpu_->memory_map_changed();
+        for (auto& socket : sockets_)
+            if (socket->cpu) socket->cpu->memory_map_changed();
+    }
+    u32 video_frame(u64 offset) const { return memory_.frames() + static_cast<u32>(offset / PageBytes); }
+    u32 rom_frame(const u8* host) const {
+        return video_frame(devices::Vga::MemorySize) +
+               static_cast<u32>(static_cast<u64>(host - rom_.high(Rom::End - rom_.size())) / PageBytes);
     }
     void unclaimed(const char* kind, u64 address, unsigned size, bool is_write);
     void ask(BoardRequest::Kind kind, u32 value = 0);
@@ -161,20 +188,18 @@ private:
     void message(u64 address, u32 data);
     void debug_character(char c);
 
-    /// Passes the local APIC's register traffic through, watching for events that came closer.
-    class ApicGate;
-
+    cpu::CodeCache code_;
+    std::vector<std::unique_ptr<ProcessorSocket>> sockets_; ///< made last, but destroyed after the chips
+    Turns turns_;
     BoardSinks sinks_;
     GuestMemory memory_;
     Rom rom_;
     std::vector<std::unique_ptr<Disk>> disks_;
-    std::unique_ptr<cpu::Cpu> cpu_; ///< made last, but destroyed after the chips
     devices::EventQueue events_;
     devices::ApicBus apic_bus_;
     InterruptWires wires_;
 
     devices::I8259 pic_;
-    devices::LocalApic lapic_;
     devices::Ioapic ioapic_;
     devices::I8254 pit_;
     devices::Hpet hpet_;
@@ -192,7 +217,6 @@ private:
     devices::Ich9Lpc lpc_;
     devices::Ich9Ahci ahci_;
 
-    std::unique_ptr<ApicGate> apic_gate_;
     std::vector<devices::Chip*> chips_;
 
     struct PortClaim {

@@ -1,9 +1,9 @@
 // The board's bus: which chip, ROM or RAM answers a physical address or a port, now. docs/board.md has the
 // map.
 //
-// Order of decoding in memory: local APIC page (inside the processor on hardware), legacy VGA window, PAM
-// region, RAM, I/O APIC, HPET, ROM, RCBA, ECAM, PCI BARs. What nobody claims reads as all ones and swallows
-// writes.
+// Order of decoding in memory: (the local APIC page is the processor's, processor_socket.h), legacy VGA
+// window, PAM region, RAM, I/O APIC, HPET, ROM, RCBA, ECAM, PCI BARs. What nobody claims reads as all ones
+// and swallows writes.
 #include <algorithm>
 #include <cstring>
 #include <fmt/format.h>
@@ -14,28 +14,13 @@ namespace vitrine::emu {
 
 using namespace devices;
 
-enum class Board::Area : u8 {
-    Nothing,
-    Ram,
-    Rom,
-    Shadow,
-    Window,
-    LocalApic,
-    IoApic,
-    Hpet,
-    Chipset,
-    Ecam,
-    Bar
-};
+enum class Board::Area : u8 { Nothing, Ram, Rom, Shadow, Window, IoApic, Hpet, Chipset, Ecam, Bar };
 
 namespace {
 constexpr u64 WindowStart = 0xA0000, WindowEnd = 0xC0000, HpetSize = 0x400, ChipsetSize = 0x4000;
-constexpr u64 A20Bit = u64{1} << 20;
 } // namespace
 
 Board::Decoded Board::decode(u64 pa) const {
-    if (lapic_.mmio_enabled() && (pa & ~(PageBytes - 1)) == lapic_.mmio_base())
-        return {Area::LocalApic, pa & (PageBytes - 1)};
     if (pa >= WindowStart && pa < WindowEnd) return {Area::Window, pa - WindowStart};
     if (pa >= Rom::ShadowStart && pa < Rom::ShadowEnd) return {Area::Shadow, pa};
     if (memory_.at(pa)) return {Area::Ram, pa};
@@ -50,18 +35,19 @@ Board::Decoded Board::decode(u64 pa) const {
 }
 
 cpu::PhysicalPage Board::page(u64 pa) {
-    if (!a20_) pa &= ~A20Bit;
-    pa &= ~(PageBytes - 1);
+    pa = bus_address(pa) & ~(PageBytes - 1);
     const Decoded at = decode(pa);
     switch (at.area) {
-    case Area::Ram: return {memory_.at(pa), true};
-    case Area::Rom: return {rom_.high(pa), false};
+    case Area::Ram: return {memory_.at(pa), true, memory_.frame(pa)};
+    case Area::Rom: return {rom_.high(pa), false, rom_frame(rom_.high(pa))};
     case Area::Shadow: {
-        u8* host = mch_.reads_memory(pa) ? memory_.at(pa) : rom_.low(pa);
-        return {host, mch_.reads_memory(pa) && mch_.writes_memory(pa)};
+        if (mch_.reads_memory(pa)) return {memory_.at(pa), mch_.writes_memory(pa), memory_.frame(pa)};
+        u8* host = rom_.low(pa);
+        return {host, false, host ? rom_frame(host) : cpu::NoFrame};
     }
     case Area::Bar:
-        if (at.claim.device == &vga_ && at.claim.bar == 0) return {vga_.lfb_page(at.offset), true};
+        if (at.claim.device == &vga_ && at.claim.bar == 0)
+            return {vga_.lfb_page(at.offset), true, video_frame(at.offset)};
         return {};
     default: return {};
     }
@@ -86,7 +72,6 @@ u64 Board::device_read(u64 pa, unsigned size) {
     case Area::Rom:
     case Area::Shadow: return read_by_bytes(pa, size);
     case Area::Window: return vga_.mmio_read(at.offset, size);
-    case Area::LocalApic: return lapic_.mmio_read(at.offset, size);
     case Area::IoApic: return ioapic_.mmio_read(at.offset, size);
     case Area::Hpet: return hpet_.mmio_read(at.offset, size);
     case Area::Chipset: return lpc_.rcba_read(at.offset, size);
@@ -101,7 +86,7 @@ u64 Board::device_read(u64 pa, unsigned size) {
 }
 
 u64 Board::mmio_read(u64 pa, unsigned size) {
-    if (!a20_) pa &= ~A20Bit;
+    pa = bus_address(pa);
     const u64 value = device_read(pa, size) & size_mask(size);
     after_access();
     return value;
@@ -114,13 +99,13 @@ void Board::device_write(u64 pa, unsigned size, u64 value) {
         if (!mch_.writes_memory(pa)) return; // ROM: dropped
         [[fallthrough]];
     case Area::Ram: // "read ROM, write RAM", or an access that the processor chose not to make itself
-        for (unsigned i = 0; i < size; ++i)
-            if (u8* host = memory_.at(pa + i)) *host = static_cast<u8>(value >> (8 * i));
-        cpu_->memory_written(pa, size);
+        for (unsigned i = 0; i < size; ++i) {
+            const u8 byte = static_cast<u8>(value >> (8 * i));
+            write(pa + i, {&byte, 1});
+        }
         return;
     case Area::Rom: return;
     case Area::Window: return vga_.mmio_write(at.offset, size, value);
-    case Area::LocalApic: return lapic_.mmio_write(at.offset, size, value);
     case Area::IoApic: return ioapic_.mmio_write(at.offset, size, value);
     case Area::Hpet: return hpet_.mmio_write(at.offset, size, value);
     case Area::Chipset: return lpc_.rcba_write(at.offset, size, value);
@@ -135,7 +120,7 @@ void Board::device_write(u64 pa, unsigned size, u64 value) {
 }
 
 void Board::mmio_write(u64 pa, unsigned size, u64 value) {
-    if (!a20_) pa &= ~A20Bit;
+    pa = bus_address(pa);
     device_write(pa, size, value & size_mask(size));
     after_access();
 }
@@ -209,9 +194,10 @@ bool Board::read(u64 pa, std::span<u8> out) {
         const std::size_t n = std::min<std::size_t>(out.size(), PageBytes - (pa & (PageBytes - 1)));
         const bool window = pa >= WindowStart && pa < WindowEnd;
         const u8* host = window ? nullptr : memory_.at(pa);
-        if (host)
+        if (host) {
+            code_.before_read(memory_.frame(pa), pa & (PageBytes - 1), static_cast<unsigned>(n));
             std::memcpy(out.data(), host, n);
-        else
+        } else
             std::memset(out.data(), 0xFF, n), all = false;
         out = out.subspan(n), pa += n;
     }
@@ -224,8 +210,11 @@ bool Board::write(u64 pa, std::span<const u8> data) {
         const std::size_t n = std::min<std::size_t>(data.size(), PageBytes - (pa & (PageBytes - 1)));
         const bool window = pa >= WindowStart && pa < WindowEnd;
         if (u8* host = window ? nullptr : memory_.at(pa)) {
+            const u32 frame = memory_.frame(pa);
+            const unsigned offset = pa & (PageBytes - 1), part = static_cast<unsigned>(n);
+            code_.before_write(frame, offset, part);
             std::memcpy(host, data.data(), n);
-            if (cpu_) cpu_->memory_written(pa, n);
+            code_.written(frame, offset, part);
         } else {
             all = false;
         }
@@ -268,7 +257,11 @@ std::vector<Board::Region> Board::physical_map() const {
     add(Ioapic::DefaultBase, PageBytes, "I/O APIC");
     add(Hpet::DefaultBase, HpetSize, "HPET");
     if (auto base = lpc_.rcba()) add(*base, ChipsetSize, "chipset configuration (RCBA)");
-    if (lapic_.mmio_enabled()) add(lapic_.mmio_base(), PageBytes, "local APIC");
+    for (const auto& socket : sockets_)
+        if (socket->apic.mmio_enabled()) {
+            add(socket->apic.mmio_base(), PageBytes, "local APIC");
+            break; // each processor sees its own there
+        }
     add(Rom::End - rom_.size(), rom_.size(), "ROM");
     add(HighMemoryBase, memory_.high_size(), "RAM");
     std::ranges::sort(rows, {}, &Region::first);

@@ -39,6 +39,11 @@ public:
             return base_ + low_size() + (pa - HighMemoryBase);
         return nullptr;
     }
+    /// The number of the page in order of host memory: what FrameFlags know it by. Only where at() is memory.
+    u32 frame(u64 pa) const {
+        return static_cast<u32>((pa < low_size() ? pa : pa - HighMemoryBase + low_size()) / PageBytes);
+    }
+    u32 frames() const { return static_cast<u32>(size_ / PageBytes); }
     void clear();
     void serialize(Archive& archive);
 

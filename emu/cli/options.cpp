@@ -29,7 +29,7 @@ Expected<void> check_machine(const Raw& raw, Options& o) {
     }
     if (raw.cpus == 0 || raw.cpus > 8)
         return usage_error(fmt::format("--cpus {} is impossible: 1 to 8", raw.cpus));
-    if (raw.cpus > 1) return not_there_yet(fmt::format("--cpus {} (more than one processor)", raw.cpus));
+    o.machine.processors = raw.cpus;
     if (raw.cpu == "v1")
         o.machine.cpu.model = cpu::Model::V1;
     else if (raw.cpu == "v2") {

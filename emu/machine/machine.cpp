@@ -59,6 +59,8 @@ Expected<std::unique_ptr<Machine>> Machine::create(const MachineConfig& wanted) 
     BoardSetup setup;
     setup.memory_bytes = config.memory_bytes;
     setup.cpu = config.cpu;
+    setup.processors = config.processors;
+    setup.quantum = config.quantum;
     setup.wall_clock = config.wall_clock;
     setup.entropy_seed = config.entropy_seed;
     std::unique_ptr<Machine> machine(new Machine());
@@ -85,7 +87,7 @@ Expected<std::unique_ptr<Machine>> Machine::create(const MachineConfig& wanted) 
                            .debug_console = [](std::string_view line) { spdlog::info("guest: {}", line); }});
     if (!board) return std::unexpected(board.error());
     impl.board = std::move(*board);
-    impl.cpu().set_observer(&impl);
+    for (unsigned i = 0; i < impl.board->processor_count(); ++i) impl.board->processor(i).set_observer(&impl);
     impl.modes.push_back({0, 0, impl.cpu().mode()});
     return machine;
 }
@@ -121,6 +123,10 @@ u64 Machine::steps() const { return impl_->cpu().steps(); }
 u64 Machine::time() const { return impl_->cpu().cycles(); }
 double Machine::host_seconds() const { return impl_->host_now(); }
 const MachineConfig& Machine::config() const { return impl_->config; }
+unsigned Machine::processor_count() const { return impl_->board->processor_count(); }
+unsigned Machine::current_processor() const { return impl_->board->current(); }
+cpu::Cpu& Machine::processor(unsigned index) { return impl_->board->processor(index); }
+const cpu::Cpu& Machine::processor(unsigned index) const { return impl_->board->processor(index); }
 cpu::Cpu& Machine::processor() { return impl_->cpu(); }
 const cpu::Cpu& Machine::processor() const { return impl_->cpu(); }
 Board& Machine::board() { return *impl_->board; }

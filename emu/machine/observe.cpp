@@ -70,6 +70,7 @@ void Machine::Impl::post_code(u8 code) {
 }
 
 void Machine::Impl::mode_changed(cpu::Mode, cpu::Mode to) {
+    if (board->current() != 0) return; // the strip and the phases tell the bootstrap processor's story
     if (modes.size() < MostModeChanges) modes.push_back({cpu().steps(), cpu().cycles(), to});
     // Firmware goes back and forth between real and protected mode; only the first time is a phase.
     const u32 bit = 1u << static_cast<unsigned>(to);
@@ -133,14 +134,14 @@ void Machine::Impl::unimplemented(u64 rip, const u8* bytes, unsigned count) {
 // ---- hooks ------------------------------------------------------------------------------------------------
 
 void Machine::Impl::add_hook(u64 address) {
-    if (hooks[address]++ == 0) cpu().add_hook(address);
+    if (hooks[address]++ == 0) board->code().add_hook(address);
 }
 
 void Machine::Impl::drop_hook(u64 address) {
     const auto entry = hooks.find(address);
     if (entry == hooks.end() || --entry->second > 0) return;
     hooks.erase(entry);
-    cpu().remove_hook(address);
+    board->code().remove_hook(address);
 }
 
 void Machine::Impl::install_breakpoints(const RunLimits& wanted) {

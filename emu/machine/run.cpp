@@ -51,11 +51,12 @@ RunReport Machine::Impl::loop() {
 
         const u64 deadline = earliest_deadline();
         board->set_deadline(deadline);
-        const cpu::Stop stop = cpu().run(deadline, furthest_step());
+        const cpu::Stop stop = board->run(deadline, furthest_step());
         if (auto done = service_request()) return *done;
         switch (stop) {
         case cpu::Stop::Deadline:
         case cpu::Stop::StepLimit:
+        case cpu::Stop::Yield:
         case cpu::Stop::BusStop: break;
         case cpu::Stop::Halted:
             if (auto done = halted()) return *done;
@@ -216,7 +217,11 @@ std::optional<RunReport> Machine::Impl::hook_reached(u64 start_step, bool fresh)
 }
 
 std::optional<RunReport> Machine::Impl::halted() {
-    const bool can_wake = (cpu().rflags() & cpu::IF) != 0 || board->non_maskable_possible();
+    bool can_wake = board->non_maskable_possible();
+    for (unsigned i = 0; i < board->processor_count(); ++i) {
+        const cpu::Cpu& each = board->processor(i);
+        can_wake |= each.activity() == cpu::Activity::Halted && (each.rflags() & cpu::IF);
+    }
     const u64 until = earliest_deadline();
     if ((!can_wake && waiting.empty()) || until == devices::Never)
         return report(StopReason::IdleForever,

@@ -10,7 +10,7 @@ namespace vitrine::emu {
 
 namespace {
 
-constexpr u32 SnapshotVersion = 1;
+constexpr u32 SnapshotVersion = 2;
 
 void serialize_phase(Archive& archive, Phase& phase) {
     archive.text(phase.name, 256);
@@ -28,11 +28,15 @@ struct SnapshotAccess {
             initrd = images.initrd;
         u8 model = static_cast<u8>(impl.config.cpu.model), timing = static_cast<u8>(impl.config.cpu.timing);
         std::vector<u64> disks = images.disks;
-        archive(memory, model, timing, bios, kernel, initrd);
+        u32 processors = impl.config.processors;
+        u64 quantum = impl.config.quantum;
+        archive(memory, model, timing, processors, quantum, bios, kernel, initrd);
         archive.vector(disks, 64);
         if (!archive.loading() || !archive.ok()) return;
         if (memory != impl.config.memory_bytes)
             archive.fail("the snapshot's machine has another amount of memory");
+        else if (processors != impl.config.processors || quantum != impl.config.quantum)
+            archive.fail("the snapshot's machine has another number of processors");
         else if (model != static_cast<u8>(impl.config.cpu.model) ||
                  timing != static_cast<u8>(impl.config.cpu.timing))
             archive.fail("the snapshot's machine has another processor model or timing");

@@ -1,5 +1,6 @@
 // Chunks and payloads: see format.h. Payloads go through Archive, so that reading checks every length.
 #include "emu/recorder/format.h"
+#include "emu/board/turns.h"
 #include <algorithm>
 #include <cstring>
 #include <fmt/format.h>
@@ -20,9 +21,9 @@ void serialize(Archive& archive, DiskConfig& disk) {
 }
 
 void serialize(Archive& archive, MachineConfig& config, ImageHashes& images) {
-    archive.section("configuration", 1);
-    archive(config.memory_bytes, config.cpu.model, config.cpu.timing, config.wall_clock, config.entropy_seed,
-            config.no_reboot);
+    archive.section("configuration", 2);
+    archive(config.processors, config.quantum, config.memory_bytes, config.cpu.model, config.cpu.timing,
+            config.wall_clock, config.entropy_seed, config.no_reboot);
     archive.text(config.bios_path, LongestPath);
     archive.text(config.kernel_path, LongestPath);
     archive.text(config.initrd_path, LongestPath);
@@ -38,7 +39,9 @@ void serialize(Archive& archive, MachineConfig& config, ImageHashes& images) {
     archive(images.bios, images.kernel, images.initrd);
     archive.vector(images.disks, 64);
     if (!archive.loading() || !archive.ok()) return;
-    if (config.cpu.model > cpu::Model::V2 || config.cpu.timing > cpu::Timing::Simple)
+    if (config.processors < 1 || config.processors > Turns::MostProcessors || config.quantum < 1)
+        archive.fail("an impossible number of processors");
+    else if (config.cpu.model > cpu::Model::V2 || config.cpu.timing > cpu::Timing::Simple)
         archive.fail("an unknown processor model");
     else if (!cpu::host_runs(config.cpu.model))
         archive.fail("a processor model that this computer's processor cannot run");

@@ -23,7 +23,7 @@ public:
 
     cpu::PhysicalPage page(u64 pa) override {
         if (pa >= ram.size()) return {};
-        return {ram.data() + (pa & ~u64{0xFFF}), true};
+        return {ram.data() + (pa & ~u64{0xFFF}), true, static_cast<u32>(pa >> 12)};
     }
     u64 mmio_read(u64, unsigned size) override { return ~u64{0} >> (64 - 8 * size); }
     void mmio_write(u64, unsigned, u64) override {}

@@ -90,7 +90,6 @@ TEST(Options, WhatIsWrongOrNotThereYetIsUsage) {
                                                          {"-m", "huge"},
                                                          {"--cpus", "0"},
                                                          {"--cpus", "9"},
-                                                         {"--cpus", "2"},
                                                          {"--cpu", "v3"},
                                                          {"--cpu", "z80"},
                                                          {"--timing", "detailed"},

@@ -1,0 +1,115 @@
+// CodeCache — what the processors of one machine share: decoded blocks, the flags of each memory frame, and
+// the host's hooks.
+//
+// Interface: a Cpu attaches itself and finds, builds and runs blocks through it. Everybody else who changes
+// guest memory (DMA, firmware loading, the debugger) calls before_write() and written() around the change:
+// one door. Hooks are linear addresses, seen by every processor in every address space.
+//
+// Invariants
+// - A block is keyed by the frame that its bytes came from (frame_flags.h), its rip and its mode; it holds
+//   nothing of the processor that decoded it. It stays valid until a byte of it is written or everything is
+//   flushed.
+// - No block holds a hooked instruction unless it is precise (one instruction).
+// - Memory of dropped blocks is reclaimed only by flush(), when no processor is inside a block but at most
+// the
+//   one that is looking up its next.
+// - One thread. Host-side only: nothing here is guest-visible.
+#pragma once
+#include <memory>
+#include <unordered_map>
+#include <unordered_set>
+#include <vector>
+#include "cpu/decode/op.h"
+#include "cpu/frame_flags.h"
+
+namespace vitrine::cpu {
+
+class CodeCache {
+public:
+    CodeCache();
+    ~CodeCache();
+    CodeCache(const CodeCache&) = delete;
+    CodeCache& operator=(const CodeCache&) = delete;
+
+    void attach(Core& core);
+    void detach(Core& core);
+
+    // ---- blocks, for run/ only ----------------------------------------------------------------------------
+    Block* find(const BlockKey& key) const;
+    /// Memory for a block of up to `ops` Ops; becomes findable with insert().
+    Block* allocate(unsigned ops);
+    /// `host` and `second_host` are the pages that the block's bytes lie on (the second one only when it
+    /// crosses).
+    void insert(Block* block, const u8* host, const u8* second_host);
+    /// Drops one block (its second page moved).
+    void drop(Block* block);
+    void flush();
+    bool full() const { return used_ > Limit; }
+
+    // ---- memory -------------------------------------------------------------------------------------------
+    const FrameFlags& frames() const { return frames_; }
+    /// Sets flags of frames and drops the fast entries of all processors that the flags forbid.
+    void set_flags(u32 frame, u8 flags);
+    /// The same for frames 0 … count − 1.
+    void set_flags_of_first(u32 count, u8 flags);
+    void clear_flags(u32 frame, u8 flags) { frames_.clear(frame, flags); }
+    void clear_flags_everywhere(u8 flags) { frames_.clear_all(flags); }
+    void set_observer(FrameObserver* observer) { observer_ = observer; }
+    /// Bytes [offset, offset + size) of `frame` are about to change. Cheap when the frame has no flags.
+    void before_write(u32 frame, unsigned offset, unsigned size) {
+        if (frames_.of(frame) & (Clean | WatchedWrite)) [[unlikely]]
+            tell_write(frame, offset, size);
+    }
+    void before_read(u32 frame, unsigned offset, unsigned size) {
+        if (frames_.of(frame) & WatchedRead) [[unlikely]]
+            observer_->watched(frame, offset, size, false);
+    }
+    /// Those bytes have changed: drops the code that was made from them. True when there was some; the
+    /// processor that runs now then leaves its block after the current instruction.
+    bool written(u32 frame, unsigned offset, unsigned size) {
+        return (frames_.of(frame) & HasCode) && drop_overlapping(frame, offset, size);
+    }
+
+    // ---- hooks --------------------------------------------------------------------------------------------
+    void add_hook(u64 linear);
+    void remove_hook(u64 linear);
+    bool any_hooks() const { return !hooks_.empty(); }
+    bool hooked(u64 linear) const { return hooks_.contains(linear); }
+
+    u64 blocks_dropped() const { return dropped_; }
+
+private:
+    static constexpr std::size_t BucketBits = 17, Buckets = std::size_t{1} << BucketBits;
+    static constexpr std::size_t ChunkBytes = 1 << 20, Limit = 64u << 20;
+    struct Page {
+        Block* first = nullptr;
+        u64 lines = 0; ///< bit i: a block covers bytes of 64-byte line i
+    };
+    static std::size_t bucket(const BlockKey& k) {
+        const u64 h = (k.physical ^ k.rip << 7 ^ static_cast<u64>(k.flags) << 20 ^
+                       static_cast<u64>(k.code_size) << 24) *
+                      0x9E3779B97F4A7C15;
+        return h >> (64 - BucketBits);
+    }
+    void add_to_page(u32 frame, const u8* host, Block* block, unsigned from, unsigned to);
+    void forget(Block* block);
+    bool drop_overlapping(u32 frame, unsigned offset, unsigned size);
+    bool drop_in_page(u32 frame, Page& page, unsigned from, unsigned to);
+    void unlink_page(u32 frame, Page& page);
+    void drop_around_hook(u64 linear);
+    void tell_write(u32 frame, unsigned offset, unsigned size);
+
+    std::vector<Core*> cores_;
+    FrameFlags frames_;
+    FrameObserver* observer_ = nullptr;
+    std::unordered_set<u64> hooks_;
+    std::vector<Block*> buckets_;
+    std::vector<u32> used_buckets_; ///< may repeat; lets flush() of a small cache be cheap
+    std::unordered_map<u32, Page> pages_;
+    std::unordered_map<u32, std::vector<Block*>> crossing_; ///< by their second frame
+    std::vector<std::unique_ptr<u8[]>> chunks_;
+    std::size_t chunk_ = 0, at_ = 0, used_ = 0;
+    u64 dropped_ = 0;
+};
+
+} // namespace vitrine::cpu

@@ -1,0 +1,46 @@
+// Turns — how the processors of one machine share its one position (step, cycle): one after the other, on one
+// timeline (design.md §3). Not clocks of their own: those warp against each other.
+//
+// A turn lasts `quantum` steps, or until the processor pauses (PAUSE), waits (HLT, wait-for-SIPI) or stops
+// the machine. Then the next processor in order that can run has its turn, at the position where the last one
+// stopped. While nobody can run, time moves to the next event. Consequence: of N busy processors each sees
+// 1/N of the machine's cycles.
+//
+// Invariants: whose turn it is, and when it ends, is guest-visible state: saved, restored and digested. How
+// run() calls are cut (deadlines, slices, hooks) never moves a turn. The machine's position is that of the
+// processor whose turn it is.
+#pragma once
+#include <memory>
+#include <vector>
+#include "cpu/base/archive.h"
+#include "emu/board/processor_socket.h"
+
+namespace vitrine::emu {
+
+class Turns {
+public:
+    static constexpr u64 DefaultQuantum = 4096; ///< steps
+    static constexpr unsigned MostProcessors = 8;
+
+    Turns(std::vector<std::unique_ptr<ProcessorSocket>>& sockets, u64 quantum)
+        : sockets_(sockets), quantum_(quantum) {}
+
+    unsigned current() const { return current_; }
+    cpu::Cpu& cpu() { return *sockets_[current_]->cpu; }
+    const cpu::Cpu& cpu() const { return *sockets_[current_]->cpu; }
+
+    /// Runs whoever's turn it is, as Cpu::run. Halted: nobody can run.
+    cpu::Stop run(u64 deadline, u64 step_limit);
+    /// Back to the first processor: power-on and platform reset.
+    void reset();
+    void serialize(Archive& archive);
+
+private:
+    bool pass();
+    std::vector<std::unique_ptr<ProcessorSocket>>& sockets_;
+    const u64 quantum_;
+    u32 current_ = 0;
+    u64 end_ = 0; ///< step at which the turn ends
+};
+
+} // namespace vitrine::emu
