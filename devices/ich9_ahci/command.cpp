@@ -62,7 +62,8 @@ bool addresses_sectors(const ata::CommandKind& kind) {
 
 /// Fetches what PxCI offers while the device accepts commands; lowest slot first.
 void Ich9Ahci::Port::issue() {
-    while (running() && !halted_ && (task_status_ & (ata::Busy | ata::DataRequest)) == 0) {
+    // Command list override clears BSY on a port whose drive is missing or held in reset, too.
+    while (communicating() && running() && !halted_ && (task_status_ & (ata::Busy | ata::DataRequest)) == 0) {
         const u32 waiting = issued_ & ~fetched_;
         if (waiting == 0) return;
         const unsigned slot = static_cast<unsigned>(std::countr_zero(waiting));

@@ -49,6 +49,10 @@ void Ich9Ahci::Port::attach(Drive drive) {
     sata_error_ = present() ? Exchanged | PhyReadyChanged : 0;
 }
 
+bool Ich9Ahci::Port::communicating() const {
+    return present() && !signature_pending_ && Detection::get(control_) != 1 && Detection::get(control_) != 4;
+}
+
 void Ich9Ahci::Port::reset(bool keep_addresses) {
     if (!keep_addresses) list_ = fis_ = 0;
     status_ = interrupt_enable_ = control_ = 0;

@@ -39,6 +39,8 @@ public:
 
     void attach(Drive drive);
     bool present() const { return drive_.backend != nullptr; }
+    /// A drive is there, out of reset, and has sent its signature: only then do commands reach it.
+    bool communicating() const;
     /// HBA or platform reset; the HBA's own reset keeps the list and FIS addresses (10.4.3).
     void reset(bool keep_addresses);
     u32 read(u32 reg) const;

@@ -233,6 +233,47 @@ TEST_F(AhciTest, UnsupportedReadOnlyBrokenAndMalformed) {
     EXPECT_EQ(in(P0 + Is) & 0x20000000, 0x20000000u) << "command list outside memory";
 }
 
+/// A port without a drive takes no command, whatever its registers say: command list override clears BSY in
+/// the task file of a port that never had one (AHCI 1.3.1 3.3.7, 3.3.8).
+TEST_F(AhciTest, AnEmptyPortTakesNoCommand) {
+    constexpr u32 P1 = P0 + 0x80;
+    build(0, 0x25, 0, 1, 1, 512);
+    out(P1 + Clb, List);
+    out(P1 + Fb, Fis);
+    out(P1 + Cmd, 0x18);
+    EXPECT_EQ(in(P1 + Tfd) & 0x88, 0u) << "the override took BSY and DRQ away";
+    out(P1 + Cmd, 0x11);
+    out(P1 + Ci, 1);
+    run();
+    EXPECT_EQ(in(P1 + Ci), 1u) << "nobody takes it";
+    EXPECT_EQ(in(P1 + Is), 0u);
+    EXPECT_TRUE(ahci.requests().empty());
+    ahci.describe();
+}
+
+/// Nor does one whose drive is held in COMRESET or taken off line (3.3.11), or has not sent its signature.
+TEST_F(AhciTest, ADriveInResetTakesNoCommand) {
+    for (const u32 detection : {1u, 4u}) {
+        build(0, 0x25, 0, 1, 1, 512);
+        out(P0 + Cmd, 0x10);
+        out(P0 + Sctl, detection);
+        out(P0 + Cmd, 0x18);
+        out(P0 + Cmd, 0x11);
+        out(P0 + Ci, 1);
+        run();
+        EXPECT_EQ(in(P0 + Ci), 1u) << "DET " << detection;
+        EXPECT_TRUE(ahci.requests().empty());
+        out(P0 + Cmd, 0x10);
+        out(P0 + Sctl, 0);
+        out(P0 + Serr, 0xFFFFFFFF);
+        out(P0 + Is, 0xFFFFFFFF);
+        out(P0 + Cmd, 0x11);
+        out(P0 + Ci, 1);
+        run();
+        EXPECT_EQ(in(P0 + Ci), 0u) << "back after DET " << detection;
+    }
+}
+
 TEST_F(AhciTest, WithoutBusMasteringNothingMoves) {
     ahci.config_write(4, 2, 2);
     build(0, 0x25, 0, 1, 1, 512);
