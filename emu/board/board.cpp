@@ -3,6 +3,7 @@
 #include "emu/board/board.h"
 #include <cstring>
 #include <fmt/format.h>
+#include "devices/ata/disk.h"
 #include "emu/board/apic_gate.h"
 
 namespace vitrine::emu {
@@ -182,7 +183,8 @@ void Board::claim_ports() {
 
 void Board::attach_disks() {
     for (unsigned i = 0; i < disks_.size(); ++i)
-        ahci_.attach(i, {.backend = disks_[i].get(), .serial = fmt::format("VT{:05}", i + 1)});
+        ahci_.attach(
+            i, std::make_unique<ata::Disk>(*disks_[i], "VITRINE HARDDISK", fmt::format("VT{:05}", i + 1)));
 }
 
 void Board::fill_firmware_configuration(const BoardSetup& setup) {

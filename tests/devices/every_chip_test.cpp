@@ -4,6 +4,7 @@
 // One Rig holds one chip with its own clock, RAM and disk. Two rigs of the same kind see the same accesses.
 #include <memory>
 #include "devices/acpi_pm.h"
+#include "devices/ata/disk.h"
 #include "devices/debug_ports.h"
 #include "devices/fw_cfg.h"
 #include "devices/hpet.h"
@@ -308,8 +309,8 @@ const Kind Kinds[] = {
     {"ich9_ahci",
      [](Rig& rig) {
          auto& ahci = rig.install(std::make_unique<Ich9Ahci>(rig.clock.events, rig.ram));
-         ahci.attach(0, {&rig.disk, "M", "S"});
-         ahci.attach(2, {&rig.disk, "N", "T"});
+         ahci.attach(0, std::make_unique<ata::Disk>(rig.disk, "M", "S"));
+         ahci.attach(2, std::make_unique<ata::Disk>(rig.disk, "N", "T"));
          rig.access = [&](Random& random) {
              const u64 base = random.below(3) == 0 ? 0 : 0x100 + 0x80 * random.below(3);
              const u64 offset = base + (random.below(0x40) & ~u64{3});
