@@ -73,7 +73,7 @@ Board::Board(BoardSetup setup, GuestMemory memory, BoardSinks sinks)
                           fmt::format("board: start-up message {:02X}h, but there is one processor", vector));
                   },
               .mapping_changed = [this] { mapping_changed(); }}),
-      ioapic_([this](const InterruptMessage& m) { apic_bus_.deliver(m); }),
+      ioapic_([this](const InterruptMessage& m) { return apic_bus_.deliver(m); }),
       pit_(events_, [this](bool level) { wires_.isa(0, Source::Device, level); }),
       hpet_(events_,
             {.ioapic_pin = [this](unsigned pin, bool level) { wires_.pin(pin, true, level); },
@@ -267,7 +267,7 @@ void Board::set_a20(bool level) {
 void Board::message(u64 address, u32 data) {
     // SDM 3A 11.11.1: FEExxxxx is the interrupt message window; anything else is an ordinary 4-byte write.
     if ((address & 0xFFFF'FFFF'FFF0'0000) == 0xFEE0'0000)
-        return apic_bus_.deliver(message_from_msi(address, data));
+        return static_cast<void>(apic_bus_.deliver(message_from_msi(address, data)));
     u8 bytes[4];
     std::memcpy(bytes, &data, sizeof bytes);
     write(address, bytes);

@@ -300,8 +300,10 @@ const Kind Kinds[] = {
      true},
     {"ioapic",
      [](Rig& rig) {
-         auto& ioapic = rig.install(std::make_unique<Ioapic>(
-             [&rig](const InterruptMessage& m) { rig.note(m.vector | m.destination); }));
+         auto& ioapic = rig.install(std::make_unique<Ioapic>([&rig](const InterruptMessage& m) {
+             rig.note(m.vector | m.destination);
+             return m.vector % 3 != 0;
+         }));
          rig.mmio(ioapic, 0x50);
          rig.also([&](Random& random) {
              if (random.below(3) == 0)
