@@ -36,6 +36,7 @@ constexpr InterruptMessage message_from_msi(u64 address, u32 data) {
     return message;
 }
 
-using MessageSink = std::function<void(const InterruptMessage&)>;
+/// Carries a message to the local APICs. False: none took it.
+using MessageSink = std::function<bool(const InterruptMessage&)>;
 
 } // namespace vitrine::devices

@@ -46,11 +46,12 @@ void Ioapic::set_pin(unsigned pin, bool level) {
 void Ioapic::service(unsigned pin) {
     u64& entry = redirection_[pin];
     if (!by_level(entry) || EntryMask::test(entry) || EntryRemote::test(entry) || !pin_level(pin)) return;
+    // Remote IRR means that a local APIC has the message and owes an EOI (82093AA 3.2.4).
     EntryRemote::set(entry, 1);
-    send(pin);
+    if (!send(pin)) EntryRemote::set(entry, 0);
 }
 
-void Ioapic::send(unsigned pin) {
+bool Ioapic::send(unsigned pin) {
     const u64 entry = redirection_[pin];
     InterruptMessage message;
     message.vector = static_cast<u8>(EntryVector::get(entry));
@@ -59,7 +60,7 @@ void Ioapic::send(unsigned pin) {
     message.level_triggered = by_level(entry);
     message.destination = EntryDestination::get(entry);
     if (!message.logical && message.destination == 0xFF) message.destination = BroadcastDestination;
-    if (send_) send_(message);
+    return send_ && send_(message);
 }
 
 void Ioapic::end_of_interrupt(u8 vector) {

@@ -37,7 +37,7 @@ public:
 
 private:
     void service(unsigned pin);
-    void send(unsigned pin);
+    bool send(unsigned pin);
     u32 read_register(u8 index) const;
     void write_register(u8 index, u32 value);
 

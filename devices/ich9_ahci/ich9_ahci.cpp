@@ -43,8 +43,8 @@ Ich9Ahci::Ich9Ahci(EventQueue& events, DmaPort& memory)
 
 Ich9Ahci::~Ich9Ahci() = default;
 
-void Ich9Ahci::attach(unsigned port, Drive drive) {
-    if (port < Ports) ports_[port]->attach(std::move(drive));
+void Ich9Ahci::attach(unsigned port, std::unique_ptr<ata::SataDevice> device) {
+    if (port < Ports) ports_[port]->attach(std::move(device));
 }
 
 void Ich9Ahci::reset() {
@@ -120,7 +120,7 @@ void Ich9Ahci::bar_write(unsigned index, u64 offset, unsigned size, u64 value) {
 }
 
 void Ich9Ahci::serialize(Archive& archive) {
-    archive.section(name(), 1);
+    archive.section(name(), 2);
     PciDevice::serialize(archive);
     archive(global_control_, interrupt_status_);
     for (auto& port : ports_) port->serialize(archive);

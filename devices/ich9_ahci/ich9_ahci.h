@@ -1,18 +1,19 @@
-// ich9_ahci — ICH9 SATA controller in AHCI mode, PCI 00:1f.2 8086:2922, six ports, NCQ, MSI.
+// ich9_ahci — ICH9 SATA controller in AHCI mode, PCI 00:1f.2 8086:2922, six ports, NCQ, ATAPI, MSI.
 //
 // Pins: INTA# or MSI. Registers: BAR5, 4 KiB (ABAR). BAR4: 32 I/O ports (unused, reads as ones).
-// Implements: Serial ATA AHCI 1.3.1; ATA8-ACS (commands); Serial ATA 3.0 (FIS, COMRESET).
+// Implements: Serial ATA AHCI 1.3.1; Serial ATA 3.0 (FIS, COMRESET). The drives are devices/ata/.
 //
 // A command is fetched when PxCI is set, checked, and completes after a modelled latency on the event queue;
 // data moves at completion. Every guest address and length is bounded: at most 65535 PRD entries, 4 MiB each,
-// 32 commands a port, 65536 sectors a command. In-flight commands serialize.
+// 32 commands a port. In-flight commands serialize.
 //
 // Inaccuracies: DMA Setup and the SActive bits of other tags' FISes are not posted to memory; no port
-// multiplier, no aggressive link power management, no ATAPI, no PHY errors; DMA data moves at once at the end
-// of the latency; commands of one port run in the order of their issue (lowest slot first when together).
+// multiplier, no aggressive link power management, no PHY errors; DMA data moves at once at the end of the
+// latency; of a PIO command's set-up FISes only the last is posted; commands of one port run in the order of
+// their issue (lowest slot first when together).
 #pragma once
 #include <memory>
-#include "devices/block_backend.h"
+#include "devices/ata/sata_device.h"
 #include "devices/pci_device.h"
 
 namespace vitrine::devices {
@@ -24,12 +25,8 @@ public:
     Ich9Ahci(EventQueue& events, DmaPort& memory);
     ~Ich9Ahci() override;
 
-    struct Drive {
-        BlockBackend* backend = nullptr;
-        std::string model = "VITRINE HARDDISK", serial = "VT00001"; ///< at most 40 and 20 ASCII characters
-    };
-    /// Before power-on. The backend outlives the controller.
-    void attach(unsigned port, Drive drive);
+    /// Before power-on.
+    void attach(unsigned port, std::unique_ptr<ata::SataDevice> device);
 
     u64 bar_read(unsigned index, u64 offset, unsigned size) override;
     void bar_write(unsigned index, u64 offset, unsigned size, u64 value) override;

@@ -32,7 +32,6 @@ using Detection = Bits<0, 4>;
 constexpr u32 LinkUp = 0x123; // present and communicating, 3 Gb/s, active
 // PxSERR
 constexpr u32 PhyReadyChanged = 1u << 16, Exchanged = 1u << 26;
-constexpr u32 DiskSignature = 0x00000101;
 // Received FIS, 4.2.1
 constexpr unsigned PioSetupArea = 0x20, DeviceToHostArea = 0x40, SetDeviceBitsArea = 0x58;
 constexpr u32 InterruptMask = 0xFDC000FF;
@@ -43,10 +42,14 @@ Ich9Ahci::Port::Port(Ich9Ahci& hba, unsigned index) : hba_(hba), index_(index) {
     event_ = hba_.events_.add("ahci port " + std::to_string(index), [this] { event(); });
 }
 
-void Ich9Ahci::Port::attach(Drive drive) {
-    drive_ = std::move(drive);
+void Ich9Ahci::Port::attach(std::unique_ptr<ata::SataDevice> device) {
+    device_ = std::move(device);
     device_reset();
     sata_error_ = present() ? Exchanged | PhyReadyChanged : 0;
+}
+
+bool Ich9Ahci::Port::communicating() const {
+    return present() && !signature_pending_ && Detection::get(control_) != 1 && Detection::get(control_) != 4;
 }
 
 void Ich9Ahci::Port::reset(bool keep_addresses) {
@@ -58,9 +61,6 @@ void Ich9Ahci::Port::reset(bool keep_addresses) {
     drop_flights();
     halted_ = false;
     media_free_ = 0;
-    write_cache_ = look_ahead_ = true;
-    failed_tag_ = failed_error_ = 0;
-    failed_lba_ = 0;
     device_reset();
     sata_error_ = present() ? Exchanged | PhyReadyChanged : 0;
 }
@@ -79,19 +79,18 @@ void Ich9Ahci::Port::device_reset() {
     task_error_ = 0;
     signature_ = 0xFFFFFFFF;
     signature_pending_ = present();
+    if (device_) device_->hard_reset();
     if (receiving()) post_signature();
 }
 
 void Ich9Ahci::Port::post_signature() {
-    if (!signature_pending_) return;
+    if (!signature_pending_ || !device_) return;
     signature_pending_ = false;
-    signature_ = DiskSignature;
-    task_status_ = ata::Ready | ata::SeekComplete;
-    task_error_ = 0x01; // diagnostics passed
-    Flight identity;
-    identity.lba = DiskSignature >> 8;
-    identity.sectors = DiskSignature & 0xFF;
-    post_device_to_host(identity, false);
+    const ata::Result signature = device_->signature();
+    signature_ = static_cast<u32>(signature.lba << 8 | (signature.count & 0xFF));
+    task_status_ = signature.status;
+    task_error_ = signature.error;
+    post_device_to_host(signature, false);
 }
 
 u32 Ich9Ahci::Port::interrupt_status() const {
@@ -198,55 +197,32 @@ bool Ich9Ahci::Port::post_fis(unsigned offset, std::span<const u8> fis) {
     return false;
 }
 
-void Ich9Ahci::Port::post_device_to_host(const Flight& flight, bool interrupt) {
-    const u64 lba = flight.lba;
-    const std::array<u8, 20> fis{0x34,
-                                 static_cast<u8>(interrupt ? 0x40 : 0),
-                                 task_status_,
-                                 task_error_,
-                                 static_cast<u8>(lba),
-                                 static_cast<u8>(lba >> 8),
-                                 static_cast<u8>(lba >> 16),
-                                 flight.device,
-                                 static_cast<u8>(lba >> 24),
-                                 static_cast<u8>(lba >> 32),
-                                 static_cast<u8>(lba >> 40),
-                                 0,
-                                 static_cast<u8>(flight.sectors),
-                                 static_cast<u8>(flight.sectors >> 8),
-                                 0,
-                                 0,
-                                 0,
-                                 0,
-                                 0,
-                                 0};
+namespace {
+
+/// The registers that register and PIO set-up FISes share (Serial ATA 3.0 10.3.5, 10.3.10).
+std::array<u8, 20> register_fis(u8 type, u8 flags, u8 status, const ata::Result& result) {
+    std::array<u8, 20> fis{type, flags, status, result.error};
+    store_little(fis, 4, 3, result.lba);
+    fis[7] = result.device;
+    store_little(fis, 8, 3, result.lba >> 24);
+    store_little(fis, 12, 2, result.count);
+    return fis;
+}
+
+} // namespace
+
+void Ich9Ahci::Port::post_device_to_host(const ata::Result& result, bool interrupt) {
+    const std::array<u8, 20> fis = register_fis(0x34, interrupt ? 0x40 : 0, task_status_, result);
     if (post_fis(DeviceToHostArea, fis) && interrupt) raise(ahci_interrupt::DeviceToHost);
 }
 
-void Ich9Ahci::Port::post_pio_setup(const Flight& flight) {
-    const ata::CommandKind* kind = ata::find_command(flight.command);
-    const bool in = !kind || kind->data != ata::Data::Out;
-    const u64 lba = flight.lba;
-    const std::array<u8, 20> fis{0x5F,
-                                 static_cast<u8>(0x40 | (in ? 0x20 : 0)),
-                                 static_cast<u8>(ata::Ready | ata::SeekComplete | ata::DataRequest),
-                                 0,
-                                 static_cast<u8>(lba),
-                                 static_cast<u8>(lba >> 8),
-                                 static_cast<u8>(lba >> 16),
-                                 flight.device,
-                                 static_cast<u8>(lba >> 24),
-                                 static_cast<u8>(lba >> 32),
-                                 static_cast<u8>(lba >> 40),
-                                 0,
-                                 static_cast<u8>(flight.sectors),
-                                 static_cast<u8>(flight.sectors >> 8),
-                                 0,
-                                 task_status_,
-                                 0x00,
-                                 0x02 /* 512 bytes a block */,
-                                 0,
-                                 0};
+/// One for each data block; the last one is what stays in memory.
+void Ich9Ahci::Port::post_pio_setup(const ata::Result& result, bool in) {
+    std::array<u8, 20> fis = register_fis(0x5F, static_cast<u8>(0x40 | (in ? 0x20 : 0)),
+                                          ata::Ready | ata::SeekComplete | ata::DataRequest, result);
+    fis[3] = 0;
+    fis[15] = task_status_;
+    store_little(fis, 16, 2, result.last_block);
     if (post_fis(PioSetupArea, fis)) raise(ahci_interrupt::PioSetup);
 }
 
@@ -259,23 +235,25 @@ void Ich9Ahci::Port::post_set_device_bits(u32 completed) {
 }
 
 void Ich9Ahci::Port::serialize(Archive& archive) {
-    archive(list_, fis_, status_, interrupt_enable_, command_, control_, sata_error_, signature_,
+    bool attached = present();
+    archive(attached, list_, fis_, status_, interrupt_enable_, command_, control_, sata_error_, signature_,
             task_status_, task_error_, active_, issued_, fetched_, current_slot_, halted_, signature_pending_,
-            soft_reset_, write_cache_, look_ahead_, media_free_, failed_tag_, failed_error_, failed_lba_,
-            flights_);
+            soft_reset_, media_free_, flights_);
+    if (archive.loading() && archive.ok() && attached != present())
+        return archive.fail("a port has a drive here but not there");
+    if (device_) device_->serialize(archive);
     if (!archive.loading() || !archive.ok()) return;
-    if (current_slot_ > 31 || failed_tag_ > 31 || (list_ & 0x3FF) != 0 || (fis_ & 0xFF) != 0 ||
-        media_free_ > u64{1} << 62)
+    if (current_slot_ > 31 || (list_ & 0x3FF) != 0 || (fis_ & 0xFF) != 0 || media_free_ > u64{1} << 62)
         return archive.fail("a port register holds an impossible value");
     for (const Flight& flight : flights_)
-        if (flight.active && (!present() || flight.sectors > 65536 ||
-                              (flight.error == 0 && !ata::find_command(flight.command))))
+        if (flight.active && (!present() || static_cast<u8>(flight.protocol) > ata::LastProtocol ||
+                              flight.command.lba >> 48 != 0))
             return archive.fail("an impossible command is in flight");
 }
 
 void Ich9Ahci::Port::describe(std::vector<Field>& out) const {
     const std::string who = "port" + std::to_string(index_) + ".";
-    out.push_back({who + "drive", drive_.backend->sectors(), drive_.model + " (sectors)"});
+    if (device_) device_->describe(who, out);
     out.push_back({who + "CMD", read(Cmd), running() ? "running" : "stopped"});
     out.push_back({who + "TFD", read(Tfd),
                    (task_status_ & ata::Busy) != 0 ? "busy"
@@ -289,8 +267,9 @@ void Ich9Ahci::Port::describe(std::vector<Field>& out) const {
 void Ich9Ahci::Port::requests(std::vector<Request>& out) const {
     for (unsigned slot = 0; slot < 32; ++slot) {
         const Flight& flight = flights_[slot];
-        if (flight.active)
-            out.push_back({index_, slot, flight.command, flight.lba, flight.sectors, flight.due});
+        if (!flight.active || !device_) continue;
+        const ata::SataDevice::Extent extent = device_->extent(flight.command);
+        out.push_back({index_, slot, flight.command.code, extent.lba, extent.sectors, flight.due});
     }
 }
 

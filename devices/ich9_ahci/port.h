@@ -1,9 +1,10 @@
-// One AHCI port with its drive: registers, received-FIS area, command slots, ATA device state. Private to
-// ich9_ahci/.
+// One AHCI port: registers, received-FIS area, command slots, and the device at its far end, if there is one.
+// Private to ich9_ahci/.
 //
-// port.cpp: registers, resets, FIS posting. command.cpp: fetch and decode. transfer.cpp: completion and data.
-// Invariants: at most one non-queued command is in flight (it holds BSY); a slot is fetched at most once per
-// setting of its PxCI bit; after a fatal error nothing runs until software clears PxCMD.ST (AHCI 6.2.2).
+// port.cpp: registers, resets, FIS posting. command.cpp: fetch. completion.cpp: completion and data.
+// Invariants: whatever needs a device takes it as an argument, so that a port without one cannot forget to
+// ask; at most one non-queued command is in flight (it holds BSY); a slot is fetched at most once per setting
+// of its PxCI bit; after a fatal error nothing runs until software clears PxCMD.ST (AHCI 6.2.2).
 #pragma once
 #include "devices/ich9_ahci/ich9_ahci.h"
 #include "devices/register.h"
@@ -17,28 +18,14 @@ inline constexpr u32 DeviceToHost = 1u << 0, PioSetup = 1u << 1, SetDeviceBits =
                      InterfaceFatal = 1u << 27, HostBusFatal = 1u << 29, TaskFileError = 1u << 30;
 } // namespace ahci_interrupt
 
-/// ATA status and error registers.
-namespace ata {
-inline constexpr u8 Busy = 0x80, Ready = 0x40, SeekComplete = 0x10, DataRequest = 0x08, StatusError = 0x01;
-inline constexpr u8 Abort = 0x04, IdNotFound = 0x10, Uncorrectable = 0x40;
-enum class Data : u8 { None, In, Out, Identify, Log };
-/// What a command code means to the transport.
-struct CommandKind {
-    u8 code;
-    Data data;
-    bool extended; ///< 48-bit address, 16-bit count
-    bool queued;
-    bool pio;
-};
-const CommandKind* find_command(u8 code);
-} // namespace ata
-
 class Ich9Ahci::Port {
 public:
     Port(Ich9Ahci& hba, unsigned index);
 
-    void attach(Drive drive);
-    bool present() const { return drive_.backend != nullptr; }
+    void attach(std::unique_ptr<ata::SataDevice> device);
+    bool present() const { return device_ != nullptr; }
+    /// A drive is there, out of reset, and has sent its signature: only then do commands reach it.
+    bool communicating() const;
     /// HBA or platform reset; the HBA's own reset keeps the list and FIS addresses (10.4.3).
     void reset(bool keep_addresses);
     u32 read(u32 reg) const;
@@ -52,22 +39,15 @@ private:
     /// A command between fetch and completion.
     struct Flight {
         bool active = false;
-        u8 command = 0, device = 0, features = 0;
-        u8 error = 0; ///< decided at decode: completes with this error
-        u64 lba = 0, due = 0, table = 0;
-        u32 sectors = 0;
+        ata::Command command{};
+        ata::Protocol protocol = ata::Protocol::NonData;
+        u8 error = 0; ///< decided at fetch: completes with this error
+        u64 due = 0, table = 0;
         u16 entries = 0; ///< PRD entries
-        void serialize(Archive& archive) {
-            archive(active, command, device, features, error, lba, due, table, sectors, entries);
-        }
+        /// Accepted into the drive's queue: BSY is not held.
+        bool queued() const { return active && protocol == ata::Protocol::Queued && error == 0; }
+        void serialize(Archive& archive) { archive(active, command, protocol, error, due, table, entries); }
     };
-    struct Outcome {
-        u8 error = 0;
-        bool host_fatal = false, overflow = false;
-        u32 bytes = 0;
-    };
-    /// Walks a PRD table (4.2.3.3) and moves bytes between guest memory and a staging buffer.
-    class Scatter;
 
     // port.cpp
     u32 interrupt_status() const;
@@ -78,32 +58,26 @@ private:
     void device_reset();
     void post_signature();
     bool post_fis(unsigned offset, std::span<const u8> fis);
-    void post_device_to_host(const Flight& flight, bool interrupt);
-    void post_pio_setup(const Flight& flight);
+    void post_device_to_host(const ata::Result& result, bool interrupt);
+    void post_pio_setup(const ata::Result& result, bool in);
     void post_set_device_bits(u32 completed);
     void raise(u32 bits);
     void fatal(u32 bits);
     void drop_flights();
     // command.cpp
     void issue();
-    void fetch(unsigned slot);
-    void control_fis(unsigned slot, u8 control);
-    void decode(unsigned slot, std::span<const u8, 20> fis, Flight& flight);
-    u8 set_features(const Flight& flight);
-    void start(unsigned slot, Flight flight);
+    void fetch(ata::SataDevice& device, unsigned slot);
+    void control_fis(ata::SataDevice& device, unsigned slot, u8 control);
+    void start(unsigned slot, Flight flight, const ata::Plan& plan);
     void arm();
-    // transfer.cpp
+    // completion.cpp
     void event();
-    void complete(unsigned slot);
-    Outcome transfer(const Flight& flight);
-    Outcome send_buffer(const Flight& flight, std::span<const u8> bytes);
-    std::array<u8, 512> identify() const;
-    std::array<u8, 512> error_log() const;
+    void complete(ata::SataDevice& device, unsigned slot);
 
     Ich9Ahci& hba_;
     const unsigned index_;
     EventId event_;
-    Drive drive_;
+    std::unique_ptr<ata::SataDevice> device_;
 
     u64 list_ = 0, fis_ = 0; ///< PxCLB, PxFB
     u32 status_ = 0, interrupt_enable_ = 0, command_ = 6, control_ = 0, sata_error_ = 0;
@@ -113,10 +87,7 @@ private:
     u32 fetched_ = 0;
     u8 current_slot_ = 0;
     bool halted_ = false, signature_pending_ = false, soft_reset_ = false;
-    bool write_cache_ = true, look_ahead_ = true;
-    u64 media_free_ = 0;                   ///< the medium moves one command's sectors at a time
-    u8 failed_tag_ = 0, failed_error_ = 0; ///< for log page 10h
-    u64 failed_lba_ = 0;
+    u64 media_free_ = 0; ///< the medium moves one command's sectors at a time
     std::array<Flight, 32> flights_{};
 };
 

@@ -4,26 +4,33 @@
 
 namespace vitrine::devices {
 
-void ApicBus::deliver(const InterruptMessage& message) {
-    if (message.mode == DeliveryMode::LowestPriority) {
-        LocalApic* best = nullptr;
-        for (LocalApic* apic : apics_)
-            if (apic->matches(message) && (!best || apic->processor_priority() < best->processor_priority()))
-                best = apic;
-        if (best) best->receive(message);
-        return;
+template <class Addressed> bool ApicBus::carry(const InterruptMessage& message, Addressed&& addressed) {
+    bool taken = false;
+    LocalApic* best = nullptr;
+    for (LocalApic* apic : apics_) {
+        if (!apic->accepts(message) || !addressed(*apic)) continue;
+        taken = true;
+        if (message.mode != DeliveryMode::LowestPriority)
+            apic->receive(message);
+        else if (!best || apic->processor_priority() < best->processor_priority())
+            best = apic;
     }
-    for (LocalApic* apic : apics_)
-        if (apic->matches(message)) apic->receive(message);
+    if (best) best->receive(message);
+    return taken;
+}
+
+bool ApicBus::deliver(const InterruptMessage& message) {
+    return carry(message, [&](const LocalApic& apic) { return apic.matches(message); });
 }
 
 void ApicBus::send(LocalApic& source, const InterruptMessage& message, Shorthand shorthand) {
     switch (shorthand) {
-    case Shorthand::None: return deliver(message);
-    case Shorthand::Self: return source.receive(message);
-    default:
-        for (LocalApic* apic : apics_)
-            if (apic != &source || shorthand == Shorthand::AllIncludingSelf) apic->receive(message);
+    case Shorthand::None: deliver(message); break;
+    case Shorthand::Self: source.receive(message); break;
+    case Shorthand::AllIncludingSelf: carry(message, [](const LocalApic&) { return true; }); break;
+    case Shorthand::AllButSelf:
+        carry(message, [&](const LocalApic& apic) { return &apic != &source; });
+        break;
     }
 }
 

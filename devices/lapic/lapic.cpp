@@ -11,14 +11,12 @@ LocalApic::LocalApic(EventQueue& events, u32 id, bool bootstrap, Links links)
     timer_event_ = events_.add("lapic" + std::to_string(id) + " timer", [this] { timer_expired(); });
     base_msr_ = DefaultBase | BaseEnable::mask | (bootstrap_ ? BaseBootstrap::mask : 0);
     id_ = id_at_power_on_;
-    lvt_.fill(LvtMask::mask);
-    waiting_for_start_up_ = !bootstrap_;
+    reset_lvt();
 }
 
 void LocalApic::reset() {
     base_msr_ = DefaultBase | BaseEnable::mask | (bootstrap_ ? BaseBootstrap::mask : 0);
     soft_reset();
-    waiting_for_start_up_ = !bootstrap_;
     if (links_.mapping_changed) links_.mapping_changed();
 }
 
@@ -31,13 +29,18 @@ void LocalApic::soft_reset() {
     spurious_ = 0xFF;
     error_status_ = error_pending_ = 0;
     command_ = 0;
-    lvt_.fill(LvtMask::mask);
+    reset_lvt();
     in_service_ = trigger_mode_ = request_ = VectorSet{};
     timer_divide_ = 0;
     timer_stop();
-    timer_initial_ = 0;
+    timer_initial_ = timer_left_ = 0;
     external_message_ = false;
     update();
+}
+
+void LocalApic::reset_lvt() {
+    lvt_.fill(LvtMask::mask);
+    if (bootstrap_) lvt_[LvtLint0] = static_cast<u32>(LvtMode::of(static_cast<u32>(DeliveryMode::ExtInt)));
 }
 
 int LocalApic::VectorSet::highest() const {
@@ -66,9 +69,9 @@ int LocalApic::deliverable() const {
 }
 
 /// Whether the 8259's request reaches the processor: as ExtINT through LINT0, or because the APIC is out of
-/// the way.
+/// the way (11.4.3: LINT0 is then the INTR pin).
 bool LocalApic::external_passes() const {
-    if (!globally_enabled() || !software_enabled()) return external_level_;
+    if (!globally_enabled()) return external_level_;
     const u32 entry = lvt_[LvtLint0];
     return external_message_ || (external_level_ && !LvtMask::test(entry) &&
                                  LvtMode::get(entry) == static_cast<u32>(DeliveryMode::ExtInt));
@@ -122,6 +125,7 @@ bool LocalApic::matches(const InterruptMessage& message) const {
     if (!globally_enabled()) return false;
     const u32 destination = message.destination;
     if (destination == BroadcastDestination) return true;
+    if (message.logical && !x2apic() && (destination & 0xFF) == 0xFF) return true; // MDA FFh
     if (!message.logical) return destination == id_;
     if (x2apic()) {
         const u32 own = logical_id();
@@ -129,8 +133,19 @@ bool LocalApic::matches(const InterruptMessage& message) const {
     }
     const u32 own = logical_destination_ >> 24;
     if (destination_format_ >> 28 == 0xF) return (own & destination & 0xFF) != 0;
-    return ((destination & 0xF0) == 0xF0 || (destination & 0xF0) == (own & 0xF0)) &&
-           (own & destination & 0x0F) != 0;
+    return (destination & 0xF0) == (own & 0xF0) && (own & destination & 0x0F) != 0;
+}
+
+/// SDM 3A 11.4.7.2: an APIC that software has disabled still hears INIT, NMI, SMI and start-up messages.
+bool LocalApic::accepts(const InterruptMessage& message) const {
+    if (!globally_enabled()) return false;
+    switch (message.mode) {
+    case DeliveryMode::Fixed:
+    case DeliveryMode::LowestPriority:
+    case DeliveryMode::ExtInt: return software_enabled();
+    case DeliveryMode::Reserved: return false;
+    default: return true;
+    }
 }
 
 void LocalApic::receive(const InterruptMessage& message) {
@@ -144,15 +159,13 @@ void LocalApic::receive(const InterruptMessage& message) {
         break;
     case DeliveryMode::Init:
         if (!message.asserted) break; // the de-assert form only synchronises arbitration ids
-        soft_reset();
-        waiting_for_start_up_ = true;
+        soft_reset();                 // all but the id and the base: 11.4.7.3
         if (links_.init)
             links_.init();
         else
             log("an INIT message came and nothing is connected to receive it");
         break;
     case DeliveryMode::StartUp:
-        if (!std::exchange(waiting_for_start_up_, false)) break;
         if (links_.start_up)
             links_.start_up(message.vector);
         else
@@ -211,13 +224,13 @@ void LocalApic::set_task_priority(u8 priority_class) {
 }
 
 void LocalApic::serialize(Archive& archive) {
-    archive.section(name(), 1);
+    archive.section(name(), 2);
     archive(base_msr_, id_, task_priority_, logical_destination_, destination_format_, spurious_,
             error_status_, error_pending_, command_, lvt_, in_service_, trigger_mode_, request_,
-            timer_initial_, timer_divide_, timer_start_time_, timer_running_, deadline_, external_level_,
-            external_message_, nmi_level_, waiting_for_start_up_, output_);
-    if (archive.loading() &&
-        (task_priority_ > 0xFF || (base_msr_ & BaseReserved) != 0 || timer_divide_ > 0xF))
+            timer_initial_, timer_left_, timer_divide_, timer_start_time_, timer_running_, deadline_,
+            external_level_, external_message_, nmi_level_, output_);
+    if (archive.loading() && (task_priority_ > 0xFF || timer_left_ > timer_initial_ ||
+                              (base_msr_ & BaseReserved) != 0 || timer_divide_ > 0xF))
         archive.fail("a local APIC register holds reserved bits");
 }
 

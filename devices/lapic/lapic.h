@@ -5,10 +5,13 @@
 // Implements: Intel SDM vol. 3A chapter 11 (Advanced Programmable Interrupt Controller).
 //
 // Invariants: INTR is high exactly while acknowledge() has something to deliver. The timer derives from
-// virtual time; only its expiry is an event. Inaccuracies: while the APIC is globally or software disabled,
-// the 8259's INT reaches the processor whatever LINT0's mask says (virtual-wire boot state); SMI messages are
+// virtual time; only its expiry is an event. INIT and start-up messages are passed on whenever they come:
+// whether the processor waits for one is the processor's state.
+//
+// Inaccuracies: LINT0 of the bootstrap processor comes up as an open ExtINT entry, as firmware leaves it
+// (hardware: masked), so that code that replaces the firmware gets the 8259's interrupts; SMI messages are
 // logged and dropped; thermal and performance LVT entries can be programmed and never fire; the APR and
-// remote read do not exist; an armed deadline does not move when software writes the TSC.
+// remote read do not exist.
 #pragma once
 #include <functional>
 #include "cpu/bus.h"
@@ -30,8 +33,8 @@ public:
             end_of_interrupt{}; ///< EOI broadcast to the I/O APIC (level-triggered only)
         /// Inter-processor interrupts to others; Shorthand::Self never comes here. ApicBus::send fits.
         std::function<void(LocalApic& source, const InterruptMessage&, Shorthand)> send{};
-        std::function<void()> init{};              ///< INIT message: reset the processor, then wait for SIPI
-        std::function<void(u8 vector)> start_up{}; ///< SIPI: start at vector << 12
+        std::function<void()> init{};              ///< INIT message, at any time
+        std::function<void(u8 vector)> start_up{}; ///< SIPI, at any time: vector << 12 for one that waits
         std::function<void()> mapping_changed{};   ///< base address or enable bits changed
         std::function<u64()> tsc_offset{};         ///< guest TSC − virtual time; unset: 0
     };
@@ -40,10 +43,13 @@ public:
 
     void set_external_interrupt(bool level); ///< LINT0
     void set_nmi(bool level);                ///< LINT1
-    /// Whether a message is addressed to this APIC, and its delivery.
+    /// Whether a message is addressed to this APIC, whether it takes such messages now, and the delivery.
     bool matches(const InterruptMessage& message) const;
+    bool accepts(const InterruptMessage& message) const;
     void receive(const InterruptMessage& message);
     u8 processor_priority() const;
+    /// Software wrote the TSC or its adjustment: an armed deadline is a value of the TSC and moves along.
+    void tsc_offset_changed();
     u32 id() const { return id_; }
 
     /// The page is decoded at mmio_base() while mmio_enabled() (enabled and not in x2APIC mode).
@@ -91,6 +97,7 @@ private:
     void raise_error(u32 bit);
     void end_of_interrupt();
     void soft_reset();
+    void reset_lvt();
 
     // registers.cpp
     bool register_read(unsigned index, u32& value);
@@ -108,7 +115,9 @@ private:
     u32 timer_current() const;
     void timer_start(u32 initial);
     void timer_stop();
-    void timer_rearm();
+    void timer_divide(u32 configuration);
+    void timer_schedule();
+    void deadline_schedule();
     void timer_expired();
     void write_deadline(u64 value);
 
@@ -126,12 +135,11 @@ private:
     u64 command_ = 0;
     std::array<u32, LvtCount> lvt_{};
     VectorSet in_service_, trigger_mode_, request_;
-    u32 timer_initial_ = 0, timer_divide_ = 0;
+    u32 timer_initial_ = 0, timer_left_ = 0, timer_divide_ = 0; ///< left: the count at timer_start_time_
     u64 timer_start_time_ = 0;
     bool timer_running_ = false;
     u64 deadline_ = 0;
     bool external_level_ = false, external_message_ = false, nmi_level_ = false;
-    bool waiting_for_start_up_ = false;
     bool output_ = false;
 };
 

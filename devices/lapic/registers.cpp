@@ -72,10 +72,7 @@ bool LocalApic::register_write(unsigned index, u32 value) {
     case RegCommand: write_command((command_ & ~u64{0xFFFFFFFF}) | value); return true;
     case RegCommandHigh: command_ = (command_ & 0xFFFFFFFF) | u64{value & 0xFF000000} << 32; return true;
     case RegInitial: timer_start(value); return true;
-    case RegDivide:
-        timer_divide_ = value & 0xB;
-        timer_rearm();
-        return true;
+    case RegDivide: timer_divide(value & 0xB); return true;
     case RegId: // read-only on this model, and writes are ignored without an error, as in P6 and later
         return !x2apic();
     default: return false;
@@ -118,13 +115,17 @@ void LocalApic::write_command(u64 command) {
         message.destination >>= 24;
         if (message.destination == 0xFF && !message.logical) message.destination = BroadcastDestination;
     }
+    // Reserved delivery modes of this register; nothing is sent.
+    if (message.mode == DeliveryMode::Reserved || message.mode == DeliveryMode::ExtInt)
+        return log("an interrupt command with a reserved delivery mode was ignored");
     const bool fixed = message.mode == DeliveryMode::Fixed || message.mode == DeliveryMode::LowestPriority;
     if (fixed && message.vector < 16) return raise_error(ErrorSendIllegal);
     const auto shorthand = static_cast<Shorthand>(CommandShorthand::get(command));
     if (shorthand == Shorthand::Self) return receive(message);
     if (links_.send)
         links_.send(*this, message, shorthand);
-    else if (shorthand == Shorthand::AllIncludingSelf || (shorthand == Shorthand::None && matches(message)))
+    else if (accepts(message) &&
+             (shorthand == Shorthand::AllIncludingSelf || (shorthand == Shorthand::None && matches(message))))
         receive(message);
 }
 

@@ -18,9 +18,9 @@ u32 LocalApic::timer_current() const {
     if (!timer_running_ || timer_mode() == Deadline) return 0;
     const u64 now = events_.now();
     const u64 ticks = now > timer_start_time_ ? (now - timer_start_time_) >> timer_shift() : 0;
-    if (ticks < timer_initial_) return static_cast<u32>(timer_initial_ - ticks);
+    if (ticks < timer_left_) return static_cast<u32>(timer_left_ - ticks);
     return timer_mode() == Periodic && timer_initial_ != 0
-               ? static_cast<u32>(timer_initial_ - ticks % timer_initial_)
+               ? static_cast<u32>(timer_initial_ - (ticks - timer_left_) % timer_initial_)
                : 0;
 }
 
@@ -32,16 +32,27 @@ void LocalApic::timer_stop() {
 
 void LocalApic::timer_start(u32 initial) {
     if (timer_mode() == Deadline) return; // 11.5.4.1: writes to the initial count are ignored
-    timer_initial_ = initial;
+    timer_initial_ = timer_left_ = initial;
     timer_start_time_ = events_.now();
     timer_running_ = initial != 0;
-    if (!timer_running_) return events_.cancel(timer_event_);
-    events_.schedule(timer_event_, timer_start_time_ + (u64{initial} << timer_shift()));
+    timer_schedule();
 }
 
-/// The divider changed while counting: what is left counts on at the new rate.
-void LocalApic::timer_rearm() {
-    if (timer_running_ && timer_mode() != Deadline) timer_start(timer_initial_);
+void LocalApic::timer_schedule() {
+    if (!timer_running_) return events_.cancel(timer_event_);
+    events_.schedule(timer_event_, timer_start_time_ + (u64{timer_left_} << timer_shift()));
+}
+
+/// The divider changes while counting: what is left counts on at the new rate.
+void LocalApic::timer_divide(u32 configuration) {
+    if (configuration == timer_divide_) return;
+    if (timer_running_ && events_.due(timer_event_) <= events_.now()) timer_expired(); // it had come to zero
+    const u32 left = timer_current();
+    timer_divide_ = configuration;
+    if (!timer_running_ || timer_mode() == Deadline) return;
+    timer_left_ = left;
+    timer_start_time_ = events_.now();
+    timer_schedule();
 }
 
 void LocalApic::timer_expired() {
@@ -53,9 +64,10 @@ void LocalApic::timer_expired() {
     if (timer_mode() == Periodic && timer_initial_ != 0) {
         // Periods that passed within one instruction count as one interrupt.
         const u64 period = u64{timer_initial_} << timer_shift(), now = events_.now();
-        const u64 passed = now > timer_start_time_ ? (now - timer_start_time_) / period : 0;
-        timer_start_time_ += (passed == 0 ? 1 : passed) * period;
-        events_.schedule(timer_event_, timer_start_time_ + period);
+        timer_start_time_ += u64{timer_left_} << timer_shift(); // the first may have been a part of one
+        if (now > timer_start_time_) timer_start_time_ += (now - timer_start_time_) / period * period;
+        timer_left_ = timer_initial_;
+        timer_schedule();
     } else {
         timer_running_ = false;
     }
@@ -65,15 +77,23 @@ void LocalApic::timer_expired() {
 void LocalApic::write_deadline(u64 value) {
     if (timer_mode() != Deadline) return;
     deadline_ = value;
+    deadline_schedule();
+}
+
+void LocalApic::tsc_offset_changed() {
+    if (timer_mode() == Deadline && deadline_ != 0) deadline_schedule();
+}
+
+/// In the guest's TSC: a deadline at or below now is in the past and fires at once.
+void LocalApic::deadline_schedule() {
     events_.cancel(timer_event_);
-    if (value == 0) return;
-    const u64 offset = links_.tsc_offset ? links_.tsc_offset() : 0, now = events_.now();
-    // In the guest's TSC: a deadline at or below now is in the past and fires at once.
-    if (value <= now + offset) {
+    if (deadline_ == 0) return;
+    const u64 now = events_.now(), tsc = now + (links_.tsc_offset ? links_.tsc_offset() : 0);
+    if (deadline_ <= tsc) {
         deadline_ = 0;
         return fire_local(LvtTimer);
     }
-    const u64 wait = value - (now + offset);
+    const u64 wait = deadline_ - tsc;
     if (wait < Never - now) events_.schedule(timer_event_, now + wait);
 }
 

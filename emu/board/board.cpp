@@ -3,6 +3,7 @@
 #include "emu/board/board.h"
 #include <cstring>
 #include <fmt/format.h>
+#include "devices/ata/disk.h"
 
 namespace vitrine::emu {
 
@@ -59,7 +60,7 @@ Board::Board(BoardSetup setup, GuestMemory memory, BoardSinks sinks)
       rom_(std::move(setup.bios)), disks_(std::move(setup.disks)),
       events_([this] { return sockets_.empty() || !sockets_[0]->cpu ? 0 : cycles(); }),
       pic_([this](bool level) { sockets_[0]->apic.set_external_interrupt(level); }),
-      ioapic_([this](const InterruptMessage& m) { apic_bus_.deliver(m); }),
+      ioapic_([this](const InterruptMessage& m) { return apic_bus_.deliver(m); }),
       pit_(events_, [this](bool level) { wires_.isa(0, Source::Device, level); }),
       hpet_(events_,
             {.ioapic_pin = [this](unsigned pin, bool level) { wires_.pin(pin, true, level); },
@@ -171,7 +172,8 @@ void Board::claim_ports() {
 
 void Board::attach_disks() {
     for (unsigned i = 0; i < disks_.size(); ++i)
-        ahci_.attach(i, {.backend = disks_[i].get(), .serial = fmt::format("VT{:05}", i + 1)});
+        ahci_.attach(
+            i, std::make_unique<ata::Disk>(*disks_[i], "VITRINE HARDDISK", fmt::format("VT{:05}", i + 1)));
 }
 
 void Board::fill_firmware_configuration(const BoardSetup& setup) {
@@ -291,7 +293,7 @@ void Board::set_a20(bool level) {
 void Board::message(u64 address, u32 data) {
     // SDM 3A 11.11.1: FEExxxxx is the interrupt message window; anything else is an ordinary 4-byte write.
     if ((address & 0xFFFF'FFFF'FFF0'0000) == 0xFEE0'0000)
-        return apic_bus_.deliver(message_from_msi(address, data));
+        return static_cast<void>(apic_bus_.deliver(message_from_msi(address, data)));
     u8 bytes[4];
     std::memcpy(bytes, &data, sizeof bytes);
     write(address, bytes);

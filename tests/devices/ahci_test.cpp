@@ -1,83 +1,10 @@
 // ich9_ahci driven as a kernel drives it: command lists built by hand in a fake RAM.
-#include "devices/ich9_ahci/ich9_ahci.h"
-#include "tests/devices/support.h"
+#include "tests/devices/ahci_rig.h"
 
 namespace vitrine::devices::test {
 namespace {
 
-constexpr u64 List = 0x1000, Fis = 0x1400, Tables = 0x2000, Data = 0x10000;
-constexpr u32 P0 = 0x100;
-enum : u32 {
-    Clb = 0x00,
-    Fb = 0x08,
-    Is = 0x10,
-    Ie = 0x14,
-    Cmd = 0x18,
-    Tfd = 0x20,
-    Sig = 0x24,
-    Ssts = 0x28,
-    Sctl = 0x2C,
-    Serr = 0x30,
-    Sact = 0x34,
-    Ci = 0x38
-};
-
-struct AhciTest : testing::Test {
-    TestClock clock;
-    FakeRam ram;
-    FakeDisk disk{70'000};
-    Ich9Ahci ahci{clock.events, ram};
-    Probe intx;
-    std::vector<std::pair<u64, u32>> messages;
-
-    AhciTest() {
-        ahci.attach(0, {&disk, "MODEL", "SERIAL"});
-        ahci.connect({.intx = intx.wire(), .msi = [this](u64 a, u32 d) { messages.emplace_back(a, d); }});
-        ahci.config_write(4, 2, 6);
-        start();
-    }
-    u32 in(u32 reg) { return static_cast<u32>(ahci.bar_read(5, reg, 4)); }
-    void out(u32 reg, u32 value) { ahci.bar_write(5, reg, 4, value); }
-    void start() {
-        out(0x04, 0x80000002);
-        out(P0 + Clb, List);
-        out(P0 + Fb, Fis);
-        out(P0 + Cmd, 0x10);
-        out(P0 + Serr, 0xFFFFFFFF);
-        out(P0 + Is, 0xFFFFFFFF);
-        out(P0 + Ie, 0x7DC000FF);
-        out(P0 + Cmd, 0x11);
-    }
-    /// Builds a command in `slot`: FIS and `entries` PRDs of `each` bytes at Data.
-    void build(unsigned slot, u8 command, u64 lba, u32 count, u32 entries, u32 each, bool write = false) {
-        const u64 table = Tables + slot * 0x800;
-        ram.put(List + slot * 32, 4, 5 | (write ? 0x40 : 0) | entries << 16);
-        ram.put(List + slot * 32 + 4, 4, 0);
-        ram.put(List + slot * 32 + 8, 8, table);
-        const bool queued = command == 0x60 || command == 0x61;
-        const u8 fis[20] = {0x27,
-                            0x80,
-                            command,
-                            static_cast<u8>(queued ? count : 0),
-                            static_cast<u8>(lba),
-                            static_cast<u8>(lba >> 8),
-                            static_cast<u8>(lba >> 16),
-                            0x40,
-                            static_cast<u8>(lba >> 24),
-                            static_cast<u8>(lba >> 32),
-                            static_cast<u8>(lba >> 40),
-                            static_cast<u8>(queued ? count >> 8 : 0),
-                            static_cast<u8>(queued ? slot << 3 : count),
-                            static_cast<u8>(queued ? 0 : count >> 8)};
-        std::copy_n(fis, 20, &ram.bytes[table]);
-        for (u32 i = 0; i < entries; ++i) {
-            ram.put(table + 0x80 + i * 16, 8, Data + u64{slot} * 0x8000 + u64{i} * each);
-            ram.put(table + 0x80 + i * 16 + 12, 4, each - 1);
-        }
-    }
-    void run(u64 nanoseconds = 100'000'000) { clock.advance(nanoseconds); }
-    void issue(unsigned slot) { out(P0 + Ci, 1u << slot); }
-};
+using AhciTest = AhciRig;
 
 TEST_F(AhciTest, DetectsTheDriveAndItsSignature) {
     EXPECT_EQ(in(0x00) & 0x1F, 5u);
@@ -233,6 +160,47 @@ TEST_F(AhciTest, UnsupportedReadOnlyBrokenAndMalformed) {
     EXPECT_EQ(in(P0 + Is) & 0x20000000, 0x20000000u) << "command list outside memory";
 }
 
+/// A port without a drive takes no command, whatever its registers say: command list override clears BSY in
+/// the task file of a port that never had one (AHCI 1.3.1 3.3.7, 3.3.8).
+TEST_F(AhciTest, AnEmptyPortTakesNoCommand) {
+    constexpr u32 P1 = P0 + 0x80;
+    build(0, 0x25, 0, 1, 1, 512);
+    out(P1 + Clb, List);
+    out(P1 + Fb, Fis);
+    out(P1 + Cmd, 0x18);
+    EXPECT_EQ(in(P1 + Tfd) & 0x88, 0u) << "the override took BSY and DRQ away";
+    out(P1 + Cmd, 0x11);
+    out(P1 + Ci, 1);
+    run();
+    EXPECT_EQ(in(P1 + Ci), 1u) << "nobody takes it";
+    EXPECT_EQ(in(P1 + Is), 0u);
+    EXPECT_TRUE(ahci.requests().empty());
+    ahci.describe();
+}
+
+/// Nor does one whose drive is held in COMRESET or taken off line (3.3.11), or has not sent its signature.
+TEST_F(AhciTest, ADriveInResetTakesNoCommand) {
+    for (const u32 detection : {1u, 4u}) {
+        build(0, 0x25, 0, 1, 1, 512);
+        out(P0 + Cmd, 0x10);
+        out(P0 + Sctl, detection);
+        out(P0 + Cmd, 0x18);
+        out(P0 + Cmd, 0x11);
+        out(P0 + Ci, 1);
+        run();
+        EXPECT_EQ(in(P0 + Ci), 1u) << "DET " << detection;
+        EXPECT_TRUE(ahci.requests().empty());
+        out(P0 + Cmd, 0x10);
+        out(P0 + Sctl, 0);
+        out(P0 + Serr, 0xFFFFFFFF);
+        out(P0 + Is, 0xFFFFFFFF);
+        out(P0 + Cmd, 0x11);
+        out(P0 + Ci, 1);
+        run();
+        EXPECT_EQ(in(P0 + Ci), 0u) << "back after DET " << detection;
+    }
+}
+
 TEST_F(AhciTest, WithoutBusMasteringNothingMoves) {
     ahci.config_write(4, 2, 2);
     build(0, 0x25, 0, 1, 1, 512);
@@ -257,6 +225,79 @@ TEST_F(AhciTest, QueuedErrorIsExplainedByTheLogPage) {
     EXPECT_EQ(ram.bytes[Data], 2) << "tag";
     EXPECT_EQ(ram.bytes[Data + 3], 0x10) << "error";
     EXPECT_EQ(ram.get(Data + 4, 3), 80'000u);
+}
+
+/// IDENTIFY word 84 offers general purpose logging: the directory (ATA8-ACS A.2) names the one log there is.
+TEST_F(AhciTest, TheLogDirectoryNamesTheLogs) {
+    build(0, 0x2F, 0, 1, 1, 512);
+    issue(0);
+    run();
+    EXPECT_EQ(in(P0 + Tfd) & 0xFF, 0x50u);
+    EXPECT_EQ(ram.get(Data, 2), 1u) << "version";
+    EXPECT_EQ(ram.get(Data + 0x20, 2), 1u) << "log 10h has one page";
+    EXPECT_EQ(ram.get(Data + 2, 8), 0u);
+    build(0, 0x2F, 0x11, 1, 1, 512);
+    issue(0);
+    run();
+    EXPECT_EQ(in(P0 + Tfd), 0x451u) << "a log that the directory does not name";
+}
+
+/// ATA8-ACS 7.28, 7.49: READ MULTIPLE is refused until SET MULTIPLE MODE; its last block ends the command.
+TEST_F(AhciTest, MultipleModeIsASettingThatIdentifyShows) {
+    build(0, 0xC4, 9, 6, 1, 6 * 512);
+    issue(0);
+    run();
+    EXPECT_EQ(in(P0 + Tfd), 0x451u);
+    out(P0 + Cmd, 0x10);
+    out(P0 + Cmd, 0x11);
+    build(0, 0xC6, 0, 4, 0, 2);
+    issue(0);
+    run();
+    build(0, 0xC4, 9, 6, 1, 6 * 512);
+    issue(0);
+    run();
+    EXPECT_EQ(in(P0 + Tfd), 0x50u);
+    EXPECT_TRUE(std::equal(&ram.bytes[Data], &ram.bytes[Data + 6 * 512], &disk.bytes[9 * 512]));
+    EXPECT_EQ(ram.get(Fis + 0x20 + 16, 2), 1024u) << "blocks of four sectors, then one of two";
+    build(0, 0xEC, 0, 0, 1, 512);
+    issue(0);
+    run();
+    EXPECT_EQ(ram.get(Data + 59 * 2, 2), 0x0104u);
+}
+
+/// ATA8-ACS 7.8: the count register tells the power mode; a sleeping drive is brought back by a reset alone.
+TEST_F(AhciTest, PowerModesAndSleep) {
+    const auto mode = [this] {
+        build(1, 0xE5, 0, 0, 0, 2);
+        issue(1);
+        run();
+        return ram.bytes[Fis + 0x40 + 12];
+    };
+    const auto command = [this](u8 code) {
+        build(0, code, 0, 0, 0, 2);
+        issue(0);
+        run();
+    };
+    EXPECT_EQ(mode(), 0xFF);
+    command(0xE0);
+    EXPECT_EQ(mode(), 0x00);
+    build(0, 0x25, 0, 1, 1, 512);
+    issue(0);
+    run();
+    EXPECT_EQ(mode(), 0xFF) << "an access wakes it";
+    command(0xE6);
+    build(0, 0x25, 0, 1, 1, 512);
+    issue(0);
+    run();
+    EXPECT_EQ(in(P0 + Ci), 1u) << "asleep";
+    EXPECT_EQ(in(P0 + Tfd) & 0x80, 0x80u);
+    out(P0 + Cmd, 0x10);
+    out(P0 + Sctl, 1);
+    out(P0 + Sctl, 0);
+    out(P0 + Cmd, 0x11);
+    issue(0);
+    run();
+    EXPECT_EQ(in(P0 + Ci), 0u);
 }
 
 TEST_F(AhciTest, ComresetSoftResetAndHbaReset) {
@@ -319,7 +360,8 @@ TEST_F(AhciTest, InFlightCommandsSurviveSaveAndRestore) {
     TestClock later;
     later.time = clock.time;
     Ich9Ahci twin(later.events, ram);
-    twin.attach(0, {&disk, "MODEL", "SERIAL"});
+    twin.attach(0, std::make_unique<ata::Disk>(disk, "MODEL", "SERIAL"));
+    twin.attach(2, std::make_unique<ata::Optical>(&disc));
     Archive loader = Archive::loader(saved);
     twin.serialize(loader);
     later.events.serialize(loader);

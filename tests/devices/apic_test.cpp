@@ -11,6 +11,7 @@ struct ApicTest : testing::Test {
     TestClock clock;
     Probe intr;
     unsigned nmis = 0, inits = 0;
+    u64 tsc_offset = 0;
     std::vector<u8> start_ups, ended;
     int pic_vector = 0x20;
     ApicBus bus;
@@ -23,13 +24,14 @@ struct ApicTest : testing::Test {
          .external_acknowledge = [this] { return pic_vector; },
          .end_of_interrupt = [this](u8 vector) { ended.push_back(vector), ioapic.end_of_interrupt(vector); },
          .send = [this](LocalApic& source, const InterruptMessage& m,
-                        Shorthand s) { bus.send(source, m, s); }}};
+                        Shorthand s) { bus.send(source, m, s); },
+         .tsc_offset = [this] { return tsc_offset; }}};
     LocalApic second{
         clock.events,
         1,
         false,
         {.init = [this] { ++inits; }, .start_up = [this](u8 vector) { start_ups.push_back(vector); }}};
-    Ioapic ioapic{[this](const InterruptMessage& message) { bus.deliver(message); }};
+    Ioapic ioapic{[this](const InterruptMessage& message) { return bus.deliver(message); }};
 
     ApicTest() {
         bus.attach(apic);
@@ -77,10 +79,19 @@ TEST_F(ApicTest, TaskPriorityMasksThroughCr8) {
 
 TEST_F(ApicTest, ExternalInterruptsPassUntilLint0SaysOtherwise) {
     apic.set_external_interrupt(true);
-    EXPECT_TRUE(intr.level) << "virtual wire: the APIC is not enabled by software";
+    EXPECT_TRUE(intr.level) << "virtual wire, as firmware leaves it";
     EXPECT_EQ(apic.acknowledge(), 0x20);
     enable();
+    out(0x350, 0x10700);
     EXPECT_FALSE(intr.level) << "LINT0 is masked";
+    out(0xF0, 0xFF);
+    EXPECT_FALSE(intr.level) << "software disabled: masked all the more (11.4.7.2)";
+    out(0x350, 0x700);
+    EXPECT_FALSE(intr.level) << "and the mask cannot be cleared";
+    EXPECT_TRUE(apic.msr_write(0x1B, 0xFEE00000));
+    EXPECT_TRUE(intr.level) << "globally disabled: LINT0 is the INTR pin";
+    EXPECT_TRUE(apic.msr_write(0x1B, 0xFEE00800));
+    enable();
     out(0x350, 0x700);
     EXPECT_TRUE(intr.level) << "ExtINT";
     send(0x60);
@@ -144,6 +155,62 @@ TEST_F(ApicTest, TscDeadline) {
     EXPECT_FALSE(intr.level);
 }
 
+/// A deadline is a value of the guest's TSC (11.5.4.1), which software may set and adjust.
+TEST_F(ApicTest, TscDeadlineFollowsTheGuestsTsc) {
+    enable();
+    out(0x320, 0x40030);
+    clock.advance(1'000'000);
+    tsc_offset = u64{0} - 1'000'000; // WRMSR(IA32_TSC, 0)
+    EXPECT_TRUE(apic.msr_write(0x6E0, 5000));
+    EXPECT_FALSE(intr.level) << "not in the past";
+    clock.advance(4999);
+    EXPECT_FALSE(intr.level);
+    clock.advance(1);
+    EXPECT_TRUE(intr.level);
+    EXPECT_EQ(apic.acknowledge(), 0x30);
+    out(0xB0, 0);
+    EXPECT_TRUE(apic.msr_write(0x6E0, 10'000)); // armed, then the TSC is set back by 2000
+    tsc_offset -= 2000;
+    apic.tsc_offset_changed();
+    clock.advance(6999);
+    EXPECT_FALSE(intr.level);
+    clock.advance(1);
+    EXPECT_TRUE(intr.level);
+}
+
+/// The divider may change while the timer counts: what is left counts on at the new rate.
+TEST_F(ApicTest, TheDividerChangesWhileCounting) {
+    enable();
+    out(0x320, 0x30);
+    out(0x3E0, 0xB); // divide by 1
+    out(0x380, 1000);
+    clock.advance(600);
+    EXPECT_EQ(in(0x390), 400u);
+    out(0x3E0, 0x3); // by 16
+    EXPECT_EQ(in(0x390), 400u);
+    clock.advance(16 * 399);
+    EXPECT_EQ(in(0x390), 1u);
+    EXPECT_FALSE(intr.level);
+    clock.advance(16);
+    EXPECT_TRUE(intr.level);
+    EXPECT_EQ(apic.acknowledge(), 0x30);
+    out(0xB0, 0);
+    out(0x320, 0x20030); // periodic: the rest of this period, then whole ones
+    out(0x380, 100);
+    clock.advance(16 * 50);
+    out(0x3E0, 0xB);
+    clock.advance(49);
+    EXPECT_FALSE(intr.level);
+    clock.advance(1);
+    EXPECT_EQ(apic.acknowledge(), 0x30);
+    out(0xB0, 0);
+    EXPECT_EQ(in(0x390), 100u);
+    clock.advance(99);
+    EXPECT_FALSE(intr.level);
+    clock.advance(1);
+    EXPECT_TRUE(intr.level);
+}
+
 TEST_F(ApicTest, IllegalVectorsAreErrors) {
     enable();
     out(0x370, 0x33);
@@ -179,7 +246,7 @@ TEST_F(ApicTest, X2apicTransitionsAndReservedBits) {
     EXPECT_EQ(inits, 1u);
     EXPECT_TRUE(apic.msr_write(0x830, u64{1} << 32 | 0x608));
     EXPECT_TRUE(apic.msr_write(0x830, u64{1} << 32 | 0x608));
-    EXPECT_EQ(start_ups, std::vector<u8>{0x08}) << "the second SIPI is ignored";
+    EXPECT_EQ(start_ups, (std::vector<u8>{0x08, 0x08})) << "the processor decides which one it takes";
 }
 
 TEST_F(ApicTest, IoapicLevelWaitsForEoi) {
@@ -198,6 +265,23 @@ TEST_F(ApicTest, IoapicLevelWaitsForEoi) {
     out(0xB0, 0);
     EXPECT_FALSE(intr.level);
     EXPECT_EQ(ioapic.redirection(16) & 0x4000, 0u);
+}
+
+/// Remote IRR says that a local APIC has the message (82093AA 3.2.4): one that nobody takes leaves the line
+/// alive.
+TEST_F(ApicTest, IoapicLevelThatNobodyTakes) {
+    redirect(16, 0x8000 | 0x51);
+    ioapic.set_pin(16, true);
+    EXPECT_EQ(ioapic.redirection(16) & 0x4000, 0u) << "the local APIC is disabled by software";
+    enable();
+    redirect(16, 0x8000 | 0x51);
+    EXPECT_EQ(ioapic.redirection(16) & 0x4000, 0x4000u);
+    EXPECT_EQ(apic.acknowledge(), 0x51);
+    ioapic.set_pin(16, false);
+    out(0xB0, 0);
+    redirect(16, u64{9} << 56 | 0x8000 | 0x51);
+    ioapic.set_pin(16, true);
+    EXPECT_EQ(ioapic.redirection(16) & 0x4000, 0u) << "nobody has this id";
 }
 
 TEST_F(ApicTest, IoapicEdgesAndMasks) {

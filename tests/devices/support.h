@@ -29,7 +29,9 @@ public:
 class FakeRam final : public DmaPort {
 public:
     explicit FakeRam(std::size_t size = 1 << 20) : bytes(size) {}
+    static constexpr u64 RomBase = 0xF000, RomSize = 0x800;
     std::vector<u8> bytes;
+    bool rom = false; ///< RomBase is read-only, as a bus answers it
     bool read(u64 pa, std::span<u8> out) override {
         if (pa > bytes.size() || out.size() > bytes.size() - pa) {
             std::ranges::fill(out, u8{0xFF});
@@ -40,6 +42,7 @@ public:
     }
     bool write(u64 pa, std::span<const u8> data) override {
         if (pa > bytes.size() || data.size() > bytes.size() - pa) return false;
+        if (rom && pa < RomBase + RomSize && pa + data.size() > RomBase) return false;
         std::ranges::copy(data, &bytes[0] + pa);
         return true;
     }
@@ -54,16 +57,18 @@ public:
     }
     std::vector<u8> bytes;
     bool locked = false, broken = false;
-    unsigned flushes = 0;
+    unsigned flushes = 0, reads = 0, writes = 0;
     u64 sectors() override { return bytes.size() / SectorSize; }
     bool read(u64 lba, std::span<u8> out) override {
         EXPECT_LE(lba * SectorSize + out.size(), bytes.size());
+        ++reads;
         if (broken) return false;
         std::copy_n(&bytes[lba * SectorSize], out.size(), out.begin());
         return true;
     }
     bool write(u64 lba, std::span<const u8> data) override {
         EXPECT_LE(lba * SectorSize + data.size(), bytes.size());
+        ++writes;
         if (broken) return false;
         std::ranges::copy(data, &bytes[lba * SectorSize]);
         return true;
