@@ -235,17 +235,17 @@ Block* find_block(Core& core, bool precise) {
     } else if (core.r.rip > cs.limit)
         return core.raise(13, 0), nullptr;
     const u64 linear = long64 ? core.r.rip : (cs.base + core.r.rip) & 0xFFFFFFFF;
-    const TlbEntry* entry = core.code_entry(linear);
-    if (!entry) return nullptr;
-    const u64 physical = entry->frame << 12 | (linear & 0xFFF);
+    u64 physical = 0;
+    if (!core.translate_code(linear, physical)) return nullptr;
     if (!core.options.block_cache) core.blocks->flush(), core.flush_fast();
     const BlockKey key = current_key(core, physical, precise);
     const auto second_frame = [&](u64& frame) {
         u64 next = (linear | 0xFFF) + 1;
         if (!long64) next &= 0xFFFFFFFF;
-        const TlbEntry* e = core.code_entry(next);
-        if (e) frame = e->frame;
-        return e != nullptr;
+        u64 first_byte = 0;
+        if (!core.translate_code(next, first_byte)) return false;
+        frame = first_byte >> 12;
+        return true;
     };
     if (Block* found = core.blocks->find(key)) {
         if (found->second_page == ~u64{0}) {

@@ -11,7 +11,7 @@ bool host_runs(Model model) {
                                   __builtin_cpu_supports("sse4.2"));
 }
 
-u64 cpuid_cr4_features(Model) { return UMIP | FSGSBASE | OSXSAVE | SMEP | SMAP; }
+u64 cpuid_cr4_features(Model) { return UMIP | FSGSBASE | PCIDE | OSXSAVE | SMEP | SMAP; }
 
 namespace {
 
@@ -27,10 +27,10 @@ CpuidResult features(const Core& core) {
     c.ebx =
         core.interrupts.apic_id() << 24 | 1u << 16 | 8u << 8; // one logical processor, CLFLUSH line 64 bytes
     c.edx = 1u << 0 | 1u << 2 | 1u << 3 | 1u << 4 | 1u << 5 | 1u << 6 | 1u << 7 | 1u << 8 | 1u << 11 |
-            1u << 12 | 1u << 13 | 1u << 15 | 1u << 16 | 1u << 19 | 1u << 23 | 1u << 24 | 1u << 25 |
-            1u << 26; // FPU DE PSE TSC MSR PAE MCE CX8 SEP MTRR PGE CMOV PAT CLFSH MMX FXSR SSE SSE2
+            1u << 12 | 1u << 13 | 1u << 15 | 1u << 16 | 1u << 17 | 1u << 19 | 1u << 23 | 1u << 24 | 1u << 25 |
+            1u << 26; // FPU DE PSE TSC MSR PAE MCE CX8 SEP MTRR PGE CMOV PAT PSE-36 CLFSH MMX FXSR SSE SSE2
     if (core.interrupts.apic_enabled()) c.edx |= 1u << 9;
-    c.ecx = 1u << 13 | 1u << 21 | 1u << 24 | 1u << 26; // CX16 x2APIC TSC-deadline XSAVE
+    c.ecx = 1u << 13 | 1u << 17 | 1u << 21 | 1u << 24 | 1u << 26; // CX16 PCID x2APIC TSC-deadline XSAVE
     if (core.options.model != Model::V1)
         c.ecx |= 1u << 0 | 1u << 9 | 1u << 19 | 1u << 20 | 1u << 23; // SSE3 SSSE3 SSE4.1 SSE4.2 POPCNT
     if (core.r.cr4 & OSXSAVE) c.ecx |= 1u << 27;
@@ -63,8 +63,8 @@ CpuidResult cpuid(const Core& core, u32 leaf, u32 subleaf) {
     case 6: return {4, 0, 0, 0}; // ARAT
     case 7:
         if (subleaf != 0) return {};
-        return {0, 1u << 0 | 1u << 7 | 1u << 9 | 1u << 20, 1u << 2,
-                1u << 4 | 1u << 29}; // FSGSBASE SMEP ERMS SMAP; UMIP; FSRM ARCH_CAPABILITIES
+        return {0, 1u << 0 | 1u << 7 | 1u << 9 | 1u << 10 | 1u << 20, 1u << 2,
+                1u << 4 | 1u << 29}; // FSGSBASE SMEP ERMS INVPCID SMAP; UMIP; FSRM ARCH_CAPABILITIES
     case 0xB:                        // one thread, one core
         if (subleaf == 0) return {0, 1, 1u << 8, core.interrupts.apic_id()};
         if (subleaf == 1) return {0, 1, 1 | 2u << 8, core.interrupts.apic_id()};
@@ -76,7 +76,9 @@ CpuidResult cpuid(const Core& core, u32 leaf, u32 subleaf) {
     case 0x16: return {1000, 1000, 100, 0};
     case 0x80000000: return {highest_extended, 0, 0, 0};
     case 0x80000001:
-        return {0, 0, 1, 1u << 11 | 1u << 20 | 1u << 27 | 1u << 29}; // LAHF; SYSCALL NX RDTSCP LM
+        return {0, 0, 1,
+                1u << 11 | 1u << 20 | 1u << 26 | 1u << 27 |
+                    1u << 29}; // LAHF; SYSCALL NX 1-GiB pages RDTSCP LM
     case 0x80000002:
     case 0x80000003:
     case 0x80000004: {
