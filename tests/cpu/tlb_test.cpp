@@ -261,6 +261,46 @@ TEST(Tlb, WriteProtectNeedsNoInvalidation) { // 4.6: CR0.WP counts at each acces
     }
 }
 
+namespace {
+GUEST_CODE(copy, R"(
+    mov [rsi], eax
+    mov [rdi], eax
+    mov [r8], eax
+    mov ebp, 1000
+1:  mov eax, [rsi + rbp]
+    mov [rdi + rbp], eax
+    add eax, [r8 + rbp]
+    dec ebp
+    jnz 1b
+    mov ecx, 4096
+    rep movsb
+    hlt
+)")
+/// Counts how often the processor asks what is behind a page: never while a fast table knows.
+class CountingMachine final : public Translations {
+public:
+    cpu::PhysicalPage page(u64 pa) override {
+        ++asked;
+        return BareMachine::page(pa);
+    }
+    unsigned asked = 0;
+};
+} // namespace
+TEST(Tlb, DistantStreamsDoNotEvictEachOther) { // host side: pages n · 2 MiB apart, written before
+    for (const u64 distance : {u64{2} << 20, u64{4} << 20, u64{16} << 20}) {
+        CountingMachine m;
+        auto& r = m.processor.mutable_registers();
+        m.load(BareMachine::Code, copy());
+        r.rip = BareMachine::Code, r.gpr[cpu::RSI] = 0x1000000, r.gpr[cpu::RDI] = 0x1000000 + distance,
+        r.gpr[cpu::R8] = 0x1000000 + 2 * distance;
+        m.processor.commit_registers();
+        m.asked = 0;
+        m.processor.run(~u64{0} >> 1, m.processor.steps() + 100000);
+        EXPECT_TRUE(m.processor.halted());
+        EXPECT_LT(m.asked, 100u);
+    }
+}
+
 TEST(Tlb, RandomProgramsUseNoStaleTranslation) {
     // What each PCID may still hold for a page: everything that was mapped there since the last invalidation.
     struct Key {
