@@ -60,6 +60,7 @@ void Cpu::commit_registers() {
     core_->r.mxcsr &= 0xFFFF;
     core_->mid_repeat = false;
     core_->flush_tlb(true);
+    if (paging_state(core_->r).mode == PagingMode::Pae) core_->load_pdptes(core_->r.cr3);
     core_->update_mode();
 }
 u64 Cpu::rip() const { return core_->r.rip; }

@@ -237,6 +237,7 @@ Map three_byte_38() { // SSSE3, SSE4: model v2
     rows(0x00, 0x0B), rows(0x10, 0x10), rows(0x14, 0x15), rows(0x17, 0x17), rows(0x1C, 0x1E),
         rows(0x20, 0x25), rows(0x28, 0x2B);
     rows(0x30, 0x35), rows(0x37, 0x41);
+    t[0x82] = {"invpcid", Imm::None, M | X, emit::invpcid};
     t[0xF0] = {"crc32", Imm::None, M | B, emit::crc32};
     t[0xF1] = {"crc32", Imm::None, M, emit::crc32};
     return t;

@@ -42,7 +42,8 @@ void mov_sreg(Emitter&), load_far_pointer(Emitter&), group6(Emitter&), group7(Em
 // system.cpp
 void mov_control(Emitter&), mov_debug(Emitter&), msr(Emitter&), cpuid(Emitter&), rdtsc(Emitter&),
     hlt(Emitter&), port_io(Emitter&);
-void clts(Emitter&), invd(Emitter&), ud(Emitter&), group15(Emitter&), fs_gs_base(Emitter&), cli_sti(Emitter&);
+void clts(Emitter&), invd(Emitter&), ud(Emitter&), group15(Emitter&), fs_gs_base(Emitter&), cli_sti(Emitter&),
+    invpcid(Emitter&);
 // fp: x87.cpp, x87_control.cpp, sse.cpp, sse4.cpp, mmx.cpp
 void x87(Emitter&), wait(Emitter&), sse(Emitter&), emms(Emitter&), sse4(Emitter&), crc32(Emitter&);
 

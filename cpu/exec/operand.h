@@ -43,7 +43,7 @@ template <Kind K> [[gnu::always_inline]] inline u64 fast_address(const Core* cor
 
 /// The host address of a fast hit, or null.
 template <class T> [[gnu::always_inline]] inline u8* fast_hit(const FastEntry* table, u64 va) {
-    const FastEntry& e = table[(va >> 12) & (FastEntries - 1)];
+    const FastEntry& e = table[fast_index(va)];
     if (((va + sizeof(T) - 1) & ~u64{0xFFF}) != e.tag) [[unlikely]]
         return nullptr;
     return reinterpret_cast<u8*>(va + e.addend); // not aligned: go through read_host and write_host

@@ -57,8 +57,10 @@ template <class T, bool Dx> bool out(Core& core, const Op& op) {
 
 // ---- control registers ------------------------------------------------------------------------------------
 
+constexpr u64 NoInvalidation = u64{1} << 63; ///< MOV CR3 with PCIDs: keep what is cached
 constexpr u64 Cr0Writable = PE | MP | EM | TS | NE | WP | AM | NW | CD | PG;
 
+/// SDM 3A 4.10.4.1: of CR0 only PG touches the TLBs; WP counts at each access.
 bool write_cr0(Core& core, u64 value) {
     if ((value & PG) && !(value & PE)) return core.raise(13, 0);
     if ((value & NW) && !(value & CD)) return core.raise(13, 0);
@@ -66,16 +68,17 @@ bool write_cr0(Core& core, u64 value) {
     Registers& r = core.r;
     const u64 old = r.cr0;
     value = (value & Cr0Writable) | ET;
-    if ((value & PG) && !(old & PG) && (r.msr.efer & LME)) {
-        if (!(r.cr4 & PAE) || core.seg(Seg::CS).long_mode) return core.raise(13, 0);
-        r.msr.efer |= LMA;
-    }
-    if (!(value & PG) && (old & PG)) {
-        if (core.code64()) return core.raise(13, 0);
-        r.msr.efer &= ~u64{LMA};
-    }
+    const bool paging_starts = (value & PG) && !(old & PG), paging_ends = !(value & PG) && (old & PG);
+    if (paging_starts && (r.msr.efer & LME) && (!(r.cr4 & PAE) || core.seg(Seg::CS).long_mode))
+        return core.raise(13, 0);
+    if (paging_ends && (core.code64() || (r.cr4 & PCIDE))) return core.raise(13, 0);
+    if ((value & PG) && (r.cr4 & PAE) && !(r.msr.efer & LME) && ((old ^ value) & (PG | CD | NW)) &&
+        !core.load_pdptes(r.cr3))
+        return false;
+    if (paging_starts && (r.msr.efer & LME)) r.msr.efer |= LMA;
+    if (paging_ends) r.msr.efer &= ~u64{LMA};
     r.cr0 = value;
-    if ((old ^ value) & (PG | WP | PE)) core.flush_tlb(true);
+    if ((old ^ value) & PG) core.flush_tlb(true);
     core.update_mode();
     return true;
 }
@@ -83,12 +86,31 @@ bool write_cr0(Core& core, u64 value) {
 bool write_cr4(Core& core, u64 value) {
     const u64 allowed = VME | PVI | TSD | DE | PSE | PAE | MCE | PGE | PCE | OSFXSR | OSXMMEXCPT |
                         cpuid_cr4_features(core.options.model);
+    Registers& r = core.r;
     if (value & ~allowed) return core.raise(13, 0);
-    if (core.long_active() && !(value & PAE)) return core.raise(13, 0);
-    const u64 changed = core.r.cr4 ^ value;
-    core.r.cr4 = value;
-    if (changed & (PSE | PAE | PGE | SMEP | SMAP)) core.flush_tlb(true);
+    const u64 changed = r.cr4 ^ value;
+    if (core.long_active() && (!(value & PAE) || (changed & LA57))) return core.raise(13, 0);
+    if ((changed & value & PCIDE) && (!core.long_active() || (r.cr3 & 0xFFF))) return core.raise(13, 0);
+    if ((r.cr0 & PG) && (value & PAE) && !core.long_active() && (changed & (PAE | PGE | PSE | SMEP)) &&
+        !core.load_pdptes(r.cr3))
+        return false;
+    r.cr4 = value;
+    if ((changed & (PGE | PAE | PSE)) || (changed & ~value & PCIDE))
+        core.flush_tlb(true);
+    else if (changed & value & SMEP)
+        core.flush_tlb(false);
     core.update_mode();
+    return true;
+}
+
+bool write_cr3(Core& core, u64 value) {
+    const bool contexts = core.r.cr4 & PCIDE, keep = contexts && (value & NoInvalidation);
+    if (contexts) value &= ~NoInvalidation;
+    if (core.long_active() && value >> PhysicalAddressBits) return core.raise(13, 0);
+    if (!core.long_active() && (core.r.cr0 & PG) && (core.r.cr4 & PAE) && !core.load_pdptes(value))
+        return false;
+    core.r.cr3 = value;
+    core.select_context(keep);
     return true;
 }
 
@@ -115,12 +137,7 @@ bool mov_to_control(Core& core, const Op& op) {
     switch (op.extra) {
     case 0: return write_cr0(core, v);
     case 2: core.r.cr2 = v; return true;
-    case 3:
-        if (core.long_active() && (v & 0x7FFF'FFFF'FFFF'FFFF) >> PhysicalAddressBits)
-            return core.raise(13, 0);
-        core.r.cr3 = v & 0x7FFF'FFFF'FFFF'FFFF;
-        core.flush_tlb(false);
-        return true;
+    case 3: return write_cr3(core, v);
     case 4: return write_cr4(core, v);
     case 8:
         if (v >> 4) return core.raise(13, 0);
@@ -224,6 +241,27 @@ bool set_interrupts(Core& core, const Op&) {
     core.r.rflags |= IF;
     return true;
 }
+bool invalidate_contexts(Core& core, const Op& op) { // INVPCID
+    struct {
+        u64 pcid, linear;
+    } descriptor{};
+    u64 at = 0;
+    if (core.r.rflags & VM) return core.raise(13, 0);
+    if (!privileged(core) || !operand_linear(core, op, 16, false, at) ||
+        !core.read(at, sizeof descriptor, &descriptor, false))
+        return false;
+    const u64 type = core.code64() ? get<u64>(&core, op.reg) : get<u32>(&core, op.reg);
+    const u16 pcid = static_cast<u16>(descriptor.pcid);
+    if (type > 3 || descriptor.pcid >> 12) return core.raise(13, 0);
+    if (type < 2 && pcid && !(core.r.cr4 & PCIDE)) return core.raise(13, 0);
+    if (type == 0 && !canonical(descriptor.linear)) return core.raise(13, 0);
+    switch (type) {
+    case 0: core.invalidate_context_page(pcid, descriptor.linear); break;
+    case 1: core.invalidate_context(pcid); break;
+    default: core.invalidate_all_contexts(type == 2);
+    }
+    return true;
+}
 /// 0F AE with F3: RDFSBASE RDGSBASE WRFSBASE WRGSBASE.
 template <class T> bool segment_base(Core& core, const Op& op) {
     if (!core.code64() || !(core.r.cr4 & FSGSBASE)) return core.raise(6);
@@ -289,6 +327,15 @@ void port_io(Emitter& e) { // E4–E7, EC–EF: opcode bit 1 out, bit 3 DX
     e.handler = size == 1   ? choose.template operator()<u8>()
                 : size == 2 ? choose.template operator()<u16>()
                             : choose.template operator()<u32>();
+}
+void invpcid(Emitter& e) { // 66 0F 38 82
+    if (!e.memory() || e.d.mandatory() != 1) {
+        e.undefined = true;
+        return;
+    }
+    e.op.reg = slot_of(e.d.reg);
+    e.cost = cost::Serializing, e.ends_block = true;
+    e.handler = cold_end<invalidate_contexts>;
 }
 void fs_gs_base(Emitter& e) {
     e.op.extra = e.d.reg & 7;

@@ -3,6 +3,7 @@
 //
 // SDM vol. 3A 4.6 (access rights), 4.7 (page faults), 4.8 (A and D), 4.10 (TLBs). Both pages of a crossing
 // access are translated before a byte moves; CR2 then holds the first byte of the faulting page.
+#include <bit>
 #include "cpu/mmu/walk.h"
 #include "cpu/run/code_cache.h"
 #include "cpu/run/core.h"
@@ -18,6 +19,7 @@ bool smap_forbids(const Core& core, bool implicit) {
     return (core.r.cr4 & SMAP) && (implicit || !(core.r.rflags & AC));
 }
 bool allowed(const Core& core, const TlbEntry& e, Access access, bool user, bool implicit) {
+    if (!(core.r.cr0 & PG)) return true;
     if (user && !e.user) return false;
     switch (access) {
     case Access::Execute: return !e.no_execute && (user || !e.user || !(core.r.cr4 & SMEP));
@@ -100,12 +102,15 @@ bool fill(Core& core, TlbEntry& e, u64 linear, Access access, bool user, bool im
     if (w.reserved) return core.page_fault(linear, code | PfPresent | PfReserved);
     if (!w.present) return core.page_fault(linear, code);
     TlbEntry fresh;
-    fresh.page = linear >> 12, fresh.frame = w.physical >> 12;
+    fresh.shift = static_cast<u8>(std::countr_zero(w.page_size) - 12);
+    const u64 within = (w.page_size >> 12) - 1;
+    fresh.page = (linear >> 12) & ~within, fresh.frame = (w.physical >> 12) & ~within;
     fresh.user = w.user, fresh.writable = w.writable, fresh.no_execute = w.no_execute,
-    fresh.global = w.global;
+    fresh.global = w.global, fresh.key = w.protection_key;
+    fresh.context = fresh.global ? core.tlb_contexts.global : core.tlb_contexts.current;
+    fresh.pcid = core.tlb_contexts.pcid;
     fresh.dirty = w.dirty || access == Access::Write;
-    if (w.count && !allowed(core, fresh, access, user, implicit))
-        return core.page_fault(linear, code | PfPresent);
+    if (!allowed(core, fresh, access, user, implicit)) return core.page_fault(linear, code | PfPresent);
     for (unsigned i = 0; i < w.count; ++i) {
         const WalkStep& s = w.steps[i];
         const bool leaf = i + 1u == w.count;
@@ -122,75 +127,113 @@ bool fill(Core& core, TlbEntry& e, u64 linear, Access access, bool user, bool im
 
 bool Core::translate(u64 linear, Access access, bool user, u64& physical) {
     const u64 page = linear >> 12;
-    TlbEntry& slot = data_tlb.slot(page);
-    const bool hit = slot.page == page && data_tlb.valid(slot);
-    if (!hit || !allowed(*this, slot, access, user, implicit) || (access == Access::Write && !slot.dirty)) {
+    TlbEntry* entry = data_tlb.find(page, tlb_contexts);
+    if (!entry || !allowed(*this, *entry, access, user, implicit) ||
+        (access == Access::Write && !entry->dirty)) {
         // A denied or clean entry is walked again: the tables may have changed (AMD's behaviour; never a
         // spurious fault).
-        if (slot.page != ~u64{0}) flush_fast_page(slot.page);
-        slot.generation = 0;
+        if (entry) {
+            forget_fast(*entry);
+            entry->context = 0;
+        }
         ++counters.tlb_fills;
         TlbEntry fresh;
         if (!fill(*this, fresh, linear, access, user, implicit)) return false;
-        fresh.generation = fresh.global ? data_tlb.global_generation : data_tlb.generation;
-        slot = fresh;
+        entry = &data_tlb.place(fresh);
+        if (data_tlb.valid(*entry, tlb_contexts)) forget_fast(*entry);
+        *entry = fresh;
+        if (fresh.shift) data_tlb.touched(*entry) = {};
     }
-    physical = slot.frame << 12 | (linear & 0xFFF);
-    if (!implicit) install_fast(linear, slot, user);
+    physical = entry->frame_of(page) << 12 | (linear & 0xFFF);
+    if (!implicit) install_fast(linear, *entry, access, user);
     return true;
 }
 
-TlbEntry* Core::code_entry(u64 linear) {
+bool Core::translate_code(u64 linear, u64& physical) {
     const u64 page = linear >> 12;
-    TlbEntry& slot = code_tlb.slot(page);
-    if (slot.page == page && code_tlb.valid(slot) && allowed(*this, slot, Access::Execute, cpl == 3, false))
-        return &slot;
-    if (observer) {
-        // Told before anything changes, so that a stop asked for here is a stop at this very boundary.
-        const Walk w = walk([&](u64 pa, unsigned size, u64& out) { return read_entry(*this, pa, size, out); },
-                            paging_state(r), linear);
-        TlbEntry seen;
-        seen.user = w.user, seen.writable = w.writable, seen.no_execute = w.no_execute;
-        if (w.present && (!w.count || allowed(*this, seen, Access::Execute, cpl == 3, false)))
-            observer->code_page_mapped(linear, w.physical);
-        if (stop_requested) return nullptr;
+    TlbEntry* entry = code_tlb.find(page, tlb_contexts);
+    if (!entry || !allowed(*this, *entry, Access::Execute, cpl == 3, false)) {
+        if (observer) {
+            // Told before anything changes, so that a stop asked for here is a stop at this very boundary.
+            const Walk w =
+                walk([&](u64 pa, unsigned size, u64& out) { return read_entry(*this, pa, size, out); },
+                     paging_state(r), linear);
+            TlbEntry seen;
+            seen.user = w.user, seen.writable = w.writable, seen.no_execute = w.no_execute;
+            if (w.present && allowed(*this, seen, Access::Execute, cpl == 3, false))
+                observer->code_page_mapped(linear, w.physical);
+            if (stop_requested) return false;
+        }
+        // A jump-cache hit implies a code TLB hit: what leaves this TLB leaves the jump cache.
+        if (entry) {
+            forget_jumps(*entry);
+            entry->context = 0;
+        }
+        ++counters.tlb_fills;
+        TlbEntry fresh;
+        if (!fill(*this, fresh, linear, Access::Execute, cpl == 3, false)) return false;
+        entry = &code_tlb.place(fresh);
+        if (code_tlb.valid(*entry, tlb_contexts)) forget_jumps(*entry);
+        *entry = fresh;
     }
-    slot.generation = 0;
-    if (slot.page != ~u64{0}) flush_jumps_page(slot.page); // a jump-cache hit implies a code TLB hit
-    flush_jumps_page(page);
-    ++counters.tlb_fills;
-    TlbEntry fresh;
-    if (!fill(*this, fresh, linear, Access::Execute, cpl == 3, false)) return nullptr;
-    fresh.generation = fresh.global ? code_tlb.global_generation : code_tlb.generation;
-    slot = fresh;
-    return &slot;
+    physical = entry->frame_of(page) << 12 | (linear & 0xFFF);
+    return true;
 }
 
-void Core::install_fast(u64 linear, const TlbEntry& e, bool user) {
-    if (cpl == 3 && (r.cr0 & AM) && (r.rflags & AC)) return; // alignment checks go the long way
-    const PhysicalPage page = bus.page(e.frame << 12);
+/// Only the kind that was asked for is installed: the other one would push out a neighbour that is in use.
+void Core::install_fast(u64 linear, TlbEntry& e, Access access, bool user) {
+    const u64 frame = e.frame_of(linear >> 12);
+    const PhysicalPage page = bus.page(frame << 12);
     if (!page.host) return;
+    // A page that is writable only because CR0.WP is clear stays out, so that WP may change without a flush.
+    const u8 flags = code_cache.frames().of(page.frame);
+    if (access == Access::Write ? !page.writable || !e.writable || (flags & RefusesWrite)
+                                : (flags & RefusesRead) != 0)
+        return;
     const u64 base = linear & ~u64{0xFFF};
-    const u64 addend = reinterpret_cast<u64>(page.host) - base;
     const unsigned privilege = user                                 ? FastUser
                                : (r.cr4 & SMAP) && !(r.rflags & AC) ? FastSupervisor
                                                                     : FastSupervisorWithUser;
-    const std::size_t index = (linear >> 12) & (FastEntries - 1);
-    const u8 flags = code_cache.frames().of(page.frame);
-    if (!(flags & RefusesRead) && allowed(*this, e, Access::Read, user, false))
-        read_tables[privilege][index] = {base, addend};
-    if (page.writable && e.dirty && !(flags & RefusesWrite) && allowed(*this, e, Access::Write, user, false))
-        write_tables[privilege][index] = {base, addend};
-}
-
-void Core::flush_fast() {
-    for (unsigned p = 0; p < FastPrivileges; ++p) {
-        read_tables[p].fill({});
-        write_tables[p].fill({});
+    const std::size_t index = fast_index(linear);
+    FastTable& table = (access == Access::Write ? write_tables : read_tables)[privilege];
+    const std::size_t number = (access == Access::Write ? FastPrivileges : 0) + privilege;
+    if (!fast_used[number][index]) fast_log.push_back(static_cast<u16>(number * FastEntries + index));
+    fast_used[number][index] = e.global ? FastGlobal : FastLocal;
+    table[index] = {base, reinterpret_cast<u64>(page.host) - base};
+    if (e.shift) {
+        auto& touched = data_tlb.touched(e);
+        if (e.shift == 18)
+            touched.fill(~u64{0});
+        else
+            touched[((linear >> 12) - e.page) >> 6] |= u64{1} << (linear >> 12 & 63);
     }
 }
+
+FastTable& Core::fast_table(std::size_t number) {
+    return number < FastPrivileges ? read_tables[number] : write_tables[number - FastPrivileges];
+}
+void Core::flush_fast() {
+    for (const u16 slot : fast_log) {
+        fast_table(slot / FastEntries)[slot % FastEntries] = {};
+        fast_used[slot / FastEntries][slot % FastEntries] = FastFree;
+    }
+    fast_log.clear();
+}
+void Core::flush_fast_non_global() {
+    std::size_t kept = 0;
+    for (const u16 slot : fast_log) {
+        u8& used = fast_used[slot / FastEntries][slot % FastEntries];
+        if (used == FastGlobal) {
+            fast_log[kept++] = slot;
+        } else {
+            fast_table(slot / FastEntries)[slot % FastEntries] = {};
+            used = FastFree;
+        }
+    }
+    fast_log.resize(kept);
+}
 void Core::flush_fast_page(u64 page) {
-    const std::size_t index = page & (FastEntries - 1);
+    const std::size_t index = fast_index(page << 12);
     for (unsigned p = 0; p < FastPrivileges; ++p) {
         if (read_tables[p][index].tag == page << 12) read_tables[p][index] = {};
         if (write_tables[p][index].tag == page << 12) write_tables[p][index] = {};
@@ -211,6 +254,20 @@ void JumpTable::clear(bool global_too) {
     for (unsigned row = 0; row < Rows; ++row)
         if (global_too || private_[row]) clear_row(row);
 }
+
+/// No fast entry may outlive the architectural one that it was made from.
+void Core::forget_fast(TlbEntry& e) {
+    if (!e.shift) return flush_fast_page(e.page);
+    auto& touched = data_tlb.touched(e);
+    if (e.shift == 18) {
+        if (touched[0]) flush_fast();
+    } else {
+        for (unsigned i = 0; i < touched.size(); ++i)
+            for (u64 bits = touched[i]; bits; bits &= bits - 1)
+                flush_fast_page(e.page + i * 64 + static_cast<unsigned>(std::countr_zero(bits)));
+    }
+    touched = {};
+}
 void Core::flush_jumps() {
     for (JumpTable& table : jump_tables) table.clear(true);
 }
@@ -226,19 +283,64 @@ const PhysicalPage& Core::code_page(u64 physical) {
     if (slot.page != physical >> 12) slot = {physical >> 12, bus.page(physical)};
     return slot.memory;
 }
-void Core::flush_tlb(bool global_too) {
-    if (global_too)
-        data_tlb.flush_all(), code_tlb.flush_all();
+void Core::forget_jumps(const TlbEntry& e) {
+    if (e.shift)
+        flush_jumps(); // a large page: its rows are everywhere
     else
-        data_tlb.flush_non_global(), code_tlb.flush_non_global();
-    flush_fast();
+        flush_jumps_page(e.page);
+}
+
+void Core::flush_tlb(bool global_too) {
+    const u16 pcid = r.cr4 & PCIDE ? r.cr3 & 0xFFF : 0;
+    tlb_contexts.select(pcid);
+    if (global_too) {
+        tlb_contexts.flush_all();
+        flush_fast();
+    } else {
+        tlb_contexts.flush(pcid);
+        flush_fast_non_global();
+    }
     for (JumpTable& table : jump_tables) table.clear(global_too);
 }
-void Core::flush_tlb_page(u64 linear) {
-    data_tlb.flush_page(linear >> 12);
-    code_tlb.flush_page(linear >> 12);
-    flush_fast_page(linear >> 12);
-    flush_jumps_page(linear >> 12);
+/// MOV CR3: another PCID, whose translations may still be there.
+void Core::select_context(bool keep) {
+    if (!keep) return flush_tlb(false);
+    const u16 pcid = r.cr4 & PCIDE ? r.cr3 & 0xFFF : 0;
+    if (pcid == tlb_contexts.pcid) return;
+    tlb_contexts.select(pcid);
+    flush_fast_non_global();
+    for (JumpTable& table : jump_tables) table.clear(false);
+}
+void Core::flush_tlb_page(u64 linear) { // INVLPG
+    const u64 page = linear >> 12;
+    data_tlb.drop(page, tlb_contexts.current, tlb_contexts.global, [&](TlbEntry& e) { forget_fast(e); });
+    code_tlb.drop(page, tlb_contexts.current, tlb_contexts.global, [&](TlbEntry& e) { forget_jumps(e); });
+}
+void Core::invalidate_context_page(u16 pcid, u64 linear) { // INVPCID type 0: not the global ones
+    const u64 context = tlb_contexts.of(pcid), page = linear >> 12;
+    if (!context) return;
+    data_tlb.drop(page, context, 0, [&](TlbEntry& e) { forget_fast(e); });
+    code_tlb.drop(page, context, 0, [&](TlbEntry& e) { forget_jumps(e); });
+}
+void Core::invalidate_context(u16 pcid) { // type 1
+    tlb_contexts.flush(pcid);
+    if (pcid == tlb_contexts.pcid) flush_fast_non_global(), flush_jumps();
+}
+void Core::invalidate_all_contexts(bool global_too) { // types 2 and 3
+    if (global_too) return flush_tlb(true);
+    tlb_contexts.flush_non_global();
+    flush_fast_non_global();
+    flush_jumps();
+}
+
+bool Core::load_pdptes(u64 cr3) { // SDM 3A 4.4.1
+    std::array<u64, 4> loaded{};
+    for (unsigned i = 0; i < 4; ++i) {
+        read_entry(*this, (cr3 & 0xFFFFFFE0) + 8 * i, 8, loaded[i]);
+        if ((loaded[i] & PteP) && (loaded[i] & PdpteReserved)) return raise(13, 0);
+    }
+    r.pdpte = loaded;
+    return true;
 }
 
 bool Core::read(u64 linear, unsigned size, void* out, bool user) {

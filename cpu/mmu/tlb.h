@@ -1,73 +1,197 @@
-// The translation caches.
+// The translation caches. Intel SDM vol. 3A 4.10.
 //
-// Two layers. The *architectural* TLB (instruction and data, direct-mapped) is guest-visible: a stale entry
-// stays until the guest flushes it, and a miss costs cycles; it is saved with snapshots. The *fast* tables
-// hold {tag, addend} pairs made from architectural entries: a hit test is ((va + size − 1) & ~0xFFF) == tag,
-// so accesses that cross a page miss by themselves; the fast tables can be thrown away at any time without
-// visible effect.
+// Two layers. The *architectural* TLBs (data and instruction) are guest-visible: a stale entry stays until
+// the guest invalidates it, and a miss costs cycles; they are saved with snapshots. Small pages lie in a
+// set-associative array, large ones (2 MiB, 4 MiB, 1 GiB) as one entry each in a second one, so that INVLPG
+// is exact for any size. The *fast* tables hold {tag, addend} pairs made from architectural data entries: a
+// hit test is
+// ((va + size − 1) & ~0xFFF) == tag, so accesses that cross a page miss by themselves; they can be thrown
+// away at any time without visible effect.
 //
-// Invariant: a fast entry implies a valid architectural data entry for the same page with the needed rights
-// (and D set for writes), plain memory behind it, and — for writes — no decoded code on it. Intel SDM 3A
-// 4.10.
+// Invariants
+// - A fast entry implies a valid architectural data entry that covers its page with the needed rights (for
+// writes: W
+//   and D set, whatever CR0.WP says), plain memory behind it, and — for writes — no decoded code on it.
+// - Each large entry knows which 4 KiB parts of it were put into fast tables (`touched`, host-side, a
+// superset).
+// - Replacement is first in, first out for each set: hits, which the fast tables hide, change nothing.
 #pragma once
 #include <array>
+#include <span>
 #include "cpu/base/archive.h"
 #include "cpu/base/types.h"
 
 namespace vitrine::cpu {
 
-struct TlbEntry {
-    u64 page = ~u64{0}; ///< linear page number
-    u64 frame = 0;      ///< physical page number
-    u32 generation = 0; ///< valid when equal to the current one of its kind
-    bool global = false, user = false, writable = false, no_execute = false, dirty = false;
-    void serialize(Archive& a) { a(page, frame, generation, global, user, writable, no_execute, dirty); }
-};
+/// Which address spaces have live entries. An entry carries the number of the context that it was filled in;
+/// a context that is flushed gets a new number, so that flushing costs nothing. As many PCIDs as slots are
+/// remembered.
+class TlbContexts {
+public:
+    u64 current = 0, global = 1;
+    u16 pcid = 0;
 
-template <std::size_t Size> struct ArchitecturalTlb {
-    std::array<TlbEntry, Size> entries{};
-    u32 generation = 1, global_generation = 1;
-
-    TlbEntry& slot(u64 page) {
-        // Kernel and user halves take different halves of the table.
-        return entries[((page ^ page >> 9 ^ page >> 18) & (Size / 2 - 1)) | (page >> 51 & 1 ? Size / 2 : 0)];
+    void select(u16 wanted) {
+        pcid = wanted;
+        current = of(wanted);
+        if (current) return;
+        Slot* slot = nullptr;
+        for (Slot& s : slots_)
+            if (!slot && !s.context) slot = &s;
+        if (!slot) slot = &slots_[victim_++ % slots_.size()];
+        *slot = {current = next_++, wanted};
     }
-    bool valid(const TlbEntry& e) const {
-        return e.generation == (e.global ? global_generation : generation);
+    /// The context of a PCID, 0 when nothing of it is cached.
+    u64 of(u16 wanted) const {
+        for (const Slot& s : slots_)
+            if (s.context && s.pcid == wanted) return s.context;
+        return 0;
     }
-    TlbEntry* find(u64 page) {
-        TlbEntry& e = slot(page);
-        return e.page == page && valid(e) ? &e : nullptr;
+    void flush(u16 wanted) {
+        for (Slot& s : slots_)
+            if (s.context && s.pcid == wanted) s.context = 0;
+        if (wanted == pcid) select(pcid);
     }
     void flush_non_global() {
-        if (++generation == 0) forget();
+        for (Slot& s : slots_) s.context = 0;
+        select(pcid);
     }
     void flush_all() {
-        if (++generation == 0 || ++global_generation == 0) forget();
-    }
-    void forget() {
-        entries.fill({});
-        generation = global_generation = 1;
-    }
-    void flush_page(u64 page) {
-        TlbEntry& e = slot(page);
-        if (e.page == page) e.generation = 0;
+        global = next_++;
+        flush_non_global();
     }
     void serialize(Archive& a) {
-        a(generation, global_generation);
-        a(entries);
+        a(current, global, pcid, next_, victim_);
+        for (Slot& s : slots_) a(s.context, s.pcid);
+    }
+
+private:
+    struct Slot {
+        u64 context = 0;
+        u16 pcid = 0;
+    };
+    std::array<Slot, 16> slots_{};
+    u64 next_ = 2;
+    u8 victim_ = 0;
+};
+
+struct TlbEntry {
+    u64 page = 0;    ///< linear page number, in 4 KiB, of the first byte
+    u64 frame = 0;   ///< physical page number, in 4 KiB, of the first byte
+    u64 context = 0; ///< TlbContexts number; 0: invalid
+    u16 pcid = 0;
+    u8 shift = 0; ///< log2 of the size in 4 KiB pages: 0, 9 (2 MiB), 10 (4 MiB), 18 (1 GiB)
+    u8 key = 0;   ///< protection key
+    bool global = false, user = false, writable = false, no_execute = false, dirty = false;
+
+    u64 frame_of(u64 linear_page) const { return frame + (linear_page - page); }
+    void serialize(Archive& a) {
+        a(page, frame, context, pcid, shift, key, global, user, writable, no_execute, dirty);
+        if (a.loading() && (shift > 18 || (shift && page & ((u64{1} << shift) - 1))))
+            a.fail("a translation is malformed");
     }
 };
+
+template <std::size_t Sets, std::size_t LargeSets> class ArchitecturalTlb {
+public:
+    static constexpr std::size_t Ways = 4;
+
+    /// The valid entry that translates `page`, or null.
+    TlbEntry* find(u64 page, const TlbContexts& now) {
+        for (TlbEntry& e : small_set(page))
+            if (e.page == page && valid(e, now)) return &e;
+        for (unsigned size = 0; size < std::size(Shifts); ++size) {
+            if (!(large_sizes_ >> size & 1)) continue;
+            for (TlbEntry& e : large_set(page, Shifts[size]))
+                if (covers(e, page, Shifts[size]) && valid(e, now)) return &e;
+        }
+        return nullptr;
+    }
+    /// Where `fresh` goes; the caller deals with the valid entry that may stand there, then assigns.
+    TlbEntry& place(const TlbEntry& fresh) {
+        if (fresh.shift) {
+            for (unsigned size = 0; size < std::size(Shifts); ++size)
+                if (Shifts[size] == fresh.shift) large_sizes_ |= static_cast<u8>(1u << size);
+            return choose(large_set(fresh.page, fresh.shift),
+                          large_turn_[large_index(fresh.page, fresh.shift)]);
+        }
+        return choose(small_set(fresh.page), small_turn_[small_index(fresh.page)]);
+    }
+    /// Calls f for every entry that covers `page` in `context` or globally (when `globals`), and invalidates
+    /// it.
+    template <class F> void drop(u64 page, u64 context, u64 global, F&& f) {
+        const auto one = [&](TlbEntry& e) {
+            if (!e.context || e.context != (e.global ? global : context)) return;
+            f(e);
+            e.context = 0;
+        };
+        for (TlbEntry& e : small_set(page))
+            if (e.page == page) one(e);
+        for (const u8 shift : Shifts)
+            for (TlbEntry& e : large_set(page, shift))
+                if (covers(e, page, shift)) one(e);
+    }
+    bool valid(const TlbEntry& e, const TlbContexts& now) const {
+        return e.context == (e.global ? now.global : now.current);
+    }
+    /// The parts of a large entry that have fast entries: bit i is 4 KiB page i of 2 or 4 MiB. For 1 GiB: all
+    /// bits.
+    using Touched = std::array<u64, 16>;
+    Touched& touched(const TlbEntry& large) {
+        return touched_[static_cast<std::size_t>(&large - large_.data())];
+    }
+
+    void forget() { *this = {}; }
+    void serialize(Archive& a) {
+        a(small_, large_, small_turn_, large_turn_);
+        if (a.loading()) touched_ = {}, large_sizes_ = 7;
+    }
+
+private:
+    static constexpr u8 Shifts[] = {9, 10, 18};
+    static constexpr std::size_t small_index(u64 page) {
+        return (page ^ page >> 9 ^ page >> 18) & (Sets - 1);
+    }
+    static constexpr std::size_t large_index(u64 page, u8 shift) {
+        const u64 number = page >> shift;
+        return (number ^ number >> 5) & (LargeSets - 1);
+    }
+    static bool covers(const TlbEntry& e, u64 page, u8 shift) {
+        return e.shift == shift && (page ^ e.page) >> shift == 0;
+    }
+    std::span<TlbEntry, Ways> small_set(u64 page) {
+        return std::span<TlbEntry, Ways>(small_.data() + small_index(page) * Ways, Ways);
+    }
+    std::span<TlbEntry, Ways> large_set(u64 page, u8 shift) {
+        return std::span<TlbEntry, Ways>(large_.data() + large_index(page, shift) * Ways, Ways);
+    }
+    static TlbEntry& choose(std::span<TlbEntry, Ways> set, u8& turn) {
+        for (TlbEntry& e : set)
+            if (!e.context) return e;
+        return set[turn++ % Ways];
+    }
+
+    std::array<TlbEntry, Sets * Ways> small_{};
+    std::array<TlbEntry, LargeSets * Ways> large_{};
+    std::array<u8, Sets> small_turn_{};
+    std::array<u8, LargeSets> large_turn_{};
+    std::array<Touched, LargeSets * Ways> touched_{}; ///< host side
+    u8 large_sizes_ = 0;                              ///< host side: sizes that may be present
+};
+using DataTlb = ArchitecturalTlb<512, 16>;
+using CodeTlb = ArchitecturalTlb<128, 8>;
 
 struct FastEntry {
     u64 tag = 1;
     u64 addend = 0;
 };
-inline constexpr std::size_t FastEntries = 512;
+inline constexpr std::size_t FastEntries = 1024;
+/// The slot of an address. Addresses n · 4 MiB apart get different slots.
+[[gnu::always_inline]] inline std::size_t fast_index(u64 linear) {
+    return (linear >> 12 ^ linear >> 22) & (FastEntries - 1);
+}
 using FastTable = std::array<FastEntry, FastEntries>;
 /// Whose rights a fast table was made with.
 enum FastPrivilege : u8 { FastUser, FastSupervisorWithUser, FastSupervisor, FastPrivileges };
-
-inline constexpr std::size_t DataTlbEntries = 2048, CodeTlbEntries = 512;
 
 } // namespace vitrine::cpu

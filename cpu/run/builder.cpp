@@ -17,9 +17,10 @@ void report_unimplemented(Core& core, const Op* op) {
     const Block* b = block_of(op);
     const u64 rip = b->rip + op->offset, linear = core.code64() ? rip : core.seg(Seg::CS).base + rip;
     u8 bytes[15];
-    const TlbEntry* entry = core.code_tlb.find((core.code64() ? linear : linear & 0xFFFFFFFF) >> 12);
+    const u64 number = (core.code64() ? linear : linear & 0xFFFFFFFF) >> 12;
+    const TlbEntry* entry = core.code_tlb.find(number, core.tlb_contexts);
     if (!entry) return;
-    const PhysicalPage& page = core.code_page(entry->frame << 12);
+    const PhysicalPage& page = core.code_page(entry->frame_of(number) << 12);
     const unsigned count = static_cast<unsigned>(std::min<u64>(15, 0x1000 - (linear & 0xFFF)));
     if (!page.host) return;
     std::memcpy(bytes, page.host + (linear & 0xFFF), count);
@@ -249,22 +250,21 @@ Block* find_block(Core& core, bool precise) {
     } else if (core.r.rip > cs.limit)
         return core.raise(13, 0), nullptr;
     const u64 linear = long64 ? core.r.rip : (cs.base + core.r.rip) & 0xFFFFFFFF;
-    const TlbEntry* entry = core.code_entry(linear);
-    if (!entry) return nullptr;
+    u64 fetched = 0;
+    if (!core.translate_code(linear, fetched)) return nullptr;
     if (!core.options.block_cache) core.code_cache.flush(), core.flush_fast();
-    const u64 code_page = entry->frame << 12;
-    const PhysicalPage memory = core.code_page(code_page);
-    const u64 physical = key_page(memory, code_page) | (linear & 0xFFF);
+    const PhysicalPage memory = core.code_page(fetched);
+    const u64 physical = key_page(memory, fetched) | (linear & 0xFFF);
     const BlockKey key = current_key(core, physical, precise);
     PhysicalPage second;
     u64 second_page = 0;
     const auto find_second = [&] {
         u64 next = (linear | 0xFFF) + 1;
         if (!long64) next &= 0xFFFFFFFF;
-        const TlbEntry* e = core.code_entry(next);
-        if (!e) return false;
-        second = core.code_page(e->frame << 12);
-        second_page = key_page(second, e->frame << 12);
+        u64 first_byte = 0;
+        if (!core.translate_code(next, first_byte)) return false;
+        second = core.code_page(first_byte);
+        second_page = key_page(second, first_byte);
         return true;
     };
     if (Block* found = core.code_cache.find(key)) {

@@ -49,7 +49,8 @@ void Core::reset() {
     init_pending = start_pending = yielded = false;
     nmi_pending = nmi_blocked = debug_trap = mid_repeat = false;
     shadow = Shadow::None;
-    data_tlb.flush_all(), code_tlb.flush_all();
+    tlb_contexts = {}, data_tlb.forget(), code_tlb.forget();
+    tlb_contexts.select(0);
     predictor = {};
     chain.count = 0;
     fp_loaded = false;
@@ -154,7 +155,7 @@ void serialize_registers(Archive& a, Registers& r) {
     for (Segment& s : r.seg) serialize_segment(a, s);
     serialize_segment(a, r.ldtr);
     serialize_segment(a, r.tr);
-    a(r.gdtr.base, r.gdtr.limit, r.idtr.base, r.idtr.limit, r.cr0, r.cr2, r.cr3, r.cr4, r.dr);
+    a(r.gdtr.base, r.gdtr.limit, r.idtr.base, r.idtr.limit, r.cr0, r.cr2, r.cr3, r.cr4, r.pdpte, r.dr);
     Msrs& m = r.msr;
     a(m.efer, m.star, m.lstar, m.cstar, m.fmask, m.kernel_gs_base, m.sysenter_cs, m.sysenter_esp,
       m.sysenter_eip, m.pat, m.misc_enable, m.tsc_adjust, m.tsc_aux, m.mtrr_def_type, m.mtrr_variable,
@@ -176,10 +177,10 @@ void Core::serialize(Archive& archive) {
     serialize_registers(archive, r);
     archive(step_count, cycle_count, cpl, mode, activity, init_pending, start_pending, start_vector,
             interrupt_line, nmi_pending, nmi_blocked, shadow, debug_trap, mid_repeat);
-    archive(predictor, data_tlb, code_tlb);
+    archive(predictor, tlb_contexts, data_tlb, code_tlb);
     if (!archive.loading() || !archive.ok()) return;
     if (cpl > 3 || mode > Mode::Long64 || shadow > Shadow::MovSs || activity > Activity::Shutdown ||
-        r.gpr[ZeroSlot] != 0 || (r.mxcsr & ~0xFFFFu))
+        r.gpr[ZeroSlot] != 0 || (r.mxcsr & ~0xFFFFu) || !tlb_contexts.current || !tlb_contexts.global)
         return archive.fail("the processor state is malformed");
     lazy = {};
     running = false;

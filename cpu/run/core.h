@@ -11,6 +11,7 @@
 #include <array>
 #include <cstring>
 #include <memory>
+#include <vector>
 #include "cpu/bus.h"
 #include "cpu/cpu.h"
 #include "cpu/decode/op.h"
@@ -99,8 +100,9 @@ struct alignas(64) Core {
         false; ///< rip is at a REP instruction that has iterated: the image of an interrupt gets RF
     bool trap_suppressed =
         false; ///< the last instruction was a software interrupt: no single-step trap after it
-    ArchitecturalTlb<DataTlbEntries> data_tlb;
-    ArchitecturalTlb<CodeTlbEntries> code_tlb;
+    TlbContexts tlb_contexts;
+    DataTlb data_tlb;
+    CodeTlb code_tlb;
 
     // ---- host side ----------------------------------------------------------------------------------------
     Options options;
@@ -115,7 +117,10 @@ struct alignas(64) Core {
     bool running = false, stop_requested = false, map_changed = false;
     u64 skip_hook_step = ~u64{0}; ///< a hook at this step has been reported already
     FastTable read_tables[FastPrivileges], write_tables[FastPrivileges];
-    JumpTable jump_tables[3]; ///< supervisor, user, and one that stays empty for legacy modes
+    enum FastUse : u8 { FastFree, FastLocal, FastGlobal };
+    std::array<u8, FastEntries> fast_used[2 * FastPrivileges]{}; ///< FastUse; read tables, then write tables
+    std::vector<u16> fast_log; ///< the slots that are not FastFree: what a flush has to clear
+    JumpTable jump_tables[3];  ///< supervisor, user, and one that stays empty for legacy modes
     /// Which host page is behind a page of code; forgotten when the memory map changes.
     struct CodePage {
         u64 page = ~u64{0}; ///< physical page number
@@ -170,7 +175,7 @@ struct alignas(64) Core {
     bool probe_write(u64 linear, unsigned size, bool user);
     /// The soft TLB first, then the long way. Null on a miss.
     u8* fast(const FastEntry* table, u64 linear, unsigned size) const {
-        const FastEntry& e = table[(linear >> 12) & (FastEntries - 1)];
+        const FastEntry& e = table[fast_index(linear)];
         return ((linear + size - 1) & ~u64{0xFFF}) == e.tag ? reinterpret_cast<u8*>(linear + e.addend)
                                                             : nullptr;
     }
@@ -202,11 +207,14 @@ struct alignas(64) Core {
     bool implicit = false;
     /// Linear → physical for one access inside one page, filling the architectural TLB.
     bool translate(u64 linear, Access access, bool user, u64& physical);
-    TlbEntry* code_entry(u64 linear);
+    /// The same for an instruction fetch at the current privilege.
+    bool translate_code(u64 linear, u64& physical);
     void physical_read(u64 pa, unsigned size, void* out);
     void physical_write(u64 pa, unsigned size, const void* data);
-    void install_fast(u64 linear, const TlbEntry& e, bool user);
+    void install_fast(u64 linear, TlbEntry& e, Access access, bool user);
+    FastTable& fast_table(std::size_t number);
     void flush_fast();
+    void flush_fast_non_global();
     void flush_fast_page(u64 linear_page);
     /// Drops every fast write entry that points to the page at `host`.
     void drop_fast_writes(const u8* host);
@@ -219,8 +227,17 @@ struct alignas(64) Core {
     void code_dropped() {
         if (running) stop();
     }
+    void forget_fast(TlbEntry& e);
+    void forget_jumps(const TlbEntry& e);
+    /// What CR3 names loses its translations; with `global_too`, everything goes.
     void flush_tlb(bool global_too);
+    void select_context(bool keep);
     void flush_tlb_page(u64 linear);
+    void invalidate_context_page(u16 pcid, u64 linear);
+    void invalidate_context(u16 pcid);
+    void invalidate_all_contexts(bool global_too);
+    /// PAE paging: reads and checks the four PDPTEs. False: #GP(0) is pending, nothing changed.
+    bool load_pdptes(u64 cr3);
     // ---- time, exact inside callbacks ---------------------------------------------------------------------
     u64 now_steps() const;
     u64 now_cycles() const;

@@ -188,7 +188,7 @@ Stop Core::run_loop(u64 deadline, u64 step_limit) {
             link_from->link[link_edge] = block;
         link_from = nullptr;
         if (!precise && code64() && block->second_page == ~u64{0}) {
-            const TlbEntry* page = code_tlb.find(block->rip >> 12);
+            const TlbEntry* page = code_tlb.find(block->rip >> 12, tlb_contexts);
             jumps->enter(block->rip, block, page && page->global);
         }
         if (precise) ++counters.precise_steps;

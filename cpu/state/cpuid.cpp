@@ -12,7 +12,7 @@ bool host_runs(Model model) {
                                   __builtin_cpu_supports("sse4.2"));
 }
 
-u64 cpuid_cr4_features(Model) { return UMIP | FSGSBASE | OSXSAVE | SMEP | SMAP; }
+u64 cpuid_cr4_features(Model) { return UMIP | FSGSBASE | PCIDE | OSXSAVE | SMEP | SMAP; }
 
 namespace {
 
@@ -27,13 +27,14 @@ CpuidResult features(const Core& core) {
     c.eax = 0x000506E3; // family 6, model 5Eh, stepping 3
     // One core a package thread: as many logical processors as the machine has; CLFLUSH line 64 bytes.
     c.ebx = core.interrupts.apic_id() << 24 | core.options.processors << 16 | 8u << 8;
-    c.edx =
-        1u << 0 | 1u << 2 | 1u << 3 | 1u << 4 | 1u << 5 | 1u << 6 | 1u << 7 | 1u << 8 | 1u << 11 | 1u << 12 |
-        1u << 13 | 1u << 15 | 1u << 16 | 1u << 19 | 1u << 23 | 1u << 24 | 1u << 25 | 1u << 26 |
-        (core.options.processors > 1 ? 1u << 28 : 0); // FPU DE PSE TSC MSR PAE MCE CX8 SEP MTRR PGE CMOV PAT
-                                                      // CLFSH MMX FXSR SSE SSE2; HTT: EBX[23:16] counts
+    c.edx = 1u << 0 | 1u << 2 | 1u << 3 | 1u << 4 | 1u << 5 | 1u << 6 | 1u << 7 | 1u << 8 | 1u << 11 |
+            1u << 12 | 1u << 13 | 1u << 15 | 1u << 16 | 1u << 17 | 1u << 19 | 1u << 23 | 1u << 24 | 1u << 25 |
+            1u << 26 |
+            (core.options.processors > 1 ? 1u << 28
+                                         : 0); // FPU DE PSE TSC MSR PAE MCE CX8 SEP MTRR PGE CMOV PAT PSE-36
+                                               // CLFSH MMX FXSR SSE SSE2; HTT: EBX[23:16] counts
     if (core.interrupts.apic_enabled()) c.edx |= 1u << 9;
-    c.ecx = 1u << 13 | 1u << 21 | 1u << 24 | 1u << 26; // CX16 x2APIC TSC-deadline XSAVE
+    c.ecx = 1u << 13 | 1u << 17 | 1u << 21 | 1u << 24 | 1u << 26; // CX16 PCID x2APIC TSC-deadline XSAVE
     if (core.options.model != Model::V1)
         c.ecx |= 1u << 0 | 1u << 9 | 1u << 19 | 1u << 20 | 1u << 23; // SSE3 SSSE3 SSE4.1 SSE4.2 POPCNT
     if (core.r.cr4 & OSXSAVE) c.ecx |= 1u << 27;
@@ -70,8 +71,8 @@ CpuidResult cpuid(const Core& core, u32 leaf, u32 subleaf) {
     case 6: return {4, 0, 0, 0}; // ARAT
     case 7:
         if (subleaf != 0) return {};
-        return {0, 1u << 0 | 1u << 7 | 1u << 9 | 1u << 20, 1u << 2,
-                1u << 4 | 1u << 29}; // FSGSBASE SMEP ERMS SMAP; UMIP; FSRM ARCH_CAPABILITIES
+        return {0, 1u << 0 | 1u << 7 | 1u << 9 | 1u << 10 | 1u << 20, 1u << 2,
+                1u << 4 | 1u << 29}; // FSGSBASE SMEP ERMS INVPCID SMAP; UMIP; FSRM ARCH_CAPABILITIES
     case 0xB: {                      // one thread a core, all cores in one package
         const u32 count = core.options.processors, bits = static_cast<u32>(std::bit_width(count - 1));
         if (subleaf == 0) return {0, 1, 1u << 8, core.interrupts.apic_id()};
@@ -85,7 +86,9 @@ CpuidResult cpuid(const Core& core, u32 leaf, u32 subleaf) {
     case 0x16: return {1000, 1000, 100, 0};
     case 0x80000000: return {highest_extended, 0, 0, 0};
     case 0x80000001:
-        return {0, 0, 1, 1u << 11 | 1u << 20 | 1u << 27 | 1u << 29}; // LAHF; SYSCALL NX RDTSCP LM
+        return {0, 0, 1,
+                1u << 11 | 1u << 20 | 1u << 26 | 1u << 27 |
+                    1u << 29}; // LAHF; SYSCALL NX 1-GiB pages RDTSCP LM
     case 0x80000002:
     case 0x80000003:
     case 0x80000004: {

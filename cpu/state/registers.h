@@ -122,6 +122,7 @@ struct Registers {
     Segment ldtr{}, tr{};
     DescriptorTable gdtr{}, idtr{};
     u64 cr0 = 0, cr2 = 0, cr3 = 0, cr4 = 0;
+    std::array<u64, 4> pdpte{}; ///< PAE paging: what the last load of CR3 found (SDM 3A 4.4.1)
     std::array<u64, 8> dr{};
     Msrs msr{};
     X87 x87{};

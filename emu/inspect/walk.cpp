@@ -14,6 +14,7 @@ const char* paging_name(cpu::PagingMode mode) {
     case cpu::PagingMode::Bits32: return "32-bit paging";
     case cpu::PagingMode::Pae: return "PAE paging";
     case cpu::PagingMode::FourLevel: return "4-level paging";
+    case cpu::PagingMode::FiveLevel: return "5-level paging";
     }
     return "?";
 }
@@ -71,7 +72,7 @@ WalkView walk_view(const cpu::Registers& registers, const GuestReader& memory, u
         return view;
     }
     const cpu::Walk walk = cpu::walk(entry_reader(memory), state, linear);
-    static constexpr const char* Names[] = {"", "PT", "PD", "PDPT", "PML4"};
+    static constexpr const char* Names[] = {"", "PT", "PD", "PDPT", "PML4", "PML5"};
     const u64 entry_size = state.mode == cpu::PagingMode::Bits32 ? 4 : 8;
     for (unsigned i = 0; i < walk.count; ++i) {
         const cpu::WalkStep& step = walk.steps[i];
@@ -111,8 +112,8 @@ public:
 
     void walk() {
         using enum cpu::PagingMode;
-        if (state_.mode == FourLevel)
-            table(state_.cr3 & cpu::PhysicalMask & ~u64{0xFFF}, 4, 0, {});
+        if (state_.mode == FourLevel || state_.mode == FiveLevel)
+            table(state_.cr3 & cpu::PhysicalMask & ~u64{0xFFF}, state_.mode == FiveLevel ? 5 : 4, 0, {});
         else if (state_.mode == Pae)
             table(state_.cr3 & 0xFFFFFFE0, 3, 0, {});
         else
@@ -140,7 +141,9 @@ private:
             __builtin_memcpy(&entry, raw + std::size_t{i} * size, size);
             if (!(entry & cpu::PteP)) continue;
             u64 linear = base + (u64{i} << (12 + bits * (level - 1)));
-            if (level == 4 && i >= 256) linear |= 0xFFFF'0000'0000'0000;
+            if (state_.mode == cpu::PagingMode::FourLevel && level == 4 && i >= 256)
+                linear |= 0xFFFF'0000'0000'0000;
+            if (level == 5 && i >= 256) linear |= 0xFE00'0000'0000'0000;
             Rights rights = above;
             if (!pdpte) {
                 rights.writable &= (entry & cpu::PteW) != 0;
@@ -158,9 +161,11 @@ private:
 
     void leaf(u64 linear, u64 entry, u64 size, Rights rights) {
         view_.mapped_bytes += size;
-        const u64 frame =
+        u64 frame =
             (state_.mode == cpu::PagingMode::Bits32 ? entry & 0xFFFFFFFF : entry & cpu::PhysicalMask) &
             ~(size - 1) & ~u64{0xFFF};
+        if (state_.mode == cpu::PagingMode::Bits32 && size > 4096)
+            frame |= (entry >> 13 & 0xFF) << 32; // PSE-36
         const bool global = state_.pge && (entry & cpu::PteG);
         const std::string region = state_.mode == cpu::PagingMode::FourLevel
                                        ? region_name(linear, !rights.no_execute, symbols_)
