@@ -51,11 +51,15 @@ private:
 
 /// Who wants to hear of accesses to flagged frames. Called before a byte moves; must not change guest-visible
 /// state.
-class FrameObserver {
+class FirstWriteObserver {
 public:
-    virtual ~FrameObserver() = default;
+    virtual ~FirstWriteObserver() = default;
     /// A Clean frame is about to be written for the first time; the flag is already cleared.
     virtual void first_write(u32 frame) = 0;
+};
+class WatchObserver {
+public:
+    virtual ~WatchObserver() = default;
     /// An access to a frame with WatchedRead or WatchedWrite. `offset` and `size` lie inside the frame.
     virtual void watched(u32 frame, unsigned offset, unsigned size, bool write) = 0;
 };

@@ -183,7 +183,7 @@ public:
     Expected<void> restore(std::span<const u8> snapshot);
     /// XXH3-64 of the whole guest-visible state: processor, chips, events, memory, disk overlays.
     u64 state_hash();
-    /// As state_hash() without memory and disks: cheap enough for every million steps.
+    /// As state_hash() without memory, display memory and disks: cheap enough for every million steps.
     u64 rolling_hash();
     /// Writes the overlay files of disks that have one.
     Expected<void> save_overlays();
@@ -194,6 +194,27 @@ public:
     /// Called at each multiple of `interval` steps with the rolling hash; false stops the run
     /// (ReplayMismatch).
     void on_hash(u64 interval, std::function<bool(u64 step, u64 hash)> sink);
+
+    // For emu/timeline (machine/travel.cpp).
+    /// Called at the first pause point of a run at or after the step that the last call returned; steps(),
+    /// save… and restore… may be used from there. Never changes the guest.
+    void on_pause_point(std::function<u64()> sink);
+    /// Called before an input from outside (input()) is applied.
+    void on_live_input(std::function<void()> sink);
+    /// Processors, chips and what the host knows, without RAM, display memory, disks, phases and console
+    /// text.
+    std::vector<u8> save_without_memory();
+    struct HostView {
+        std::vector<Phase> phases;
+        std::vector<ModeChange> modes;
+        std::string serial;
+        u64 serial_total = 0;
+    };
+    /// The reverse; whoever calls puts the memory back first. The first `inputs_applied` inputs of the log
+    /// count as applied, the others wait for their steps.
+    Expected<void> restore_without_memory(std::span<const u8> state, std::size_t inputs_applied,
+                                          HostView view);
+    std::vector<LoggedInput> forget_inputs_to_come();
 
 private:
     Machine();

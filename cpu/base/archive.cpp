@@ -19,7 +19,7 @@ Archive Archive::loader(std::span<const u8> input) {
 }
 
 Archive::Archive(Archive&& other) noexcept
-    : mode_(other.mode_), output_(std::move(other.output_)), input_(other.input_), position_(other.position_),
+    : mode_(other.mode_), bulk_(other.bulk_), output_(std::move(other.output_)), input_(other.input_), position_(other.position_),
       hash_(std::exchange(other.hash_, nullptr)), section_(std::move(other.section_)),
       error_(std::move(other.error_)) {}
 

@@ -31,6 +31,13 @@ public:
     Archive& operator=(Archive&&) = delete;
     ~Archive();
 
+    /// Without bulk memory: display memory, which whoever asks keeps by page, is left out.
+    Archive without_bulk() && {
+        bulk_ = false;
+        return std::move(*this);
+    }
+    bool bulk() const { return bulk_; }
+
     Mode mode() const { return mode_; }
     bool loading() const { return mode_ == Mode::Load; }
     bool ok() const { return error_.empty(); }
@@ -97,6 +104,7 @@ public:
 private:
     explicit Archive(Mode mode) : mode_(mode) {}
     Mode mode_;
+    bool bulk_ = true;
     std::vector<u8> output_;
     std::span<const u8> input_;
     std::size_t position_ = 0;

@@ -173,9 +173,8 @@ void CodeCache::set_flags_of_first(u32 count, u8 flags) {
 void CodeCache::tell_write(u32 frame, unsigned offset, unsigned size) {
     const u8 flags = frames_.of(frame);
     frames_.clear(frame, Clean);
-    if (!observer_) return;
-    if (flags & Clean) observer_->first_write(frame);
-    if (flags & WatchedWrite) observer_->watched(frame, offset, size, true);
+    if ((flags & Clean) && first_writes_) first_writes_->first_write(frame);
+    if ((flags & WatchedWrite) && watches_) watches_->watched(frame, offset, size, true);
 }
 
 // ---- hooks ------------------------------------------------------------------------------------------------

@@ -54,15 +54,16 @@ public:
     void set_flags_of_first(u32 count, u8 flags);
     void clear_flags(u32 frame, u8 flags) { frames_.clear(frame, flags); }
     void clear_flags_everywhere(u8 flags) { frames_.clear_all(flags); }
-    void set_observer(FrameObserver* observer) { observer_ = observer; }
+    void set_first_write_observer(FirstWriteObserver* observer) { first_writes_ = observer; }
+    void set_watch_observer(WatchObserver* observer) { watches_ = observer; }
     /// Bytes [offset, offset + size) of `frame` are about to change. Cheap when the frame has no flags.
     void before_write(u32 frame, unsigned offset, unsigned size) {
         if (frames_.of(frame) & (Clean | WatchedWrite)) [[unlikely]]
             tell_write(frame, offset, size);
     }
     void before_read(u32 frame, unsigned offset, unsigned size) {
-        if (frames_.of(frame) & WatchedRead) [[unlikely]]
-            observer_->watched(frame, offset, size, false);
+        if ((frames_.of(frame) & WatchedRead) && watches_) [[unlikely]]
+            watches_->watched(frame, offset, size, false);
     }
     /// Those bytes have changed: drops the code that was made from them. True when there was some; the
     /// processor that runs now then leaves its block after the current instruction.
@@ -101,7 +102,8 @@ private:
 
     std::vector<Core*> cores_;
     FrameFlags frames_;
-    FrameObserver* observer_ = nullptr;
+    FirstWriteObserver* first_writes_ = nullptr;
+    WatchObserver* watches_ = nullptr;
     std::unordered_set<u64> hooks_;
     std::vector<Block*> buckets_;
     std::vector<u32> used_buckets_; ///< may repeat; lets flush() of a small cache be cheap

@@ -51,7 +51,7 @@ void Vga::serialize(Archive& archive) {
             (dispi_.width != 0 && dispi_.virtual_width < dispi_.width))
             return archive.fail("a display register holds an impossible value");
     }
-    serialize_memory(archive);
+    if (archive.bulk()) serialize_memory(archive);
 }
 
 std::vector<Field> Vga::describe() const {

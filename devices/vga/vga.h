@@ -35,6 +35,8 @@ public:
     u8* lfb_page(u64 offset);
     /// All of it. Marks every page as possibly used, which makes digests slower than lfb_page() does.
     u8* lfb_memory();
+    /// Whether the page at `offset` may be other than zero.
+    bool lfb_page_used(u64 offset) const { return touched_[offset / PageSize]; }
 
     /// The legacy window; `offset` from A0000h, below 20000h.
     u64 mmio_read(u64 offset, unsigned size) override;

@@ -86,6 +86,7 @@ bool Disk::write(u64 lba, std::span<const u8> data) {
     while (!data.empty()) {
         const u64 index = offset / PageSize, within = offset % PageSize;
         const std::size_t n = std::min<std::size_t>(data.size(), PageSize - within);
+        if (write_sink_) write_sink_(index);
         auto& page = overlay_[index];
         if (!page) {
             page = std::make_unique<Page>();
@@ -100,6 +101,16 @@ bool Disk::write(u64 lba, std::span<const u8> data) {
         data = data.subspan(n), offset += n;
     }
     return true;
+}
+
+void Disk::put_overlay_page(u64 page, const u8* bytes) {
+    if (!bytes) {
+        overlay_.erase(page);
+        return;
+    }
+    auto& kept = overlay_[page];
+    if (!kept) kept = std::make_unique<Page>();
+    std::memcpy(kept->data(), bytes, PageSize);
 }
 
 Expected<void> Disk::check_boot_sector() {

@@ -7,6 +7,7 @@
 // error for the guest, not a crash of the host.
 #pragma once
 #include <array>
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -24,6 +25,7 @@ struct DiskConfig {
 
 class Disk final : public devices::BlockBackend {
 public:
+    static constexpr u64 PageSize = 4096;
     static Expected<std::unique_ptr<Disk>> open(const DiskConfig& config);
     ~Disk() override;
     Disk(const Disk&) = delete;
@@ -45,11 +47,19 @@ public:
     /// opened.
     Expected<u64> identity_hash();
     const DiskConfig& config() const { return config_; }
+    /// Told before a page of the overlay is written, or made. Host side only.
+    void on_write(std::function<void(u64 page)> sink) { write_sink_ = std::move(sink); }
+    /// The overlay's page, or null where the base shows through.
+    const u8* overlay_page(u64 page) const {
+        const auto found = overlay_.find(page);
+        return found == overlay_.end() ? nullptr : found->second->data();
+    }
+    /// Puts a page back as it was; null: the base shows through again.
+    void put_overlay_page(u64 page, const u8* bytes);
     std::size_t overlay_pages() const { return overlay_.size(); }
     void serialize(Archive& archive);
 
 private:
-    static constexpr u64 PageSize = 4096;
     using Page = std::array<u8, PageSize>;
 
     Disk(DiskConfig config, int file, u64 sectors)
@@ -61,6 +71,7 @@ private:
     int file_;
     u64 sectors_;
     std::map<u64, std::unique_ptr<Page>> overlay_;
+    std::function<void(u64)> write_sink_;
     u64 hash_ = 0, opened_overlay_hash_ = 0;
     bool hashed_ = false;
 };

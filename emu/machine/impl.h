@@ -42,6 +42,12 @@ struct Machine::Impl final : cpu::CpuObserver {
     std::function<void(const LoggedInput&)> input_sink;
     std::function<bool(u64, u64)> hash_sink;
     u64 hash_interval = 0, next_hash = ~u64{0};
+    u64 hashed = 0;      ///< the last step whose hash was told; travelling back does not tell it again
+    u64 serial_told = 0; ///< console bytes that the sink has seen
+    std::size_t inputs_told = 0;
+    std::function<u64()> pause_sink;
+    u64 next_pause = ~u64{0};
+    std::function<void()> live_input_sink;
     std::atomic<bool> stop_requested{false};
     double host_seconds = 0; ///< spent inside run() so far
     std::chrono::steady_clock::time_point run_started{};
@@ -83,6 +89,7 @@ struct Machine::Impl final : cpu::CpuObserver {
     void kernel_phase_hook();
     void learn_kernel();
     void forget_guest();
+    void serialize_host(Archive& archive); // travel.cpp
     void mode_changed(cpu::Mode from, cpu::Mode to) override;
     void delivered(const cpu::Delivery&) override {}
     void code_page_mapped(u64 linear, u64 physical) override;

@@ -94,7 +94,14 @@ Expected<std::unique_ptr<Machine>> Machine::create(const MachineConfig& wanted) 
 
 // ---- inputs -----------------------------------------------------------------------------------------------
 
-void Machine::input(const InputEvent& event) { impl_->apply({steps(), time(), event}); }
+void Machine::input(const InputEvent& event) {
+    if (impl_->live_input_sink) impl_->live_input_sink();
+    // From here on the run is a new one, wherever it stood: sinks hear of all of it.
+    impl_->inputs_told = impl_->log.size();
+    impl_->serial_told = impl_->serial_total;
+    impl_->hashed = steps();
+    impl_->apply({steps(), time(), event});
+}
 
 void Machine::input_at(u64 step, InputEvent event, u64 time) {
     auto& waiting = impl_->waiting;
@@ -144,6 +151,7 @@ void Machine::on_hash(u64 interval, std::function<bool(u64, u64)> sink) {
     impl_->hash_sink = std::move(sink);
     impl_->hash_interval = interval;
     impl_->next_hash = impl_->hash_sink && interval ? (steps() / interval + 1) * interval : ~u64{0};
+    impl_->hashed = impl_->next_hash == ~u64{0} ? 0 : impl_->next_hash - interval;
 }
 
 Expected<ImageHashes> Machine::image_hashes() {

@@ -169,7 +169,11 @@ void Machine::Impl::serial_out(std::string_view bytes) {
     const std::size_t old_size = serial.size();
     serial += bytes;
     serial_total += bytes.size();
-    if (serial_sink) serial_sink(bytes);
+    if (serial_total > serial_told) {
+        const u64 fresh = std::min<u64>(bytes.size(), serial_total - serial_told);
+        serial_told = serial_total;
+        if (serial_sink) serial_sink(bytes.substr(bytes.size() - fresh));
+    }
     check_serial(old_size);
     if (serial.size() > SerialKept + (SerialKept >> 2)) serial.erase(0, serial.size() - SerialKept);
 }

@@ -45,6 +45,7 @@ RunReport Machine::Impl::loop() {
         board->events().run_due(cpu().cycles());
         if (auto stop = hash_point()) return *stop;
         if (apply_due_inputs()) continue;
+        if (cpu().steps() >= next_pause) next_pause = pause_sink();
         if (ended) return *ended;
         if (found) return *std::exchange(found, std::nullopt);
         if (auto stop = limit_reached()) return *stop;
@@ -82,7 +83,9 @@ std::optional<RunReport> Machine::Impl::hash_point() {
     if (cpu().steps() < next_hash) return std::nullopt;
     const u64 step = cpu().steps();
     next_hash = step + hash_interval;
-    Archive digest = Archive::digester();
+    if (step <= hashed) return std::nullopt;
+    hashed = step;
+    Archive digest = Archive::digester().without_bulk();
     board->serialize_chips(digest);
     if (hash_sink(step, digest.digest())) return std::nullopt;
     return report(StopReason::ReplayMismatch);
@@ -117,7 +120,7 @@ u64 Machine::Impl::earliest_deadline() const {
 u64 Machine::Impl::furthest_step() const {
     const u64 now = cpu().steps();
     u64 step = std::min(limits->step_limit, now + SliceSteps);
-    step = std::min(step, next_hash);
+    step = std::min({step, next_hash, std::max(next_pause, now + 1)});
     for (const StopCondition& c : limits->conditions)
         if (c.kind == StopCondition::Kind::Step) step = std::min(step, c.value);
     if (!waiting.empty() && waiting.front().step > now) step = std::min(step, waiting.front().step);
@@ -143,7 +146,10 @@ bool Machine::Impl::apply_due_inputs() {
 
 void Machine::Impl::apply(const LoggedInput& input) {
     log.push_back(input);
-    if (input_sink) input_sink(input);
+    if (log.size() > inputs_told) {
+        inputs_told = log.size();
+        if (input_sink) input_sink(input);
+    }
     std::visit(
         [this](const auto& event) {
             using T = std::decay_t<decltype(event)>;

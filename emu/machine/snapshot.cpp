@@ -113,6 +113,8 @@ Expected<void> Machine::restore(std::span<const u8> snapshot) {
         return input.step > steps() || (input.step == steps() && input.time > time());
     });
     if (impl.hash_sink) on_hash(impl.hash_interval, std::move(impl.hash_sink));
+    impl.serial_told = impl.serial_total;
+    impl.inputs_told = impl.log.size();
     return {};
 }
 
@@ -124,7 +126,7 @@ u64 Machine::state_hash() {
 }
 
 u64 Machine::rolling_hash() {
-    Archive digest = Archive::digester();
+    Archive digest = Archive::digester().without_bulk();
     impl_->board->serialize_chips(digest);
     return digest.digest();
 }

@@ -3,7 +3,7 @@
 //   offset  size  field (little-endian)
 //   0       4     magic "VTRC"
 //   4       2     type (ChunkType)
-//   6       2     format version, 1
+//   6       2     format version, 2
 //   8       4     length of the payload as stored
 //   12      4     length of the payload when decompressed
 //   16      8     step
@@ -31,7 +31,7 @@ enum class ChunkType : u16 {
 };
 
 inline constexpr u32 Magic = 0x43525456; // "VTRC"
-inline constexpr u16 FormatVersion = 1;
+inline constexpr u16 FormatVersion = 2;
 inline constexpr std::size_t HeaderSize = 28;
 inline constexpr u32 LargestPayload = 64 << 20;
 inline constexpr u64 HashInterval = 1'000'000;

@@ -1,0 +1,112 @@
+// History — the past of a running machine: checkpoints that cost what changed, under a memory budget.
+//
+// A checkpoint holds the machine without its memory (a blob), and memory is kept as *versions*: the version
+// of a place (a RAM frame, or a page of a disk's overlay) with step s is its content at the checkpoint at s,
+// taken just before the first write after it. The content of a place at checkpoint k is its earliest version
+// with step >= k; without one, it has not changed since.
+//
+// Invariants
+// - The machine stands at `base` plus what it has executed since; `dirty` are the places written since then.
+//   Each of them has a version with step base.
+// - Before a place is overwritten by travel, its content at the end of the known run (`tip`) has a version.
+// - Taking, thinning and travelling change nothing that the guest sees (laws 1, 3 and 4).
+// - used() stays below the budget as far as thinning can help: the tip, the base and the last few stay.
+//
+// Display memory is compared page by page when a checkpoint is taken, because its chip writes it itself.
+#pragma once
+#include <map>
+#include <unordered_map>
+#include <unordered_set>
+#include <vector>
+#include "emu/machine.h"
+#include "emu/timeline/page.h"
+
+namespace vitrine::emu {
+
+class History final : public cpu::FirstWriteObserver {
+public:
+    static constexpr u64 SmallestBudget = 16 << 20;
+
+    /// Starts with a checkpoint where the machine stands.
+    History(Machine& machine, u64 budget_bytes);
+    ~History() override;
+
+    /// A checkpoint here, unless there is one.
+    void take();
+    /// The last checkpoint at or before `step`; false when history starts later.
+    bool before(u64 step, u64& found) const;
+    /// The first checkpoint behind `step`.
+    std::optional<u64> after(u64 step) const;
+    /// Puts the machine to the checkpoint that before() found for `step`.
+    Expected<void> restore(u64 step);
+    /// The known run ends here and now: what came later is forgotten.
+    void forget_future();
+
+    u64 first() const { return checkpoints_.begin()->first; }
+    /// The last step of the known run.
+    u64 tip() const;
+    u64 base() const { return base_; }
+    std::size_t count() const { return checkpoints_.size(); }
+    std::vector<u64> steps() const;
+    /// Bytes that all of it takes, approximately.
+    u64 used() const { return pages_.used() + blob_bytes_ + places_ * BytesPerVersion; }
+    u64 budget() const { return budget_; }
+    /// Copies made for first writes so far: what history costs the run.
+    u64 copies() const { return copies_; }
+    /// Phases and processor modes of the whole known run, also of what lies ahead of the machine.
+    const std::vector<Phase>& phases() const { return phases_; }
+    const std::vector<ModeChange>& modes() const { return modes_; }
+    /// Places written between this checkpoint and the next: frames of RAM below, disk pages above DiskPlace.
+    bool written_after(u64 checkpoint, u32 frame) const;
+
+    void first_write(u32 frame) override;
+
+private:
+    using Place = u64;
+    static constexpr Place DiskPlace = Place{1} << 60;
+    static constexpr unsigned DiskShift = 48;
+    static constexpr u64 BytesPerVersion = 96;
+
+    struct Checkpoint {
+        u64 time = 0;
+        std::vector<u8> blob;
+        std::size_t inputs = 0, phases = 0, modes = 0;
+        u64 serial_total = 0;
+        std::vector<std::pair<u32, PageStore::Page>> video; ///< pages that are not zero, in order
+        std::unordered_set<Place> places;                   ///< with a version of this step
+    };
+    using Checkpoints = std::map<u64, Checkpoint>;
+    struct Version {
+        u64 step;
+        PageStore::Page page; ///< null: a disk page that shows the base image
+    };
+
+    void capture(Place place);
+    void add_version(Place place, u64 step, PageStore::Page page);
+    const Version* version(Place place, u64 step) const;
+    PageStore::Page read(Place place) const;
+    void put(Place place, const PageStore::Page& page);
+    void restore_video(const Checkpoint& to);
+    void learn_host();
+    Machine::HostView host_view(const Checkpoint& at) const;
+    void all_clean();
+    void split(u64 from, u64 at);
+    void thin();
+    void merge_into_previous(Checkpoints::iterator victim);
+
+    Machine& machine_;
+    const u64 budget_;
+    PageStore pages_;
+    Checkpoints checkpoints_;
+    std::unordered_map<Place, std::vector<Version>> versions_; ///< ordered by step
+    std::unordered_set<Place> dirty_;
+    u64 base_ = 0;
+    u64 blob_bytes_ = 0, places_ = 0, copies_ = 0;
+    // The whole known run, for prefixes.
+    std::vector<Phase> phases_;
+    std::vector<ModeChange> modes_;
+    std::string console_;
+    u64 console_total_ = 0; ///< bytes that COM1 had sent at the end of console_
+};
+
+} // namespace vitrine::emu

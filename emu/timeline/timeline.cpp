@@ -1,0 +1,160 @@
+// Timeline: see timeline.h.
+#include "emu/timeline/timeline.h"
+#include <algorithm>
+#include <fmt/format.h>
+
+namespace vitrine::emu {
+
+namespace {
+/// A checkpoint is not due before its copies cost less than a thirtieth of the time since the last one.
+constexpr double CopyCost = 1.2e-6, BlobCost = 0.4e-3, CostShare = 1.0 / 30;
+constexpr u64 FirstPause = 1'000'000, ShortestPause = 100'000, JourneySlice = 25'000'000;
+/// Where a journey leaves checkpoints before its end, so that the next step backwards is short.
+constexpr u64 Closer[] = {30'000, 300'000, 3'000'000};
+} // namespace
+
+Timeline::Timeline(Machine& machine, u64 budget_bytes, double interval)
+    : machine_(machine), interval_(interval), history_(machine, budget_bytes),
+      last_taken_(machine.host_seconds()), last_step_(machine.steps()) {
+    machine_.on_pause_point([this] { return pause(); });
+    machine_.on_live_input([this] { cut_future(); });
+}
+
+Timeline::~Timeline() {
+    machine_.on_pause_point({});
+    machine_.on_live_input({});
+}
+
+/// At a pause point: takes a checkpoint if one is due, and says when to ask again.
+u64 Timeline::pause() {
+    const u64 step = machine_.steps();
+    const bool live = step >= known_;
+    const double engine = machine_.host_seconds() - last_taken_;
+    const double cost = static_cast<double>(history_.copies() - last_copies_) * CopyCost + BlobCost;
+    const bool asked = !wanted_.empty() && step >= wanted_.back();
+    if (asked) wanted_.pop_back();
+    u64 at = 0;
+    const bool passing = history_.before(step, at) && at == step;
+    if (passing || asked ||
+        (live && engine >= interval_ &&
+         engine * CostShare >= cost * std::min(1.0, interval_ / DefaultInterval))) {
+        history_.take();
+        last_taken_ = machine_.host_seconds(), last_step_ = step, last_copies_ = history_.copies();
+    }
+    // Ask again after about a quarter of an interval at the speed of late.
+    u64 next = step + FirstPause;
+    if (engine > 1e-4 && step > last_step_) {
+        const double speed = static_cast<double>(step - last_step_) / engine;
+        next = step + std::max(std::min(ShortestPause, static_cast<u64>(1e9 * interval_)),
+                               static_cast<u64>(speed * interval_ / 4));
+    }
+    if (!wanted_.empty()) next = std::min(next, std::max(wanted_.back(), step + 1));
+    if (auto known = history_.after(step)) next = std::min(next, *known);
+    return next;
+}
+
+/// An input from outside, in the past: what was known to follow is a branch from now on.
+void Timeline::cut_future() {
+    if (!in_the_past()) return;
+    Branch branch{machine_.steps(), last(), machine_.forget_inputs_to_come()};
+    history_.forget_future();
+    known_ = machine_.steps();
+    branches_.push_back(std::move(branch));
+}
+
+Expected<void> Timeline::run_to(u64 step, const Progress& progress, double from, double to) {
+    const u64 start = machine_.steps();
+    while (machine_.steps() < step) {
+        RunLimits limits;
+        limits.step_limit = std::min(step, machine_.steps() + JourneySlice);
+        const RunReport report = machine_.run(limits);
+        const double share =
+            step == start ? 1
+                          : static_cast<double>(machine_.steps() - start) / static_cast<double>(step - start);
+        if (progress && !progress(from + (to - from) * share)) return usage_error("cancelled");
+        if (report.reason != StopReason::StepLimit && machine_.steps() < step)
+            return usage_error(fmt::format("the run ends at step {}: {}", machine_.steps(),
+                                           stop_reason_name(report.reason)));
+    }
+    return {};
+}
+
+Expected<void> Timeline::seek(u64 step, const Progress& progress) {
+    if (step < first() || step > last())
+        return usage_error(fmt::format("step {} is outside history: {} to {}", step, first(), last()));
+    known_ = last();
+    const u64 now = machine_.steps();
+    u64 checkpoint = 0;
+    history_.before(step, checkpoint);
+    if (step < now || checkpoint > now) {
+        if (auto ok = history_.restore(step); !ok) return ok;
+        last_taken_ = machine_.host_seconds(), last_step_ = machine_.steps();
+        last_copies_ = history_.copies();
+    }
+    wanted_.clear();
+    for (u64 distance : Closer)
+        if (step > distance && step - distance > machine_.steps()) wanted_.push_back(step - distance);
+    machine_.on_pause_point([this] { return pause(); }); // the next pause point is near again
+    auto arrived = run_to(step, progress, 0, 1);
+    wanted_.clear();
+    return arrived;
+}
+
+Expected<void> Timeline::back(u64 steps, const Progress& progress) {
+    const u64 now = machine_.steps();
+    if (now == first()) return usage_error(fmt::format("history starts here, at step {}", now));
+    return seek(now - std::min(steps, now - first()), progress);
+}
+
+Expected<RunReport> Timeline::previous(const RunLimits& wanted, const Progress& progress) {
+    const u64 start = machine_.steps();
+    known_ = last();
+    RunLimits limits = wanted;
+    limits.time_limit = ~u64{0}, limits.host_seconds = 1e18;
+    u64 end = start,
+        below = start; // hits before `end`, in the interval of the last checkpoint before `below`
+    while (below > first()) {
+        u64 from = 0;
+        history_.before(below - 1, from);
+        if (auto ok = seek(from); !ok) return std::unexpected(ok.error());
+        limits.step_limit = end;
+        std::optional<RunReport> hit;
+        while (machine_.steps() < end) {
+            RunReport report = machine_.run(limits);
+            if (report.reason == StopReason::StepLimit || machine_.steps() >= end) break;
+            hit = std::move(report);
+            if (machine_.ended()) break;
+        }
+        if (hit) {
+            if (auto ok = seek(hit->steps); !ok) return std::unexpected(ok.error());
+            return *hit;
+        }
+        // What stops at the checkpoint itself is met by the interval before it: a run that starts at a
+        // breakpoint leaves it first.
+        below = from, end = std::min(start, from + 1);
+        const double done = static_cast<double>(start - from) / static_cast<double>(start - first());
+        if (progress && !progress(done)) {
+            if (auto ok = seek(start); !ok) return std::unexpected(ok.error());
+            return usage_error("cancelled");
+        }
+    }
+    if (auto ok = seek(start); !ok) return std::unexpected(ok.error());
+    return usage_error(
+        fmt::format("it did not happen between step {}, where history starts, and here", first()));
+}
+
+Expected<void> Timeline::return_to(std::size_t index, const Progress& progress) {
+    if (index >= branches_.size()) return usage_error(fmt::format("there is no branch {}", index));
+    const Branch branch = branches_[index];
+    if (branch.forked_at < first()) return usage_error("the branch left before the start of history");
+    // One step before: arriving at the fork itself would apply the input that made it.
+    if (auto ok = seek(std::max(first(), branch.forked_at - 1), progress); !ok) return ok;
+    branches_.erase(branches_.begin() + static_cast<std::ptrdiff_t>(index));
+    cut_future();
+    branches_.back().forked_at = branch.forked_at;
+    for (const LoggedInput& input : branch.inputs) machine_.input_at(input.step, input.event, input.time);
+    known_ = branch.last;
+    return {};
+}
+
+} // namespace vitrine::emu

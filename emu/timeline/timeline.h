@@ -1,0 +1,69 @@
+// Timeline — travel through a machine's run: any step of its history is one call away.
+//
+// Interface: make one for a machine (at power-on, to hold all of the run), then run the machine as usual.
+// seek(), back() and previous() move it; everything that reads the machine then sees that step. An input
+// given in the past ends the known future there (take_branch() hands out what was known, to return to it).
+//
+// Invariants (design.md §9): the state at step N after travelling is the state that a straight run has at N.
+// Nothing here is guest-visible. Checkpoints are taken while the machine runs, at a rate that keeps both
+// their cost and the way to any step short; a step backwards leaves denser ones near the cursor.
+#pragma once
+#include <functional>
+#include "emu/timeline/history.h"
+
+namespace vitrine::emu {
+
+class Timeline {
+public:
+    static constexpr u64 DefaultBudget = 1ull << 30;
+    static constexpr double DefaultInterval = 0.040;
+    /// Told how far a long journey is, 0 to 1; false cancels it: the machine then stays where it is.
+    using Progress = std::function<bool(double)>;
+
+    /// `interval`: seconds of engine time between checkpoints, at least.
+    Timeline(Machine& machine, u64 budget_bytes, double interval = DefaultInterval);
+    ~Timeline();
+    Timeline(const Timeline&) = delete;
+    Timeline& operator=(const Timeline&) = delete;
+
+    /// The steps that can be gone to: the start of history and the end of the known run.
+    u64 first() const { return history_.first(); }
+    u64 last() const { return std::max(history_.tip(), known_); }
+    bool in_the_past() const { return machine_.steps() < last(); }
+    const History& history() const { return history_; }
+
+    /// Puts the machine at `step`: the first moment when that many steps are done. Errors: before first(),
+    /// beyond last(), cancelled.
+    Expected<void> seek(u64 step, const Progress& progress = {});
+    /// `steps` backwards; stops at first() and says so.
+    Expected<void> back(u64 steps = 1, const Progress& progress = {});
+    /// Goes to the last step before this one at which a run with these limits would have stopped (its step,
+    /// time and host limits do not count). Without one in history: an error, and the machine stays.
+    Expected<RunReport> previous(const RunLimits& limits, const Progress& progress = {});
+
+    /// What an input in the past has cut off: the inputs that would have followed. Oldest first.
+    struct Branch {
+        u64 forked_at = 0, last = 0;
+        std::vector<LoggedInput> inputs;
+    };
+    const std::vector<Branch>& branches() const { return branches_; }
+    /// Goes back to where branch `index` was left and makes its future the known one again; the present
+    /// future becomes a branch in its place.
+    Expected<void> return_to(std::size_t index, const Progress& progress = {});
+
+private:
+    u64 pause();
+    void cut_future();
+    Expected<void> run_to(u64 step, const Progress& progress, double from, double to);
+
+    Machine& machine_;
+    const double interval_;
+    History history_;
+    u64 known_ = 0;           ///< the end of the known run, when the machine is not there
+    std::vector<u64> wanted_; ///< steps at which a journey wants checkpoints, descending
+    double last_taken_ = 0;   ///< Machine::host_seconds() then
+    u64 last_step_ = 0, last_copies_ = 0;
+    std::vector<Branch> branches_;
+};
+
+} // namespace vitrine::emu

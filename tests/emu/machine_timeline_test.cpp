@@ -1,0 +1,205 @@
+// Travel through a run: the state at step N after any journey is that of a straight run at N; going back to
+// what stopped a run finds what a brute-force run finds; an input in the past makes a branch.
+#include <algorithm>
+#include <map>
+#include <random>
+#include "emu/symbols/guest_symbols.h"
+#include "emu/timeline/timeline.h"
+#include "tests/emu/machine_support.h"
+
+using namespace vitrine;
+using namespace vitrine::emu;
+using namespace vitrine::test;
+
+namespace {
+
+#ifdef VITRINE_SANITIZE
+constexpr unsigned Journeys = 12, Searches = 6;
+#else
+constexpr unsigned Journeys = 150, Searches = 60;
+#endif
+
+constexpr double Often = 0.001; ///< seconds between checkpoints
+
+#ifdef TEST_REAL_GUEST
+constexpr const char* Typed[] = {"ls /\r", "echo some text > /tmp/file\r", "cat /tmp/file\r", "sync\r",
+                                 "ps\r"};
+#endif
+
+/// Boots, types a little, and lets the guest work: about 30 M steps with disk writes and console text.
+void live_a_little(Machine& machine) {
+    run_to(machine, boot_length());
+#ifdef TEST_REAL_GUEST
+    for (const char* line : Typed) {
+        machine.input(SerialInput{line});
+        run_to(machine, machine.steps() + 1'500'000);
+    }
+#endif
+}
+
+/// A machine that will live the same life, from the log.
+std::unique_ptr<Machine> straight(const Machine& other, const std::vector<LoggedInput>& inputs) {
+    auto machine = boot_machine(other.config());
+    for (const LoggedInput& input : inputs) machine->input_at(input.step, input.event, input.time);
+    return machine;
+}
+
+struct Seen {
+    u64 hash, time, serial_total;
+    std::string serial;
+    std::size_t phases, modes, inputs;
+    bool operator==(const Seen&) const = default;
+};
+Seen look(Machine& m) {
+    return {m.state_hash(),      m.time(),          m.serial_total(),
+            m.serial_output(),   m.phases().size(), m.mode_changes().size(),
+            m.input_log().size()};
+}
+
+} // namespace
+
+TEST(Timeline, AnyStepIsTheStraightRunsStep) {
+    auto machine = boot_machine();
+    Timeline timeline(*machine, 64 << 20, Often);
+    live_a_little(*machine);
+    const u64 end = machine->steps();
+    const Seen tip = look(*machine);
+    ASSERT_GT(timeline.history().count(), 2u);
+
+    std::mt19937_64 random(11);
+    std::vector<u64> places;
+    for (unsigned i = 0; i < Journeys; ++i) places.push_back(random() % end);
+    std::vector<u64> sorted = places;
+    std::ranges::sort(sorted);
+    std::map<u64, Seen> expected;
+    auto reference = straight(*machine, machine->input_log());
+    for (u64 step : sorted) {
+        run_to(*reference, step);
+        expected.emplace(step, look(*reference));
+    }
+    for (u64 step : places) {
+        auto ok = timeline.seek(step);
+        ASSERT_TRUE(ok) << ok.error().message;
+        ASSERT_EQ(machine->steps(), step);
+        ASSERT_EQ(look(*machine), expected.at(step)) << "at step " << step;
+        // A few steps backwards from there.
+        if (step > 10 && step % 3 == 0) {
+            ASSERT_TRUE(timeline.back(step % 10 + 1));
+            ASSERT_EQ(machine->steps(), step - step % 10 - 1);
+        }
+    }
+    ASSERT_TRUE(timeline.seek(end));
+    EXPECT_EQ(look(*machine), tip);
+    EXPECT_LE(timeline.history().used(), 80u << 20);
+    // And on from there, as if nothing had been.
+    run_to(*machine, end + 2'000'000);
+    run_to(*reference, end + 2'000'000);
+    EXPECT_EQ(look(*machine), look(*reference));
+}
+
+TEST(Timeline, HistoryChangesNothing) {
+    auto plain = boot_machine(), watched = boot_machine();
+    Timeline timeline(*watched, 64 << 20, Often);
+    live_a_little(*plain);
+    live_a_little(*watched);
+    EXPECT_EQ(look(*plain), look(*watched));
+}
+
+TEST(Timeline, ABudgetIsKeptAndTheRestStaysTrue) {
+    auto machine = boot_machine();
+    Timeline timeline(*machine, History::SmallestBudget, Often);
+    live_a_little(*machine);
+    const u64 end = machine->steps();
+    EXPECT_LE(timeline.history().used(), History::SmallestBudget + (4u << 20));
+    auto reference = straight(*machine, machine->input_log());
+    for (u64 step : {timeline.first() + 1, end / 3, end / 2, end - 100'000, end - 1}) {
+        if (step < timeline.first()) continue;
+        ASSERT_TRUE(timeline.seek(step));
+        run_to(*reference, step);
+        ASSERT_EQ(look(*machine), look(*reference)) << step;
+    }
+}
+
+TEST(Timeline, OutsideHistoryIsRefused) {
+    auto machine = boot_machine();
+    run_to(*machine, 1'000'000);
+    Timeline timeline(*machine, 64 << 20, Often);
+    run_to(*machine, 3'000'000);
+    EXPECT_EQ(timeline.first(), 1'000'000u);
+    EXPECT_FALSE(timeline.seek(999'999));
+    EXPECT_FALSE(timeline.seek(3'000'001));
+    EXPECT_EQ(machine->steps(), 3'000'000u);
+    ASSERT_TRUE(timeline.seek(1'000'000));
+    EXPECT_FALSE(timeline.back());
+    EXPECT_TRUE(timeline.in_the_past());
+    ASSERT_TRUE(timeline.seek(3'000'000));
+    EXPECT_FALSE(timeline.in_the_past());
+}
+
+#ifdef TEST_REAL_GUEST
+TEST(Timeline, BackwardsFindsWhatABruteForceRunFindsLast) {
+    auto machine = boot_machine();
+    Timeline timeline(*machine, 64 << 20, Often);
+    live_a_little(*machine);
+    const u64 end = machine->steps();
+    const std::vector<LoggedInput> inputs = machine->input_log();
+    ASSERT_TRUE(machine->symbols() && machine->symbols()->slide());
+    std::vector<u64> functions;
+    for (const Symbol& symbol : machine->symbols()->elf().symbols())
+        if (symbol.function) functions.push_back(symbol.address + *machine->symbols()->slide());
+    std::mt19937_64 random(5);
+    unsigned found = 0;
+    for (unsigned i = 0; i < Searches; ++i) {
+        RunLimits limits;
+        limits.breakpoints.push_back(functions[random() % functions.size()]);
+        const u64 from = end - random() % (end / 4);
+        auto brute = straight(*machine, inputs);
+        u64 last = 0;
+        limits.step_limit = from;
+        while (brute->steps() < from) {
+            const RunReport report = brute->run(limits);
+            if (report.reason == StopReason::Breakpoint && brute->steps() < from) last = report.steps;
+        }
+        ASSERT_TRUE(timeline.seek(from));
+        limits.step_limit = ~u64{0};
+        auto hit = timeline.previous(limits);
+        EXPECT_EQ(hit.has_value(), last != 0) << i;
+        if (!hit || !last) {
+            EXPECT_EQ(machine->steps(), from);
+            continue;
+        }
+        ++found;
+        ASSERT_EQ(machine->steps(), last) << machine->symbols()->name(limits.breakpoints[0]) << " from "
+                                          << from << ", " << hit->detail << stop_reason_name(hit->reason);
+        ASSERT_EQ(machine->processor().rip(), limits.breakpoints[0]);
+    }
+    EXPECT_GT(found, Searches / 6);
+}
+
+TEST(Timeline, AnInputInThePastIsABranchAndTheOldFutureStays) {
+    auto machine = boot_machine();
+    Timeline timeline(*machine, 64 << 20, Often);
+    live_a_little(*machine);
+    const u64 end = machine->steps();
+    const Seen old_end = look(*machine);
+    const u64 fork = machine->input_log()[0].step + 700'000;
+    ASSERT_TRUE(timeline.seek(fork));
+    machine->input(SerialInput{"echo another way\r"});
+    EXPECT_FALSE(timeline.in_the_past());
+    run_to(*machine, fork + 3'000'000);
+    EXPECT_NE(machine->serial_output().find("another way"), std::string::npos);
+    EXPECT_EQ(machine->serial_output().find("some text"), std::string::npos);
+    auto reference = straight(*machine, machine->input_log());
+    run_to(*reference, fork + 3'000'000);
+    EXPECT_EQ(look(*machine), look(*reference));
+
+    ASSERT_EQ(timeline.branches().size(), 1u);
+    EXPECT_EQ(timeline.branches()[0].last, end);
+    ASSERT_TRUE(timeline.return_to(0));
+    auto ok = timeline.seek(end);
+    ASSERT_TRUE(ok) << ok.error().message;
+    EXPECT_EQ(look(*machine), old_end);
+    ASSERT_EQ(timeline.branches().size(), 1u);
+    EXPECT_EQ(timeline.branches()[0].forked_at, fork);
+}
+#endif
