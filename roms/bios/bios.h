@@ -71,6 +71,8 @@ U16 find_class(U32 class_code, U32 mask, U32 index);
 void init();
 /// GSI of a device's INTx pin (0 = INTA) with the IOAPIC; the same line's PIRQ letter is (GSI − 16).
 U32 gsi(U32 slot, U32 pin);
+/// Calls visit(device) for each function of bus 0 that has an interrupt pin.
+void for_each_interrupt(void (*visit)(U16 device, U32 pin));
 /// ISA IRQ that PIRQ n is routed to.
 U8 pirq_irq(U32 pirq);
 } // namespace pci
@@ -87,7 +89,8 @@ void vbe_leave(); ///< back to VGA registers, before a VGA mode is set
 void vbe_service(Frame& frame);
 extern "C" const U8 font_8x16[4096]; ///< in segment F000h
 
-// --- keyboard.cpp, ahci.cpp, disk.cpp, acpi.cpp, smbios.cpp, boot.cpp, direct_kernel.cpp, system.cpp ---
+// --- keyboard.cpp, ahci.cpp, disk.cpp, acpi.cpp, mp.cpp, smbios.cpp, boot.cpp, direct_kernel.cpp, system.cpp
+// ---
 void keyboard_init();
 void keyboard_interrupt();
 
@@ -107,6 +110,7 @@ bool ahci_transfer(const Disk& disk, bool write, U64 sector, U32 count, U32 addr
 
 void acpi_init();
 void smbios_init();
+void mp_init();
 void clock_init();
 U32 processor_count();
 

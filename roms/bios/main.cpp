@@ -38,6 +38,7 @@ extern "C" [[noreturn]] void post_main() {
     keyboard_init();
     post_code(roms::post::Acpi);
     acpi_init();
+    mp_init(); // the same processors and interrupts for older software
     post_code(roms::post::Smbios);
     smbios_init();
     post_code(roms::post::Disks);
