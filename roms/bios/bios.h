@@ -104,9 +104,22 @@ inline constexpr U32 DiskMaximum = 6;
 extern Disk disks[DiskMaximum];
 extern U32 disk_count;
 void ahci_init();
+U16 ahci_device(); ///< bus 0 device/function of the adapter
 /// Moves `count` sectors (1 … 128) between disk and memory. False: the device reported an error or did not
 /// answer.
 bool ahci_transfer(const Disk& disk, bool write, U64 sector, U32 count, U32 address);
+
+inline constexpr U32 NoPort = 0xff;
+extern U32 optical_port; ///< AHCI port of the first optical drive; NoPort: there is none
+/// One packet command to the optical drive, with `bytes` of data towards even `address`. False: CHECK
+/// CONDITION.
+bool ahci_packet(const U8 (&command)[12], U32 address, U32 bytes);
+
+/// Loads what a disc's El Torito record names and prepares `frame` for it. Null, or why it cannot.
+const char* cdrom_boot(Frame& frame);
+/// INT 13h for the drive number that the running boot image was given.
+bool cdrom_owns(U8 drive);
+Outcome cdrom_service(Frame& frame);
 
 void acpi_init();
 void smbios_init();
