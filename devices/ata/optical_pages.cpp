@@ -208,7 +208,7 @@ Sense Optical::mode_sense(const Packet& packet, std::vector<u8>& out) const {
                                            0x00,
                                            0x00,
                                            0x02,
-                                           0x00, // speed 5505 kB/s (CD 32x), no volume levels, 512 KiB
+                                           0x00, // speed 5645 kB/s (CD 32x), no volume levels, 512 KiB
                                            0x15,
                                            0x81,
                                            0x00,
