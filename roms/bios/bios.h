@@ -56,6 +56,9 @@ void vectors_init();
 void interrupt_controllers_init();
 void local_apic_init();
 
+// --- processors.cpp ---
+void processors_init();
+
 // --- pci.cpp ---
 namespace pci {
 inline constexpr U32 EcamBase = 0xb0000000, WindowStart = 0xc0000000, WindowEnd = 0xfec00000;
