@@ -19,6 +19,7 @@ constexpr u8 StatusOutputFull = 0x01, StatusSystem = 0x04, StatusCommandLast = 0
 
 I8042::I8042(EventQueue& events, Links links) : events_(events), links_(std::move(links)) {
     byte_ = events_.add("i8042 byte", [this] { deliver_next(); });
+    repeat_ = events_.add("i8042 typematic", [this] { repeat_key(); });
     command_byte_ = KeyboardInterrupt | MouseInterrupt;
 }
 
@@ -27,11 +28,14 @@ void I8042::reset() {
     mouse_ = Mouse{};
     command_byte_ = KeyboardInterrupt | MouseInterrupt;
     pending_command_ = output_ = 0;
-    command_last_ = system_flag_ = output_full_ = break_prefix_ = false;
+    command_last_ = system_flag_ = output_full_ = break_prefix_ = displaced_ = false;
+    displaced_byte_ = 0;
+    displaced_source_ = Source::Keyboard;
     output_source_ = Source::Controller;
     a20_ = true;
     std::ranges::fill(ram_, u8{0});
     events_.cancel(byte_);
+    events_.cancel(repeat_);
     update();
 }
 
@@ -50,19 +54,28 @@ void I8042::fill(Source source, u8 byte) {
     update();
 }
 
-/// The controller's own answers replace whatever waits in the output buffer, as they do on the real part.
-void I8042::controller_send(u8 byte) { fill(Source::Controller, byte); }
+/// The controller's own answers come at once. A device byte that waits in the output buffer makes way and
+/// comes again afterwards; an answer that nobody read is replaced.
+void I8042::controller_send(u8 byte) {
+    if (output_full_ && output_source_ != Source::Controller) {
+        displaced_ = true;
+        displaced_byte_ = output_;
+        displaced_source_ = output_source_;
+    }
+    fill(Source::Controller, byte);
+}
 
 void I8042::arm() {
     const bool keyboard = !keyboard_.queue.empty() && (command_byte_ & KeyboardDisabled) == 0;
     const bool mouse = !mouse_.queue.empty() && (command_byte_ & MouseDisabled) == 0;
-    if (output_full_ || (!keyboard && !mouse)) return;
+    if (output_full_ || (!keyboard && !mouse && !displaced_)) return;
     if (!events_.pending(byte_)) events_.schedule_after(byte_, ByteDelay);
 }
 
 /// Moves one device byte into the output buffer. Translation folds F0h into bit 7 of the byte that follows.
 void I8042::deliver_next() {
     if (output_full_) return;
+    if (std::exchange(displaced_, false)) return fill(displaced_source_, displaced_byte_);
     while (!keyboard_.queue.empty() && (command_byte_ & KeyboardDisabled) == 0) {
         u8 byte = keyboard_.queue.front();
         keyboard_.queue.pop_front();
@@ -174,10 +187,12 @@ void I8042::port_write(u16 port, unsigned size, u32 value) {
 
 void I8042::Keyboard::serialize(Archive& archive) {
     std::vector<u8> bytes(queue.begin(), queue.end());
-    archive(scanning, leds, scancode_set, typematic, pending_command);
+    archive(scanning, leds, scancode_set, typematic, pending_command, extended, repeat_extended, pause_bytes,
+            repeat_code);
     archive.vector(bytes, 2 * QueueLimit);
     if (!archive.loading()) return;
     queue.assign(bytes.begin(), bytes.end());
+    if (repeat_code >= 0x80 || pause_bytes > 2) archive.fail("an impossible key is held");
     if (scancode_set != 1 && scancode_set != 2) archive.fail("an unknown scan-code set");
 }
 
@@ -194,10 +209,12 @@ void I8042::Mouse::serialize(Archive& archive) {
 }
 
 void I8042::serialize(Archive& archive) {
-    archive.section(name(), 1);
+    archive.section(name(), 2);
     archive(keyboard_, mouse_, command_byte_, pending_command_, command_last_, system_flag_, a20_, output_,
-            output_full_, output_source_, break_prefix_, ram_, keyboard_line_, mouse_line_);
-    if (archive.loading() && output_source_ > Source::Mouse) archive.fail("an unknown source");
+            output_full_, output_source_, displaced_, displaced_byte_, displaced_source_, break_prefix_, ram_,
+            keyboard_line_, mouse_line_);
+    if (archive.loading() && (output_source_ > Source::Mouse || displaced_source_ > Source::Mouse))
+        archive.fail("an unknown source");
 }
 
 std::vector<Field> I8042::describe() const {

@@ -5,9 +5,12 @@
 // controller; keyboard: IBM Enhanced Keyboard (sets 1 and 2), mouse: PS/2 mouse with the IntelliMouse wheel
 // extension.
 //
-// Device bytes reach the output buffer one at a time, 10 µs after it became free. Inaccuracies: scan-code set
-// 3 is refused; typematic rate is accepted and the host sends repeats itself; the bytes that a real line
-// would take milliseconds for take microseconds.
+// Device bytes reach the output buffer one at a time, 10 µs after it became free. A held key repeats in the
+// keyboard (typematic), so the host's own repeats of it are ignored.
+//
+// Inaccuracies: scan-code set 3 is refused; an answer of the controller does not destroy a device byte that
+// waits in the output buffer, it goes before it; the bytes that a real line would take milliseconds for take
+// microseconds.
 #pragma once
 #include <deque>
 #include <span>
@@ -45,7 +48,10 @@ private:
     struct Keyboard {
         bool scanning = true;
         u8 leds = 0, scancode_set = 2, typematic = 0x2B;
-        u8 pending_command = 0; ///< command whose data byte is awaited; 0: none
+        u8 pending_command = 0;                         ///< command whose data byte is awaited; 0: none
+        bool extended = false, repeat_extended = false; ///< E0 came; the repeating key has one
+        u8 pause_bytes = 0;                             ///< of E1's sequence, still to come
+        u8 repeat_code = 0;                             ///< set 1 code of the key that repeats; 0: none
         std::deque<u8> queue;
         void serialize(Archive& archive);
     };
@@ -64,6 +70,10 @@ private:
     void controller_data(u8 command, u8 value);
     void keyboard_byte(u8 value);
     void keyboard_defaults();
+    void queue_key(std::vector<u8>& bytes, u8 code) const;
+    void key_moved(u8 code);
+    void repeat_key();
+    void stop_repeating();
     void mouse_byte(u8 value);
     void mouse_defaults();
     void mouse_packet();
@@ -77,7 +87,7 @@ private:
     void update();
 
     EventQueue& events_;
-    EventId byte_;
+    EventId byte_, repeat_;
     Links links_;
     Keyboard keyboard_;
     Mouse mouse_;
@@ -87,6 +97,9 @@ private:
     u8 output_ = 0;
     bool output_full_ = false;
     Source output_source_ = Source::Controller;
+    bool displaced_ = false; ///< a device byte had to make way for an answer and comes next
+    u8 displaced_byte_ = 0;
+    Source displaced_source_ = Source::Keyboard;
     bool break_prefix_ = false; ///< translation saw F0h
     u8 ram_[32] = {};
     bool keyboard_line_ = false, mouse_line_ = false;

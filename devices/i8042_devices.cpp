@@ -10,6 +10,14 @@ namespace {
 constexpr u8 Acknowledge = 0xFA, Resend = 0xFE, TestPassed = 0xAA;
 constexpr std::size_t AnswerRoom = 16; // answers fit even when key codes fill the queue
 
+/// 2:1 scaling of reports in stream mode (auxiliary device, command E7h).
+constexpr i32 scale_by_two(i32 distance) {
+    constexpr i32 Small[] = {0, 1, 1, 3, 6, 9};
+    const i32 size = distance < 0 ? -distance : distance;
+    const i32 scaled = size < 6 ? Small[size] : 2 * size;
+    return distance < 0 ? -scaled : scaled;
+}
+
 } // namespace
 
 // ---- keyboard ---------------------------------------------------------------------------------------------
@@ -18,19 +26,71 @@ void I8042::keyboard_send(u8 byte) {
     if (keyboard_.queue.size() < QueueLimit + AnswerRoom) keyboard_.queue.push_back(byte);
 }
 
+/// What the keyboard sends for one byte of set 1.
+void I8042::queue_key(std::vector<u8>& bytes, u8 code) const {
+    if (keyboard_.scancode_set == 1 || code == 0xE0 || code == 0xE1) return bytes.push_back(code);
+    if ((code & 0x80) != 0) bytes.push_back(0xF0);
+    bytes.push_back(set1_to_set2(code & 0x7F));
+}
+
 void I8042::key(std::span<const u8> set1) {
     if (!keyboard_.scanning) return;
     std::vector<u8> bytes;
-    for (u8 code : set1.first(std::min(set1.size(), QueueLimit))) {
-        if (keyboard_.scancode_set == 1 || code == 0xE0 || code == 0xE1) {
-            bytes.push_back(code);
-            continue;
-        }
-        if ((code & 0x80) != 0) bytes.push_back(0xF0);
-        bytes.push_back(set1_to_set2(code & 0x7F));
-    }
-    if (set1.size() > QueueLimit || keyboard_.queue.size() + bytes.size() > QueueLimit)
+    const bool repeated = set1.size() == (keyboard_.repeat_extended ? 2u : 1u) &&
+                          keyboard_.repeat_code != 0 && set1.back() == keyboard_.repeat_code &&
+                          (set1.size() == 1 ? !keyboard_.extended : set1.front() == 0xE0);
+    if (repeated) return; // the host repeats a key that is held: the keyboard does that itself
+    for (u8 code : set1.first(std::min(set1.size(), QueueLimit))) queue_key(bytes, code);
+    if (set1.size() > QueueLimit || keyboard_.queue.size() + bytes.size() > QueueLimit) {
+        stop_repeating();
         return log("the keyboard's buffer is full: keys were dropped");
+    }
+    for (u8 code : set1) key_moved(code);
+    keyboard_.queue.insert(keyboard_.queue.end(), bytes.begin(), bytes.end());
+    arm();
+}
+
+/// Which key repeats: the last one pressed, until it is released or another is pressed. Pause (E1) never
+/// does.
+void I8042::key_moved(u8 code) {
+    if (code == 0xE0) {
+        keyboard_.extended = true;
+    } else if (code == 0xE1) {
+        keyboard_.pause_bytes = 2;
+    } else if (keyboard_.pause_bytes != 0) {
+        --keyboard_.pause_bytes;
+    } else {
+        const bool extended = std::exchange(keyboard_.extended, false);
+        const u8 key = code & 0x7F;
+        if ((code & 0x80) == 0) {
+            keyboard_.repeat_code = key;
+            keyboard_.repeat_extended = extended;
+            const u64 delay = (1 + (keyboard_.typematic >> 5 & 3)) * u64{250'000'000};
+            events_.schedule_after(repeat_, delay);
+        } else if (key == keyboard_.repeat_code && extended == keyboard_.repeat_extended) {
+            stop_repeating();
+        }
+    }
+}
+
+void I8042::stop_repeating() {
+    keyboard_.repeat_code = 0;
+    keyboard_.repeat_extended = keyboard_.extended = false;
+    keyboard_.pause_bytes = 0;
+    events_.cancel(repeat_);
+}
+
+/// The period is (8 + bits 2:0) * 2^(bits 4:3) / 240 s. A repeat that finds the last one still waiting is
+/// left out.
+void I8042::repeat_key() {
+    if (keyboard_.repeat_code == 0) return;
+    const u64 period = (u64{8} + (keyboard_.typematic & 7)) * (u64{1} << (keyboard_.typematic >> 3 & 3)) *
+                       1'000'000'000 / 240;
+    events_.schedule_after(repeat_, period);
+    if (!keyboard_.queue.empty()) return;
+    std::vector<u8> bytes;
+    if (keyboard_.repeat_extended) queue_key(bytes, 0xE0);
+    queue_key(bytes, keyboard_.repeat_code);
     keyboard_.queue.insert(keyboard_.queue.end(), bytes.begin(), bytes.end());
     arm();
 }
@@ -39,6 +99,7 @@ void I8042::keyboard_defaults() {
     keyboard_.scancode_set = 2;
     keyboard_.typematic = 0x2B; // 10.9 a second after half a second
     keyboard_.queue.clear();
+    stop_repeating();
 }
 
 void I8042::keyboard_byte(u8 value) {
@@ -73,6 +134,7 @@ void I8042::keyboard_byte(u8 value) {
     case 0xF4:
         keyboard_.scanning = true;
         keyboard_.queue.clear();
+        stop_repeating();
         return keyboard_send(Acknowledge);
     case 0xF5:
         keyboard_defaults();
@@ -108,11 +170,13 @@ void I8042::mouse_defaults() {
 /// One movement report: flags, dx, dy and, with id 3, the wheel. What does not fit in 9 bits stays for the
 /// next.
 void I8042::mouse_packet() {
-    const i32 dx = std::clamp(mouse_.dx, -255, 255), dy = std::clamp(mouse_.dy, -255, 255);
+    const i32 limit = mouse_.scale2 ? 127 : 255; // twice that must fit
+    i32 dx = std::clamp(mouse_.dx, -limit, limit), dy = std::clamp(mouse_.dy, -limit, limit);
     const i32 wheel = std::clamp(mouse_.wheel, -8, 7);
     mouse_.dx -= dx;
     mouse_.dy -= dy;
     mouse_.wheel -= wheel;
+    if (mouse_.scale2 && !mouse_.remote) dx = scale_by_two(dx), dy = scale_by_two(dy);
     mouse_send(static_cast<u8>(mouse_.buttons | 0x08 | (dx < 0 ? 0x10 : 0) | (dy < 0 ? 0x20 : 0)));
     mouse_send(static_cast<u8>(dx));
     mouse_send(static_cast<u8>(dy));

@@ -33,6 +33,7 @@ struct MachineConfig {
     u64 quantum = 4096;            ///< steps of a turn
     std::string bios_path;         ///< empty: the bundled firmware
     std::vector<DiskConfig> disks; ///< empty and no kernel: the bundled disk
+    bool boot_cdrom = false;       ///< the first optical disc comes before the disks
     std::string kernel_path, initrd_path, append; ///< direct kernel boot, through fw_cfg and the firmware
     std::string symbols_path;                     ///< vmlinux ELF with symbols; empty: the bundled one
     i64 wall_clock = 1'767'225'600; ///< power-on time, seconds since 1970 (2026-01-01T00:00:00Z)

@@ -29,6 +29,7 @@ void put_address(std::vector<u8>& out, u64 block, bool as_time) {
 }
 
 constexpr u64 LeadOut = 0xAA;
+constexpr u64 Speed = 5645; ///< kB/s that mode page 2Ah tells: CD 32x
 constexpr u16 ProfileNone = 0x0000, ProfileCdRom = 0x0008, ProfileDvdRom = 0x0010;
 constexpr u64 CdBlocks = 450'000; ///< 99 minutes: what is larger is a DVD
 
@@ -195,28 +196,14 @@ Sense Optical::mode_sense(const Packet& packet, std::vector<u8>& out) const {
         out.insert(out.end(), recovery.begin(), recovery.end());
     }
     if (all || page == 0x2A) {
-        const std::vector<u8> capabilities{0x2A,
-                                           20,
-                                           0x08, // reads DVD-ROM
-                                           0x00, // writes nothing
-                                           0x00, // no audio
-                                           0x00,
-                                           static_cast<u8>(0x29 | (locked_ ? 2 : 0)), // tray, eject, lock
-                                           0x00,
-                                           0x15,
-                                           0x81,
-                                           0x00,
-                                           0x00,
-                                           0x02,
-                                           0x00, // speed 5505 kB/s (CD 32x), no volume levels, 512 KiB
-                                           0x15,
-                                           0x81,
-                                           0x00,
-                                           0x00,
-                                           0x00,
-                                           0x00,
-                                           0x00,
-                                           0x00};
+        std::vector<u8> capabilities(22);
+        capabilities[0] = 0x2A;
+        capabilities[1] = 20;
+        capabilities[2] = 0x08;                                      // reads DVD-ROM, writes nothing
+        capabilities[6] = static_cast<u8>(0x29 | (locked_ ? 2 : 0)); // tray, eject, lock
+        set_big(capabilities, 8, Speed, 2);                          // at most
+        set_big(capabilities, 12, 512, 2);                           // KiB of buffer
+        set_big(capabilities, 14, Speed, 2);                         // now
         out.insert(out.end(), capabilities.begin(), capabilities.end());
     }
     if (out.size() == header) return BadField;

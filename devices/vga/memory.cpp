@@ -11,12 +11,20 @@ using namespace vga;
 
 u8* Vga::lfb_page(u64 offset) {
     offset = std::min<u64>(offset, MemorySize - PageSize) & ~u64{PageSize - 1};
+    given_[static_cast<std::size_t>(offset / PageSize)] = true;
     return touch(offset);
 }
 
 u8* Vga::lfb_memory() {
     touched_.assign(touched_.size(), true);
+    given_.assign(given_.size(), true);
     return memory_.get();
+}
+
+/// Tells of a change inside one page.
+void Vga::written(u64 offset, u64 size) {
+    if (given_[static_cast<std::size_t>(offset / PageSize)] && memory_links_.memory_written)
+        memory_links_.memory_written(offset, size);
 }
 
 /// Memory map select: which part of A0000–BFFFF answers, and the address inside it.
@@ -58,8 +66,10 @@ u8 Vga::read_byte(u64 offset) {
 
 void Vga::write_byte(u64 offset, u8 value) {
     if (dispi_enabled() && dispi_.depth != 4) {
-        if (offset < 0x10000) *touch(u64{dispi_.bank} << 16 | offset) = value;
-        return;
+        if (offset >= 0x10000) return;
+        const u64 at = u64{dispi_.bank} << 16 | offset;
+        *touch(at) = value;
+        return written(at, 1);
     }
     u32 address = 0;
     if (!window_offset(offset, address)) return;
@@ -103,6 +113,7 @@ void Vga::store_planes(u32 at, u8 planes, u8 value) {
         }
         cell[p] = static_cast<u8>((data & mask) | (latch_[p] & ~mask));
     }
+    written((at & 0xFFFF) * 4, 4);
 }
 
 u64 Vga::mmio_read(u64 offset, unsigned size) {
@@ -117,7 +128,10 @@ void Vga::mmio_write(u64 offset, unsigned size, u64 value) {
 
 void Vga::clear_memory() {
     for (std::size_t page = 0; page < touched_.size(); ++page)
-        if (touched_[page]) std::fill_n(&memory_[page * PageSize], PageSize, u8{0});
+        if (touched_[page]) {
+            std::fill_n(&memory_[page * PageSize], PageSize, u8{0});
+            written(page * PageSize, PageSize);
+        }
     // Pages stay marked: the processor may hold pointers to them.
 }
 

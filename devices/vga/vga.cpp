@@ -13,7 +13,8 @@ Vga::Vga(EventQueue& events)
                  .revision = 2,
                  .subsystem_vendor = 0x1AF4,
                  .subsystem = 0x1100}),
-      events_(events), memory_(std::make_unique<u8[]>(MemorySize)), touched_(MemorySize / PageSize) {
+      events_(events), memory_(std::make_unique<u8[]>(MemorySize)), touched_(MemorySize / PageSize),
+      given_(MemorySize / PageSize) {
     add_bar(0, BarKind::Prefetchable, MemorySize);
     add_bar(2, BarKind::Memory, 4096);
 }

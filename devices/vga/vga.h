@@ -30,6 +30,15 @@ public:
 
     explicit Vga(EventQueue& events);
 
+    struct MemoryLinks {
+        /// The chip itself changed bytes [offset, offset + size) of video memory: through the legacy window,
+        /// or by clearing it in a mode set. Called only for pages that lfb_page() gave out, so that whoever
+        /// holds such a page (the processor's decoded code) hears of every change that it does not make
+        /// itself.
+        std::function<void(u64 offset, u64 size)> memory_written{};
+    };
+    void connect_memory(MemoryLinks links) { memory_links_ = std::move(links); }
+
     /// The host page behind BAR0 at a page-aligned `offset` below MemorySize; from then on its contents are
     /// saved.
     u8* lfb_page(u64 offset);
@@ -103,6 +112,7 @@ private:
         return &memory_[byte_offset];
     }
     void clear_memory();
+    void written(u64 offset, u64 size);
     void serialize_memory(Archive& archive);
     // render.cpp
     struct Geometry {
@@ -126,6 +136,8 @@ private:
     EventQueue& events_;
     std::unique_ptr<u8[]> memory_;
     std::vector<bool> touched_; ///< pages that may hold something other than zero; host side
+    std::vector<bool> given_;   ///< pages that lfb_page() gave out; host side
+    MemoryLinks memory_links_;
     u8 miscellaneous_ = 0, feature_ = 0;
     u8 sequencer_index_ = 0, graphics_index_ = 0, crtc_index_ = 0;
     std::array<u8, 8> sequencer_{};

@@ -4,6 +4,7 @@
 #include <cstring>
 #include <fmt/format.h>
 #include "devices/ata/disk.h"
+#include "devices/ata/optical.h"
 
 namespace vitrine::emu {
 
@@ -171,9 +172,13 @@ void Board::claim_ports() {
 }
 
 void Board::attach_disks() {
-    for (unsigned i = 0; i < disks_.size(); ++i)
-        ahci_.attach(
-            i, std::make_unique<ata::Disk>(*disks_[i], "VITRINE HARDDISK", fmt::format("VT{:05}", i + 1)));
+    for (unsigned i = 0; i < disks_.size(); ++i) {
+        if (disks_[i]->config().optical)
+            ahci_.attach(i, std::make_unique<ata::Optical>(disks_[i].get()));
+        else
+            ahci_.attach(i, std::make_unique<ata::Disk>(*disks_[i], "VITRINE HARDDISK",
+                                                        fmt::format("VT{:05}", i + 1)));
+    }
 }
 
 void Board::fill_firmware_configuration(const BoardSetup& setup) {
@@ -192,7 +197,7 @@ void Board::fill_firmware_configuration(const BoardSetup& setup) {
     std::vector<u8> entropy;
     append(entropy, setup.entropy_seed);
     fw_cfg_.add_file("opt/vitrine/entropy", entropy);
-    constexpr std::string_view boot = "disk";
+    const std::string_view boot = setup.boot_cdrom ? "cdrom" : "disk";
     fw_cfg_.add_file("opt/vitrine/boot", {boot.begin(), boot.end()});
 
     if (!setup.kernel) return;

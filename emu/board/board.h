@@ -51,6 +51,7 @@ struct BoardSetup {
     u64 entropy_seed = 0;
     Rom bios;
     std::vector<std::unique_ptr<Disk>> disks;
+    bool boot_cdrom = false;
     std::optional<DirectKernel> kernel;
 };
 

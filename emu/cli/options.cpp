@@ -48,16 +48,18 @@ Expected<void> check_machine(const Raw& raw, Options& o) {
         return not_there_yet("--timing detailed");
     else
         return usage_error(fmt::format("--timing {}: fast, simple or detailed", raw.timing));
-    if (raw.boot == "cdrom") return not_there_yet("--boot cdrom");
-    if (!raw.boot.empty() && raw.boot != "disk")
+    if (!raw.boot.empty() && raw.boot != "disk" && raw.boot != "cdrom")
         return usage_error(fmt::format("--boot {}: disk or cdrom", raw.boot));
-    if (!raw.cdrom.empty()) return not_there_yet("--cdrom");
+    if (raw.boot == "cdrom" && raw.cdrom.empty()) return usage_error("--boot cdrom needs --cdrom");
+    o.machine.boot_cdrom = raw.boot == "cdrom";
     if (!raw.gdb.empty()) return not_there_yet("--gdb");
     for (const std::string& text : raw.disks) {
         auto disk = parse_disk(text);
         if (!disk) return std::unexpected(disk.error());
         o.machine.disks.push_back(*disk);
     }
+    if (!raw.cdrom.empty())
+        o.machine.disks.push_back({.path = raw.cdrom, .read_only = true, .overlay = {}, .optical = true});
     if (!raw.wall_clock.empty()) {
         auto seconds = parse_wall_clock(raw.wall_clock);
         if (!seconds) return std::unexpected(seconds.error());

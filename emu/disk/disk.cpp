@@ -124,6 +124,18 @@ Expected<void> Disk::check_boot_sector() {
     return {};
 }
 
+/// El Torito 1.0 2.0: the boot record is the volume descriptor in block 17.
+Expected<void> Disk::check_boot_record() {
+    constexpr u64 Block = 17, SectorsPerBlock = 4;
+    constexpr std::string_view Wanted{"\0CD001\1EL TORITO SPECIFICATION", 30};
+    u8 sector[devices::SectorSize] = {};
+    if ((Block + 1) * SectorsPerBlock > sectors_ || !read(Block * SectorsPerBlock, sector) ||
+        std::memcmp(sector, Wanted.data(), Wanted.size()) != 0)
+        return bad_input(fmt::format("disc image {} cannot be booted: block 17 is no El Torito boot record",
+                                     config_.path));
+    return {};
+}
+
 Expected<u64> Disk::base_hash() {
     if (hashed_) return hash_;
     auto* state = XXH3_createState();

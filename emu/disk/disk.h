@@ -20,6 +20,7 @@ struct DiskConfig {
     std::string path;
     bool read_only = false;
     std::string overlay; ///< file that receives writes; empty: writes stay in memory and vanish (the default)
+    bool optical = false; ///< a disc in a CD drive: 2048-byte blocks, read only
     bool operator==(const DiskConfig&) const = default;
 };
 
@@ -39,6 +40,8 @@ public:
 
     /// Nothing, or why a PC cannot boot from this disk: the boot sector has no 55AAh.
     Expected<void> check_boot_sector();
+    /// Nothing, or why a PC cannot boot from this disc: it has no El Torito boot record.
+    Expected<void> check_boot_record();
     /// Writes the overlay file, when the disk has one.
     Expected<void> save_overlay();
     /// XXH3-64 of the base image; computed once.

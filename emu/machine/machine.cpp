@@ -17,9 +17,14 @@ Expected<std::vector<std::unique_ptr<Disk>>> open_disks(const MachineConfig& con
         if (!disk) return std::unexpected(disk.error());
         disks.push_back(std::move(*disk));
     }
-    // The first disk is what the firmware boots, unless a kernel was given.
-    if (!disks.empty() && config.kernel_path.empty())
-        if (auto ok = disks[0]->check_boot_sector(); !ok) return std::unexpected(ok.error());
+    // What the firmware boots, unless a kernel was given, must be able to.
+    if (config.kernel_path.empty())
+        for (auto& disk : disks) {
+            if (disk->config().optical != config.boot_cdrom) continue;
+            auto ok = config.boot_cdrom ? disk->check_boot_record() : disk->check_boot_sector();
+            if (!ok) return std::unexpected(ok.error());
+            break;
+        }
     return disks;
 }
 
@@ -44,7 +49,9 @@ Expected<std::unique_ptr<Machine>> Machine::create(const MachineConfig& wanted) 
     if (auto ok = check_memory_size(config.memory_bytes); !ok) return std::unexpected(ok.error());
     if (config.bios_path.empty()) config.bios_path = bundled_path("roms/vitrine-bios.bin");
     if (config.disks.empty() && config.kernel_path.empty())
-        config.disks.push_back({bundled_path("guest/vitrine-disk.img"), false, {}});
+        config.disks.push_back({bundled_path("guest/vitrine-disk.img"), false, {}, false});
+    if (std::ranges::none_of(config.disks, [](const DiskConfig& disk) { return !disk.optical; }))
+        config.boot_cdrom = !config.disks.empty(); // nothing else is there
     if (config.kernel_path.empty() && !config.initrd_path.empty())
         return usage_error("--initrd needs --kernel");
     if (config.kernel_path.empty() && !config.append.empty()) return usage_error("--append needs --kernel");
@@ -78,6 +85,7 @@ Expected<std::unique_ptr<Machine>> Machine::create(const MachineConfig& wanted) 
     }
     setup.bios = std::move(*bios);
     setup.disks = std::move(*disks);
+    setup.boot_cdrom = config.boot_cdrom;
 
     auto board = Board::create(
         std::move(setup), {.post_code = [&impl](u8 code) { impl.post_code(code); },

@@ -17,13 +17,13 @@ constexpr std::size_t LongestPath = 4096, LongestText = 64 << 10;
 void serialize(Archive& archive, DiskConfig& disk) {
     archive.text(disk.path, LongestPath);
     archive.text(disk.overlay, LongestPath);
-    archive(disk.read_only);
+    archive(disk.read_only, disk.optical);
 }
 
 void serialize(Archive& archive, MachineConfig& config, ImageHashes& images) {
-    archive.section("configuration", 2);
+    archive.section("configuration", 3);
     archive(config.processors, config.quantum, config.memory_bytes, config.cpu.model, config.cpu.timing,
-            config.wall_clock, config.entropy_seed, config.no_reboot);
+            config.wall_clock, config.entropy_seed, config.no_reboot, config.boot_cdrom);
     archive.text(config.bios_path, LongestPath);
     archive.text(config.kernel_path, LongestPath);
     archive.text(config.initrd_path, LongestPath);

@@ -63,116 +63,10 @@ U32 make_facs() {
     return at;
 }
 
-// --- DSDT ---
-
-/// One _PRT row: every function of a slot, a pin, and the GSI that it is wired to.
-void route(Aml& aml, U32 slot, U32 pin, U32 gsi) {
-    const U32 row = aml.begin_package(4);
-    aml.integer(slot << 16 | 0xffff);
-    aml.integer(pin);
-    aml.integer(0);
-    aml.integer(gsi);
-    aml.end(row);
-}
-
-void routing_table(Aml& aml, const char* segment, bool io_apic) {
-    aml.name(segment);
-    const U32 table = aml.begin_package(31 * 4);
-    for (U32 slot = 1; slot < 32; ++slot)
-        for (U32 pin = 0; pin < 4; ++pin) {
-            const U32 gsi = pci::gsi(slot, pin);
-            route(aml, slot, pin, io_apic ? gsi : pci::pirq_irq(gsi - 16));
-        }
-    aml.end(table);
-}
-
-void io_range(Aml& aml, U16 first, U16 last, U8 alignment, U8 length) // small resource, 16-bit decoding
-{
-    aml.byte(0x47), aml.byte(1), aml.word(first), aml.word(last), aml.byte(alignment), aml.byte(length);
-}
-void irq(Aml& aml, U32 number) { aml.byte(0x22), aml.word(static_cast<U16>(1u << number)); }
-void end_tag(Aml& aml) { aml.byte(0x79), aml.byte(0); }
-void word_window(Aml& aml, U8 kind, U8 specific, U16 first, U16 last) {
-    aml.byte(0x88), aml.word(13), aml.byte(kind), aml.byte(0x0c), aml.byte(specific), aml.word(0);
-    aml.word(first), aml.word(last), aml.word(0), aml.word(static_cast<U16>(last - first + 1));
-}
-void memory_window(Aml& aml, U32 first, U32 last) {
-    aml.byte(0x87), aml.word(23), aml.byte(0), aml.byte(0x0c), aml.byte(1), aml.dword(0);
-    aml.dword(first), aml.dword(last), aml.dword(0), aml.dword(last - first + 1);
-}
-U32 eisa_id(char a, char b, char c, U32 product) {
-    return swap32(static_cast<U32>((a - '@') << 26 | (b - '@') << 21 | (c - '@') << 16) | product);
-}
-
-/// An ISA device with up to two port ranges and an interrupt.
-void isa_device(Aml& aml, const char* segment, U32 id, U16 first, U8 first_length, U16 second,
-                U8 second_length, U32 line) {
-    const U32 device = aml.begin_device(segment);
-    aml.name("_HID"), aml.integer(id);
-    const U16 size = static_cast<U16>((first_length ? 8 : 0) + (second_length ? 8 : 0) + 3 + 2);
-    aml.name("_CRS");
-    const U32 resources = aml.begin_buffer(size);
-    if (first_length) io_range(aml, first, first, 1, first_length);
-    if (second_length) io_range(aml, second, second, 1, second_length);
-    irq(aml, line);
-    end_tag(aml);
-    aml.end(resources);
-    aml.end(device);
-}
-
-void pci_root(Aml& aml) {
-    const U32 root = aml.begin_device("PCI0");
-    aml.name("_HID"), aml.integer(eisa_id('P', 'N', 'P', 0x0a08));
-    aml.name("_CID"), aml.integer(eisa_id('P', 'N', 'P', 0x0a03));
-    aml.name("_ADR"), aml.integer(0);
-    aml.name("_BBN"), aml.integer(0);
-    aml.name("_UID"), aml.integer(0);
-    aml.name("_CRS");
-    const U32 resources = aml.begin_buffer(16 + 8 + 16 + 16 + 26 + 26 + 2);
-    word_window(aml, 2, 0, 0, 0xff); // buses; the length 256 is what last − first + 1 says
-    io_range(aml, 0xcf8, 0xcf8, 1, 8);
-    word_window(aml, 1, 3, 0x0000, 0x0cf7);
-    word_window(aml, 1, 3, 0x0d00, 0xffff);
-    memory_window(aml, 0xa0000, 0xbffff);
-    memory_window(aml, pci::WindowStart, pci::WindowEnd - 1);
-    end_tag(aml);
-    aml.end(resources);
-    routing_table(aml, "PRTA", true);
-    routing_table(aml, "PRTP", false);
-    const U32 method = aml.begin_method("_PRT", 0);
-    const U32 condition = aml.begin_if();
-    aml.byte('\\'), aml.name_segment("PICF");
-    aml.byte(0xa4), aml.name_segment("PRTA"); // Return
-    aml.end(condition);
-    aml.byte(0xa4), aml.name_segment("PRTP");
-    aml.end(method);
-
-    const U32 isa = aml.begin_device("ISA_");
-    aml.name("_ADR"), aml.integer(0x001f0000);
-    isa_device(aml, "KBD_", eisa_id('P', 'N', 'P', 0x0303), 0x60, 1, 0x64, 1, 1);
-    isa_device(aml, "MOU_", eisa_id('P', 'N', 'P', 0x0f13), 0, 0, 0, 0, 12);
-    isa_device(aml, "COM1", eisa_id('P', 'N', 'P', 0x0501), 0x3f8, 8, 0, 0, 4);
-    isa_device(aml, "RTC_", eisa_id('P', 'N', 'P', 0x0b00), 0x70, 2, 0, 0, 8);
-    aml.end(isa);
-    aml.end(root);
-}
-
 U32 make_dsdt() {
     const U32 at = allocate(sizeof(Header), 16);
     Aml aml(at + sizeof(Header), memory_map.low_top - at - sizeof(Header));
-    const U32 top = aml.begin_scope(nullptr);
-    aml.name("PICF"), aml.integer(0);
-    const U32 pic = aml.begin_method("_PIC", 1); // 1: the operating system uses the IOAPIC
-    aml.byte(0x70), aml.byte(0x68), aml.name_segment("PICF");
-    aml.end(pic);
-    aml.name("_S5_");
-    const U32 sleep = aml.begin_package(4); // SLP_TYP 0 for PM1a and PM1b
-    for (U32 i = 0; i < 4; ++i) aml.integer(0);
-    aml.end(sleep);
-    aml.end(top);
-    const U32 system = aml.begin_scope("_SB_");
-    pci_root(aml);
-    aml.end(system);
+    write_definition_block(aml);
     if (aml.overflowed()) stop(roms::post::FatalFirmware, "Vitrine BIOS: the DSDT does not fit. Halted.");
     next = aml.position();
     fill_header(*reinterpret_cast<Header*>(at), "DSDT", 2, aml.position() - at);
@@ -238,7 +132,7 @@ void make_madt() {
 }
 
 void make_hpet() {
-    if (memory<U32>(0xfed00000) == 0xffffffff || memory<U32>(0xfed00000) == 0) return; // none on this board
+    if (!hpet_present()) return;
     const U32 at = allocate(sizeof(Hpet), 16);
     auto& hpet = *reinterpret_cast<Hpet*>(at);
     fill_header(hpet.header, "HPET", 1, sizeof hpet);

@@ -2,6 +2,15 @@
 #pragma once
 #include "roms/bios/ports.h"
 
+namespace vitrine::bios {
+
+class Aml;
+/// dsdt.cpp: the contents of the DSDT.
+void write_definition_block(Aml& aml);
+bool hpet_present();
+
+} // namespace vitrine::bios
+
 namespace vitrine::bios::acpi {
 
 struct [[gnu::packed]] Rsdp {

@@ -1,5 +1,5 @@
-// AHCI disks by polling (Serial ATA AHCI 1.3.1: §3 registers, §10.1.2 firmware initialisation, §5.5
-// commands).
+// AHCI disks and an optical drive by polling (Serial ATA AHCI 1.3.1: §3 registers, §10.1.2 firmware
+// initialisation, §5.5 commands).
 //
 // One command at a time, slot 0. Invariants: structures lie in the firmware's high area, which E820 reserves;
 // every wait is bounded; the ports stay started until the operating system resets the adapter.
@@ -9,6 +9,7 @@ namespace vitrine::bios {
 
 Disk disks[DiskMaximum];
 U32 disk_count;
+U32 optical_port = NoPort;
 
 namespace {
 
@@ -30,7 +31,8 @@ enum PortRegister : U32 {
 };
 constexpr U32 Start = 1, SpinUp = 2, PowerOn = 4, FisReceive = 0x10, FisRunning = 0x4000,
               ListRunning = 0x8000;
-constexpr U8 IdentifyDevice = 0xec, ReadDmaExt = 0x25, WriteDmaExt = 0x35;
+constexpr U8 IdentifyDevice = 0xec, ReadDmaExt = 0x25, WriteDmaExt = 0x35, PacketCommand = 0xa0;
+constexpr U32 DiskSignature = 0x00000101, OpticalSignature = 0xeb140101;
 
 U32 abar;
 
@@ -84,9 +86,29 @@ bool start_port(U32 port) {
     }
     if ((port_register(port, SataStatus) & 15) != 3) return false;
     if (!wait_clear(port_register(port, TaskFile), 0x88)) return false;
-    if (port_register(port, Signature) != 0x00000101) return false; // ATA only; ATAPI is EB140101h
+    const U32 signature = port_register(port, Signature);
+    if (signature != DiskSignature && signature != OpticalSignature) return false;
     command = command | Start;
     return true;
+}
+
+/// Runs what lies in slot 0. False: an error, or no answer.
+bool run_command(U32 port, U8 operation) {
+    asm volatile("" : : : "memory");
+    port_register(port, InterruptStatus) = 0xffffffff;
+    port_register(port, CommandIssue) = 1;
+    for (U32 spin = 0; spin < PollLimit; ++spin) {
+        if (port_register(port, InterruptStatus) & 0x40000000) break; // task file error
+        if (!(port_register(port, CommandIssue) & 1)) {
+            asm volatile("" : : : "memory");
+            return !(port_register(port, TaskFile) & 1);
+        }
+    }
+    if (operation != PacketCommand) // the sense data of those says more
+        debug("AHCI: port %u, command %02x: task file %x, interrupt status %x", port, operation,
+              port_register(port, TaskFile), port_register(port, InterruptStatus));
+    start_port(port); // clears the error: the list engine must be stopped and started (6.2.2.1)
+    return false;
 }
 
 bool issue(U32 port, U8 operation, U64 sector, U32 count, U32 address, U32 bytes) {
@@ -109,20 +131,7 @@ bool issue(U32 port, U8 operation, U64 sector, U32 count, U32 address, U32 bytes
     fis[13] = static_cast<U8>(count >> 8);
     area.region = {address, 0, 0, bytes - 1};
     area.list[0] = {5u | (write ? 0x40u : 0) | 1u << 16, 0, address_of(area.fis), 0, {}};
-    asm volatile("" : : : "memory");
-    port_register(port, InterruptStatus) = 0xffffffff;
-    port_register(port, CommandIssue) = 1;
-    for (U32 spin = 0; spin < PollLimit; ++spin) {
-        if (port_register(port, InterruptStatus) & 0x40000000) break; // task file error
-        if (!(port_register(port, CommandIssue) & 1)) {
-            asm volatile("" : : : "memory");
-            return !(port_register(port, TaskFile) & 1);
-        }
-    }
-    debug("AHCI: port %u, command %02x: task file %x, interrupt status %x", port, operation,
-          port_register(port, TaskFile), port_register(port, InterruptStatus));
-    start_port(port); // clears the error: the list engine must be stopped and started (6.2.2.1)
-    return false;
+    return run_command(port, operation);
 }
 
 void choose_geometry(Disk& disk) {
@@ -164,26 +173,47 @@ void identify(U32 port) {
 
 } // namespace
 
+bool ahci_packet(const U8 (&command)[12], U32 address, U32 bytes) {
+    PortMemory& area = port_memory(optical_port);
+    fill_memory(address_of(area.fis), 0, sizeof area.fis + sizeof area.atapi);
+    area.fis[0] = 0x27;
+    area.fis[1] = 0x80;
+    area.fis[2] = PacketCommand;
+    area.fis[3] = 1; // data by DMA
+    copy_memory(address_of(area.atapi), address_of(command), sizeof command);
+    area.region = {address, 0, 0, bytes - 1};
+    area.list[0] = {5u | 0x20u | (bytes != 0 ? 1u << 16 : 0), 0, address_of(area.fis), 0, {}};
+    return run_command(optical_port, PacketCommand);
+}
+
 bool ahci_transfer(const Disk& disk, bool write, U64 sector, U32 count, U32 address) {
     if (count == 0 || count > 128 || sector >= disk.sectors || count > disk.sectors - sector) return false;
     return issue(disk.port, write ? WriteDmaExt : ReadDmaExt, sector, count, address, count * 512);
 }
 
+U16 ahci_device() { return pci::find_class(0x010601, 0xffffff, 0); }
+
 void ahci_init() {
-    const U16 device = pci::find_class(0x010601, 0xffffff, 0);
+    const U16 device = ahci_device();
     if (device != 0xffff) {
         abar = pci::read32(device, 0x24) & ~15u;
         pci::write16(device, 0x04, pci::read16(device, 0x04) | 6);      // memory, bus master
         memory<U32>(abar + Ghc) = memory<U32>(abar + Ghc) | 0x80000000; // AHCI enable
         const U32 implemented = memory<U32>(abar + PortsImplemented);
         for (U32 port = 0; port < 31 && disk_count < DiskMaximum; ++port)
-            if (implemented >> port & 1 && start_port(port)) identify(port);
+            if (implemented >> port & 1 && start_port(port)) {
+                if (port_register(port, Signature) == DiskSignature)
+                    identify(port);
+                else if (optical_port == NoPort)
+                    optical_port = port;
+            }
     }
     memory<U8>(bda::DiskCount) = static_cast<U8>(disk_count);
     for (U32 i = 0; i < disk_count; ++i)
         say("Disk %u      AHCI port %u, %u MiB, %s\r\n", i, disks[i].port,
             static_cast<U32>(disks[i].sectors >> 11), disks[i].model);
     if (disk_count == 0) say("Disks       none\r\n");
+    if (optical_port != NoPort) say("CD/DVD      AHCI port %u\r\n", optical_port);
 }
 
 } // namespace vitrine::bios

@@ -86,6 +86,15 @@ public:
         byte(0xa0);
         return length();
     }
+    U32 begin_else() {
+        byte(0xa1);
+        return length();
+    }
+    U32 begin_field() ///< Field (REGN, …): region, flags and field list follow
+    {
+        byte(0x5b), byte(0x81);
+        return length();
+    }
     void end(U32 start) {
         const U32 size = at_ - start; // the length counts its own bytes
         if (overflowed_) return;

@@ -56,6 +56,9 @@ void vectors_init();
 void interrupt_controllers_init();
 void local_apic_init();
 
+// --- processors.cpp ---
+void processors_init();
+
 // --- pci.cpp ---
 namespace pci {
 inline constexpr U32 EcamBase = 0xb0000000, WindowStart = 0xc0000000, WindowEnd = 0xfec00000;
@@ -71,6 +74,8 @@ U16 find_class(U32 class_code, U32 mask, U32 index);
 void init();
 /// GSI of a device's INTx pin (0 = INTA) with the IOAPIC; the same line's PIRQ letter is (GSI − 16).
 U32 gsi(U32 slot, U32 pin);
+/// Calls visit(device) for each function of bus 0 that has an interrupt pin.
+void for_each_interrupt(void (*visit)(U16 device, U32 pin));
 /// ISA IRQ that PIRQ n is routed to.
 U8 pirq_irq(U32 pirq);
 } // namespace pci
@@ -87,7 +92,8 @@ void vbe_leave(); ///< back to VGA registers, before a VGA mode is set
 void vbe_service(Frame& frame);
 extern "C" const U8 font_8x16[4096]; ///< in segment F000h
 
-// --- keyboard.cpp, ahci.cpp, disk.cpp, acpi.cpp, smbios.cpp, boot.cpp, direct_kernel.cpp, system.cpp ---
+// --- keyboard.cpp, ahci.cpp, disk.cpp, acpi.cpp, mp.cpp, smbios.cpp, boot.cpp, direct_kernel.cpp, system.cpp
+// ---
 void keyboard_init();
 void keyboard_interrupt();
 
@@ -101,12 +107,26 @@ inline constexpr U32 DiskMaximum = 6;
 extern Disk disks[DiskMaximum];
 extern U32 disk_count;
 void ahci_init();
+U16 ahci_device(); ///< bus 0 device/function of the adapter
 /// Moves `count` sectors (1 … 128) between disk and memory. False: the device reported an error or did not
 /// answer.
 bool ahci_transfer(const Disk& disk, bool write, U64 sector, U32 count, U32 address);
 
+inline constexpr U32 NoPort = 0xff;
+extern U32 optical_port; ///< AHCI port of the first optical drive; NoPort: there is none
+/// One packet command to the optical drive, with `bytes` of data towards even `address`. False: CHECK
+/// CONDITION.
+bool ahci_packet(const U8 (&command)[12], U32 address, U32 bytes);
+
+/// Loads what a disc's El Torito record names and prepares `frame` for it. Null, or why it cannot.
+const char* cdrom_boot(Frame& frame);
+/// INT 13h for the drive number that the running boot image was given.
+bool cdrom_owns(U8 drive);
+Outcome cdrom_service(Frame& frame);
+
 void acpi_init();
 void smbios_init();
+void mp_init();
 void clock_init();
 U32 processor_count();
 

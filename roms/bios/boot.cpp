@@ -1,7 +1,8 @@
 // INT 19h: which device starts the machine, and its first sector.
 //
-// A kernel on the configuration device comes first (as with `--kernel`), else the disk that opt/vitrine/boot
-// names, else the first disk. Failures are final: one line that says what and where, a POST code, and a halt.
+// A kernel on the configuration device comes first (as with `--kernel`), else what opt/vitrine/boot names
+// (disk or cdrom), else the first disk, else the disc. Failures are final: one line that says what and where,
+// a POST code, and a halt.
 #include "roms/bios/bios.h"
 
 namespace vitrine::bios {
@@ -21,15 +22,30 @@ BootDevice chosen_device() {
 
 } // namespace
 
+static void boot_registers(Frame& frame) {
+    frame.cs = 0;
+    frame.ip = 0x7c00;
+    frame.flags = 0x0202;
+    frame.ds = frame.es = frame.fs = frame.gs = 0;
+    frame.a.e = frame.b.e = frame.c.e = frame.si.e = frame.di.e = frame.bp.e = 0;
+    frame.d.e = 0x80;
+}
+
 void boot_service(Frame& frame) {
     using namespace roms::post;
     post_code(BootSelection);
     if (boot_direct_kernel(frame)) return;
-    if (chosen_device() == BootDevice::Cdrom)
-        stop(FatalNoDisk, "Booting from a CD-ROM is not provided by this firmware. Halted.");
-    if (disk_count == 0) stop(FatalNoDisk, "No bootable disk: no disk is connected. Halted.");
-
+    const bool wanted = chosen_device() == BootDevice::Cdrom;
     post_code(BootSector);
+    boot_registers(frame);
+    if (wanted || disk_count == 0) {
+        const char* why = cdrom_boot(frame);
+        if (why && wanted) stop(FatalNoDisk, "No bootable disc: %s. Halted.", why);
+        if (why) stop(FatalNoDisk, "No bootable disk: no disk is connected. Halted.");
+        say("\r\nBooting from CD/DVD...\r\n");
+        return;
+    }
+
     constexpr U32 target = 0x7c00;
     if (!ahci_transfer(disks[0], false, 0, 1, target))
         stop(FatalReadError, "Hard disk 0 (AHCI port %u): sector 0 cannot be read. Halted.", disks[0].port);
@@ -37,12 +53,6 @@ void boot_service(Frame& frame) {
         stop(FatalNoSignature,
              "No bootable disk: hard disk 0 has no boot signature (55AA) in its first sector. Halted.");
     say("\r\nBooting from hard disk 0...\r\n");
-    frame.cs = 0;
-    frame.ip = 0x7c00;
-    frame.flags = 0x0202;
-    frame.ds = frame.es = frame.fs = frame.gs = 0;
-    frame.a.e = frame.b.e = frame.c.e = frame.si.e = frame.di.e = frame.bp.e = 0;
-    frame.d.e = 0x80;
 }
 
 } // namespace vitrine::bios

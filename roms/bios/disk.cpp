@@ -77,16 +77,53 @@ Status extended(const Disk& disk, Frame& frame, bool write, bool verify) {
 }
 
 Status parameters(const Disk& disk, Frame& frame) {
+    // EDD 3.0 tables 4 and 5: 26 bytes are EDD 1.0, 30 add the pointer to the DPTE (FFFF:FFFF: there is none,
+    // as for anything but an ATA channel with ports), 66 the path to the disk.
     struct [[gnu::packed]] Block {
         U16 size, flags;
         U32 cylinders, heads, sectors;
         U64 total;
         U16 bytes;
+        U32 dpte;
+        U16 path_key;
+        U8 path_size, reserved[3];
+        char bus[4], interface[8];
+        U8 pci_bus, slot, function, channel, interface_rest[4];
+        U8 port, device_rest[7];
+        U8 reserved2, checksum;
     } block;
+    static_assert(sizeof(Block) == 66);
     const U32 at = linear(frame.ds, frame.si.x);
-    if (memory<U16>(at) < 26) return BadCommand;
-    block = {26, 0x0002, disk.cylinders, disk.heads, disk.sectors_per_track, disk.sectors, 512};
-    copy_memory(at, address_of(&block), 26);
+    const U16 room = memory<U16>(at);
+    if (room < 26) return BadCommand;
+    const U16 size = room >= 66 ? 66 : room >= 30 ? 30 : 26;
+    const U16 adapter = ahci_device();
+    block = {size,
+             0x0002, // the geometry is valid
+             disk.cylinders,
+             disk.heads,
+             disk.sectors_per_track,
+             disk.sectors,
+             512,
+             0xffffffff,
+             0xbedd,
+             36,
+             {},
+             {'P', 'C', 'I', ' '},
+             {'S', 'A', 'T', 'A', ' ', ' ', ' ', ' '},
+             0,
+             static_cast<U8>(adapter >> 3),
+             static_cast<U8>(adapter & 7),
+             0xff,
+             {},
+             static_cast<U8>(disk.port),
+             {},
+             0,
+             0};
+    U8 sum = 0; // of the path, from its key to the checksum
+    for (U32 i = 30; i < 66; ++i) sum = static_cast<U8>(sum + reinterpret_cast<const U8*>(&block)[i]);
+    block.checksum = static_cast<U8>(0 - sum);
+    copy_memory(at, address_of(&block), size);
     return Ok;
 }
 
@@ -106,6 +143,7 @@ Outcome disk_service(Frame& frame) {
         frame.set_carry(status != Ok);
         return Outcome::Done;
     }
+    if (cdrom_owns(frame.d.l)) return cdrom_service(frame);
     const U32 index = frame.d.l - 0x80u;
     if (index >= disk_count) {
         if (function == 0x15) { // type: no such drive

@@ -69,8 +69,9 @@ void vectors_init() {
     memory<U16>(bda::ExtendedDataSegment) = ExtendedDataArea >> 4;
     memory<U16>(bda::MemoryKib) = ExtendedDataArea >> 10;
     memory<U16>(bda::SerialPorts) = 0x3f8;
-    // Equipment: 80x25 colour (bits 5:4), PS/2 pointing device (bit 2), one serial port (bits 11:9).
-    memory<U16>(bda::Equipment) = 0x0020 | 0x0004 | 0x0200;
+    // Equipment: 80x25 colour (bits 5:4), one serial port (bits 11:9). Bit 2 would offer INT 15h/C2h for the
+    // pointing device, which does not exist here.
+    memory<U16>(bda::Equipment) = 0x0020 | 0x0200;
     memory<U8>(bda::SerialTimeouts) = 10;
     memory<U16>(bda::KeyboardHead) = bda::KeyboardBuffer - 0x400;
     memory<U16>(bda::KeyboardTail) = bda::KeyboardBuffer - 0x400;
@@ -106,36 +107,6 @@ void local_apic_init() {
     memory<U32>(0xfee000f0) = 0x1ff;
     memory<U32>(0xfee00350) = 0x8700;
     memory<U32>(0xfee00360) = 0x8400;
-
-    // MTRRs: write-back everywhere but the device windows (Intel SDM 3A 12.11).
-    if (!(d & 1u << 12)) return;
-    const auto write = [](U32 number, U64 value) {
-        asm volatile("wrmsr"
-                     :
-                     : "c"(number), "a"(static_cast<U32>(value)), "d"(static_cast<U32>(value >> 32)));
-    };
-    U32 capability, high;
-    asm volatile("rdmsr" : "=a"(capability), "=d"(high) : "c"(0xfe));
-    if ((capability & 0xff) < 2 || !(capability & 0x100)) return;
-    U32 width = 36;
-    a = 0x80000000;
-    asm volatile("cpuid" : "+a"(a), "=b"(b), "=c"(c), "=d"(d));
-    if (a >= 0x80000008) {
-        a = 0x80000008;
-        asm volatile("cpuid" : "+a"(a), "=b"(b), "=c"(c), "=d"(d));
-        width = a & 0xff;
-    }
-    const U64 all = (1ull << width) - 1;
-    write(0x2ff, 0);
-    write(0x250, 0x0606060606060606); // 00000–7FFFF
-    write(0x258, 0x0606060606060606); // 80000–9FFFF
-    write(0x259, 0);                  // A0000–BFFFF uncached
-    for (U32 number = 0x268; number <= 0x26f; ++number) write(number, 0x0606060606060606);
-    write(0x200, 0xc0000000); // the last GiB below 4 GiB
-    write(0x201, (all & ~0x3fffffffull) | 0x800);
-    write(0x202, pci::EcamBase);
-    write(0x203, (all & ~0x0fffffffull) | 0x800);
-    write(0x2ff, 0xc06); // MTRRs and fixed ranges on, write-back by default
 }
 
 void unsupported(const Frame& frame) {

@@ -28,7 +28,8 @@ extern "C" [[noreturn]] void post_main() {
     local_apic_init();            // LINT0 passes the 8259 through
     clock_init();                 // the day's ticks from the RTC
     post_code(roms::post::Pci);
-    pci::init(); // BARs, PIRQ routing, ECAM, ACPI port block
+    pci::init();       // BARs, PIRQ routing, ECAM, ACPI port block
+    processors_init(); // memory types, on all of them
     post_code(roms::post::Serial);
     serial_init(); // COM1, 115200 8N1
     post_code(roms::post::Video);
@@ -38,6 +39,7 @@ extern "C" [[noreturn]] void post_main() {
     keyboard_init();
     post_code(roms::post::Acpi);
     acpi_init();
+    mp_init(); // the same processors and interrupts for older software
     post_code(roms::post::Smbios);
     smbios_init();
     post_code(roms::post::Disks);

@@ -142,6 +142,14 @@ U16 find_class(U32 class_code, U32 mask, U32 index) {
 U32 gsi(U32 slot, U32 pin) { return slot >= 25 ? 16 + pin : 20 + ((slot + pin) & 3); }
 U8 pirq_irq(U32 pirq) { return PirqToIrq[pirq & 7]; }
 
+void for_each_interrupt(void (*visit)(U16 device, U32 pin)) {
+    for_each_function([&](U16 device) {
+        const U8 pin = read8(device, 0x3d);
+        if (pin >= 1 && pin <= 4) visit(device, pin - 1u);
+        return false;
+    });
+}
+
 void init() {
     init_host_bridge();
     init_lpc();
@@ -150,9 +158,9 @@ void init() {
         return false;
     });
     place_bars();
+    for_each_interrupt(
+        [](U16 device, U32 pin) { write8(device, 0x3c, pirq_irq(gsi(device >> 3, pin) - 16)); });
     for_each_function([](U16 device) {
-        const U8 pin = read8(device, 0x3d);
-        if (pin >= 1 && pin <= 4) write8(device, 0x3c, pirq_irq(gsi(device >> 3, pin - 1u) - 16));
         write16(device, 0x04, read16(device, 0x04) | 3); // I/O and memory decoding
         return false;
     });

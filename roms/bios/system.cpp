@@ -13,7 +13,11 @@ struct [[gnu::packed]] ConfigurationTable {
 };
 [[gnu::section(".f_segment.data")]] extern const ConfigurationTable configuration_table;
 const ConfigurationTable configuration_table = {
-    8, 0xfc, 0, 0, {0x70, 0x40, 0, 0, 0}}; // RTC, second 8259, INT 09h calls; INT 16h/09h
+    8,
+    0xfc,
+    0,
+    0,
+    {0x60, 0, 0, 0, 0}}; // second 8259, RTC; INT 09h calls no INT 15h/4Fh, there is no INT 16h/09h
 
 void e820(Frame& frame) {
     const U32 index = frame.b.e;

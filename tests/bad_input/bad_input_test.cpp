@@ -65,6 +65,13 @@ TEST(BadInput, Disks) {
         run_vitrine(folder, headless({"--disk", folder.write("blank.img", std::vector<u8>(65536))})), 66,
         "no boot sector");
     expect_one_line(run_vitrine(folder, headless({"--disk", "/tmp"})), 66, "not a regular file");
+    expect_one_line(run_vitrine(folder, headless({"--cdrom", folder.file("none.iso")})), 66, "No such file");
+    expect_one_line(
+        run_vitrine(folder, headless({"--cdrom", folder.write("data.iso", std::vector<u8>(64 * 2048))})), 66,
+        "no El Torito boot record");
+    expect_one_line(
+        run_vitrine(folder, headless({"--cdrom", folder.write("short.iso", std::vector<u8>(17 * 2048))})), 66,
+        "no El Torito boot record");
     const std::string good = folder.write("good.img", pattern_disk(64)),
                       overlay = folder.write("bad.overlay", std::vector<u8>(100, 'x'));
     expect_one_line(run_vitrine(folder, headless({"--disk", good + ",overlay=" + overlay})), 66,

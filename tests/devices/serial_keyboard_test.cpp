@@ -148,6 +148,74 @@ TEST_F(KeyboardTest, TranslatesSet2ToSet1) {
     }
 }
 
+/// IBM Enhanced Keyboard, command F3h: the last key pressed repeats after a delay, at a rate; the host's own
+/// repeats change nothing.
+TEST_F(KeyboardTest, AHeldKeyRepeats) {
+    out(0x64, 0x60);
+    out(0x60, 0x45);
+    const auto repeats = [this](u64 milliseconds) {
+        std::vector<int> seen;
+        for (u64 i = 0; i < milliseconds; ++i) {
+            clock.advance(1'000'000);
+            while ((in(0x64) & 1) != 0) {
+                seen.push_back(in(0x60));
+                clock.advance(20'000);
+            }
+        }
+        return seen;
+    };
+    kbc.key(std::array<u8, 1>{0x1E});
+    EXPECT_EQ(byte(), 0x1E);
+    EXPECT_TRUE(repeats(490).empty());
+    kbc.key(std::array<u8, 1>{0x1E}); // the host repeats, too
+    EXPECT_EQ(repeats(1000).size(), 11u) << "10.9 a second";
+    kbc.key(std::array<u8, 1>{0x9E});
+    EXPECT_EQ(byte(), 0x9E);
+    EXPECT_TRUE(repeats(2000).empty()) << "released";
+    out(0x60, 0xF3);
+    EXPECT_EQ(byte(), 0xFA);
+    out(0x60, 0x00); // 250 ms, then 30 a second
+    EXPECT_EQ(byte(), 0xFA);
+    kbc.key(std::array<u8, 2>{0xE0, 0x48});
+    EXPECT_EQ(byte(), 0xE0);
+    EXPECT_EQ(byte(), 0x48);
+    EXPECT_EQ(repeats(350), (std::vector<int>{0xE0, 0x48, 0xE0, 0x48, 0xE0, 0x48, 0xE0, 0x48}));
+    kbc.key(std::array<u8, 1>{0x30}); // another key takes over, and the first one's release does not stop it
+    kbc.key(std::array<u8, 2>{0xE0, 0xC8});
+    EXPECT_EQ(repeats(300).back(), 0x30);
+    EXPECT_GT(repeats(300).size(), 5u);
+    kbc.key(std::array<u8, 6>{0xE1, 0x1D, 0x45, 0xE1, 0x9D, 0xC5});
+    kbc.key(std::array<u8, 1>{0xB0});
+    repeats(10);
+    EXPECT_TRUE(repeats(2000).empty()) << "Pause does not repeat";
+}
+
+/// Software reads the command byte while a key waits: both arrive.
+TEST_F(KeyboardTest, AnAnswerDoesNotDestroyAWaitingKey) {
+    out(0x64, 0x60);
+    out(0x60, 0x45);
+    kbc.key(std::array<u8, 2>{0x1E, 0x9E});
+    clock.advance(20'000);
+    EXPECT_EQ(in(0x64) & 1, 1);
+    out(0x64, 0x20);
+    EXPECT_EQ(in(0x60), 0x45) << "the answer";
+    EXPECT_EQ(byte(), 0x1E);
+    EXPECT_EQ(byte(), 0x9E) << "in order";
+    EXPECT_EQ(byte(), -1);
+}
+
+TEST_F(KeyboardTest, TwoToOneScaling) {
+    const auto mouse = [this](u8 value) {
+        out(0x64, 0xD4);
+        out(0x60, value);
+        EXPECT_EQ(byte(), 0xFA);
+    };
+    mouse(0xE7);
+    mouse(0xF4);
+    kbc.mouse(4, -9, 0, 0);
+    for (int expected : {0x28, 6, 0x100 - 18}) EXPECT_EQ(byte(), expected);
+}
+
 TEST_F(KeyboardTest, A20AndReset) {
     out(0x64, 0xD1);
     out(0x60, 0xDD);

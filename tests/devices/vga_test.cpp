@@ -279,5 +279,37 @@ TEST_F(VgaTest, DigestDependsOnContentsOnly) {
     EXPECT_EQ(other.lfb_memory()[0x9000], 0);
 }
 
+/// The framebuffer, the legacy window and a mode set that clears are one memory: who runs code from the first
+/// hears of the others.
+TEST_F(VgaTest, TellsOfChangesBehindTheFramebuffer) {
+    std::vector<std::pair<u64, u64>> changes;
+    vga.connect_memory({[&](u64 offset, u64 size) { changes.emplace_back(offset, size); }});
+    const auto dispi = [this](u16 index, u16 value) {
+        vga.port_write(0x1CE, 2, index);
+        vga.port_write(0x1CF, 2, value);
+    };
+    dispi(1, 640), dispi(2, 480), dispi(3, 32), dispi(4, 0xC1); // enabled, linear, not cleared
+    dispi(5, 3);
+    vga.mmio_write(0x1234, 2, 0xBEEF);
+    EXPECT_TRUE(changes.empty()) << "nobody holds the page";
+    u8* page = vga.lfb_page(0x31000);
+    EXPECT_EQ(page[0x234], 0xEF);
+    vga.mmio_write(0x1FFF, 2, 0x5566);
+    EXPECT_EQ(page[0xFFF], 0x66);
+    EXPECT_EQ(changes, (std::vector<std::pair<u64, u64>>{{0x31FFF, 1}})) << "the next page was not given out";
+    changes.clear();
+    dispi(4, 0), dispi(4, 0x41);
+    EXPECT_EQ(page[0xFFF], 0);
+    EXPECT_EQ(changes, (std::vector<std::pair<u64, u64>>{{0x31000, 4096}}));
+    changes.clear();
+    dispi(4, 0);
+    vga.port_write(0x3C4, 2, 0x0F02); // planar: offset 10h of the window is bytes 40h to 43h of memory
+    vga.port_write(0x3C4, 2, 0x0604);
+    vga.port_write(0x3CE, 2, 0xFF08);
+    vga.lfb_page(0);
+    vga.mmio_write(0x10, 1, 0x77);
+    EXPECT_EQ(changes, (std::vector<std::pair<u64, u64>>{{0x40, 4}}));
+}
+
 } // namespace
 } // namespace vitrine::devices::test

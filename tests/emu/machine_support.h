@@ -10,7 +10,7 @@ inline emu::MachineConfig boot_config() {
     emu::MachineConfig config;
     config.memory_bytes = 64 << 20;
     config.bios_path = TEST_BIOS;
-    config.disks.push_back({TEST_DISK, false, {}});
+    config.disks.push_back({TEST_DISK, false, {}, false});
     config.symbols_path = TEST_SYMBOLS;
     config.no_reboot = true;
     return config;

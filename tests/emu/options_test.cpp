@@ -82,6 +82,17 @@ TEST(Options, WholeLines) {
     EXPECT_FALSE(parse_line({"--help"})->help.empty());
 }
 
+TEST(Options, ADiscComesAfterTheDisks) {
+    const auto parsed = parse_line({"--cdrom", "x,y.iso", "--disk", "a.img", "--boot", "cdrom"});
+    ASSERT_TRUE(parsed);
+    const MachineConfig& machine = parsed->options.machine;
+    EXPECT_TRUE(machine.boot_cdrom);
+    ASSERT_EQ(machine.disks.size(), 2u);
+    EXPECT_FALSE(machine.disks[0].optical);
+    EXPECT_EQ(machine.disks[1],
+              (DiskConfig{.path = "x,y.iso", .read_only = true, .overlay = {}, .optical = true}));
+}
+
 TEST(Options, WhatIsWrongOrNotThereYetIsUsage) {
     const std::vector<std::vector<const char*>> lines = {{"--no-such-option"},
                                                          {"stray"},
@@ -94,7 +105,8 @@ TEST(Options, WhatIsWrongOrNotThereYetIsUsage) {
                                                          {"--cpu", "z80"},
                                                          {"--timing", "detailed"},
                                                          {"--gdb", "1234"},
-                                                         {"--cdrom", "x.iso"},
+                                                         {"--boot", "cdrom"},
+                                                         {"--boot", "floppy", "--cdrom", "x.iso"},
                                                          {"--serial", "pty"},
                                                          {"--serial", "unix:/x"},
                                                          {"--serial", "com2"},

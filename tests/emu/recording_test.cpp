@@ -22,7 +22,7 @@ struct Sample {
 Sample sample() {
     MachineConfig config;
     config.memory_bytes = 64 << 20;
-    config.disks.push_back({"/some/disk.img", true, {}});
+    config.disks.push_back({"/some/disk.img", true, {}, false});
     config.append = "console=ttyS0";
     ImageHashes images{1, 2, 3, {4}};
     Sample s;

@@ -142,6 +142,17 @@ TEST(Bios, ServicesAnswerAsPcSoftwareExpects) {
     EXPECT_TRUE(has(run, "00001e61 00003042 00001c0d")) << run.serial;
 }
 
+TEST(Bios, BootsADisc) {
+    const QemuRun run = run_qemu({.bios = Bios, .more = {"-cdrom", Folder + "/disc.iso"}});
+    EXPECT_TRUE(has(run, "DISC OK")) << run.serial;
+    EXPECT_EQ(run.status, 0x21);
+}
+
+TEST(SeaBios, BootsTheSameDisc) {
+    const QemuRun run = run_qemu({.more = {"-cdrom", Folder + "/disc.iso"}});
+    EXPECT_TRUE(has(run, "DISC OK")) << run.serial;
+}
+
 TEST(SeaBios, PassesTheSameProbe) {
     const QemuRun run =
         run_qemu({.disk = Folder + "/probe.img",

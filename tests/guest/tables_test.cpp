@@ -2,6 +2,7 @@
 // 5), SMBIOS (DSP0134); and the font in the image.
 #include "tests/guest/qemu.h"
 
+#include <cstdlib>
 #include <cstring>
 #include <map>
 #include <set>
@@ -137,6 +138,81 @@ TEST_F(Tables, HpetAndExpressConfiguration) {
     EXPECT_EQ(number<std::uint64_t>(tables["HPET"], 44), 0xfed00000u);
     EXPECT_EQ(number<std::uint64_t>(tables["MCFG"], 44), 0xb0000000u);
     EXPECT_EQ(static_cast<unsigned char>(tables["MCFG"][55]), 255);
+}
+
+/// iasl takes the DSDT apart and compiles what it found: a table that it does not understand or that
+/// contradicts the specification makes it say so.
+TEST_F(Tables, IaslUnderstandsTheDsdt) {
+    const TemporaryFolder folder;
+    const std::string fadt = all()["FACP"];
+    write_file(folder.file("dsdt.aml"), table(number<std::uint32_t>(fadt, 40)));
+    const auto run = [&](const std::string& arguments) {
+        const std::string command =
+            "cd " + folder.file("") + " && iasl " + arguments + " > " + folder.file("out") + " 2>&1";
+        const int status = std::system(command.c_str());
+        return std::pair(status, read_file(folder.file("out")));
+    };
+    const auto [taken_apart, disassembly] = run("-d dsdt.aml");
+    ASSERT_EQ(taken_apart, 0) << disassembly;
+    EXPECT_EQ(disassembly.find("rror"), std::string::npos) << disassembly;
+    const auto [compiled, messages] = run("-p again dsdt.dsl");
+    EXPECT_EQ(compiled, 0) << messages;
+    EXPECT_NE(messages.find("0 Errors, 0 Warnings"), std::string::npos) << messages;
+    const std::string source = read_file(folder.file("dsdt.dsl"));
+    const auto times = [&](const std::string& what) {
+        std::size_t count = 0;
+        for (std::size_t at = source.find(what); at != std::string::npos; at = source.find(what, at + 1))
+            ++count;
+        return count;
+    };
+    EXPECT_EQ(times("\"ACPI0007\""), 3u) << "a device for each processor";
+    EXPECT_EQ(times("EisaId (\"PNP0C0F\")"), 8u) << "PCI interrupt links";
+    EXPECT_EQ(times("EisaId (\"PNP0C02\")"), 2u) << "motherboard resources";
+    EXPECT_EQ(times("EisaId (\"PNP0103\")"), 1u) << "HPET";
+    EXPECT_EQ(times("33db4d5b-1ff7-401c-9657-7441c03dd766"), 1u) << "_OSC of a PCI root";
+    EXPECT_EQ(times("\\_SB.PCI0.ISA.LNK"), 31u * 4u) << "the 8259's _PRT goes through the links";
+}
+
+/// MultiProcessor Specification 1.4: the same processors and interrupts as in the MADT and _PRT.
+TEST_F(Tables, MultiProcessorTable) {
+    std::size_t at = 0x10000; // F0000h
+    while (at < low.size() && low.compare(at, 4, "_MP_") != 0) at += 16;
+    ASSERT_LT(at, low.size());
+    EXPECT_EQ(sum(low.substr(at, 16)), 0u);
+    const std::uint32_t address = number<std::uint32_t>(low, at + 4);
+    const std::string mp = bytes(address, number<std::uint16_t>(bytes(address, 44), 4));
+    EXPECT_EQ(mp.substr(0, 4), "PCMP");
+    EXPECT_EQ(sum(mp), 0u);
+    std::map<int, int> processors; // APIC id → flags
+    std::map<int, int> isa;        // IRQ → pin
+    int pci = 0, local = 0, buses = 0, io_apics = 0;
+    std::size_t position = 44;
+    for (unsigned i = 0; i < number<std::uint16_t>(mp, 34); ++i) {
+        ASSERT_LT(position, mp.size());
+        switch (mp[position]) {
+        case 0: processors[mp[position + 1]] = mp[position + 3]; break;
+        case 1: ++buses; break;
+        case 2: ++io_apics; break;
+        case 3:
+            if (mp[position + 4] == 1)
+                isa[mp[position + 5]] = mp[position + 7];
+            else
+                ++pci;
+            break;
+        case 4: ++local; break;
+        default: FAIL() << "an unknown entry";
+        }
+        position += mp[position] == 0 ? 20 : 8;
+    }
+    EXPECT_EQ(position, mp.size());
+    EXPECT_EQ(processors, (std::map<int, int>{{0, 3}, {1, 1}, {2, 1}}));
+    EXPECT_EQ(buses, 2);
+    EXPECT_EQ(io_apics, 1);
+    EXPECT_EQ(isa.size(), 15u);
+    EXPECT_EQ(isa[0], 2);
+    EXPECT_EQ(isa[9], 9);
+    EXPECT_GE(pci, 1);
+    EXPECT_EQ(local, 2);
 }
 
 TEST_F(Tables, SystemManagementBios) {

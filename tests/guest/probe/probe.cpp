@@ -90,6 +90,23 @@ void disk() {
     U32 total;
     __builtin_memcpy(&total, parameters + 8, 4);
     check(!r.carry() && total == 131072 && parameters[12] == 512, "INT 13h/48h", total);
+    // EDD: the block that is claimed, no longer than the room, and not shorter than 26 bytes.
+    static U8 path[66];
+    constexpr U8 rooms[] = {26, 30, 66};
+    for (const U8 room : rooms) {
+        for (U8& byte : path) byte = 0xee;
+        path[0] = room, path[1] = 0;
+        r = call(0x13, 0x4800, 0, 0, drive, path);
+        check(!r.carry() && path[0] >= 26 && path[0] <= room && path[1] == 0, "INT 13h/48h size", path[0]);
+        for (unsigned at = path[0]; at < sizeof path; ++at)
+            check(path[at] == 0xee, "INT 13h/48h beyond its size", at);
+    }
+    if (path[0] == 66 && path[30] == 0xdd && path[31] == 0xbe) { // device path: its bytes add up to 0
+        U8 sum = 0;
+        for (unsigned at = 30; at < 66; ++at) sum = static_cast<U8>(sum + path[at]);
+        check(sum == 0, "INT 13h/48h device path checksum", sum);
+        check(same(path + 36, reinterpret_cast<const U8*>("PCI "), 4), "INT 13h/48h host bus");
+    }
     check(sectors15 != 0 && sectors15 <= total, "INT 13h/15h sectors", sectors15);
 
     r = call(0x13, 0x0800, 0, 0, drive);
@@ -177,6 +194,10 @@ void memory_services() {
     check(!r.carry() && (r.eax & 0xff) == 1, "INT 15h/2402h: A20 on", r.eax);
     r = call(0x15, 0xc000);
     check(!r.carry() && far_read8(r.es, static_cast<U16>(r.ebx + 2)) == 0xfc, "INT 15h/C0h");
+    // What the table claims must be so: INT 16h/09h, and the pointing device of the equipment word.
+    if (far_read8(r.es, static_cast<U16>(r.ebx + 6)) & 0x40)
+        check(!call(0x16, 0x0900).carry(), "INT 16h/09h");
+    if (call(0x11, 0).eax & 4) check(!call(0x15, 0xc205, 0x0300).carry(), "INT 15h/C2h");
     check(call(0x15, 0x7777).carry(), "INT 15h unknown function");
 }
 
