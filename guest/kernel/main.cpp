@@ -201,6 +201,7 @@ void kernel_init(void*) {
 
     boot_phase("setup_arch");
     setup_arch(boot_params); // E820, memblock, ACPI, page tables, zones
+    lockdep_init();          // the command line is known
     boot_phase("trap_init");
     trap_init(); // IDT with IST stacks, TSS
     boot_phase("mm_init");
@@ -210,6 +211,7 @@ void kernel_init(void*) {
     mem_init_print_info();
     boot_phase("sched_init");
     sched_init(); // the boot CPU's run queue
+    rcu_init();
     boot_phase("init_IRQ");
     init_IRQ(); // 8259, LAPIC, IOAPIC
     boot_phase("time_init");

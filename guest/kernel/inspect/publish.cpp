@@ -122,7 +122,7 @@ constexpr FieldLayout fields[] = {
     FIELD("ListNode", list_head, "prev", prev),
     FIELD("SpinLock", spinlock_t, "locked", locked_),
     FIELD("SpinLock", spinlock_t, "owner_cpu", owner_),
-    FIELD("SpinLock", spinlock_t, "name", name_),
+    FIELD("SpinLock", spinlock_t, "name", dep_map.name),
     FIELD("SpinLock", spinlock_t, "acquired", acquired_),
 
     FIELD("Zone", zone, "name", name),

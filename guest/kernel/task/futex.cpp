@@ -59,7 +59,7 @@ Result<i64> futex_wait(u64 address, u32 expected, u64 timeout, bool has_timeout)
             schedule();
         }
     set_current_state(TASK_RUNNING);
-    del_timer(timer);
+    del_timer_sync(timer);
     IrqSpinGuard guard(futex_lock);
     waiter.node.remove();
     return waiter.woken ? Result<i64>(i64{0}) : result;

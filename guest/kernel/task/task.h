@@ -13,6 +13,7 @@
 #include "lib/rbtree.h"
 #include "lib/result.h"
 #include "mm/layout.h"
+#include "sync/rcu.h"
 #include "sync/wait_queue.h"
 
 namespace kernel {
@@ -30,6 +31,9 @@ enum TaskState : u32 {
     TASK_STOPPED = 4,
     EXIT_ZOMBIE = 0x20,
     TASK_DEAD = 0x10,
+    TASK_WAKING = 0x200, ///< on its way to a run queue
+    TASK_NOLOAD = 0x400,
+    TASK_NORMAL = 3,
     TASK_IDLE = 0x402, ///< uninterruptible, not counted as load: kernel threads that wait for work
 };
 
@@ -40,7 +44,8 @@ enum ThreadFlag : u32 { _TIF_SIGPENDING = 1 << 2, _TIF_NEED_RESCHED = 1 << 3 };
 /// Upper parts of preempt_count, laid out as Linux does: preemption bits 0–7, softirq 8–15, hardirq 16–19,
 /// NMI 20.
 namespace preempt {
-inline constexpr u32 SoftirqOffset = 1 << 8, HardirqOffset = 1 << 16, NmiOffset = 1 << 20;
+inline constexpr u32 SoftirqOffset = 1 << 8, SoftirqDisableOffset = 2 << 8, HardirqOffset = 1 << 16,
+                     NmiOffset = 1 << 20;
 inline constexpr u32 SoftirqMask = 0xff << 8, HardirqMask = 0xf << 16;
 } // namespace preempt
 
@@ -62,7 +67,7 @@ struct sched_entity {
     u64 nivcsw = 0;
 };
 
-struct task_struct {
+struct alignas(64) task_struct {
     u64 kernel_rsp = 0; ///< offset 0: __switch_to_asm (entry.S)
     u32 thread_flags = 0;
     u32 preempt_count = 0;
@@ -95,11 +100,17 @@ struct task_struct {
     bool restore_blocked = false;
     void* fpu = nullptr; ///< FXSAVE/XSAVE image; null for kernel threads
     u64 fsbase = 0;
-    u64 gsbase = 0;          ///< the user's
-    u64 set_child_tid = 0;   ///< CLONE_CHILD_SETTID: written by the child when it first runs
-    u64 clear_child_tid = 0; ///< zeroed, and its futex woken, when the task exits
-    u32 usage = 2;           ///< one until it is reaped, one until it has switched away for the last time
-    u64 start_time = 0;      ///< nanoseconds since boot
+    u64 gsbase = 0;                         ///< the user's
+    u64 set_child_tid = 0;                  ///< CLONE_CHILD_SETTID: written by the child when it first runs
+    u64 clear_child_tid = 0;                ///< zeroed, and its futex woken, when the task exits
+    u32 cpus_mask = ~0U;                    ///< the CPUs that it may run on
+    bool sched_contributes_to_load = false; ///< counts in its queue's nr_uninterruptible
+    spinlock_t pi_lock{"pi_lock"};          ///< serialises wake-ups
+    rcu_head rcu;
+    u32 lockdep_depth = 0, lockdep_recursion = 0;
+    held_lock held_locks[MAX_LOCK_DEPTH] = {};
+    u32 usage = 2;      ///< one until it is reaped, one until it has switched away for the last time
+    u64 start_time = 0; ///< nanoseconds since boot
     u64 utime = 0, stime = 0;
     u64 min_flt = 0, maj_flt = 0;
     wait_queue_head wait_chldexit{"child_exit"}; ///< wait4 sleeps here
@@ -115,7 +126,8 @@ struct task_struct {
     bool is_kernel_thread() const { return flags & PF_KTHREAD; }
     bool signal_pending() const { return thread_flags & _TIF_SIGPENDING; }
 };
-static_assert(offsetof(task_struct, kernel_rsp) == 0);
+static_assert(offsetof(task_struct, kernel_rsp) == 0 &&
+              offsetof(task_struct, preempt_count) == PreemptCountOffset);
 
 extern task_struct init_task; ///< PID 0 of the boot CPU
 extern list_head task_list;   ///< task_struct::tasks of all tasks but the idle ones
@@ -131,6 +143,7 @@ void free_pid(i32 pid);
 char task_state_to_char(const task_struct& task);
 
 void fork_init();
+inline void get_task_struct(task_struct* task) { __atomic_fetch_add(&task->usage, 1, __ATOMIC_RELAXED); }
 void put_task_struct(task_struct* task);
 void publish_child_tid();
 
