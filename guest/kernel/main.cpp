@@ -180,8 +180,13 @@ void kernel_init(void*) {
     free_initmem();
     check_wx();
     task_struct* task = get_current();
-    task->process_group = task->session = 1;
-    console_terminal.foreground_group = console_terminal.session = 1;
+    {
+        IrqSpinGuard guard(tasklist_lock);
+        change_pid(task, PIDTYPE_PGID, task->thread_pid);
+        change_pid(task, PIDTYPE_SID, task->thread_pid);
+        task->signal->leader = task->signal->tty = true;
+        console_terminal.foreground_group = console_terminal.session = 1;
+    }
     run_init_process();
 }
 

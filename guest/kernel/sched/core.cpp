@@ -28,7 +28,7 @@ void resched_curr(struct rq& queue) {
 /// for us.
 void finish_task_switch(task_struct* previous) {
     struct rq& queue = this_rq();
-    bool gone = previous->__state == EXIT_ZOMBIE || previous->__state == TASK_DEAD;
+    bool gone = previous->__state == TASK_DEAD;
     // Behind this store another CPU may run `previous`: its registers are saved by now.
     __atomic_store_n(&previous->on_cpu, 0, __ATOMIC_RELEASE);
     queue.lock.unlock_raw();
@@ -143,6 +143,9 @@ extern "C" void schedule_tail(task_struct* previous) {
     preempt_enable_no_resched();
     publish_child_tid();
 }
+
+/// One CPU: whoever asks is the one that runs.
+void kick_process(task_struct*) {}
 
 void might_sleep() {
     task_struct* task = get_current();

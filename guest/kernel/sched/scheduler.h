@@ -59,9 +59,12 @@ extern "C" task_struct* __switch_to_asm(task_struct* previous, task_struct* next
 inline void set_current_state(u32 state) {
     __atomic_store_n(&get_current()->__state, state, __ATOMIC_SEQ_CST);
 }
+/// Makes a task that runs user code on another CPU enter the kernel.
+void kick_process(task_struct* task);
 /// A signal that ends this kind of sleep is there.
 inline bool signal_pending_state(u32 state, const task_struct& task) {
-    return (state & TASK_INTERRUPTIBLE) && task.signal_pending();
+    if (!(state & (TASK_INTERRUPTIBLE | TASK_WAKEKILL)) || !task.signal_pending()) return false;
+    return (state & TASK_INTERRUPTIBLE) || (task.pending.signal & sigmask(SIGKILL));
 }
 /// Whoever may sleep says so: called with a spin lock held or from an interrupt it is a bug even if it would
 /// not sleep.

@@ -120,6 +120,8 @@ void wait_for_completion(struct completion& completion) {
 }
 Result<void> completion::wait_interruptible() { return wait_for_common(*this, TASK_INTERRUPTIBLE); }
 
+Result<void> completion::wait_killable() { return wait_for_common(*this, TASK_KILLABLE); }
+
 void complete(struct completion& completion) {
     IrqSpinGuard guard(completion.queue.lock);
     if (completion.count != ~0U) completion.count++;

@@ -89,6 +89,8 @@ template <typename Condition> Result<void> wait_queue_head::wait_interruptible(C
 struct completion {
     void wait();
     Result<void> wait_interruptible();
+    /// Only SIGKILL ends the wait early.
+    Result<void> wait_killable();
     void complete();
     void complete_all();
     bool done() const { return __atomic_load_n(&count, __ATOMIC_ACQUIRE) != 0; }

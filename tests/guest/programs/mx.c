@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 int main(int argc, char** argv) {
-    int processes = argc > 1 ? atoi(argv[1]) : 2, rounds = argc > 2 ? atoi(argv[2]) : 40000;
+    int processes = argc > 1 ? atoi(argv[1]) : 2, rounds = argc > 2 ? atoi(argv[2]) : 8000;
     int file = open("/tmp/mx.data", O_CREAT | O_RDWR | O_TRUNC, 0644);
     char block[4096];
     for (int i = 0; i < 4096; i++) block[i] = (char)i;
