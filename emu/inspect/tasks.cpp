@@ -18,8 +18,14 @@ std::string state_letter(u64 state) {
     case 2: return "D";
     case 4: return "T";
     case 8: return "t";
-    case 0x10: return "X";
+    case 0x10:
+    case 0x80: return "X";
     case 0x20: return "Z";
+    case 0x102: return "D"; // killable
+    case 0x104: return "T";
+    case 0x108: return "t";
+    case 0x200:             // waking
+    case 0x800: return "R"; // new
     case 0x402: return "I";
     default: return fmt::format("?{:x}", state);
     }
@@ -30,7 +36,8 @@ TaskRow read_task(const GuestObject& task) {
     row.address = task.address();
     row.pid = task.i64_of("pid"), row.tgid = task.i64_of("tgid"), row.nice = task.i64_of("nice");
     row.comm = task.text("comm");
-    row.state = state_letter(task.u64_of("state"));
+    const u64 ended = task.has("exit_state") ? task.u64_of("exit_state") : 0;
+    row.state = state_letter(ended ? ended : task.u64_of("state"));
     row.cpu = task.u64_of("cpu");
     row.on_cpu = task.u64_of("on_cpu") != 0;
     row.kernel_thread = (task.u64_of("flags") & 0x0020'0000) != 0; // PF_KTHREAD

@@ -17,7 +17,10 @@ char** shell_environment;
 
 void set_foreground(long group) {
     int value = static_cast<int>(group);
+    // From the background this would stop us (SIGTTOU, number 22): shells block it.
+    set_signal_mask(0, uint64_t{1} << 21);
     control(0, TIOCSPGRP, as_long(&value));
+    set_signal_mask(1, uint64_t{1} << 21);
 }
 
 void complain(const char* command, const char* what, long error) {

@@ -180,8 +180,13 @@ void kernel_init(void*) {
     free_initmem();
     check_wx();
     task_struct* task = get_current();
-    task->process_group = task->session = 1;
-    console_terminal.foreground_group = console_terminal.session = 1;
+    {
+        IrqSpinGuard guard(tasklist_lock);
+        change_pid(task, PIDTYPE_PGID, task->thread_pid);
+        change_pid(task, PIDTYPE_SID, task->thread_pid);
+        task->signal->leader = task->signal->tty = true;
+        console_terminal.foreground_group = console_terminal.session = 1;
+    }
     run_init_process();
 }
 
@@ -201,6 +206,7 @@ void kernel_init(void*) {
 
     boot_phase("setup_arch");
     setup_arch(boot_params); // E820, memblock, ACPI, page tables, zones
+    lockdep_init();          // the command line is known
     boot_phase("trap_init");
     trap_init(); // IDT with IST stacks, TSS
     boot_phase("mm_init");
@@ -210,6 +216,7 @@ void kernel_init(void*) {
     mem_init_print_info();
     boot_phase("sched_init");
     sched_init(); // the boot CPU's run queue
+    rcu_init();
     boot_phase("init_IRQ");
     init_IRQ(); // 8259, LAPIC, IOAPIC
     boot_phase("time_init");

@@ -159,6 +159,7 @@ bool command_line_lists(const char* name, const char* wanted) {
 void setup_arch(u64 boot_params_physical) {
     copy_boot_params(boot_params_physical);
     identify_cpu();
+    alternatives_smap();
     early_tsc_init();
     pr_info("Command line: %s\n", command_line);
     pr_info("Kernel image: physical 0x%lx, virtual 0x%lx (slide 0x%lx), %lu KiB\n", kernel_physical_base,

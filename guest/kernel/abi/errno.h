@@ -43,9 +43,15 @@ enum class Errno : int {
     ENOSYS = 38,
     ENOTEMPTY = 39,
     ELOOP = 40,
+    EDEADLK = 35,
+    EOVERFLOW = 75,
+    EOPNOTSUPP = 95,
     ETIMEDOUT = 110,
     /// Never seen by user space: the call is restarted, or becomes EINTR, when a signal is delivered.
     ERESTARTSYS = 512,
+    ERESTARTNOINTR = 513,
+    ERESTARTNOHAND = 514,        ///< restarted unless a handler runs
+    ERESTART_RESTARTBLOCK = 516, ///< goes on through restart_syscall
 };
 
 } // namespace kernel

@@ -26,6 +26,9 @@ Result<struct block_device*> add_device(struct gendisk& disk, const char* name, 
     auto* device = make<struct block_device>();
     if (!device) return Errno::ENOMEM;
     device->disk = &disk;
+    // A file's page is filled with the device's: file before device.
+    lockdep_set_class(device->i_rwsem, "bdev_inode");
+    lockdep_set_class(device->i_data.lock, "bdev_page_cache");
     device->start_sector = start;
     device->sectors = sectors;
     device->i_size = sectors * SectorSize;

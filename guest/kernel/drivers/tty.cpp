@@ -15,7 +15,7 @@ constinit Terminal console_terminal = {};
 namespace {
 
 constexpr u32 ICRNL = 0x100, OPOST = 1, ONLCR = 4, ISIG = 1, ICANON = 2, ECHO = 8, ECHOE = 0x10, ECHOK = 0x20,
-              ECHOCTL = 0x200, ECHOKE = 0x800, IEXTEN = 0x8000;
+              ECHOCTL = 0x200, TOSTOP = 0x100, NOFLSH = 0x80, ECHOKE = 0x800, IEXTEN = 0x8000;
 enum {
     VINTR,
     VQUIT,
@@ -118,7 +118,10 @@ void Terminal::receive(char c) {
             signal = byte == special[VINTR] ? SIGINT : byte == special[VQUIT] ? SIGQUIT : SIGTSTP;
             group = foreground_group;
             echo(c);
-            if (canonical) write_at = commit_at; // the line is dropped
+            if (!(settings.local & NOFLSH)) { // what was typed is dropped
+                read_at = commit_at = write_at;
+                lines = 0;
+            }
         } else if (canonical && (byte == special[VERASE] || byte == '\b')) {
             erase();
         } else if (canonical && byte == special[VKILL]) {
@@ -143,14 +146,49 @@ void Terminal::receive(char c) {
     if (wake) readers.wake_all();
 }
 
+bool Terminal::controls_caller() const {
+    task_struct* task = get_current();
+    return task->signal->tty && session && session == task_session_nr(*task);
+}
+
+Result<void> Terminal::check_change(int signal) {
+    task_struct* task = get_current();
+    if (!controls_caller() || !foreground_group || task_pgrp_nr(*task) == foreground_group) return {};
+    if (task->blocked & sigmask(signal) || task->sighand->action[signal - 1].handler == SIG_IGN)
+        return signal == SIGTTIN ? Result<void>(Errno::EIO) : Result<void>();
+    IrqSpinGuard guard(tasklist_lock);
+    if (is_current_pgrp_orphaned()) return Errno::EIO;
+    __kill_pgrp_info(signal, nullptr, task_pgrp(*task));
+    return Errno::ERESTARTSYS;
+}
+
+void disassociate_ctty(task_struct* task) {
+    if (!task->signal->tty) return;
+    Terminal& terminal = console_terminal;
+    IrqSpinGuard guard(tasklist_lock);
+    struct pid* session = task_session(*task);
+    if (!session || terminal.session != session->nr) return;
+    if (struct pid* group = find_pid(terminal.foreground_group)) {
+        __kill_pgrp_info(SIGHUP, nullptr, group);
+        __kill_pgrp_info(SIGCONT, nullptr, group);
+    }
+    terminal.session = terminal.foreground_group = 0;
+    for (PID_EACH(node, session, PIDTYPE_SID))
+        container_of_offset<task_struct>(node,
+                                         offsetof(task_struct, pid_links) + PIDTYPE_SID * sizeof(list_head))
+            ->signal->tty = false;
+}
+
 bool Terminal::readable() const { return settings.local & ICANON ? lines > 0 : read_at != commit_at; }
 
 Result<usize> Terminal::read(IoBuffer out, bool nonblocking) {
     if (!out.size) return usize{0};
+    TRY(check_change(SIGTTIN));
     if (!readable()) {
         if (nonblocking) return Errno::EAGAIN;
         if (!(settings.local & ICANON) && settings.characters[VMIN] == 0) return usize{0};
         TRY(readers.wait_interruptible([this] { return readable(); }));
+        TRY(check_change(SIGTTIN)); // it may have gone to the background while it slept
     }
     char chunk[256];
     usize count = 0;
@@ -179,6 +217,7 @@ Result<usize> Terminal::read(IoBuffer out, bool nonblocking) {
 }
 
 Result<usize> Terminal::write(IoBuffer in) {
+    if (settings.local & TOSTOP) TRY(check_change(SIGTTOU));
     char chunk[256];
     usize done = 0;
     while (done < in.size) {
@@ -197,6 +236,7 @@ Result<u64> Terminal::control(u32 command, u64 argument) {
     case 0x5402:                                                                         // TCSETS, TCSETSW
     case 0x5403:
     case 0x5404: { // TCSETSF: input is dropped
+        TRY(check_change(SIGTTOU));
         Termios fresh = TRY(get_user<Termios>(argument));
         IrqSpinGuard guard(lock);
         if (command == 0x5404) read_at = commit_at = write_at, lines = 0;
@@ -211,15 +251,38 @@ Result<u64> Terminal::control(u32 command, u64 argument) {
         rows = size.rows, columns = size.columns;
         return u64{0};
     }
-    case 0x540f: TRY(put_user<i32>(argument, foreground_group)); return u64{0};  // TIOCGPGRP
-    case 0x5410: foreground_group = TRY(get_user<i32>(argument)); return u64{0}; // TIOCSPGRP
-    case 0x5429: TRY(put_user<i32>(argument, session)); return u64{0};           // TIOCGSID
-    case 0x540e:                                                                 // TIOCSCTTY
-        session = task->session;
-        foreground_group = task->process_group;
+    case 0x540f: TRY(put_user<i32>(argument, foreground_group)); return u64{0}; // TIOCGPGRP
+    case 0x5410: {                                                              // TIOCSPGRP
+        i32 group = TRY(get_user<i32>(argument));
+        if (!controls_caller()) return Errno::ENOTTY;
+        TRY(check_change(SIGTTOU));
+        if (group < 0) return Errno::EINVAL;
+        IrqSpinGuard guard(tasklist_lock);
+        struct pid* found = find_pid(group);
+        task_struct* member = nullptr;
+        if (found && found->tasks[PIDTYPE_PGID].linked())
+            member = container_of_offset<task_struct>(found->tasks[PIDTYPE_PGID].next,
+                                                      offsetof(task_struct, pid_links) +
+                                                          PIDTYPE_PGID * sizeof(list_head));
+        if (!member) return Errno::ESRCH;
+        if (task_session(*member) != task_session(*task)) return Errno::EPERM;
+        foreground_group = group;
         return u64{0};
-    case 0x5422: return u64{0}; // TIOCNOTTY: one terminal, nothing to give up
-    case 0x541b: {              // FIONREAD
+    }
+    case 0x5429: TRY(put_user<i32>(argument, session)); return u64{0}; // TIOCGSID
+    case 0x540e:                                                       // TIOCSCTTY
+        if (!task->signal->leader) return Errno::EPERM;
+        if (session && session != task_session_nr(*task) && !capable(*current_cred())) return Errno::EPERM;
+        session = task_session_nr(*task);
+        foreground_group = task_pgrp_nr(*task);
+        task->signal->tty = true;
+        return u64{0};
+    case 0x5422: // TIOCNOTTY
+        if (!task->signal->tty) return Errno::ENOTTY;
+        if (task->signal->leader) disassociate_ctty(task);
+        task->signal->tty = false;
+        return u64{0};
+    case 0x541b: { // FIONREAD
         TRY(put_user<i32>(argument, static_cast<i32>(commit_at - read_at)));
         return u64{0};
     }

@@ -9,6 +9,8 @@
 
 namespace kernel {
 
+struct task_struct;
+
 struct Termios {
     u32 input, output, control, local;
     u8 line;
@@ -35,6 +37,12 @@ struct Terminal {
     Result<u64> control(u32 command, u64 argument);
     bool readable() const;
 
+    /// Is it the caller's controlling terminal?
+    bool controls_caller() const;
+    /// A background process touches it: SIGTTIN or SIGTTOU stops its group. ERESTARTSYS after the signal, EIO
+    /// when nobody would continue it, nothing when the caller may go on.
+    Result<void> check_change(int signal);
+
 private:
     void echo(char c);
     void erase();
@@ -43,6 +51,8 @@ private:
 
 extern Terminal console_terminal;
 void tty_init();
+/// A session leader ends: its terminal's foreground group hangs up.
+void disassociate_ctty(task_struct* task);
 /// The inode of /dev/console, /dev/tty and friends.
 struct inode* make_terminal_inode(u32 device);
 

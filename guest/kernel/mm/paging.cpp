@@ -55,8 +55,12 @@ PageTable* descend(PageTable& entry, bool create, u64 table_flags) {
     if (!create) return nullptr;
     PageTable* table = new_table();
     if (!table) return nullptr;
-    entry = virt_to_phys(table) | table_flags;
-    return table;
+    // Kernel tables have no lock: another CPU may have hung its own table here meanwhile.
+    PageTable absent = 0, fresh = virt_to_phys(table) | table_flags;
+    if (__atomic_compare_exchange_n(&entry, &absent, fresh, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
+        return table;
+    if (buddy_ready) put_page(virt_to_page(table));
+    return physical_to<PageTable>(absent & pte::AddressMask);
 }
 
 unsigned index_at(u64 address, unsigned level) {

@@ -34,6 +34,14 @@ vm_struct* get_vm_area(u64 size, VmallocUse use) {
     return area;
 }
 
+/// The caller owns the area, so it stays while it looks at it.
+vm_struct* find_vm_area(u64 base) {
+    IrqSpinGuard guard(vmalloc_lock);
+    for (vm_struct* area = vmlist; area; area = area->next)
+        if (area->addr == base) return area;
+    return nullptr;
+}
+
 vm_struct* remove_vm_area(u64 base) {
     IrqSpinGuard guard(vmalloc_lock);
     for (vm_struct** link = &vmlist; *link; link = &(*link)->next) {
@@ -68,10 +76,12 @@ void* allocate_area(u64 size, VmallocUse use, PageType tag) {
     return reinterpret_cast<void*>(area->addr);
 }
 
+/// The addresses stay taken until nothing is mapped there: whoever gets them next maps its own pages.
 void free_area_at(void* address) {
-    vm_struct* area = remove_vm_area(reinterpret_cast<u64>(address));
+    vm_struct* area = find_vm_area(reinterpret_cast<u64>(address));
     if (!area) panic("vfree: %p is not the start of an area", address);
     vunmap_range(area->addr, area->size);
+    remove_vm_area(area->addr);
     kfree(area);
 }
 

@@ -5,6 +5,7 @@
 #include "mm/memory_struct.h"
 #include "sched/fair_math.h"
 #include "sched/scheduler.h"
+#include "sync/rcu.h"
 #include "time/timekeeping.h"
 
 namespace kernel {
@@ -27,8 +28,9 @@ void resched_curr(struct rq& queue) {
 /// for us.
 void finish_task_switch(task_struct* previous) {
     struct rq& queue = this_rq();
-    previous->on_cpu = 0;
-    bool gone = previous->__state == EXIT_ZOMBIE || previous->__state == TASK_DEAD;
+    bool gone = previous->__state == TASK_DEAD;
+    // Behind this store another CPU may run `previous`: its registers are saved by now.
+    __atomic_store_n(&previous->on_cpu, 0, __ATOMIC_RELEASE);
     queue.lock.unlock_raw();
     if (gone) put_task_struct(previous); // do_exit ran with interrupts off: this was its last switch
 }
@@ -49,6 +51,9 @@ void context_switch(struct rq& queue, task_struct* previous, task_struct* next) 
     save_segment_bases(previous);
     restore_fpu(next);
     restore_segment_bases(next);
+    // The lock goes over to the next task, which releases it.
+    if (debug_locks) [[unlikely]]
+        lock_release(queue.lock.dep_map, &queue.lock);
     finish_task_switch(__switch_to_asm(previous, next));
 }
 
@@ -69,6 +74,9 @@ void check_preempt_curr(struct rq& queue, task_struct* woken) {
     if (check_preempt_wakeup(queue, woken)) resched_curr(queue);
 }
 
+/// The queue on which a woken task shall run.
+u32 select_task_rq(task_struct* task) { return task->cpu; }
+
 /// REQUIRES: queue.lock.
 void ttwu_do_activate(struct rq& queue, task_struct* task) {
     update_rq_clock(queue);
@@ -85,15 +93,23 @@ void __schedule(bool preempting) {
         panic("scheduling while atomic: %s/%d/0x%08x", previous->comm, previous->pid,
               previous->preempt_count);
     bool interrupts = local_irq_save();
+    rcu_note_context_switch();
     struct rq& queue = this_rq();
     queue.lock.lock_raw();
+    __atomic_thread_fence(__ATOMIC_SEQ_CST); // the caller's state, then whether it is runnable
+                                             // (try_to_wake_up has the other half)
     update_rq_clock(queue);
-    if (!preempting && previous->__state != TASK_RUNNING && !(previous->flags & PF_IDLE)) {
+    u32 state = __atomic_load_n(&previous->__state, __ATOMIC_RELAXED);
+    if (!preempting && state != TASK_RUNNING && !(previous->flags & PF_IDLE)) {
         // A signal that came before the switch must not be slept through.
-        if ((previous->__state & 1) && previous->signal_pending())
+        if (signal_pending_state(state, *previous)) {
             previous->__state = TASK_RUNNING;
-        else
+        } else {
+            previous->sched_contributes_to_load = (state & TASK_UNINTERRUPTIBLE) && !(state & TASK_NOLOAD);
+            if (previous->sched_contributes_to_load)
+                __atomic_fetch_add(&queue.nr_uninterruptible, 1, __ATOMIC_RELAXED);
             deactivate_task(queue, previous), previous->se.nvcsw++;
+        }
     } else if (!(previous->flags & PF_IDLE)) {
         previous->se.nivcsw++;
     }
@@ -128,25 +144,16 @@ extern "C" void schedule_tail(task_struct* previous) {
     publish_child_tid();
 }
 
-void preempt_disable() {
-    get_current()->preempt_count++;
-    asm volatile("" ::: "memory");
-}
-void preempt_enable_no_resched() {
-    asm volatile("" ::: "memory");
-    get_current()->preempt_count--;
-}
-void preempt_enable() {
-    asm volatile("" ::: "memory");
-    task_struct* task = get_current();
-    if (--task->preempt_count == 0 && (task->thread_flags & _TIF_NEED_RESCHED) && interrupts_enabled())
-        preempt_schedule();
-}
-unsigned smp_processor_id() { return this_cpu().cpu; }
+/// One CPU: whoever asks is the one that runs.
+void kick_process(task_struct*) {}
 
-void spinlock_t::contended() {
-    if (owner_ == smp_processor_id()) panic("spinlock recursion on CPU#%u, lock %s", owner_, name_);
-    while (__atomic_exchange_n(&locked_, 1, __ATOMIC_ACQUIRE)) cpu_relax();
+void might_sleep() {
+    task_struct* task = get_current();
+    if (task->preempt_count || !interrupts_enabled()) [[unlikely]] {
+        if (task->flags & PF_IDLE) return; // the boot CPU before its scheduler runs
+        panic("BUG: sleeping function called from invalid context: %s/%d, preempt_count %x, interrupts %s",
+              task->comm, task->pid, task->preempt_count, interrupts_enabled() ? "on" : "off");
+    }
 }
 
 void sched_init() {
@@ -156,28 +163,40 @@ void sched_init() {
     init_task.on_cpu = 1;
 }
 
-bool try_to_wake_up(task_struct* task) {
-    bool interrupts = local_irq_save();
-    preempt_disable();
+/// Still on a queue: it has not gone to sleep yet, and now will not. False when it has.
+static bool ttwu_runnable(task_struct* task) {
     struct rq& queue = runqueues[task->cpu];
-    queue.lock.lock_raw();
-    bool woken = false;
-    u32 state = task->__state;
-    if (state == TASK_INTERRUPTIBLE || state == TASK_UNINTERRUPTIBLE || state == TASK_IDLE ||
-        state == TASK_STOPPED) {
-        task->__state = TASK_RUNNING;
-        if (!task->se.on_rq) { // else it is still on its way to sleep, and now will not
-            ttwu_do_activate(queue, task);
-        }
-        woken = true;
-    }
-    queue.lock.unlock_raw();
-    local_irq_restore(interrupts);
-    preempt_enable();
-    return woken;
+    SpinGuard guard(queue.lock);
+    if (!task->se.on_rq) return false;
+    task->__state = TASK_RUNNING;
+    update_rq_clock(queue);
+    if (queue.curr != task) check_preempt_curr(queue, task);
+    return true;
 }
 
-bool wake_up_process(task_struct* task) { return try_to_wake_up(task); }
+bool try_to_wake_up(task_struct* task, u32 mode) {
+    IrqSpinGuard guard(task->pi_lock);
+    // The waker's condition, then the sleeper's state: the sleeper sets its state, then tests the condition.
+    __atomic_thread_fence(__ATOMIC_SEQ_CST);
+    u32 state = __atomic_load_n(&task->__state, __ATOMIC_RELAXED);
+    if (!(state & mode)) return false;
+    if (__atomic_load_n(&task->se.on_rq, __ATOMIC_ACQUIRE) && ttwu_runnable(task)) return true;
+    // Off its queue. It may still be on its way out of __schedule on another CPU: wait until its registers
+    // are saved.
+    __atomic_store_n(&task->__state, u32{TASK_WAKING}, __ATOMIC_RELAXED);
+    while (__atomic_load_n(&task->on_cpu, __ATOMIC_ACQUIRE)) cpu_relax();
+    struct rq& old = runqueues[task->cpu];
+    bool counted = task->sched_contributes_to_load;
+    task->cpu = select_task_rq(task);
+    struct rq& queue = runqueues[task->cpu];
+    SpinGuard queue_guard(queue.lock);
+    if (counted) __atomic_fetch_sub(&old.nr_uninterruptible, 1, __ATOMIC_RELAXED);
+    task->__state = TASK_RUNNING;
+    ttwu_do_activate(queue, task);
+    return true;
+}
+
+bool wake_up_process(task_struct* task) { return try_to_wake_up(task, TASK_NORMAL); }
 
 void wake_up_new_task(task_struct* task) {
     {
@@ -203,12 +222,13 @@ void do_sched_yield() {
         struct rq& queue = this_rq();
         IrqSpinGuard guard(queue.lock);
         update_rq_clock(queue);
-        update_curr(queue);
+        yield_task_fair(queue);
     }
     preempt_schedule();
 }
 
 void set_user_nice(task_struct* task, i32 nice) {
+    IrqSpinGuard pi(task->pi_lock);
     struct rq& queue = runqueues[task->cpu];
     IrqSpinGuard guard(queue.lock);
     update_rq_clock(queue);
@@ -223,7 +243,8 @@ void calc_global_load() {
     // exp(-5s/60s), exp(-5s/300s), exp(-5s/900s) with 11 bits of fraction, as Linux has them.
     constexpr u64 Fixed1 = 1 << 11, Exponents[3] = {1884, 2014, 2037};
     u64 active = 0;
-    for (unsigned cpu = 0; cpu < online_cpus; cpu++) active += runqueues[cpu].nr_running;
+    for (unsigned cpu = 0; cpu < online_cpus; cpu++)
+        active += runqueues[cpu].nr_running + runqueues[cpu].nr_uninterruptible;
     for (unsigned i = 0; i < 3; i++) {
         u64 load = active * Fixed1;
         u64 next = avenrun[i] * Exponents[i] + load * (Fixed1 - Exponents[i]);

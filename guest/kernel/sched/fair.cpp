@@ -106,14 +106,27 @@ void dequeue_entity(struct rq& queue, sched_entity* entity) {
     update_min_vruntime(fair);
 }
 
+/// Is `woken` so far behind that `current` should give way?
+bool wakeup_preempt_entity(const sched_entity& current, const sched_entity& woken) {
+    i64 ahead = static_cast<i64>(current.vruntime - woken.vruntime);
+    return ahead > static_cast<i64>(calc_delta_fair(wakeup_granularity(), woken.load.weight));
+}
+
 sched_entity* pick_next_entity(struct cfs_rq& fair) {
     struct rb_node* left = fair.tasks_timeline.rb_leftmost;
-    return left ? __node_2_se(left) : nullptr;
+    if (!left) return nullptr;
+    sched_entity* first = __node_2_se(left);
+    if (fair.skip == first) {
+        struct rb_node* next = rb_next(left);
+        if (next && !wakeup_preempt_entity(*__node_2_se(next), *first)) return __node_2_se(next);
+    }
+    return first;
 }
 
 /// The entity starts to run: the current one is not in the tree.
 void set_next_entity(struct rq& queue, sched_entity* entity) {
     __dequeue_entity(queue.cfs, entity);
+    queue.cfs.skip = nullptr;
     queue.cfs.curr = entity;
     entity->exec_start = queue.clock;
     entity->prev_sum_exec_runtime = entity->sum_exec_runtime;
@@ -143,12 +156,6 @@ bool entity_tick(struct rq& queue, sched_entity* current) {
     return queue.cfs.nr_running > 1 && check_preempt_tick(queue, current);
 }
 
-/// Is `woken` so far behind that `current` should give way?
-bool wakeup_preempt_entity(const sched_entity& current, const sched_entity& woken) {
-    i64 ahead = static_cast<i64>(current.vruntime - woken.vruntime);
-    return ahead > static_cast<i64>(calc_delta_fair(wakeup_granularity(), woken.load.weight));
-}
-
 } // namespace
 
 void enqueue_task_fair(struct rq& queue, task_struct* task, bool wake_up) {
@@ -170,6 +177,11 @@ task_struct* pick_next_task_fair(struct rq& queue) {
 
 void put_prev_task_fair(struct rq& queue, task_struct* task) {
     if (queue.cfs.curr == &task->se) put_prev_entity(queue, &task->se); // else the idle task
+}
+
+void yield_task_fair(struct rq& queue) {
+    update_curr(queue);
+    queue.cfs.skip = queue.cfs.curr;
 }
 
 bool task_tick_fair(struct rq& queue) {

@@ -18,6 +18,7 @@ struct cfs_rq {
     u64 min_vruntime = 0;
     rb_root_cached tasks_timeline;
     sched_entity* curr = nullptr;
+    sched_entity* skip = nullptr; ///< yielded: another one first, if that is fair
 };
 
 struct rq {
@@ -27,6 +28,7 @@ struct rq {
     task_struct* curr = nullptr;
     task_struct* idle = nullptr;
     u64 nr_switches = 0;
+    u64 nr_uninterruptible = 0; ///< may be "negative" here: only the sum over the CPUs means something
     struct cfs_rq cfs;
     spinlock_t lock{"runqueue"};
 };
@@ -41,7 +43,8 @@ void sched_init();
 void schedule();
 /// Switches only for the sake of preemption: the caller stays runnable whatever its state says.
 void preempt_schedule();
-bool try_to_wake_up(task_struct* task);
+/// Makes the task runnable if it sleeps in a state of `mode`; false when it does not.
+bool try_to_wake_up(task_struct* task, u32 mode = TASK_NORMAL);
 bool wake_up_process(task_struct* task);
 void wake_up_new_task(task_struct* task);
 /// HZ times a second, from the timer interrupt.
@@ -56,6 +59,19 @@ extern "C" task_struct* __switch_to_asm(task_struct* previous, task_struct* next
 inline void set_current_state(u32 state) {
     __atomic_store_n(&get_current()->__state, state, __ATOMIC_SEQ_CST);
 }
+/// Makes a task that runs user code on another CPU enter the kernel.
+void kick_process(task_struct* task);
+/// A signal that ends this kind of sleep is there.
+inline bool signal_pending_state(u32 state, const task_struct& task) {
+    if (!(state & (TASK_INTERRUPTIBLE | TASK_WAKEKILL)) || !task.signal_pending()) return false;
+    return (state & TASK_INTERRUPTIBLE) || (task.pending.signal & sigmask(SIGKILL));
+}
+/// Whoever may sleep says so: called with a spin lock held or from an interrupt it is a bug even if it would
+/// not sleep.
+void might_sleep();
+inline unsigned num_online_cpus() { return online_cpus; }
+extern bool panicking;
+
 inline bool need_resched() { return get_current()->thread_flags & _TIF_NEED_RESCHED; }
 
 // --- fair class (fair.cpp); REQUIRES: the run queue's lock
@@ -64,6 +80,7 @@ void update_curr(struct rq& queue);
 void enqueue_task_fair(struct rq& queue, task_struct* task, bool wake_up);
 void dequeue_task_fair(struct rq& queue, task_struct* task);
 task_struct* pick_next_task_fair(struct rq& queue);
+void yield_task_fair(struct rq& queue);
 void put_prev_task_fair(struct rq& queue, task_struct* task);
 /// The tick: true when the current task has used its slice.
 bool task_tick_fair(struct rq& queue);

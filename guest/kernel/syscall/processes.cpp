@@ -32,50 +32,124 @@ Result<i64> sys_execve(u64 path, u64 arguments, u64 environment) {
 Result<i64> sys_exit(i32 code) { do_exit((code & 0xff) << 8); }
 Result<i64> sys_exit_group(i32 code) { do_group_exit((code & 0xff) << 8); }
 
+struct Usage {
+    i64 user_seconds, user_microseconds, system_seconds, system_microseconds;
+    u64 maximum_rss, shared, data, stack, minor_faults, major_faults, swaps, in_blocks, out_blocks, sent,
+        received, signals, voluntary, involuntary;
+};
+static_assert(sizeof(Usage) == 144);
+Usage usage_of(const task_times& times) {
+    u64 user = times.utime * (1'000'000 / HZ), system = times.stime * (1'000'000 / HZ);
+    Usage usage = {};
+    usage.user_seconds = static_cast<i64>(user / 1'000'000),
+    usage.user_microseconds = static_cast<i64>(user % 1'000'000);
+    usage.system_seconds = static_cast<i64>(system / 1'000'000);
+    usage.system_microseconds = static_cast<i64>(system % 1'000'000);
+    usage.minor_faults = times.min_flt, usage.major_faults = times.maj_flt;
+    usage.voluntary = times.nvcsw, usage.involuntary = times.nivcsw;
+    return usage;
+}
+
+/// A number or group that somebody else could end must stay while we wait for it.
+struct PidReference {
+    struct pid* pid;
+    explicit PidReference(i32 nr) {
+        IrqSpinGuard guard(tasklist_lock);
+        pid = get_pid(find_pid(nr));
+    }
+    ~PidReference() { put_pid(pid); }
+    PidReference(const PidReference&) = delete;
+    PidReference& operator=(const PidReference&) = delete;
+};
+
 Result<i64> sys_wait4(i32 pid, u64 status_address, u32 options, u64 usage) {
-    if (options & ~0x4000000bU) return Errno::EINVAL;
-    i32 status = 0;
-    i64 found = TRY(do_wait(pid, &status, options));
-    if (found && status_address) TRY(put_user(status_address, status));
-    if (found && usage) TRY(clear_user(usage, 144)); // times of children are not kept
+    if (options & ~(WNOHANG | WUNTRACED | WCONTINUED | __WNOTHREAD | __WCLONE | __WALL)) return Errno::EINVAL;
+    if (pid == static_cast<i32>(0x80000000)) return Errno::ESRCH;
+    PidReference reference(pid > 0 ? pid : pid == 0 ? task_pgrp_nr(*get_current()) : pid < -1 ? -pid : 0);
+    if (pid != -1 && !reference.pid) return Errno::ECHILD;
+    wait_opts wait;
+    wait.wo_flags = options | WEXITED;
+    wait.wo_type = pid > 0 ? PIDTYPE_TGID : pid == -1 ? PIDTYPE_MAX : PIDTYPE_PGID;
+    wait.wo_pid = reference.pid;
+    i64 found = TRY(do_wait(wait));
+    if (found && status_address) TRY(put_user(status_address, wait.wo_stat));
+    if (found && usage) TRY(put_user(usage, usage_of(wait.wo_rusage)));
     return found;
+}
+
+Result<i64> sys_waitid(u32 which, i32 id, u64 info_address, u32 options, u64 usage) {
+    if (options & ~(WNOHANG | WNOWAIT | WEXITED | WSTOPPED | WCONTINUED | __WNOTHREAD | __WCLONE | __WALL))
+        return Errno::EINVAL;
+    if (!(options & (WEXITED | WSTOPPED | WCONTINUED))) return Errno::EINVAL;
+    if (which > 2 || (which == 1 && id <= 0) || (which == 2 && id < 0))
+        return Errno::EINVAL; // P_ALL, P_PID, P_PGID
+    PidReference reference(which == 0 ? 0 : which == 2 && !id ? task_pgrp_nr(*get_current()) : id);
+    if (which && !reference.pid) return Errno::ECHILD;
+    wait_opts wait;
+    wait.wo_flags = options;
+    wait.wo_type = which == 0 ? PIDTYPE_MAX : which == 1 ? PIDTYPE_TGID : PIDTYPE_PGID;
+    wait.wo_pid = reference.pid;
+    i64 found = TRY(do_wait(wait));
+    if (found && usage) TRY(put_user(usage, usage_of(wait.wo_rusage)));
+    if (!found) wait.wo_info = {};
+    if (info_address) TRY(copy_to_user(info_address, &wait.wo_info, 28)); // up to si_status; the rest stays
+    return i64{0};
 }
 
 Result<i64> sys_getpid() { return i64{get_current()->tgid}; }
 Result<i64> sys_gettid() { return i64{get_current()->pid}; }
 Result<i64> sys_getppid() {
     IrqSpinGuard guard(tasklist_lock);
-    task_struct* parent = get_current()->parent;
-    return i64{parent ? parent->tgid : 0};
+    return i64{get_current()->real_parent->tgid};
 }
-Result<i64> sys_zero_id() { return i64{0}; } // everybody is root
-
 task_struct* task_or_self(i32 pid) { return pid ? find_task_by_vpid(pid) : get_current(); }
 
 Result<i64> sys_getpgid(i32 pid) {
     IrqSpinGuard guard(tasklist_lock);
     task_struct* task = task_or_self(pid);
-    return task ? Result<i64>(i64{task->process_group}) : Errno::ESRCH;
+    return task ? Result<i64>(i64{task_pgrp_nr(*task)}) : Errno::ESRCH;
 }
-Result<i64> sys_getpgrp() { return i64{get_current()->process_group}; }
+Result<i64> sys_getpgrp() { return i64{task_pgrp_nr(*get_current())}; }
+
 Result<i64> sys_setpgid(i32 pid, i32 group) {
+    if (group < 0 || pid < 0) return Errno::EINVAL;
+    task_struct* self = get_current()->group_leader;
     IrqSpinGuard guard(tasklist_lock);
-    task_struct* task = task_or_self(pid);
-    if (!task) return Errno::ESRCH;
-    if (group < 0) return Errno::EINVAL;
-    task->process_group = group ? group : task->pid;
+    task_struct* task = pid ? find_task_by_vpid(pid) : self;
+    if (!task || (task != self && !(task->real_parent && same_thread_group(*task->real_parent, *self))))
+        return Errno::ESRCH;
+    if (!thread_group_leader(*task)) return Errno::EINVAL;
+    if (task != self) {
+        if (task_session(*task) != task_session(*self)) return Errno::EPERM;
+        if (!(task->flags & PF_FORKNOEXEC)) return Errno::EACCES;
+    }
+    if (task->signal->leader) return Errno::EPERM;
+    struct pid* target = group && group != task->pid ? find_pid(group) : task->thread_pid;
+    if (target != task->thread_pid) {
+        if (!target || !target->tasks[PIDTYPE_PGID].linked()) return Errno::EPERM;
+        task_struct* member = container_of_offset<task_struct>(target->tasks[PIDTYPE_PGID].next,
+                                                               offsetof(task_struct, pid_links) +
+                                                                   PIDTYPE_PGID * sizeof(list_head));
+        if (task_session(*member) != task_session(*self)) return Errno::EPERM;
+    }
+    if (task_pgrp(*task) != target) change_pid(task, PIDTYPE_PGID, target);
     return i64{0};
 }
+
 Result<i64> sys_setsid() {
-    task_struct* task = get_current();
-    if (task->process_group == task->pid && task->session == task->pid) return Errno::EPERM;
-    task->session = task->process_group = task->pid;
-    return i64{task->pid};
+    task_struct* leader = get_current()->group_leader;
+    IrqSpinGuard guard(tasklist_lock);
+    if (leader->signal->leader || leader->thread_pid->tasks[PIDTYPE_PGID].linked()) return Errno::EPERM;
+    leader->signal->leader = true;
+    leader->signal->tty = false;
+    change_pid(leader, PIDTYPE_SID, leader->thread_pid);
+    change_pid(leader, PIDTYPE_PGID, leader->thread_pid);
+    return i64{leader->pid};
 }
 Result<i64> sys_getsid(i32 pid) {
     IrqSpinGuard guard(tasklist_lock);
     task_struct* task = task_or_self(pid);
-    return task ? Result<i64>(i64{task->session}) : Errno::ESRCH;
+    return task ? Result<i64>(i64{task_session_nr(*task)}) : Errno::ESRCH;
 }
 
 Result<i64> sys_set_tid_address(u64 address) {
@@ -96,10 +170,16 @@ Result<i64> sys_arch_prctl(u32 code, u64 address) {
     }
 }
 
-/// PR_SET_NAME 15, PR_GET_NAME 16.
 Result<i64> sys_prctl(u32 option, u64 argument) {
     task_struct* task = get_current();
-    if (option == 15) {
+    switch (option) {
+    case 1: // PR_SET_PDEATHSIG
+        if (argument > SignalCount) return Errno::EINVAL;
+        task->pdeath_signal = static_cast<i32>(argument);
+        return i64{0};
+    case 2: TRY(put_user(argument, task->pdeath_signal)); return i64{0};
+    case 3: return i64{1}; // PR_GET_DUMPABLE
+    case 15: {             // PR_SET_NAME
         char name[16] = {};
         Result<usize> length = strncpy_from_user(name, argument, sizeof name);
         if (!length.ok() && length.error() != Errno::ENAMETOOLONG) return length.error();
@@ -107,11 +187,11 @@ Result<i64> sys_prctl(u32 option, u64 argument) {
         memcpy(task->comm, name, sizeof name);
         return i64{0};
     }
-    if (option == 16) {
-        TRY(copy_to_user(argument, task->comm, 16));
-        return i64{0};
+    case 16: TRY(copy_to_user(argument, task->comm, 16)); return i64{0};
+    case 36: task->signal->is_child_subreaper = argument; return i64{0}; // PR_SET_CHILD_SUBREAPER
+    case 37: TRY(put_user<i32>(argument, task->signal->is_child_subreaper)); return i64{0};
+    default: return Errno::EINVAL;
     }
-    return Errno::EINVAL;
 }
 
 Result<i64> sys_sched_yield() {
@@ -146,55 +226,121 @@ Result<i64> sys_sched_getscheduler(i32 pid) {
     return task ? Result<i64>(i64{task->policy}) : Errno::ESRCH;
 }
 
-Result<i64> sys_futex(u64 address, u32 operation, u32 value, u64 timeout, u64, u32) {
-    if (!is_aligned(address, 4)) return Errno::EINVAL;
-    u32 command = operation & 0x7f;
-    if (command == 1 || command == 10) return i64{futex_wake(address, value)}; // WAKE, WAKE_BITSET
-    if (command != 0) return Errno::ENOSYS; // WAIT only: the rest is not offered
-    struct {
-        i64 seconds, nanoseconds;
-    } time = {};
-    if (timeout) TRY(copy_from_user(&time, timeout, sizeof time));
-    if (time.seconds < 0 || time.nanoseconds < 0 || time.nanoseconds >= 1'000'000'000 ||
-        time.seconds > 1'000'000'000)
-        return Errno::EINVAL;
-    return futex_wait(address, value,
-                      static_cast<u64>(time.seconds) * 1'000'000'000 + static_cast<u64>(time.nanoseconds),
-                      timeout != 0);
+struct TimeSpec {
+    i64 seconds, nanoseconds;
+};
+
+Result<i64> sys_futex(u64 address, u32 operation, u32 value, u64 timeout, u64 address2, u32 value3) {
+    constexpr u32 PrivateFlag = 128, ClockRealtime = 256;
+    u32 command = operation & ~(PrivateFlag | ClockRealtime);
+    u32 flags = operation & PrivateFlag ? FutexPrivate : FutexShared;
+    if ((operation & ClockRealtime) && command != 9) return Errno::ENOSYS;
+    u64 end = 0;
+    if (timeout && (command == 0 || command == 9)) {
+        TimeSpec time = TRY(get_user<TimeSpec>(timeout));
+        if (time.seconds < 0 || time.nanoseconds < 0 || time.nanoseconds >= 1'000'000'000)
+            return Errno::EINVAL;
+        u64 given = static_cast<u64>(min<i64>(time.seconds, 4'000'000'000)) * 1'000'000'000 +
+                    static_cast<u64>(time.nanoseconds);
+        if (command == 0) // relative; WAIT_BITSET gives the moment
+            given += ktime_get_ns();
+        else if (operation & ClockRealtime)
+            given = given > ktime_get_real_ns() ? given - ktime_get_real_ns() + ktime_get_ns() : 1;
+        end = max<u64>(given, 1);
+    }
+    switch (command) {
+    case 0: return futex_wait(address, flags, value, end, FUTEX_BITSET_MATCH_ANY);
+    case 1: return futex_wake(address, flags, value, FUTEX_BITSET_MATCH_ANY);
+    case 3: return futex_requeue(address, address2, flags, value, static_cast<u32>(timeout), nullptr);
+    case 4: return futex_requeue(address, address2, flags, value, static_cast<u32>(timeout), &value3);
+    case 9: return futex_wait(address, flags, value, end, value3);
+    case 10: return futex_wake(address, flags, value, value3);
+    default: return Errno::ENOSYS; // priority inheritance and WAKE_OP
+    }
 }
 
-struct ResourceLimit {
-    u64 current, maximum;
-};
-Result<i64> sys_prlimit64(i32, u32 resource, u64 fresh, u64 old) {
-    if (resource >= 16) return Errno::EINVAL;
-    if (fresh) return Errno::EPERM; // limits are fixed
-    ResourceLimit limit{~u64{0}, ~u64{0}};
-    if (resource == 3) limit.current = 8 * MiB;                                  // STACK
-    if (resource == 7) limit = {files_struct::Capacity, files_struct::Capacity}; // NOFILE
-    if (old) TRY(put_user(old, limit));
+Result<i64> sys_set_robust_list(u64 head, usize size) {
+    if (size != 24) return Errno::EINVAL;
+    get_current()->robust_list = head;
+    return i64{0};
+}
+
+Result<i64> sys_prlimit64(i32 pid, u32 resource, u64 fresh, u64 old) {
+    if (resource >= RLIM_NLIMITS) return Errno::EINVAL;
+    struct rlimit wanted = {}, previous;
+    if (fresh) {
+        wanted = TRY(get_user<struct rlimit>(fresh));
+        if (wanted.rlim_cur > wanted.rlim_max) return Errno::EINVAL;
+    }
+    {
+        IrqSpinGuard guard(tasklist_lock);
+        task_struct* task = task_or_self(pid);
+        if (!task || !task->signal) return Errno::ESRCH;
+        const struct cred &mine = *current_cred(), &other = *task->cred;
+        if (task->signal != get_current()->signal && !capable(mine) &&
+            (mine.uid != other.uid || mine.uid != other.euid))
+            return Errno::EPERM;
+        struct rlimit& limit = task->signal->rlim[resource];
+        previous = limit;
+        if (fresh) {
+            if (wanted.rlim_max > limit.rlim_max && !capable(mine)) return Errno::EPERM;
+            limit = wanted;
+        }
+    }
+    if (old) TRY(put_user(old, previous));
     return i64{0};
 }
 Result<i64> sys_getrlimit(u32 resource, u64 target) { return sys_prlimit64(0, resource, 0, target); }
+Result<i64> sys_setrlimit(u32 resource, u64 source) { return sys_prlimit64(0, resource, source, 0); }
 
 Result<i64> sys_getrusage(i32 who, u64 target) {
-    u64 usage[18] = {};
-    if (who == 0) {
-        task_struct* task = get_current();
-        u64 user = task->utime * (1'000'000 / HZ), system = task->stime * (1'000'000 / HZ);
-        usage[0] = user / 1'000'000, usage[1] = user % 1'000'000, usage[2] = system / 1'000'000,
-        usage[3] = system % 1'000'000;
-        usage[8] = task->min_flt, usage[14] = task->se.nvcsw, usage[15] = task->se.nivcsw;
+    task_struct* task = get_current();
+    task_times times;
+    if (who == 0) { // RUSAGE_SELF
+        IrqSpinGuard guard(tasklist_lock);
+        times = thread_group_times(task);
+    } else if (who == -1) { // RUSAGE_CHILDREN
+        times = task->signal->children;
+    } else if (who == 1) { // RUSAGE_THREAD
+        times = {task->utime, task->stime, task->min_flt, task->maj_flt, task->se.nvcsw, task->se.nivcsw, 0};
+    } else {
+        return Errno::EINVAL;
     }
-    TRY(copy_to_user(target, usage, sizeof usage));
+    TRY(put_user(target, usage_of(times)));
     return i64{0};
 }
 
 Result<i64> sys_times(u64 target) {
     task_struct* task = get_current();
-    u64 times[4] = {task->utime * 100 / HZ, task->stime * 100 / HZ, 0, 0};
+    task_times own;
+    {
+        IrqSpinGuard guard(tasklist_lock);
+        own = thread_group_times(task);
+    }
+    const task_times& children = task->signal->children;
+    u64 times[4] = {own.utime * 100 / HZ, own.stime * 100 / HZ, children.utime * 100 / HZ,
+                    children.stime * 100 / HZ};
     if (target) TRY(copy_to_user(target, times, sizeof times));
     return static_cast<i64>(jiffies * 100 / HZ);
+}
+
+/// clone's arguments in memory (struct clone_args); only the first version's are known.
+Result<i64> sys_clone3(u64 address, usize size) {
+    struct {
+        u64 flags, pidfd, child_tid, parent_tid, exit_signal, stack, stack_size, tls;
+    } args;
+    if (size < sizeof args) return Errno::EINVAL;
+    if (size > PAGE_SIZE) return Errno::E2BIG;
+    TRY(copy_from_user(&args, address, sizeof args));
+    for (usize at = sizeof args; at < size; at += 8)
+        if (TRY(get_user<u64>(address + at))) return Errno::E2BIG; // set_tid and cgroup
+    if (args.exit_signal > SignalCount || (args.flags & 0xff) || (!args.stack) != (!args.stack_size))
+        return Errno::EINVAL;
+    kernel_clone_args request;
+    request.flags = args.flags | args.exit_signal;
+    request.child_stack = args.stack ? args.stack + args.stack_size : 0;
+    request.parent_tid = args.parent_tid, request.child_tid = args.child_tid, request.tls = args.tls;
+    return kernel_clone(request, current_frame());
 }
 
 Result<i64> sys_not_offered() { return Errno::ENOSYS; } // C libraries fall back silently
@@ -209,13 +355,11 @@ constexpr SyscallRow rows[] = {
     row<sys_execve>(59, "execve", Path, Pointer, Pointer),
     row<sys_exit>(60, "exit", Int),
     row<sys_wait4>(61, "wait4", Int, Pointer, Flags, Pointer),
+    row<sys_waitid>(247, "waitid", Unsigned, Int, Pointer, Flags, Pointer),
+    row<sys_setrlimit>(160, "setrlimit", Unsigned, Pointer),
     row<sys_getrlimit>(97, "getrlimit", Unsigned, Pointer),
     row<sys_getrusage>(98, "getrusage", Int, Pointer),
     row<sys_times>(100, "times", Pointer),
-    row<sys_zero_id>(102, "getuid"),
-    row<sys_zero_id>(104, "getgid"),
-    row<sys_zero_id>(107, "geteuid"),
-    row<sys_zero_id>(108, "getegid"),
     row<sys_setpgid>(109, "setpgid", Int, Int),
     row<sys_getppid>(110, "getppid"),
     row<sys_getpgrp>(111, "getpgrp"),
@@ -232,11 +376,11 @@ constexpr SyscallRow rows[] = {
     row<sys_sched_getaffinity>(204, "sched_getaffinity", Int, Unsigned, Pointer),
     row<sys_set_tid_address>(218, "set_tid_address", Pointer),
     row<sys_exit_group>(231, "exit_group", Int),
-    row<sys_not_offered>(273, "set_robust_list", Pointer, Unsigned),
+    row<sys_set_robust_list>(273, "set_robust_list", Pointer, Unsigned),
     row<sys_prlimit64>(302, "prlimit64", Int, Unsigned, Pointer, Pointer),
     row<sys_not_offered>(334, "rseq", Pointer, Unsigned, Flags, Hex),
     row<sys_not_offered>(332, "statx", Descriptor, Path, Flags, Hex, Pointer),
-    row<sys_not_offered>(435, "clone3", Pointer, Unsigned),
+    row<sys_clone3>(435, "clone3", Pointer, Unsigned),
     row<sys_not_offered>(439, "faccessat2", Descriptor, Path, Hex, Flags),
 };
 

@@ -1,120 +1,275 @@
-// System calls on signals: actions, masks, kill, return, pause, suspend.
+// System calls on signals: actions, masks, sending, waiting, alternate stacks, timers that signal.
 #include "arch/x86_64/user_access.h"
 #include "sched/scheduler.h"
 #include "syscall/syscall.h"
 #include "task/signal.h"
 #include "task/task.h"
+#include "time/tick.h"
+#include "time/timekeeping.h"
 
 namespace kernel {
+
+Result<i64> do_sigaltstack(u64 fresh_address, u64 old_address, u64 sp);
+
 namespace {
 
-constexpr u64 Unblockable = u64{1} << (SIGKILL - 1) | u64{1} << (SIGSTOP - 1);
-
 Result<i64> sys_rt_sigaction(i32 signal, u64 fresh, u64 old, usize size) {
-    if (size != 8 || signal < 1 || signal > SignalCount) return Errno::EINVAL;
-    if (fresh && (signal == SIGKILL || signal == SIGSTOP)) return Errno::EINVAL;
-    sighand_struct& handlers = *get_current()->sighand;
-    k_sigaction previous = handlers.action[signal - 1];
+    if (size != 8) return Errno::EINVAL;
+    k_sigaction action, previous;
     if (fresh) {
-        k_sigaction action = TRY(get_user<k_sigaction>(fresh));
-        if (action.handler > 1 && !(action.flags & SA_RESTORER))
+        action = TRY(get_user<k_sigaction>(fresh));
+        if (action.handler > SIG_IGN && !(action.flags & SA_RESTORER))
             return Errno::EINVAL; // there is no vDSO to return through
-        handlers.action[signal - 1] = action;
     }
+    TRY(do_sigaction(signal, fresh ? &action : nullptr, &previous));
     if (old) TRY(put_user(old, previous));
     return i64{0};
 }
 
 Result<i64> sys_rt_sigprocmask(u32 how, u64 fresh, u64 old, usize size) {
     if (size != 8) return Errno::EINVAL;
-    task_struct* task = get_current();
-    u64 previous = task->blocked;
+    u64 previous = get_current()->blocked;
     if (fresh) {
-        u64 set = TRY(get_user<u64>(fresh)) & ~Unblockable;
-        if (how == 0)
-            task->blocked |= set;
-        else if (how == 1)
-            task->blocked &= ~set;
-        else if (how == 2)
-            task->blocked = set;
-        else
-            return Errno::EINVAL;
-        recalc_sigpending(task);
+        u64 set = TRY(get_user<u64>(fresh));
+        if (how > 2) return Errno::EINVAL;
+        set_current_blocked(how == 0 ? previous | set : how == 1 ? previous & ~set : set);
     }
     if (old) TRY(put_user(old, previous));
     return i64{0};
 }
 
 Result<i64> sys_rt_sigpending(u64 target, usize size) {
-    if (size != 8) return Errno::EINVAL;
-    TRY(put_user<u64>(target, get_current()->pending & get_current()->blocked));
-    return i64{0};
-}
-
-Result<i64> sys_rt_sigsuspend(u64 mask, usize size) {
-    if (size != 8) return Errno::EINVAL;
-    u64 set = TRY(get_user<u64>(mask)) & ~Unblockable;
+    if (size > 8) return Errno::EINVAL;
     task_struct* task = get_current();
-    task->saved_sigmask = task->blocked;
-    task->restore_blocked = true;
-    task->blocked = set;
-    recalc_sigpending(task);
-    while (!task->signal_pending()) {
-        set_current_state(TASK_INTERRUPTIBLE);
-        if (!task->signal_pending()) schedule();
-        set_current_state(TASK_RUNNING);
-    }
-    return Errno::EINTR;
+    u64 set = (task->pending.signal | task->signal->shared_pending.signal) & task->blocked;
+    TRY(copy_to_user(target, &set, size));
+    return i64{0};
 }
 
 Result<i64> sys_pause() {
     task_struct* task = get_current();
-    while (!task->signal_pending()) {
+    for (;;) {
         set_current_state(TASK_INTERRUPTIBLE);
-        if (!task->signal_pending()) schedule();
-        set_current_state(TASK_RUNNING);
+        if (task->signal_pending()) break;
+        schedule();
     }
-    return Errno::EINTR;
+    set_current_state(TASK_RUNNING);
+    return Errno::ERESTARTNOHAND;
+}
+
+Result<i64> sys_rt_sigsuspend(u64 mask, usize size) {
+    if (size != 8) return Errno::EINVAL;
+    u64 set = TRY(get_user<u64>(mask));
+    set_restore_sigmask(get_current()->blocked);
+    set_current_blocked(set);
+    return sys_pause();
 }
 
 Result<i64> sys_rt_sigreturn() { return return_from_signal(current_frame()); }
 
+kernel_siginfo info_from_caller(i32 code) {
+    kernel_siginfo info;
+    info.si_code = code;
+    info.si_pid = get_current()->tgid;
+    info.si_uid = current_cred()->uid;
+    return info;
+}
+
+/// REQUIRES: tasklist_lock.
+Result<void> send_checked(int signal, const kernel_siginfo& info, task_struct* task, pid_type type) {
+    if (!task || !task->sighand) return Errno::ESRCH;
+    bool same_session = signal == SIGCONT && task_session(*task) == task_session(*get_current());
+    if (!kill_ok_by_cred(*task) && !same_session) return Errno::EPERM;
+    if (!signal) return {};
+    return do_send_sig_info(signal, &info, task, type);
+}
+
 Result<i64> sys_kill(i32 pid, i32 signal) {
     if (signal < 0 || signal > SignalCount) return Errno::EINVAL;
     task_struct* self = get_current();
+    kernel_siginfo info = info_from_caller(SI_USER);
+    IrqSpinGuard guard(tasklist_lock);
     if (pid > 0) {
-        IrqSpinGuard guard(tasklist_lock);
-        task_struct* task = find_task_by_vpid(pid);
-        if (!task) return Errno::ESRCH;
-        if (signal) send_sig(task, signal);
+        TRY(send_checked(signal, info, pid_task(find_pid(pid), PIDTYPE_PID), PIDTYPE_TGID));
         return i64{0};
     }
-    if (pid == -1) { // everybody but init, kernel threads and the caller
-        IrqSpinGuard guard(tasklist_lock);
-        unsigned count = 0;
+    unsigned seen = 0;
+    Result<void> last;
+    auto consider = [&](task_struct* task) {
+        seen++;
+        Result<void> sent = send_checked(signal, info, task, PIDTYPE_TGID);
+        if (!sent.ok()) last = sent;
+    };
+    if (pid == -1) { // everybody but init and the caller
         for (LIST_EACH(node, task_list)) {
             task_struct* task = container_of(node, task_struct, tasks);
-            if (task->pid == 1 || task == self || task->is_kernel_thread()) continue;
-            if (signal) send_sig(task, signal);
-            count++;
+            if (task->pid > 1 && !same_thread_group(*task, *self)) consider(task);
         }
-        return count ? Result<i64>(i64{0}) : Errno::ESRCH;
+    } else {
+        struct pid* group = pid ? find_pid(pid == static_cast<i32>(0x80000000) ? 0 : -pid) : task_pgrp(*self);
+        if (group)
+            for (PID_EACH(node, group, PIDTYPE_PGID))
+                consider(container_of_offset<task_struct>(node, offsetof(task_struct, pid_links) +
+                                                                    PIDTYPE_PGID * sizeof(list_head)));
     }
-    return kill_pgrp(pid ? -pid : self->process_group, signal) ? Result<i64>(i64{0}) : Errno::ESRCH;
+    if (!seen) return Errno::ESRCH;
+    TRY(last);
+    return i64{0};
 }
 
+Result<i64> do_tkill(i32 tgid, i32 tid, i32 signal, const kernel_siginfo& info) {
+    if (signal < 0 || signal > SignalCount) return Errno::EINVAL;
+    IrqSpinGuard guard(tasklist_lock);
+    task_struct* task = find_task_by_vpid(tid);
+    if (!task || (tgid > 0 && task->tgid != tgid)) return Errno::ESRCH;
+    TRY(send_checked(signal, info, task, PIDTYPE_PID));
+    return i64{0};
+}
 Result<i64> sys_tkill(i32 tid, i32 signal) {
     if (tid <= 0) return Errno::EINVAL;
-    return sys_kill(tid, signal);
+    return do_tkill(0, tid, signal, info_from_caller(SI_TKILL));
 }
-Result<i64> sys_tgkill(i32, i32 tid, i32 signal) { return sys_tkill(tid, signal); }
+Result<i64> sys_tgkill(i32 tgid, i32 tid, i32 signal) {
+    if (tid <= 0 || tgid <= 0) return Errno::EINVAL;
+    return do_tkill(tgid, tid, signal, info_from_caller(SI_TKILL));
+}
 
-Result<i64> sys_sigaltstack(u64 fresh, u64 old) {
-    if (fresh) return Errno::ENOSYS; // handlers run on the normal stack
-    if (old) {
-        const u64 none[3] = {0, 2, 0}; // SS_DISABLE
-        TRY(copy_to_user(old, none, sizeof none));
+/// Only the kernel may claim to be the kernel, and only the sender itself may claim anything of itself.
+Result<kernel_siginfo> info_from_user(i32 pid, i32 signal, u64 address) {
+    kernel_siginfo info = TRY(get_user<kernel_siginfo>(address));
+    info.si_signo = signal;
+    if ((info.si_code >= 0 || info.si_code == SI_TKILL) && get_current()->pid != pid) return Errno::EPERM;
+    return info;
+}
+Result<i64> sys_rt_sigqueueinfo(i32 pid, i32 signal, u64 address) {
+    kernel_siginfo info = TRY(info_from_user(pid, signal, address));
+    if (signal < 0 || signal > SignalCount) return Errno::EINVAL;
+    IrqSpinGuard guard(tasklist_lock);
+    TRY(send_checked(signal, info, find_task_by_vpid(pid), PIDTYPE_TGID));
+    return i64{0};
+}
+Result<i64> sys_rt_tgsigqueueinfo(i32 tgid, i32 tid, i32 signal, u64 address) {
+    if (tid <= 0 || tgid <= 0) return Errno::EINVAL;
+    return do_tkill(tgid, tid, signal, TRY(info_from_user(tid, signal, address)));
+}
+
+struct TimeSpec {
+    i64 seconds, nanoseconds;
+};
+
+Result<i64> sys_rt_sigtimedwait(u64 set_address, u64 info_address, u64 timeout, usize size) {
+    if (size != 8) return Errno::EINVAL;
+    u64 wanted = TRY(get_user<u64>(set_address)) & ~(sigmask(SIGKILL) | sigmask(SIGSTOP));
+    u64 end = 0;
+    if (timeout) {
+        TimeSpec time = TRY(get_user<TimeSpec>(timeout));
+        if (time.seconds < 0 || time.nanoseconds < 0 || time.nanoseconds >= 1'000'000'000)
+            return Errno::EINVAL;
+        end = ktime_get_ns() + static_cast<u64>(min<i64>(time.seconds, 1'000'000'000)) * 1'000'000'000 +
+              static_cast<u64>(time.nanoseconds);
     }
+    task_struct* task = get_current();
+    kernel_siginfo info;
+    int signal = 0;
+    auto take = [&] {
+        IrqSpinGuard guard(task->sighand->siglock);
+        signal = dequeue_signal(task, wanted, &info);
+        return signal != 0;
+    };
+    if (!take()) {
+        timer_list timer;
+        timer.function = [](void* sleeper) { wake_up_process(static_cast<task_struct*>(sleeper)); };
+        timer.context = task;
+        {
+            // Those that we wait for count as not blocked, so that a sender wakes us.
+            IrqSpinGuard guard(task->sighand->siglock);
+            task->real_blocked = task->blocked;
+            task->blocked &= ~wanted;
+            recalc_sigpending();
+        }
+        for (;;) {
+            set_current_state(TASK_INTERRUPTIBLE);
+            if (task->signal_pending() || (timeout && ktime_get_ns() >= end)) break;
+            if (timeout) mod_timer(timer, jiffies + nsecs_to_jiffies(end - ktime_get_ns()));
+            schedule();
+        }
+        set_current_state(TASK_RUNNING);
+        del_timer_sync(timer);
+        bool interrupted = task->signal_pending();
+        {
+            IrqSpinGuard guard(task->sighand->siglock);
+            task->blocked = task->real_blocked;
+            task->real_blocked = 0;
+            signal = dequeue_signal(task, wanted, &info);
+        }
+        if (!signal) return interrupted ? Errno::EINTR : Errno::EAGAIN;
+    }
+    if (info_address) TRY(put_user(info_address, info));
+    return i64{signal};
+}
+
+Result<i64> sys_sigaltstack(u64 fresh, u64 old) { return do_sigaltstack(fresh, old, current_frame()->sp); }
+
+/// A call that was stopped or interrupted without a handler goes on where it was.
+Result<i64> sys_restart_syscall() {
+    task_struct* task = get_current();
+    if (!task->restart_block.fn) return Errno::EINTR;
+    return task->restart_block.fn(*task);
+}
+
+// --- ITIMER_REAL
+// -----------------------------------------------------------------------------------------------------------
+
+struct TimeVal {
+    i64 seconds, microseconds;
+};
+struct Itimer {
+    TimeVal interval, value;
+};
+TimeVal to_timeval(u64 ticks) {
+    u64 microseconds = ticks * (1'000'000 / HZ);
+    return {static_cast<i64>(microseconds / 1'000'000), static_cast<i64>(microseconds % 1'000'000)};
+}
+Result<u64> to_ticks(const TimeVal& time) {
+    if (time.seconds < 0 || time.microseconds < 0 || time.microseconds >= 1'000'000) return Errno::EINVAL;
+    return divide_up(static_cast<u64>(min<i64>(time.seconds, 1'000'000'000)) * 1'000'000 +
+                         static_cast<u64>(time.microseconds),
+                     1'000'000 / HZ);
+}
+Itimer read_real_timer(signal_struct& shared) {
+    u64 left = 0;
+    if (shared.real_timer.entry.linked()) {
+        i64 ticks = static_cast<i64>(shared.real_timer.expires - jiffies);
+        left = ticks > 0 ? static_cast<u64>(ticks) : 1;
+    }
+    return {to_timeval(shared.it_real_incr), to_timeval(left)};
+}
+Itimer set_real_timer(u64 value, u64 interval) {
+    signal_struct& shared = *get_current()->signal;
+    Itimer old = read_real_timer(shared);
+    shared.it_real_incr = 0; // a function that runs now arms it no more
+    del_timer_sync(shared.real_timer);
+    shared.it_real_incr = value ? interval : 0;
+    if (value) mod_timer(shared.real_timer, jiffies + value);
+    return old;
+}
+Result<i64> sys_alarm(u32 seconds) {
+    Itimer old = set_real_timer(u64{seconds} * HZ, 0);
+    return old.value.seconds +
+           (old.value.microseconds >= 500'000 || (!old.value.seconds && old.value.microseconds));
+}
+Result<i64> sys_getitimer(u32 which, u64 target) {
+    if (which != 0) return Errno::EINVAL; // ITIMER_VIRTUAL and ITIMER_PROF are not kept
+    TRY(put_user(target, read_real_timer(*get_current()->signal)));
+    return i64{0};
+}
+Result<i64> sys_setitimer(u32 which, u64 fresh, u64 old) {
+    if (which != 0) return Errno::EINVAL;
+    Itimer timer = {};
+    if (fresh) timer = TRY(get_user<Itimer>(fresh));
+    u64 value = TRY(to_ticks(timer.value)), interval = TRY(to_ticks(timer.interval));
+    Itimer previous = set_real_timer(value, interval);
+    if (old) TRY(put_user(old, previous));
     return i64{0};
 }
 
@@ -124,12 +279,19 @@ constexpr SyscallRow rows[] = {
     row<sys_rt_sigprocmask>(14, "rt_sigprocmask", Unsigned, Pointer, Pointer, Unsigned),
     row<sys_rt_sigreturn>(15, "rt_sigreturn"),
     row<sys_pause>(34, "pause"),
+    row<sys_getitimer>(36, "getitimer", Unsigned, Pointer),
+    row<sys_alarm>(37, "alarm", Unsigned),
+    row<sys_setitimer>(38, "setitimer", Unsigned, Pointer, Pointer),
     row<sys_kill>(62, "kill", Int, Signal),
     row<sys_rt_sigpending>(127, "rt_sigpending", Pointer, Unsigned),
+    row<sys_rt_sigtimedwait>(128, "rt_sigtimedwait", Pointer, Pointer, Pointer, Unsigned),
+    row<sys_rt_sigqueueinfo>(129, "rt_sigqueueinfo", Int, Signal, Pointer),
     row<sys_rt_sigsuspend>(130, "rt_sigsuspend", Pointer, Unsigned),
     row<sys_sigaltstack>(131, "sigaltstack", Pointer, Pointer),
     row<sys_tkill>(200, "tkill", Int, Signal),
+    row<sys_restart_syscall>(219, "restart_syscall"),
     row<sys_tgkill>(234, "tgkill", Int, Int, Signal),
+    row<sys_rt_tgsigqueueinfo>(297, "rt_tgsigqueueinfo", Int, Int, Signal, Pointer),
 };
 
 } // namespace

@@ -48,6 +48,7 @@ SyscallSpan memory_syscalls();
 SyscallSpan process_syscalls();
 SyscallSpan signal_syscalls();
 SyscallSpan system_syscalls();
+SyscallSpan credential_syscalls();
 
 // --- thunks: registers to typed parameters
 // ------------------------------------------------------------------------------

@@ -37,18 +37,34 @@ Result<u64> clock_now(u32 clock) {
     case 4:
     case 6:
     case 7: return ktime_get_ns();
-    case 2: // PROCESS_CPUTIME_ID, THREAD_CPUTIME_ID
-    case 3: return get_current()->se.sum_exec_runtime + (ktime_get_ns() - get_current()->se.exec_start);
+    case 2: { // PROCESS_CPUTIME_ID: what other threads run right now counts at their next tick
+        IrqSpinGuard guard(tasklist_lock);
+        return thread_group_times(get_current()).runtime + (ktime_get_ns() - get_current()->se.exec_start);
+    }
+    case 3: // THREAD_CPUTIME_ID
+        return get_current()->se.sum_exec_runtime + (ktime_get_ns() - get_current()->se.exec_start);
     default: return Errno::EINVAL;
     }
 }
 
+/// A relative sleep that a stop or a handled signal interrupts: restart_syscall goes on to the same end.
+Result<i64> nanosleep_until(u64 end, u64 remaining) {
+    u64 now = ktime_get_ns(), left = 0;
+    Result<void> slept = hrtimer_nanosleep(end > now ? end - now : 0, &left);
+    if (slept.ok()) return i64{0};
+    if (remaining) TRY(put_user(remaining, to_time(left)));
+    auto& block = get_current()->restart_block;
+    block.fn = [](task_struct& task) {
+        return nanosleep_until(task.restart_block.expires, task.restart_block.address);
+    };
+    block.expires = end;
+    block.address = remaining;
+    return Errno::ERESTART_RESTARTBLOCK;
+}
+
 Result<i64> sys_nanosleep(u64 wanted, u64 remaining) {
-    u64 time = TRY(read_time(wanted)), left = 0;
-    Result<void> slept = hrtimer_nanosleep(time, &left);
-    if (!slept.ok() && remaining) TRY(put_user(remaining, to_time(left)));
-    TRY(slept);
-    return i64{0};
+    u64 time = TRY(read_time(wanted));
+    return nanosleep_until(ktime_get_ns() + time, remaining);
 }
 
 Result<i64> sys_clock_nanosleep(u32 clock, u32 flags, u64 wanted, u64 remaining) {
@@ -57,7 +73,7 @@ Result<i64> sys_clock_nanosleep(u32 clock, u32 flags, u64 wanted, u64 remaining)
         Result<u64> now = clock_now(clock);
         if (!now.ok()) return now.error();
         if (time <= now.value()) return i64{0};
-        TRY(hrtimer_nanosleep(time - now.value(), nullptr));
+        if (!hrtimer_nanosleep(time - now.value(), nullptr).ok()) return Errno::ERESTARTNOHAND;
         return i64{0};
     }
     return sys_nanosleep(wanted, remaining);

@@ -250,11 +250,20 @@ const char* last_component(const char* path) {
 Result<void> begin_new_exec(mm_struct* mm, const Program& program, const StringPool& arguments,
                             const StringPool& environment, const char* name) {
     task_struct* task = get_current();
-    mm_struct* old = task->mm;
     void* fpu = task->fpu ? nullptr : allocate_fpu_state();
     if (!task->fpu && !fpu) return Errno::ENOMEM;
+    if (Result<void> alone = de_thread(task);
+        !alone.ok()) { // another thread ended the process, or execs itself
+        if (fpu) free_fpu_state(fpu);
+        return alone;
+    }
+    mm_struct* old = task->mm;
+    mm_release(task); // in the old address space still: it writes there
     local_irq_disable();
-    task->mm = mm;
+    {
+        IrqSpinGuard guard(task->alloc_lock);
+        task->mm = mm;
+    }
     switch_mm(mm);
     if (fpu)
         task->fpu = fpu;
@@ -265,20 +274,22 @@ Result<void> begin_new_exec(mm_struct* mm, const Program& program, const StringP
     wrmsrl(Msr::FsBase, 0);
     wrmsrl(Msr::KernelGsBase, 0);
     local_irq_enable();
-    mm_release();
     if (old) mmput(old);
     Result<void> cleared = padzero(program);
     Result<u64> stack = cleared.ok() ? create_elf_tables(*mm, program, arguments, environment, name)
                                      : Result<u64>(cleared.error());
     if (!stack.ok()) {
         pr_info("exec: %s: no room for its start-up data\n", name);
-        do_exit(SIGKILL);
+        do_group_exit(SIGKILL);
     }
     do_close_on_exec(*task->files);
     flush_signal_handlers(*task->sighand);
     strscpy(task->comm, last_component(name), sizeof task->comm);
     task->flags &= ~u32{PF_KTHREAD | PF_FORKNOEXEC};
     task->clear_child_tid = task->set_child_tid = 0;
+    task->robust_list = 0;
+    task->sas_ss_sp = task->sas_ss_size = 0, task->sas_ss_flags = 2;
+    task->pdeath_signal = 0;
     pt_regs* frame = task->user_frame();
     *frame = {};
     frame->ip = program.entry;

@@ -14,6 +14,7 @@ namespace {
 
 constinit list_head timers = {}; ///< sorted by expiry
 constinit spinlock_t timer_lock{"timers"};
+constinit timer_list* running_timer[NR_CPUS] = {}; ///< whose function runs now; under timer_lock
 
 void run_timer_softirq() {
     for (;;) {
@@ -25,8 +26,11 @@ void run_timer_softirq() {
             timer = container_of(node, timer_list, entry);
             if (static_cast<i64>(timer->expires - jiffies) > 0) return;
             node->remove();
+            running_timer[smp_processor_id()] = timer;
         }
         timer->function(timer->context);
+        IrqSpinGuard guard(timer_lock); // the timer itself may be gone
+        running_timer[smp_processor_id()] = nullptr;
     }
 }
 
@@ -55,6 +59,7 @@ void init_timers() {
 void tick_handle_periodic(pt_regs& frame) {
     jiffies++;
     account_process_tick(frame);
+    rcu_sched_clock_irq(frame.from_user() || (get_current()->flags & PF_IDLE));
     scheduler_tick();
     if (timers.linked() &&
         static_cast<i64>(container_of(timers.next, timer_list, entry)->expires - jiffies) <= 0)
@@ -79,6 +84,19 @@ bool del_timer(timer_list& timer) {
     return armed;
 }
 
+bool del_timer_sync(timer_list& timer) {
+    for (;;) {
+        {
+            IrqSpinGuard guard(timer_lock);
+            bool armed = timer.entry.linked(), running = false;
+            timer.entry.remove();
+            for (const timer_list* other : running_timer) running |= other == &timer;
+            if (!running) return armed;
+        }
+        cpu_relax();
+    }
+}
+
 Result<void> hrtimer_nanosleep(u64 nanoseconds, u64* remaining) {
     u64 end = ktime_get_ns() + nanoseconds;
     timer_list timer;
@@ -95,7 +113,7 @@ Result<void> hrtimer_nanosleep(u64 nanoseconds, u64* remaining) {
         schedule();
     }
     set_current_state(TASK_RUNNING);
-    del_timer(timer);
+    del_timer_sync(timer);
     u64 now = ktime_get_ns();
     if (remaining) *remaining = now < end ? end - now : 0;
     return result;

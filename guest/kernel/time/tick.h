@@ -21,8 +21,11 @@ struct timer_list {
 void tick_handle_periodic(pt_regs& frame);
 void init_timers();
 void mod_timer(timer_list& timer, u64 expires);
-/// True when it was armed.
+/// True when it was armed. Its function may still be running on another CPU.
 bool del_timer(timer_list& timer);
+/// The same, and waits until the function is through: behind it the timer may go. REQUIRES: not from the
+/// function itself, nor with a lock held that the function takes.
+bool del_timer_sync(timer_list& timer);
 constexpr u64 nsecs_to_jiffies(u64 nanoseconds) { return divide_up(nanoseconds, NanosecondsPerTick); }
 
 /// Sleeps at least this long; EINTR when a signal arrives, with *remaining set.

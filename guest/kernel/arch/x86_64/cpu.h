@@ -139,6 +139,8 @@ struct cpuinfo_x86 {
 };
 extern cpuinfo_x86 boot_cpu_data;
 void identify_cpu();
+/// Puts CLAC where entry.S left room for it. REQUIRES: the early page tables, in which text is writable.
+void alternatives_smap();
 /// The flags line of /proc/cpuinfo, in Linux's words.
 usize cpu_flags_text(char* out, usize capacity);
 

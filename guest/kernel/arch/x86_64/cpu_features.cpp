@@ -71,6 +71,17 @@ void identify_cpu() {
             f.smep ? ", SMEP" : "", f.smap ? ", SMAP" : "", f.umip ? ", UMIP" : "");
 }
 
+extern "C" const i32 __start_smap_sites[], __stop_smap_sites[];
+
+void alternatives_smap() {
+    if (!boot_cpu_data.smap) return;
+    static constexpr u8 Clac[3] = {0x0f, 0x01, 0xca};
+    for (const i32* site = __start_smap_sites; site < __stop_smap_sites; site++)
+        memcpy(reinterpret_cast<void*>(reinterpret_cast<u64>(site) + static_cast<u64>(i64{*site})), Clac,
+               sizeof Clac);
+    cpuid(0); // serialises: the new bytes are fetched (SDM 3A 8.1.3)
+}
+
 usize cpu_flags_text(char* out, usize capacity) {
     struct Flag {
         const u32 cpuinfo_x86::* word;

@@ -53,6 +53,16 @@
     movq %rsp, %rbp
 .endm
 
+// Kernel code runs with AC clear, whatever the interrupted program did to its flags: user memory is out of reach but between
+// STAC and CLAC. Processors without SMAP know no CLAC, so the place is a three-byte NOP until alternatives_smap() patches it.
+.macro ASM_CLAC
+771: .byte 0x0f, 0x1f, 0x00
+    .pushsection .smap_sites, "a"
+    .balign 4
+    .long 771b - .
+    .popsection
+.endm
+
 .section .entry.text, "ax"
 .code64
 
@@ -78,6 +88,7 @@ trap_stubs:
 
 .type common_entry, @function
 common_entry:
+    ASM_CLAC
     cld
     PUSH_REGISTERS
     testb $3, FRAME_CS(%rsp)
@@ -98,6 +109,7 @@ return_from_trap:                        // interrupts are off; RSP -> pt_regs
 
 .type paranoid_entry, @function
 paranoid_entry:
+    ASM_CLAC
     cld
     PUSH_REGISTERS
     movl $0xc0000101, %ecx

@@ -10,10 +10,12 @@
 #include "sched/scheduler.h"
 
 namespace kernel {
+
+constinit bool panicking = false;
+
 namespace {
 
 constinit unsigned oops_count = 0;
-constinit bool panicking = false;
 
 void show_code(u64 rip) {
     char line[256];

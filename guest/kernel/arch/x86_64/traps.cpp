@@ -115,11 +115,15 @@ void bad_area(pt_regs& frame, u64 address, FaultOutcome outcome) {
         pr_err("Out of memory: Killed process %d (%s)\n", task->pid, task->comm);
     else
         report_user_fault(frame, address, true);
-    force_sig(task,
-              outcome == FaultOutcome::OutOfMemory ? SIGKILL
-              : outcome == FaultOutcome::BusError  ? SIGBUS
-                                                   : SIGSEGV,
-              address);
+    if (outcome == FaultOutcome::OutOfMemory) return force_fatal_sig(SIGKILL);
+    if (outcome == FaultOutcome::BusError) return force_sig_fault(SIGBUS, BUS_ADRERR, address);
+    bool mapped = false; // there is an area, and it forbids the access
+    if (task->mm && address < TASK_SIZE_MAX) {
+        MutexGuard guard(task->mm->mmap_lock);
+        const vm_area_struct* area = find_vma(*task->mm, address);
+        mapped = area && area->vm_start <= address;
+    }
+    force_sig_fault(SIGSEGV, mapped ? SEGV_ACCERR : SEGV_MAPERR, address);
 }
 
 /// An address in the user half. False when the kernel must find another explanation.

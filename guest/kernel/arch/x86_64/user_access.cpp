@@ -82,6 +82,21 @@ Result<usize> strncpy_from_user(char* to, u64 from, usize capacity) {
     return Errno::ENAMETOOLONG;
 }
 
+Result<u32> cmpxchg_user(u64 address, u32 expected, u32 fresh) {
+    if (!access_ok(address, 4)) return Errno::EFAULT;
+    if (boot_cpu_data.smap) asm volatile("stac" ::: "memory");
+    u64 failed = 1;
+    asm volatile("1: lock cmpxchgl %[fresh], (%[address])\n\t"
+                 "xorl %k[failed], %k[failed]\n"
+                 "2:\n\t" EXCEPTION_ENTRY("1b", "2b")
+                 : "+a"(expected), [failed] "+r"(failed)
+                 : [fresh] "r"(fresh), [address] "r"(address)
+                 : "memory", "cc");
+    if (boot_cpu_data.smap) asm volatile("clac" ::: "memory");
+    if (failed) return Errno::EFAULT;
+    return expected;
+}
+
 bool copy_from_kernel_nofault(void* to, u64 from, usize size) {
     auto read = [](u64 physical) { return *physical_to<u64>(physical); };
     auto* out = static_cast<u8*>(to);

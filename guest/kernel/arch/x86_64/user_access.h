@@ -29,6 +29,9 @@ template <typename T> Result<void> put_user(u64 to, const T& value) {
     return copy_to_user(to, &value, sizeof value);
 }
 
+/// One locked compare-and-swap of a word; returns what was there.
+Result<u32> cmpxchg_user(u64 address, u32 expected, u32 fresh);
+
 /// Copies kernel memory that may not be mapped (oops reports); false when it is not.
 bool copy_from_kernel_nofault(void* to, u64 from, usize size);
 

@@ -35,7 +35,7 @@ constexpr SystemFile system_files[] = {
     {"cmdline", show_cmdline},     {"interrupts", show_interrupts},   {"softirqs", show_softirqs},
     {"stat", show_stat},           {"loadavg", show_loadavg},         {"sched_debug", show_sched_debug},
     {"mounts", show_mounts},       {"filesystems", show_filesystems}, {"partitions", show_partitions},
-    {"diskstats", show_diskstats},
+    {"diskstats", show_diskstats}, {"lock_stat", show_lock_stat},     {"lockdep_stats", show_lockdep_stats},
 };
 struct TaskFile {
     const char* name;

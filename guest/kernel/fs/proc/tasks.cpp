@@ -37,15 +37,15 @@ void show_task_stat(seq_file& out, task_struct& task) {
     const mm_struct* mm = task.mm;
     Signals signals = classify(task);
     out.print("%d (%s) %c %d %d %d %d %d %u ", task.pid, task.comm, task_state_to_char(task),
-              task.parent ? task.parent->pid : 0, task.process_group, task.session,
+              task.parent ? task.parent->pid : 0, task_pgrp_nr(task), task_session_nr(task),
               task.mm ? make_device(5, 1) : 0, -1, task.flags);
     out.print("%lu 0 %lu 0 %lu %lu 0 0 %d %d 1 0 %lu ", task.min_flt, task.maj_flt,
               task.utime * ClockTicks / HZ, task.stime * ClockTicks / HZ, 20 + task.nice, task.nice,
               task.start_time / (1'000'000'000 / ClockTicks));
     out.print("%lu %lu %lu %lu %lu %lu 0 0 %lu %lu %lu %lu 0 0 0 %d %u 0 %u 0 0 0 ",
               mm ? mm->total_vm * PAGE_SIZE : 0, mm ? mm->rss : 0, ~u64{0}, mm ? mm->start_code : 0,
-              mm ? mm->end_code : 0, mm ? mm->start_stack : 0, task.pending, task.blocked, signals.ignored,
-              signals.caught, task.exit_signal, task.cpu, task.policy);
+              mm ? mm->end_code : 0, mm ? mm->start_stack : 0, task.pending.signal, task.blocked,
+              signals.ignored, signals.caught, task.exit_signal, task.cpu, task.policy);
     out.print("%lu %lu %lu %lu %lu %lu %lu %d\n", mm ? mm->start_data : 0, mm ? mm->end_data : 0,
               mm ? mm->start_brk : 0, mm ? mm->arg_start : 0, mm ? mm->arg_end : 0, mm ? mm->env_start : 0,
               mm ? mm->env_end : 0, task.exit_code);
@@ -65,7 +65,7 @@ void show_task_status(seq_file& out, task_struct& task) {
     if (const mm_struct* mm = task.mm)
         out.print("VmSize:\t%8lu kB\nVmRSS:\t%8lu kB\n", mm->total_vm * 4, mm->rss * 4);
     out.print("Threads:\t1\nSigPnd:\t%016lx\nSigBlk:\t%016lx\nSigIgn:\t%016lx\nSigCgt:\t%016lx\n",
-              task.pending, task.blocked, signals.ignored, signals.caught);
+              task.pending.signal, task.blocked, signals.ignored, signals.caught);
     out.print("voluntary_ctxt_switches:\t%lu\nnonvoluntary_ctxt_switches:\t%lu\n", task.se.nvcsw,
               task.se.nivcsw);
 }

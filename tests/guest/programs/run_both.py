@@ -1,0 +1,94 @@
+#!/usr/bin/env python3
+"""Runs a static program on this machine's Linux and on the guest kernel, in Vitrine or on QEMU: the outputs must be equal.
+
+Usage: run_both.py --machine vitrine|qemu --binary FILE --bzimage FILE --disk FILE --program PATH [--cpus N] [--append TEXT]
+       [--limit-seconds S] ARGUMENT…
+Linux is the judge: nothing here says what the right output is. A guest that hangs, oopses or reports a lock problem fails.
+"""
+import argparse
+import os
+import re
+import subprocess
+import sys
+import tempfile
+
+PROMPT = "vitrine# "
+TROUBLE = re.compile(r"BUG:|Oops|Kernel panic|possible circular|inconsistent lock|possible recursive|double fault|WARNING:|hung")
+
+
+def on_linux(program, arguments):
+    with tempfile.TemporaryDirectory() as folder:
+        return subprocess.run([program, *arguments], capture_output=True, text=True, timeout=120, cwd=folder).stdout
+
+
+def in_vitrine(options, line):
+    command = [options.binary, "--headless", "--kernel", options.bzimage, "--disk", options.disk, "--append",
+               f"console=ttyS0 root=/dev/sda1 {options.append}".strip(), "--type", line + "\\n", "--type", "poweroff\\n",
+               "--limit-seconds", str(options.limit_seconds)]
+    if options.cpus > 1:
+        command += ["--cpus", str(options.cpus)]
+    done = subprocess.run(command, capture_output=True, stdin=subprocess.DEVNULL, timeout=900)
+    return done.stdout.decode("latin-1"), done.returncode
+
+
+def on_qemu(options, line):
+    command = ["qemu-system-x86_64", "-machine", "q35", "-m", "512", "-nodefaults", "-display", "none", "-serial", "stdio", "-monitor",
+               "none", "-no-reboot", "-smp", str(options.cpus), "-kernel", options.bzimage, "-append",
+               f"console=ttyS0 root=/dev/sda1 {options.append}".strip(), "-drive",
+               f"if=none,id=d,file={options.disk},format=raw,snapshot=on", "-device", "ide-hd,drive=d,bus=ide.0"]
+    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    import select
+    import time
+    text, sent, deadline = "", 0, time.time() + options.limit_seconds
+    lines = [line, "poweroff"]
+    while time.time() < deadline:
+        ready, _, _ = select.select([process.stdout], [], [], 0.5)
+        if ready:
+            data = os.read(process.stdout.fileno(), 65536)
+            if not data:
+                break
+            text += data.decode("latin-1")
+        if sent < len(lines) and text.count(PROMPT) > sent:
+            process.stdin.write(lines[sent].encode() + b"\r")
+            process.stdin.flush()
+            sent += 1
+    else:
+        process.kill()
+        process.wait()
+        return text, 75
+    return text, process.wait()
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--machine", choices=["vitrine", "qemu"], default="vitrine")
+    parser.add_argument("--binary")
+    parser.add_argument("--bzimage", required=True)
+    parser.add_argument("--disk", required=True)
+    parser.add_argument("--program", required=True)
+    parser.add_argument("--cpus", type=int, default=1)
+    parser.add_argument("--append", default="lockdep")
+    parser.add_argument("--limit-seconds", type=int, default=100)
+    options, arguments = parser.parse_known_args()
+    line = " ".join(["/test/" + os.path.basename(options.program), *arguments])
+    wanted = on_linux(options.program, arguments)
+    text, status = (in_vitrine if options.machine == "vitrine" else on_qemu)(options, line)
+    text = text.replace("\r", "")
+    if status != 0 or TROUBLE.search(text):
+        print(text[-6000:])
+        print(f"FAILED: status {status}, {TROUBLE.search(text)}")
+        return 1
+    begin = text.index(line + "\n", text.index(PROMPT)) + len(line) + 1
+    got = text[begin:text.index(PROMPT, begin)]
+    got = "".join(part + "\n" for part in got.splitlines() if not re.match(r"\[ *\d+\.\d{6}\]", part))
+    if got != wanted:
+        import difflib
+        sys.stdout.writelines(difflib.unified_diff(wanted.splitlines(True), got.splitlines(True), "Linux", "guest"))
+        print("FAILED: the outputs differ")
+        return 1
+    print(f"{line}: {len(wanted.splitlines())} lines as on Linux")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
