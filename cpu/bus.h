@@ -39,6 +39,8 @@ public:
     /// #GP(0).
     virtual bool msr_read(u32 index, u64& value) = 0;
     virtual bool msr_write(u32 index, u64 value) = 0;
+    /// IA32_TSC or IA32_TSC_ADJUST was written: deadlines count in the guest's TSC.
+    virtual void tsc_changed() {}
     /// CR8 = task priority class, 0–15.
     virtual u8 task_priority() = 0;
     virtual void set_task_priority(u8 priority_class) = 0;

@@ -176,8 +176,11 @@ bool msr_write(Core& core, u32 index, u64 value) {
         return true;
     }
     switch (index) {
-    case 0x10: m.tsc_adjust = value - core.now_cycles(); break;
-    case 0x3B: m.tsc_adjust = value; break;
+    case 0x10:
+    case 0x3B:
+        m.tsc_adjust = index == 0x10 ? value - core.now_cycles() : value;
+        core.interrupts.tsc_changed();
+        break;
     case 0x79: break; // IA32_BIOS_UPDT_TRIG: no microcode to load
     case 0x8B: break; // software writes 0 before CPUID puts the revision back (SDM 3A 9.11.7.1)
     case 0x174: m.sysenter_cs = value & 0xFFFFFFFF; break;

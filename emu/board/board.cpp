@@ -131,6 +131,8 @@ void Board::connect_pci() {
     };
     mch_.connect(links({}));
     vga_.connect(links({}));
+    vga_.connect_memory(
+        {.memory_written = [this](u64 offset, u64 size) { video_memory_written(offset, size); }});
     lpc_.connect(links({}));
     ahci_.connect(links([this](bool level) { lpc_.set_pirq(0, level); }));
     pci_.add(0x00, 0, mch_);
@@ -302,6 +304,16 @@ void Board::message(u64 address, u32 data) {
     u8 bytes[4];
     std::memcpy(bytes, &data, sizeof bytes);
     write(address, bytes);
+}
+
+/// The window or a mode set changed display memory: the frame buffer shows the same bytes.
+void Board::video_memory_written(u64 offset, u64 size) {
+    while (size) {
+        const unsigned within = offset & (PageBytes - 1);
+        const unsigned part = static_cast<unsigned>(std::min<u64>(size, PageBytes - within));
+        code_.written(video_frame(offset), within, part);
+        offset += part, size -= part;
+    }
 }
 
 void Board::serial_in(std::string_view bytes) {

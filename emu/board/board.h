@@ -187,6 +187,7 @@ private:
     void ask(BoardRequest::Kind kind, u32 value = 0);
     void set_a20(bool level);
     void message(u64 address, u32 data);
+    void video_memory_written(u64 offset, u64 size);
     void debug_character(char c);
 
     cpu::CodeCache code_;

@@ -189,7 +189,11 @@ void Board::unclaimed(const char* kind, u64 address, unsigned size, bool is_writ
 // ---- bus masters ------------------------------------------------------------------------------------------
 
 bool Board::read(u64 pa, std::span<u8> out) {
-    bool all = true;
+    bool all = pa + out.size() >= pa; // else past the end of the address space
+    if (!all) {
+        std::ranges::fill(out, u8{0xFF});
+        return false;
+    }
     while (!out.empty()) {
         const std::size_t n = std::min<std::size_t>(out.size(), PageBytes - (pa & (PageBytes - 1)));
         const bool window = pa >= WindowStart && pa < WindowEnd;
@@ -205,6 +209,7 @@ bool Board::read(u64 pa, std::span<u8> out) {
 }
 
 bool Board::write(u64 pa, std::span<const u8> data) {
+    if (pa + data.size() < pa) return false; // past the end of the address space
     bool all = true;
     while (!data.empty()) {
         const std::size_t n = std::min<std::size_t>(data.size(), PageBytes - (pa & (PageBytes - 1)));

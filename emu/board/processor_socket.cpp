@@ -26,6 +26,10 @@ void CpuPort::mmio_write(u64 pa, unsigned size, u64 value) {
 }
 u32 CpuPort::port_read(u16 port, unsigned size) { return board_.port_read(port, size); }
 void CpuPort::port_write(u16 port, unsigned size, u32 value) { board_.port_write(port, size, value); }
+void CpuPort::tsc_changed() {
+    apic_.tsc_offset_changed();
+    board_.after_access();
+}
 bool CpuPort::msr_write(u32 index, u64 value) {
     const bool known = apic_.msr_write(index, value);
     board_.after_access();

@@ -26,6 +26,7 @@ public:
     int acknowledge() override { return apic_.acknowledge(); }
     bool msr_read(u32 index, u64& value) override { return apic_.msr_read(index, value); }
     bool msr_write(u32 index, u64 value) override;
+    void tsc_changed() override;
     u8 task_priority() override { return apic_.task_priority(); }
     void set_task_priority(u8 priority_class) override { apic_.set_task_priority(priority_class); }
     u32 apic_id() override { return apic_.apic_id(); }
