@@ -14,6 +14,7 @@ Cpu::Cpu(const Options& options, PhysicalBus& bus, InterruptController& interrup
 Cpu::~Cpu() = default;
 
 void Cpu::reset() { core_->reset(); }
+void Cpu::init() { core_->init(); }
 void Cpu::set_observer(CpuObserver* observer) { core_->observer = observer; }
 Stop Cpu::run(u64 deadline, u64 step_limit) { return core_->run(deadline, step_limit); }
 u64 Cpu::steps() const { return core_->now_steps(); }
@@ -61,6 +62,7 @@ void Cpu::commit_registers() {
     core_->mid_repeat = false;
     core_->flush_tlb(true);
     if (paging_state(core_->r).mode == PagingMode::Pae) core_->load_pdptes(core_->r.cr3);
+    core_->update_breakpoints();
     core_->update_mode();
 }
 u64 Cpu::rip() const { return core_->r.rip; }

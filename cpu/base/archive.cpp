@@ -19,9 +19,9 @@ Archive Archive::loader(std::span<const u8> input) {
 }
 
 Archive::Archive(Archive&& other) noexcept
-    : mode_(other.mode_), bulk_(other.bulk_), output_(std::move(other.output_)), input_(other.input_), position_(other.position_),
-      hash_(std::exchange(other.hash_, nullptr)), section_(std::move(other.section_)),
-      error_(std::move(other.error_)) {}
+    : mode_(other.mode_), bulk_(other.bulk_), output_(std::move(other.output_)), input_(other.input_),
+      position_(other.position_), hash_(std::exchange(other.hash_, nullptr)),
+      section_(std::move(other.section_)), error_(std::move(other.error_)) {}
 
 Archive::~Archive() { XXH3_freeState(static_cast<XXH3_state_t*>(hash_)); }
 

@@ -40,6 +40,9 @@ enum RowFlags : u16 {
     ModrmIsRegister = 256, ///< MOV CR/DR: mod is ignored
 };
 
+/// What CPUID must offer for a row to be there at all; the block builder asks once.
+enum class Feature : u8 { Baseline, V2 };
+
 struct Row {
     const char* mnemonic = nullptr;
     Imm imm = Imm::None;
@@ -47,6 +50,7 @@ struct Row {
     Emit emit = nullptr;
     u8 arg = 0;  ///< what the emitter wants to know: ALU operation, condition …
     u8 cost = 1; ///< cycles, timing/cost.h
+    Feature feature = Feature::Baseline;
 };
 
 /// Rows by map (0: one byte, 1: 0F, 2: 0F 38, 3: 0F 3A) and opcode. An unassigned row has no emit.

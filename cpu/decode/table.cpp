@@ -175,6 +175,7 @@ Map two_byte() {
     t[0x30] = {"wrmsr", Imm::None, 0, emit::msr, 1};
     t[0x31] = {"rdtsc", Imm::None, 0, emit::rdtsc};
     t[0x32] = {"rdmsr", Imm::None, 0, emit::msr, 0};
+    t[0x33] = {"rdpmc", Imm::None, 0, emit::rdpmc};
     t[0x34] = {"sysenter", Imm::None, 0, emit::syscall_family};
     t[0x35] = {"sysexit", Imm::None, 0, emit::syscall_family};
     for (unsigned i = 0; i < 16; ++i) {
@@ -203,7 +204,7 @@ Map two_byte() {
     t[0xB5] = {"lgs", Imm::None, M, emit::load_far_pointer, 5};
     t[0xB6] = {"movzx", Imm::None, M, emit::movx, 0};
     t[0xB7] = {"movzx", Imm::None, M, emit::movx, 1};
-    t[0xB8] = {"popcnt", Imm::None, M, emit::bit_scan, 2};
+    t[0xB8] = {"popcnt", Imm::None, M, emit::bit_scan, 2, 3, Feature::V2};
     t[0xB9] = {"ud1", Imm::None, M, emit::ud};
     t[0xBA] = {"group8", Imm::Ub, M | L, emit::bit_group8};
     t[0xBB] = {"btc", Imm::None, M | L, emit::bit_test, 7};
@@ -232,21 +233,22 @@ Map two_byte() {
 Map three_byte_38() { // SSSE3, SSE4: model v2
     Map t{};
     const auto rows = [&](unsigned from, unsigned to) {
-        for (unsigned i = from; i <= to; ++i) t[i] = {"sse4", Imm::None, M | X, emit::sse4};
+        for (unsigned i = from; i <= to; ++i)
+            t[i] = {"sse4", Imm::None, M | X, emit::sse4, 0, 1, Feature::V2};
     };
     rows(0x00, 0x0B), rows(0x10, 0x10), rows(0x14, 0x15), rows(0x17, 0x17), rows(0x1C, 0x1E),
         rows(0x20, 0x25), rows(0x28, 0x2B);
     rows(0x30, 0x35), rows(0x37, 0x41);
     t[0x82] = {"invpcid", Imm::None, M | X, emit::invpcid};
-    t[0xF0] = {"crc32", Imm::None, M | B, emit::crc32};
-    t[0xF1] = {"crc32", Imm::None, M, emit::crc32};
+    t[0xF0] = {"crc32", Imm::None, M | B, emit::crc32, 0, 3, Feature::V2};
+    t[0xF1] = {"crc32", Imm::None, M, emit::crc32, 0, 3, Feature::V2};
     return t;
 }
 Map three_byte_3a() {
     Map t{};
     for (unsigned i : {0x08, 0x09, 0x0A, 0x0B, 0x0C, 0x0D, 0x0E, 0x0F, 0x14, 0x15, 0x16,
                        0x17, 0x20, 0x21, 0x22, 0x40, 0x41, 0x42, 0x60, 0x61, 0x62, 0x63})
-        t[i] = {"sse4", Imm::Ub, M | X, emit::sse4};
+        t[i] = {"sse4", Imm::Ub, M | X, emit::sse4, 0, 1, Feature::V2};
     return t;
 }
 

@@ -41,7 +41,7 @@ void mov_sreg(Emitter&), load_far_pointer(Emitter&), group6(Emitter&), group7(Em
     arpl(Emitter&);
 // system.cpp
 void mov_control(Emitter&), mov_debug(Emitter&), msr(Emitter&), cpuid(Emitter&), rdtsc(Emitter&),
-    hlt(Emitter&), port_io(Emitter&);
+    rdpmc(Emitter&), hlt(Emitter&), port_io(Emitter&);
 void clts(Emitter&), invd(Emitter&), ud(Emitter&), group15(Emitter&), fs_gs_base(Emitter&), cli_sti(Emitter&),
     invpcid(Emitter&);
 // fp: x87.cpp, x87_control.cpp, sse.cpp, sse4.cpp, mmx.cpp

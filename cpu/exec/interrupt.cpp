@@ -1,17 +1,17 @@
 // Delivery of interrupts and exceptions: real-mode IVT, 32-bit and 64-bit gates, double fault, shutdown.
 //
 // SDM vol. 3A 6.10–6.15. Invariants: a delivery that faults leaves registers as they were before it; the
-// fault is then combined by table 6-5. Left out: task gates (they raise #GP and a log line).
+// fault is then combined by table 6-5.
 #include "cpu/exec/transfer.h"
 #include "cpu/timing/cost.h"
 
 namespace vitrine::cpu {
 
-bool tss_stack(Core& core, u8 cpl, u16& ss, u32& sp) {
+bool tss_stack(Core& core, u8 cpl, u16& ss, u32& sp, u32 ext) {
     const Segment& tr = core.r.tr;
     const bool wide = tr.type >= 8;
     const u32 offset = wide ? 4u + 8u * cpl : 2u + 4u * cpl;
-    if (offset + (wide ? 5 : 3) > tr.limit) return core.raise(10, tr.selector & 0xFFFC);
+    if (offset + (wide ? 5 : 3) > tr.limit) return core.raise(10, (tr.selector & 0xFFFCu) | ext);
     if (wide) return core.load_system(tr.base + offset, sp) && core.load_system(tr.base + offset + 4, ss);
     u16 sp16 = 0;
     if (!core.load_system(tr.base + offset, sp16) || !core.load_system(tr.base + offset + 2, ss))
@@ -20,16 +20,16 @@ bool tss_stack(Core& core, u8 cpl, u16& ss, u32& sp) {
     return true;
 }
 
-bool tss64_pointer(Core& core, unsigned offset, u64& rsp) {
+bool tss64_pointer(Core& core, unsigned offset, u64& rsp, u32 ext) {
     const Segment& tr = core.r.tr;
-    if (offset + 7 > tr.limit) return core.raise(10, tr.selector & 0xFFFC);
+    if (offset + 7 > tr.limit) return core.raise(10, (tr.selector & 0xFFFCu) | ext);
     if (!core.load_system(tr.base + offset, rsp)) return false;
-    return canonical(rsp) || core.raise(12, 0);
+    return canonical(rsp) || core.raise(12, ext);
 }
 
-bool check_stack_segment(Core& core, u16 selector, u8 cpl, Descriptor& d) {
-    const u32 error = selector & 0xFFFC;
-    if (!error) return core.raise(10, 0);
+bool check_stack_segment(Core& core, u16 selector, u8 cpl, Descriptor& d, u32 ext) {
+    const u32 error = (selector & 0xFFFCu) | ext;
+    if (!(selector & 0xFFFC)) return core.raise(10, ext);
     switch (read_descriptor(core, selector, d)) {
     case Lookup::Fault: return false;
     case Lookup::OutOfTable: return core.raise(10, error);
@@ -127,15 +127,20 @@ bool deliver_protected(Core& core, u8 vector, Core::Source source, bool has_erro
     const u8 type = gate.type();
     const bool wide_gate = type == InterruptGate || type == TrapGate;
     const bool narrow_gate = !long64 && (type == InterruptGate16 || type == TrapGate16);
-    if (!gate.system() || (!wide_gate && !narrow_gate)) {
-        if (type == TaskGate && !long64 && core.observer) {
-            const u8 bytes[1] = {vector};
-            core.observer->unimplemented(core.r.rip, bytes, 0);
-        }
-        return core.raise(13, idt_error);
-    }
+    const bool task = !long64 && type == TaskGate;
+    if (!gate.system() || (!wide_gate && !narrow_gate && !task)) return core.raise(13, idt_error);
     if (software && gate.dpl() < core.cpl) return core.raise(13, idt_error);
     if (!gate.present()) return core.raise(11, idt_error);
+
+    // RF in the image: set for faults and in the middle of a REP, not for traps, interrupts between
+    // instructions, instruction breakpoints or INT n (SDM 3B 17.3.1.1).
+    u64 flags_image = core.flags();
+    if (source == Core::Source::Fault || core.mid_repeat) flags_image |= RF;
+    if (task) {
+        Descriptor descriptor;
+        descriptor.raw = gate.raw;
+        return task_gate(core, descriptor, TaskSwitch::Interrupt, {has_error, error, ext, flags_image});
+    }
 
     const u16 selector = gate.selector();
     const u32 selector_error = (selector & 0xFFFCu) + ext;
@@ -157,19 +162,13 @@ bool deliver_protected(Core& core, u8 vector, Core::Source source, bool has_erro
 
     Saved saved(core);
     const u64 old_rip = core.r.rip, old_rsp = core.r.gpr[RSP];
-    // RF in the image: set for faults and in the middle of a REP, not for traps, interrupts between
-    // instructions, or INT n (SDM 3A 17.3.1.1).
-    u64 flags_image = core.flags();
-    if (source == Core::Source::Fault && vector != 1 && vector != 3 && vector != 4) flags_image |= RF;
-    if (core.mid_repeat) flags_image |= RF;
-
     Frame frame;
     if (long64) {
         u64 rsp = core.r.gpr[RSP];
         if (gate.ist()) {
-            if (!tss64_pointer(core, 36u + 8u * (gate.ist() - 1u), rsp)) return saved.restore();
+            if (!tss64_pointer(core, 36u + 8u * (gate.ist() - 1u), rsp, ext)) return saved.restore();
         } else if (inner) {
-            if (!tss64_pointer(core, 4u + 8u * new_cpl, rsp)) return saved.restore();
+            if (!tss64_pointer(core, 4u + 8u * new_cpl, rsp, ext)) return saved.restore();
         }
         const u64 target = gate.offset64();
         if (!canonical(target)) return core.raise(13, ext);
@@ -180,17 +179,22 @@ bool deliver_protected(Core& core, u8 vector, Core::Source source, bool has_erro
         if (inner) set_null_stack(core, new_cpl);
         core.update_mode();
         core.r.gpr[RSP] = rsp & ~u64{15};
-        if (!push_frame(core, frame, 8)) return saved.restore();
+        if (!push_frame(core, frame, 8)) {
+            if (core.fault.vector == 12) core.fault.error |= ext;
+            return saved.restore();
+        }
         core.r.rip = target;
     } else {
         const unsigned size = wide_gate ? 4 : 2;
         const u64 target = wide_gate ? gate.offset32() : gate.offset32() & 0xFFFF;
+        u32 stack_error = 0;
         if (inner) {
             u16 ss = 0;
             u32 sp = 0;
             Descriptor stack;
-            if (!tss_stack(core, new_cpl, ss, sp) || !check_stack_segment(core, ss, new_cpl, stack))
+            if (!tss_stack(core, new_cpl, ss, sp, ext) || !check_stack_segment(core, ss, new_cpl, stack, ext))
                 return false;
+            stack_error = ss & 0xFFFC;
             if (from_vm86)
                 for (Seg s : {Seg::GS, Seg::FS, Seg::DS, Seg::ES}) frame.add(core.seg(s).selector);
             frame.add(saved.ss.selector), frame.add(old_rsp);
@@ -213,7 +217,10 @@ bool deliver_protected(Core& core, u8 vector, Core::Source source, bool has_erro
             saved.restore();
             return core.raise(13, ext);
         }
-        if (!push_frame(core, frame, size)) return saved.restore();
+        if (!push_frame(core, frame, size)) {
+            if (core.fault.vector == 12) core.fault.error = stack_error | ext; // no room on the new stack
+            return saved.restore();
+        }
         core.r.rip = target;
     }
     core.r.rflags &= ~u64{TF | NT | VM | RF};
@@ -229,9 +236,12 @@ bool contributory(u8 vector) { return vector == 0 || (vector >= 10 && vector <= 
 bool Core::deliver_once(u8 vector, Source source, bool has_error, u32 error) {
     trap_suppressed = true;
     if (!(r.cr0 & PE)) return deliver_real(*this, vector);
-    // VM86 software interrupts with IOPL < 3 go to the monitor (SDM 3A 20.2).
-    if ((r.rflags & VM) && source == Source::Software && ((r.rflags >> 12) & 3) < 3) return raise(13, 0);
-    return deliver_protected(*this, vector, source, has_error, error);
+    if (!deliver_protected(*this, vector, source, has_error, error)) return false;
+    if (vector == 1 && source != Source::Software) { // SDM 3B 17.2.4, 17.4.3: every #DB ends both
+        r.dr[7] &= ~u64{0x2000};                     // GD
+        r.msr.debug_ctl &= ~u64{2};                  // BTF
+    }
+    return true;
 }
 
 void Core::deliver(u8 vector, Source source, bool has_error, u32 error) {
@@ -273,6 +283,7 @@ void Core::deliver(u8 vector, Source source, bool has_error, u32 error) {
         source = Source::Fault;
     }
     mid_repeat = false;
+    debug_hits &= 0x8000; // pushes are not watched; a task's T flag is
     ++step_count;
     cycle_count += cost::Deliver + std::exchange(extra_cycles, 0);
     event = stop_after = false;

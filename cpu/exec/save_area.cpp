@@ -66,17 +66,18 @@ bool area_address(Core& core, const Op& op, unsigned size, unsigned alignment, b
     return !(linear & (alignment - 1)) || core.raise(13, 0);
 }
 
+/// Writes only what it saves, so that a missing page is a write fault and bytes 464–511 keep their value.
 template <bool Wide> bool fxsave(Core& core, const Op& op) {
     u64 linear = 0;
-    if (!fpu_ready(core) || !area_address(core, op, 512, 16, true, linear)) return false;
+    if (!fpu_ready(core) || !area_address(core, op, 512, 16, true, linear) || !core.writable(linear, 512))
+        return false;
     core.sync_fp();
     Legacy area{};
-    if (!core.read(linear, sizeof area, &area, core.cpl == 3)) return false; // bytes 416–511 keep their value
     save_x87(core, area, Wide);
     area.mxcsr = core.r.mxcsr, area.mxcsr_mask = MxcsrWritable;
-    if (core.r.cr4 & OSFXSR)
-        for (unsigned i = 0; i < xmm_count(core); ++i) area.xmm[i] = core.r.xmm[i];
-    return core.write(linear, sizeof area, &area, core.cpl == 3);
+    if (!core.write(linear, offsetof(Legacy, xmm), &area, core.cpl == 3, 16)) return false;
+    return !(core.r.cr4 & OSFXSR) ||
+           core.write(linear + offsetof(Legacy, xmm), 16 * xmm_count(core), &core.r.xmm, core.cpl == 3, 16);
 }
 template <bool Wide> bool fxrstor(Core& core, const Op& op) {
     u64 linear = 0;

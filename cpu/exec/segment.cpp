@@ -225,28 +225,47 @@ bool store_selector(Core& core, const Op& op) { // SLDT, STR
         put<u64>(&core, op.rm, selector);
     return true;
 }
-bool load_ldt(Core& core, const Op& op) {
-    if (!core.protected_mode()) return core.raise(6);
-    u16 selector = 0;
-    if (!privileged(core) || !read_rm<u16>(core, op, selector)) return false;
-    if (!(selector & 0xFFFC)) {
-        core.r.ldtr = Segment{};
-        core.r.ldtr.selector = selector, core.r.ldtr.usable = false;
-        return true;
-    }
+/// What LLDT and LTR share: the descriptor of a system segment in the global table.
+bool system_segment(Core& core, u16 selector, Descriptor& d) {
     const u32 error = selector & 0xFFFC;
-    Descriptor d;
     if (selector & 4) return core.raise(13, error);
     switch (read_descriptor(core, selector, d, true)) {
     case Lookup::Fault: return false;
     case Lookup::OutOfTable: return core.raise(13, error);
     case Lookup::Ok: break;
     }
-    if (d.code_or_data() || d.type() != Ldt) return core.raise(13, error);
-    if (!d.present()) return core.raise(11, error);
+    // IA-32e mode: the type field of the upper half is zero, the base canonical.
+    if ((d.upper >> 40 & 31) || !canonical(d.base() | d.upper << 32)) return core.raise(13, error);
+    return true;
+}
+} // namespace
+
+bool load_local_table(Core& core, u16 selector, u8 vector) {
+    const u32 error = selector & 0xFFFC;
+    if (!error) {
+        core.r.ldtr = Segment{};
+        core.r.ldtr.selector = selector, core.r.ldtr.usable = false;
+        return true;
+    }
+    Descriptor d;
+    if (!system_segment(core, selector, d)) {
+        if (core.fault.vector == 13) core.fault.vector = vector;
+        return false;
+    }
+    if (d.code_or_data() || d.type() != Ldt) return core.raise(vector, error);
+    if (!d.present()) return core.raise(vector == 13 ? 11 : vector, error);
     core.r.ldtr = d.segment(selector);
     core.r.ldtr.base |= d.upper << 32;
     return true;
+}
+
+namespace {
+
+bool load_ldt(Core& core, const Op& op) {
+    if (!core.protected_mode()) return core.raise(6);
+    u16 selector = 0;
+    if (!privileged(core) || !read_rm<u16>(core, op, selector)) return false;
+    return load_local_table(core, selector, 13);
 }
 bool load_task_register(Core& core, const Op& op) {
     if (!core.protected_mode()) return core.raise(6);
@@ -255,12 +274,7 @@ bool load_task_register(Core& core, const Op& op) {
     const u32 error = selector & 0xFFFC;
     if (!error) return core.raise(13, 0);
     Descriptor d;
-    if (selector & 4) return core.raise(13, error);
-    switch (read_descriptor(core, selector, d, true)) {
-    case Lookup::Fault: return false;
-    case Lookup::OutOfTable: return core.raise(13, error);
-    case Lookup::Ok: break;
-    }
+    if (!system_segment(core, selector, d)) return false;
     const bool available = d.type() == TssAvailable || (!core.long_active() && d.type() == Tss16Available);
     if (d.code_or_data() || !available) return core.raise(13, error);
     if (!d.present()) return core.raise(11, error);
@@ -281,7 +295,7 @@ bool store_table(Core& core, const Op& op) {
     } image{t.limit, t.base};
     u64 linear = 0;
     const unsigned size = core.code64() ? 10 : 6;
-    return operand_linear(core, op, size, true, linear) && core.write(linear, size, &image, core.cpl == 3);
+    return operand_linear(core, op, size, true, linear) && core.write(linear, size, &image, core.cpl == 3, 4);
 }
 bool load_table(Core& core, const Op& op) {
     if (!privileged(core)) return false;
@@ -291,7 +305,7 @@ bool load_table(Core& core, const Op& op) {
     } image{0, 0};
     u64 linear = 0;
     const unsigned size = core.code64() ? 10 : 6;
-    if (!operand_linear(core, op, size, false, linear) || !core.read(linear, size, &image, core.cpl == 3))
+    if (!operand_linear(core, op, size, false, linear) || !core.read(linear, size, &image, core.cpl == 3, 4))
         return false;
     u64 base = image.base;
     if (!core.code64())

@@ -56,6 +56,8 @@ bool load_segment(Core& core, Seg seg, u16 selector);
 void load_real_segment(Core& core, Seg seg, u16 selector);
 /// Sets CS and CPL from a checked code descriptor, and recomputes the mode.
 void set_code_segment(Core& core, const Descriptor& descriptor, u16 selector, u8 cpl);
+/// LLDT; `vector` is what a selector that names no LDT raises (13, or 10 in a task switch).
+bool load_local_table(Core& core, u16 selector, u8 vector);
 /// A flat stack segment as SYSCALL and long-mode interrupts leave it.
 void set_null_stack(Core& core, u8 cpl);
 

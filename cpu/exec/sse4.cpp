@@ -300,7 +300,6 @@ namespace emit {
 
 /// 0F 38 and 0F 3A: 66 selects the XMM forms, no prefix the MMX forms of SSSE3.
 void sse4(Emitter& e) {
-    if (!e.v2) return; // not offered: #UD and a log line
     const unsigned prefix = e.d.mandatory(), opcode = e.d.opcode;
     e.op.reg = e.d.reg;
     if (!e.memory()) e.op.rm = e.d.rm;
@@ -312,7 +311,7 @@ void sse4(Emitter& e) {
         e.handler = mmx_ssse3(e, opcode);
 }
 void crc32(Emitter& e) { // F2 0F 38 F0 F1; without F2 it is MOVBE, which model v2 does not offer
-    if (!e.v2 || !e.d.repne) return;
+    if (!e.d.repne) return;
     e.op.reg = slot_of(e.d.reg);
     e.cost = cost::FpSimple;
     e.handler = by_size(e.d.size, []<class T> { return static_cast<Handler>(cold<checksum<T>>); });

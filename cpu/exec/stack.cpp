@@ -71,21 +71,32 @@ template <class T> bool pop_all(Core& core, const Op&) {
     return true;
 }
 
-/// VM86 with IOPL < 3 traps to the monitor.
-bool sensitive_in_vm86(Core& core) { return (core.r.rflags & VM) && ((core.r.rflags >> 12) & 3) < 3; }
+/// VM86 with IOPL < 3 traps to the monitor, or under CR4.VME sees VIF as IF (16-bit forms only; SDM
+/// 3B 20.2.7).
+bool sensitive_in_vm86(const Core& core) { return (core.r.rflags & VM) && ((core.r.rflags >> 12) & 3) < 3; }
 
 template <class T> bool push_flags(Core& core, const Op&) {
-    if (sensitive_in_vm86(core)) return core.raise(13, 0);
-    return push<T>(core, static_cast<T>(core.flags() & ~u64{VM | RF}));
+    u64 image = core.flags() & ~u64{VM | RF};
+    if (sensitive_in_vm86(core)) {
+        if (!(core.r.cr4 & VME) || sizeof(T) != 2) return core.raise(13, 0);
+        image = (image & ~u64{IF}) | IOPL | (image & VIF ? IF : 0);
+    }
+    return push<T>(core, static_cast<T>(image));
 }
 template <class T> bool pop_flags(Core& core, const Op&) {
-    if (sensitive_in_vm86(core)) return core.raise(13, 0);
-    T value{};
-    if (!pop<T>(core, value)) return false;
+    const bool sensitive = sensitive_in_vm86(core);
+    if (sensitive && (!(core.r.cr4 & VME) || sizeof(T) != 2)) return core.raise(13, 0);
+    T popped{};
+    if (!load_above<T>(core, 0, popped)) return false;
+    u64 value = popped;
     const unsigned iopl = (core.r.rflags >> 12) & 3;
     u64 writable = CF | PF | AF | ZF | SF | TF | DF | OF | NT;
     if (sizeof(T) > 2) writable |= AC | ID;
-    if (!core.protected_mode() && !(core.r.rflags & VM))
+    if (sensitive) {
+        if ((value & TF) || ((value & IF) && (core.r.rflags & VIP))) return core.raise(13, 0);
+        writable |= VIF;
+        value |= value & IF ? VIF : 0;
+    } else if (!core.protected_mode() && !(core.r.rflags & VM))
         writable |= IF | IOPL;
     else if (core.r.rflags & VM)
         writable |= IF;
@@ -93,6 +104,7 @@ template <class T> bool pop_flags(Core& core, const Op&) {
         if (core.cpl == 0) writable |= IOPL;
         if (core.cpl <= iopl) writable |= IF;
     }
+    set_stack_pointer(core, core.r.gpr[RSP] + sizeof(T));
     u64 flags = (core.flags() & ~writable) | (value & writable);
     if (sizeof(T) > 2) flags &= ~u64{RF};
     core.set_flags(flags);
@@ -153,11 +165,12 @@ HANDLER leave64(HANDLER_ARGS) {
 
 bool push_segment(Core& core, const Op& op) {
     const u16 selector = core.r.seg[op.extra].selector;
-    // With a 32-bit operand only the low word is written on current processors; the slot is still 4 or 8
-    // bytes.
-    const unsigned size = op.reg;
-    if (size == 2) return push<u16>(core, selector);
-    return push_sized(core, size, selector);
+    // With a 32-bit operand current processors write the low word alone; with 64 bits the selector is
+    // zero-extended (SDM vol. 2, PUSH).
+    if (op.reg != 4) return push_sized(core, op.reg, selector);
+    if (!store_below<u16>(core, 4, selector)) return false;
+    set_stack_pointer(core, core.r.gpr[RSP] - 4);
+    return true;
 }
 bool pop_segment(Core& core, const Op& op) {
     u64 value = 0;

@@ -155,7 +155,9 @@ template <StringOp O, class T> HANDLER repeat(HANDLER_ARGS) {
 }
 
 template <StringOp O> Handler pick(Emitter& e, bool repeated) {
-    return by_size(e.d.size, [&]<class T> {
+    // Ports are at most 32 bits wide: REX.W does not count for INS and OUTS.
+    const unsigned size = (O == Ins || O == Outs) && e.d.size == 8 ? 4 : e.d.size;
+    return by_size(size, [&]<class T> {
         return repeated ? static_cast<Handler>(repeat<O, T>) : static_cast<Handler>(cold<iterate<O, T>>);
     });
 }

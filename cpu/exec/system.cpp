@@ -1,11 +1,11 @@
 // System instructions: control and debug registers, MSRs, CPUID, TSC, HLT, port I/O, IF, caches. SDM vol. 2,
 // 3A ch. 2, vol. 4.
 //
-// Left out: debug-register breakpoints (DR0–3 hold their values; enabling one in DR7 logs a line),
-// performance counters.
+// Left out: performance counters (CPUID leaf 0Ah offers none, RDPMC raises #GP).
 #include "cpu/exec/emitters.h"
 #include "cpu/exec/operand.h"
 #include "cpu/exec/port.h"
+#include "cpu/exec/transfer.h"
 #include "cpu/mmu/walk.h"
 #include "cpu/state/cpuid.h"
 
@@ -28,6 +28,7 @@ u32 port_in(Core& core, u16 port, unsigned size) {
     core.stop();
     ++core.counters.port_io;
     core.sync_fp();
+    if (core.port_breakpoints) core.note_port(port, size);
     return core.bus.port_read(port, size);
 }
 void port_out(Core& core, u16 port, unsigned size, u32 value) {
@@ -35,6 +36,7 @@ void port_out(Core& core, u16 port, unsigned size, u32 value) {
     core.stop();
     ++core.counters.port_io;
     core.sync_fp();
+    if (core.port_breakpoints) core.note_port(port, size);
     core.bus.port_write(port, size, value);
 }
 
@@ -99,6 +101,7 @@ bool write_cr4(Core& core, u64 value) {
         core.flush_tlb(true);
     else if (changed & value & SMEP)
         core.flush_tlb(false);
+    if (changed & DE) core.update_breakpoints();
     core.update_mode();
     return true;
 }
@@ -154,14 +157,14 @@ bool debug_index(Core& core, u8& index) {
     }
     return true;
 }
+bool general_detect(Core& core) { // its delivery clears GD
+    core.r.dr[6] |= 0x2000;
+    return core.raise(1);
+}
 bool mov_from_debug(Core& core, const Op& op) {
     u8 index = op.extra;
     if (!privileged(core) || !debug_index(core, index)) return false;
-    if (core.r.dr[7] & 0x2000) { // GD
-        core.r.dr[6] |= 0x2000;
-        core.r.dr[7] &= ~u64{0x2000};
-        return core.raise(1);
-    }
+    if (core.r.dr[7] & 0x2000) return general_detect(core);
     if (core.code64())
         put<u64>(&core, op.rm, core.r.dr[index]);
     else
@@ -171,20 +174,16 @@ bool mov_from_debug(Core& core, const Op& op) {
 bool mov_to_debug(Core& core, const Op& op) {
     u8 index = op.extra;
     if (!privileged(core) || !debug_index(core, index)) return false;
-    if (core.r.dr[7] & 0x2000) {
-        core.r.dr[6] |= 0x2000;
-        core.r.dr[7] &= ~u64{0x2000};
-        return core.raise(1);
-    }
+    if (core.r.dr[7] & 0x2000) return general_detect(core);
     const u64 v = core.code64() ? get<u64>(&core, op.rm) : get<u32>(&core, op.rm);
     if (index >= 6 && v >> 32) return core.raise(13, 0);
     if (index == 6)
         core.r.dr[6] = (v & 0xE00F) | 0xFFFF0FF0;
-    else if (index == 7) {
-        core.r.dr[7] = (v & 0xFFFF2BFF) | 0x400;
-        if ((v & 0xFF) && core.observer) core.observer->unimplemented(core.r.rip, nullptr, 0);
-    } else
+    else if (index == 7)
+        core.r.dr[7] = (v & 0xFFFF23FF) | 0x400;
+    else
         core.r.dr[index] = v;
+    core.update_breakpoints();
     return true;
 }
 
@@ -224,22 +223,22 @@ bool write_msr_instruction(Core& core, const Op&) {
     core.stop();
     return msr_write(core, static_cast<u32>(core.r.gpr[RCX]), value) || core.raise(13, 0);
 }
-bool clear_interrupts(Core& core, const Op&) {
-    if (core.protected_mode() || (core.r.rflags & VM)) {
-        const unsigned iopl = (core.r.rflags >> 12) & 3;
-        if ((core.r.rflags & VM) ? iopl < 3 : core.cpl > iopl) return core.raise(13, 0);
+/// CLI and STI: on IF with the privilege, on VIF under CR4.VME and CR4.PVI (SDM 3B 20.2.7, 20.4).
+template <bool Set> bool change_interrupts(Core& core, const Op&) {
+    const unsigned iopl = (core.r.rflags >> 12) & 3;
+    const bool allowed = (core.r.rflags & VM) ? iopl == 3 : !(core.r.cr0 & PE) || core.cpl <= iopl;
+    if (!allowed && virtual_interrupt_flag(core)) {
+        if (Set && (core.r.rflags & VIP)) return core.raise(13, 0);
+        core.r.rflags = Set ? core.r.rflags | VIF : core.r.rflags & ~u64{VIF};
+        return true;
     }
-    core.r.rflags &= ~u64{IF};
+    if (!allowed) return core.raise(13, 0);
+    if (Set && !(core.r.rflags & IF)) core.shadow = Shadow::Sti;
+    core.r.rflags = Set ? core.r.rflags | IF : core.r.rflags & ~u64{IF};
     return true;
 }
-bool set_interrupts(Core& core, const Op&) {
-    if (core.protected_mode() || (core.r.rflags & VM)) {
-        const unsigned iopl = (core.r.rflags >> 12) & 3;
-        if ((core.r.rflags & VM) ? iopl < 3 : core.cpl > iopl) return core.raise(13, 0);
-    }
-    if (!(core.r.rflags & IF)) core.shadow = Shadow::Sti;
-    core.r.rflags |= IF;
-    return true;
+bool read_performance_counter(Core& core, const Op&) { // none exists
+    return core.raise(13, 0);
 }
 bool invalidate_contexts(Core& core, const Op& op) { // INVPCID
     struct {
@@ -306,6 +305,7 @@ void msr(Emitter& e) {
                              : static_cast<Handler>(cold_end<read_msr_instruction>);
 }
 void cpuid(Emitter& e) { e.cost = cost::Serializing, e.handler = cold<identify>; }
+void rdpmc(Emitter& e) { e.cost = 20, e.handler = cold<read_performance_counter>; }
 void rdtsc(Emitter& e) { e.cost = 20, e.handler = cold<read_tsc>; }
 void hlt(Emitter& e) { e.ends_block = true, e.handler = cold_end<halt>; }
 void clts(Emitter& e) { e.ends_block = true, e.handler = cold_end<clear_task_switched>; }
@@ -313,8 +313,8 @@ void invd(Emitter& e) { e.cost = cost::Serializing, e.handler = cold<invalidate_
 void ud(Emitter& e) { e.handler = cold<undefined_opcode>; }
 void cli_sti(Emitter& e) {
     e.ends_block = true;
-    e.handler = e.d.row->arg ? static_cast<Handler>(cold_end<set_interrupts>)
-                             : static_cast<Handler>(cold_end<clear_interrupts>);
+    e.handler = e.d.row->arg ? static_cast<Handler>(cold_end<change_interrupts<true>>)
+                             : static_cast<Handler>(cold_end<change_interrupts<false>>);
 }
 void port_io(Emitter& e) { // E4–E7, EC–EF: opcode bit 1 out, bit 3 DX
     const bool dx = e.d.opcode & 8, output = e.d.opcode & 2;

@@ -1,7 +1,6 @@
 // Far control transfers: JMP/CALL far, RETF, IRET, INT n, INTO, BOUND, SYSCALL/SYSRET, SYSENTER/SYSEXIT. SDM
 // vol. 2, 3A 5.8.
 //
-// Left out: transfers through task gates and TSS descriptors (hardware task switching): #GP with a log line.
 // Model choice (cpu-notes.md): SYSRET to a non-canonical RCX raises #GP at CPL 0 on the user's stack, as
 // Intel does.
 #include "cpu/exec/transfer.h"
@@ -28,10 +27,6 @@ bool code_offset_ok(Core& core, const Descriptor& d, u64 offset) {
     if (core.long_active() && d.long_mode()) return canonical(offset) || core.raise(13, 0);
     return offset <= d.limit() || core.raise(13, 0);
 }
-bool unsupported_task(Core& core, u32 error) {
-    if (core.observer) core.observer->unimplemented(core.r.rip, nullptr, 0);
-    return core.raise(13, error);
-}
 
 /// Finds the descriptor a far transfer names; #GP(selector) when it cannot be used.
 bool far_descriptor(Core& core, u16 selector, Descriptor& d) {
@@ -56,7 +51,9 @@ bool call_gate(Core& core, u16 gate_selector, const Descriptor& gate, bool call)
     if (long64) offset |= gate.upper << 32;
     Descriptor code;
     if (!far_descriptor(core, selector, code)) return false;
-    if (!code.code() || code.dpl() > core.cpl || (long64 && !code.long_mode())) return core.raise(13, error);
+    if (long64 && (gate.upper >> 40 & 31)) return core.raise(13, gate_error);
+    if (!code.code() || code.dpl() > core.cpl || (long64 && (!code.long_mode() || code.big())))
+        return core.raise(13, error);
     if (!call && !code.conforming() && code.dpl() != core.cpl) return core.raise(13, error);
     if (!code.present()) return core.raise(11, error);
     if (!code_offset_ok(core, code, offset) || !set_accessed(core, code)) return false;
@@ -94,11 +91,14 @@ bool call_gate(Core& core, u16 gate_selector, const Descriptor& gate, bool call)
             core.update_mode();
             set_stack_pointer(core, sp);
         }
+        const u32 stack_error =
+            long64 ? 0 : core.seg(Seg::SS).selector & 0xFFFC; // no room on the new stack: #SS(it)
         bool ok = push_sized(core, size, old_ss.selector) && push_sized(core, size, old_rsp);
         for (unsigned i = count; ok && i-- > 0;) ok = push_sized(core, size, parameters[i]);
         if (!ok || !push_sized(core, size, old_cs.selector) || !push_sized(core, size, old_rip)) {
             core.seg(Seg::CS) = old_cs, core.seg(Seg::SS) = old_ss, core.cpl = old_cpl,
             core.r.gpr[RSP] = old_rsp;
+            if (core.fault.vector == 12) core.fault.error = stack_error;
             core.update_mode();
             return false;
         }
@@ -134,10 +134,14 @@ bool far_transfer(Core& core, u16 selector, u64 offset, unsigned size, bool call
     if (!d.code_or_data()) {
         if (d.type() == CallGate || (!core.long_active() && d.type() == CallGate16))
             return call_gate(core, selector, d, call);
-        if (!core.long_active() &&
-            (d.type() == TaskGate || d.type() == TssAvailable || d.type() == Tss16Available))
-            return unsupported_task(core, error);
-        return core.raise(13, error);
+        const u8 type = d.type();
+        if (core.long_active() || (type != TaskGate && type != TssAvailable && type != Tss16Available))
+            return core.raise(13, error);
+        if (d.dpl() < core.cpl || d.dpl() < (selector & 3)) return core.raise(13, error);
+        if (!d.present()) return core.raise(11, error);
+        const TaskSwitch how = call ? TaskSwitch::Call : TaskSwitch::Jump;
+        return type == TaskGate ? task_gate(core, d, how, {.flags_image = core.flags()})
+                                : switch_task(core, selector, how, {.flags_image = core.flags()});
     }
     if (!d.code()) return core.raise(13, error);
     const u8 rpl = selector & 3;
@@ -245,9 +249,14 @@ bool far_return(Core& core, const Op& op) {
 bool interrupt_return(Core& core, const Op& op) {
     const unsigned size = op.reg;
     u64 rip = 0, cs = 0, image = 0;
-    if ((core.r.rflags & VM) && ((core.r.rflags >> 12) & 3) < 3) return core.raise(13, 0);
-    if (core.protected_mode() && (core.r.rflags & NT))
-        return core.long_active() ? core.raise(13, 0) : unsupported_task(core, 0);
+    const bool virtual_flag = (core.r.rflags & VM) && ((core.r.rflags >> 12) & 3) < 3;
+    if (virtual_flag && (!(core.r.cr4 & VME) || size != 2)) return core.raise(13, 0);
+    if (core.protected_mode() && (core.r.rflags & NT)) {
+        if (core.long_active()) return core.raise(13, 0);
+        u16 link = 0;
+        if (!core.load_system(core.r.tr.base, link)) return false;
+        return switch_task(core, link, TaskSwitch::Return, {.flags_image = core.flags() & ~u64{NT}});
+    }
     if (!load_sized(core, size, 0, rip) || !load_sized(core, size, size, cs) ||
         !load_sized(core, size, 2 * size, image))
         return false;
@@ -264,10 +273,15 @@ bool interrupt_return(Core& core, const Op& op) {
     };
     if (!core.protected_mode()) {
         if (rip > 0xFFFF && core.seg(Seg::CS).limit <= 0xFFFF) return core.raise(13, 0);
+        if (virtual_flag) { // SDM 3B 20.2.7: IF stands for VIF
+            if ((image & TF) || ((image & IF) && (core.r.rflags & VIP))) return core.raise(13, 0);
+            writable |= VIF;
+            image = (image & ~u64{VIF}) | (image & IF ? VIF : 0);
+        }
         set_stack_pointer(core, core.r.gpr[RSP] + 3 * size);
         load_real_segment(core, Seg::CS, static_cast<u16>(cs));
         core.r.rip = rip;
-        writable |= IF;
+        if (!virtual_flag) writable |= IF;
         if (!(core.r.rflags & VM)) writable |= IOPL;
         return finish(writable);
     }
@@ -304,13 +318,24 @@ bool software_interrupt(Core& core, u8 vector) {
     return true;
 }
 bool interrupt_number(Core& core, const Op& op) {
-    // In VM86 with IOPL < 3, INT n goes to the monitor; INT3 and INTO do not (SDM 3A 20.3.3).
+    if (core.r.rflags & VM) { // INT3 and INTO are not redirected (SDM 3B 20.3.3)
+        bool done = false;
+        if (!virtual_interrupt(core, op.extra, done)) return false;
+        if (done) return true;
+    }
     return software_interrupt(core, op.extra);
 }
+bool breakpoint_instruction(Core& core, const Op&) { return software_interrupt(core, 3); }
 bool interrupt_on_overflow(Core& core, const Op&) {
     return core.condition(0) ? software_interrupt(core, 4) : true;
 }
 bool interrupt_one(Core& core, const Op&) { return core.deliver_once(1, Core::Source::Privileged, false, 0); }
+/// SYSCALL and SYSRET look at TF after they changed it, not before (SDM vol. 2: the trap of SYSRET comes at
+/// its target).
+void trap_by_new_flags(Core& core) {
+    core.trap_suppressed = true;
+    core.debug_trap = core.r.rflags & TF;
+}
 template <class T> bool check_bound(Core& core, const Op& op) {
     struct {
         T low, high;
@@ -346,6 +371,7 @@ bool system_call(Core& core, const Op&) {
     core.r.gpr[R11] = core.flags() & ~u64{RF};
     core.r.rip = core.r.msr.lstar;
     core.set_flags(core.flags() & ~core.r.msr.fmask & ~u64{RF});
+    trap_by_new_flags(core);
     const u16 cs = static_cast<u16>(core.r.msr.star >> 32) & 0xFFFC;
     enter_flat(core, cs, static_cast<u16>(cs + 8), 0, true);
     return true;
@@ -358,12 +384,13 @@ bool system_return(Core& core, const Op& op) {
     const u16 base = static_cast<u16>(core.r.msr.star >> 48);
     core.r.rip = to64 ? core.r.gpr[RCX] : core.r.gpr[RCX] & 0xFFFFFFFF;
     core.set_flags(core.r.gpr[R11] & 0x3C7FD7);
+    trap_by_new_flags(core);
     enter_flat(core, static_cast<u16>((base + (to64 ? 16 : 0)) | 3), static_cast<u16>((base + 8) | 3), 3,
                to64);
     return true;
 }
 bool system_enter(Core& core, const Op&) {
-    if (!core.protected_mode()) return core.raise(13, 0);
+    if (!(core.r.cr0 & PE)) return core.raise(13, 0); // from virtual-8086 mode it is legal
     const u64 cs = core.r.msr.sysenter_cs;
     if (!(cs & 0xFFFC)) return core.raise(13, 0);
     core.set_flags(core.flags() & ~u64{VM | IF | RF});
@@ -420,7 +447,7 @@ void iret(Emitter& e) {
 void int_n(Emitter& e) { // CC, CD, CE (INTO), F1
     e.ends_block = true, e.cost = cost::FarTransfer;
     switch (e.d.opcode) {
-    case 0xCC: e.op.extra = 3, e.handler = cold_end<interrupt_number>; break;
+    case 0xCC: e.handler = cold_end<breakpoint_instruction>; break;
     case 0xCD: e.op.extra = static_cast<u8>(e.d.imm), e.handler = cold_end<interrupt_number>; break;
     case 0xCE: e.handler = cold_end<interrupt_on_overflow>; break;
     default: e.handler = cold_end<interrupt_one>;

@@ -184,7 +184,7 @@ bool Core::translate_code(u64 linear, u64& physical) {
 void Core::install_fast(u64 linear, TlbEntry& e, Access access, bool user) {
     const u64 frame = e.frame_of(linear >> 12);
     const PhysicalPage page = bus.page(frame << 12);
-    if (!page.host) return;
+    if (!page.host || (data_breakpoints && watched_page(linear >> 12))) return;
     // A page that is writable only because CR0.WP is clear stays out, so that WP may change without a flush.
     const u8 flags = code_cache.frames().of(page.frame);
     if (access == Access::Write ? !page.writable || !e.writable || (flags & RefusesWrite)
@@ -343,14 +343,34 @@ bool Core::load_pdptes(u64 cr3) { // SDM 3A 4.4.1
     return true;
 }
 
-bool Core::read(u64 linear, unsigned size, void* out, bool user) {
-    if (cpl == 3 && !implicit && (r.cr0 & AM) && (r.rflags & AC) && (linear & (size - 1)) && size <= 8)
-        return raise(17, 0);
+/// #AC, SDM 3A 6.15 table 6-7. 16-byte SSE operands have rules of their own and are not checked here.
+bool Core::misaligned(u64 linear, unsigned size, unsigned alignment) const {
+    if (cpl != 3 || implicit || !(r.cr0 & AM) || !(r.rflags & AC)) return false;
+    if (!alignment) {
+        switch (size) {
+        case 2:
+        case 4:
+        case 8: alignment = size; break;
+        case 10: alignment = 8; break; // x87 double extended
+        case 6:
+        case 28:
+        case 108: alignment = 4; break; // pseudo-descriptor, 32-bit x87 environment and state
+        case 14:
+        case 94: alignment = 2; break;
+        default: alignment = 1;
+        }
+    }
+    return linear & (alignment - 1);
+}
+
+bool Core::read(u64 linear, unsigned size, void* out, bool user, unsigned alignment) {
+    if (misaligned(linear, size, alignment)) return raise(17, 0);
     u64 pa = 0;
     const unsigned first = static_cast<unsigned>(std::min<u64>(size, 0x1000 - (linear & 0xFFF)));
     if (!translate(linear, Access::Read, user, pa)) return false;
     if (first == size) {
         physical_read(pa, size, out);
+        if (data_breakpoints && !implicit) note_access(linear, size, false);
         return true;
     }
     u64 next = linear + first, pa2 = 0;
@@ -358,17 +378,18 @@ bool Core::read(u64 linear, unsigned size, void* out, bool user) {
     if (!translate(next, Access::Read, user, pa2)) return false;
     physical_read(pa, first, out);
     physical_read(pa2, size - first, static_cast<u8*>(out) + first);
+    if (data_breakpoints && !implicit) note_access(linear, size, false);
     return true;
 }
 
-bool Core::write(u64 linear, unsigned size, const void* data, bool user) {
-    if (cpl == 3 && !implicit && (r.cr0 & AM) && (r.rflags & AC) && (linear & (size - 1)) && size <= 8)
-        return raise(17, 0);
+bool Core::write(u64 linear, unsigned size, const void* data, bool user, unsigned alignment) {
+    if (misaligned(linear, size, alignment)) return raise(17, 0);
     u64 pa = 0;
     const unsigned first = static_cast<unsigned>(std::min<u64>(size, 0x1000 - (linear & 0xFFF)));
     if (!translate(linear, Access::Write, user, pa)) return false;
     if (first == size) {
         physical_write(pa, size, data);
+        if (data_breakpoints && !implicit) note_access(linear, size, true);
         return true;
     }
     u64 next = linear + first, pa2 = 0;
@@ -376,12 +397,12 @@ bool Core::write(u64 linear, unsigned size, const void* data, bool user) {
     if (!translate(next, Access::Write, user, pa2)) return false;
     physical_write(pa, first, data);
     physical_write(pa2, size - first, static_cast<const u8*>(data) + first);
+    if (data_breakpoints && !implicit) note_access(linear, size, true);
     return true;
 }
 
 bool Core::probe_write(u64 linear, unsigned size, bool user) {
-    if (cpl == 3 && (r.cr0 & AM) && (r.rflags & AC) && (linear & (size - 1)) && size <= 8)
-        return raise(17, 0);
+    if (misaligned(linear, size, 0)) return raise(17, 0);
     u64 pa = 0;
     const u64 first = 0x1000 - (linear & 0xFFF);
     if (!translate(linear, Access::Write, user, pa)) return false;

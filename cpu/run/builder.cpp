@@ -117,6 +117,8 @@ bool Builder::add(std::span<const u8> bytes, u64 rip) {
     if (result == DecodeResult::Undefined) {
         e.undefined = true;
         e.unimplemented = d.row && !d.row->emit;
+    } else if (d.row->feature == Feature::V2 && !e.v2) {
+        e.undefined = e.unimplemented = true; // CPUID does not offer it
     } else {
         e.cost = d.row->cost;
         d.row->emit(e);

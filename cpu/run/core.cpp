@@ -41,13 +41,15 @@ void Core::reset() {
     r.ldtr.limit = r.tr.limit = 0xFFFF;
     r.ldtr.type = 2, r.tr.type = 11, r.ldtr.present = r.tr.present = true;
     r.gdtr.limit = r.idtr.limit = 0xFFFF;
-    r.msr.misc_enable = 1; // fast strings
+    r.msr.misc_enable = 0x1801; // fast strings; no BTS, no PEBS
     r.x87.control = 0x40, r.x87.tag_valid = 0xFF;
     lazy = {};
     cpl = 0;
     activity = options.bootstrap ? Activity::Running : Activity::WaitForSipi;
     init_pending = start_pending = yielded = false;
     nmi_pending = nmi_blocked = debug_trap = mid_repeat = false;
+    debug_hits = 0, fault_deferred = false, deferred = {};
+    update_breakpoints();
     shadow = Shadow::None;
     tlb_contexts = {}, data_tlb.forget(), code_tlb.forget();
     tlb_contexts.select(0);
@@ -64,6 +66,7 @@ void Core::reset() {
 
 void Core::init() {
     // What INIT leaves alone: x87, SSE and XCR0, the TSC and most MSRs, CR0.CD and NW.
+    sync_fp();
     const Registers before = r;
     const bool line = interrupt_line;
     reset();
@@ -72,8 +75,8 @@ void Core::init() {
     r.mxcsr = before.mxcsr, r.xcr0 = before.xcr0;
     const u64 efer = r.msr.efer;
     r.msr = before.msr;
-    r.msr.efer = efer;
-    r.cr0 = 0x10 | (before.cr0 & 0x60000000);
+    r.msr.efer = efer, r.msr.debug_ctl = 0;
+    r.cr0 = ET | (before.cr0 & (CD | NW));
     interrupt_line = line;
     update_mode();
 }
@@ -85,7 +88,7 @@ void Core::start_up(u8 vector) {
 }
 
 bool Core::can_run() const {
-    if (init_pending || map_changed || debug_trap || activity == Activity::Running ||
+    if (init_pending || map_changed || debug_trap || debug_hits || fault_deferred || activity == Activity::Running ||
         activity == Activity::Shutdown)
         return true;
     if (activity == Activity::WaitForSipi) return start_pending;
@@ -159,7 +162,7 @@ void serialize_registers(Archive& a, Registers& r) {
     Msrs& m = r.msr;
     a(m.efer, m.star, m.lstar, m.cstar, m.fmask, m.kernel_gs_base, m.sysenter_cs, m.sysenter_esp,
       m.sysenter_eip, m.pat, m.misc_enable, m.tsc_adjust, m.tsc_aux, m.mtrr_def_type, m.mtrr_variable,
-      m.mtrr_fixed, m.debug_ctl, m.mcg_status);
+      m.mtrr_fixed, m.debug_ctl, m.mcg_status, m.mce_control, m.spec_ctrl);
     X87& x = r.x87;
     for (auto& st : x.physical) a(st);
     a(x.control, x.status, x.opcode, x.tag_valid, x.instruction_pointer, x.data_pointer,
@@ -176,7 +179,8 @@ void Core::serialize(Archive& archive) {
     if (!archive.loading()) set_flags(flags()); // the lazy form is a shape, not state
     serialize_registers(archive, r);
     archive(step_count, cycle_count, cpl, mode, activity, init_pending, start_pending, start_vector,
-            interrupt_line, nmi_pending, nmi_blocked, shadow, debug_trap, mid_repeat);
+            interrupt_line, nmi_pending, nmi_blocked, shadow, debug_trap, debug_hits, mid_repeat, fault_deferred,
+            deferred.vector, deferred.has_error, deferred.error);
     archive(predictor, tlb_contexts, data_tlb, code_tlb);
     if (!archive.loading() || !archive.ok()) return;
     if (cpl > 3 || mode > Mode::Long64 || shadow > Shadow::MovSs || activity > Activity::Shutdown ||
@@ -193,6 +197,7 @@ void Core::serialize(Archive& archive) {
     flush_jumps();
     code_pages.fill({});
     link_from = nullptr;
+    update_breakpoints();
     update_privilege();
 }
 

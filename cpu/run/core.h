@@ -96,6 +96,9 @@ struct alignas(64) Core {
     bool interrupt_line = false, nmi_pending = false, nmi_blocked = false;
     Shadow shadow = Shadow::None;
     bool debug_trap = false; ///< a single-step #DB is due at this boundary
+    u16 debug_hits = 0; ///< DR6 bits of data and I/O breakpoints and task switches of the last instruction
+    bool fault_deferred = false; ///< a task switch ended in a fault of the new task: `deferred` is next
+    PendingFault deferred;
     bool mid_repeat =
         false; ///< rip is at a REP instruction that has iterated: the image of an interrupt gets RF
     bool trap_suppressed =
@@ -115,6 +118,8 @@ struct alignas(64) Core {
     u64 cycle_end = 0; ///< now = cycle_end − budget while blocks run
     i64 budget = 0;
     bool running = false, stop_requested = false, map_changed = false;
+    // DR0–3 and DR7 taken apart (exec/debug.cpp): what is enabled, as masks of B0–B3.
+    u8 code_breakpoints = 0, data_breakpoints = 0, port_breakpoints = 0;
     u64 skip_hook_step = ~u64{0}; ///< a hook at this step has been reported already
     FastTable read_tables[FastPrivileges], write_tables[FastPrivileges];
     enum FastUse : u8 { FastFree, FastLocal, FastGlobal };
@@ -169,8 +174,10 @@ struct alignas(64) Core {
     }
 
     // ---- memory (mmu/access.cpp). False: `fault` is set ---------------------------------------------------
-    bool read(u64 linear, unsigned size, void* out, bool user);
-    bool write(u64 linear, unsigned size, const void* data, bool user);
+    // `alignment`: what CR0.AM asks of this access; 0: by its size.
+    bool read(u64 linear, unsigned size, void* out, bool user, unsigned alignment = 0);
+    bool write(u64 linear, unsigned size, const void* data, bool user, unsigned alignment = 0);
+    bool misaligned(u64 linear, unsigned size, unsigned alignment) const;
     /// Checks that a write of `size` bytes would succeed (setting A and D), before a read-modify-write reads.
     bool probe_write(u64 linear, unsigned size, bool user);
     /// The soft TLB first, then the long way. Null on a miss.
@@ -238,6 +245,16 @@ struct alignas(64) Core {
     void invalidate_all_contexts(bool global_too);
     /// PAE paging: reads and checks the four PDPTEs. False: #GP(0) is pending, nothing changed.
     bool load_pdptes(u64 cr3);
+
+    // ---- debug registers (exec/debug.cpp) ------------------------------------------------------------------
+    void update_breakpoints();
+    /// Breakpoints of the instruction at rip.
+    u8 code_breakpoint_hits() const;
+    void note_access(u64 linear, unsigned size, bool write);
+    void note_port(u16 port, unsigned size);
+    bool watched_page(u64 page) const;
+    void deliver_debug(u64 dr6_bits);
+
     // ---- time, exact inside callbacks ---------------------------------------------------------------------
     u64 now_steps() const;
     u64 now_cycles() const;

@@ -119,10 +119,13 @@ Stop Core::run_loop(u64 deadline, u64 step_limit) {
 
         // ---- what is due at this boundary -----------------------------------------------------------------
         const Shadow shadowed = shadow;
-        if (debug_trap && shadowed != Shadow::MovSs) {
-            debug_trap = false;
-            r.dr[6] |= 0x4000; // BS
-            deliver(1, Source::External, false, 0);
+        if (fault_deferred) {
+            fault_deferred = false;
+            deliver(deferred.vector, Source::Fault, deferred.has_error, deferred.error);
+            continue;
+        }
+        if ((debug_trap || debug_hits) && shadowed != Shadow::MovSs) {
+            deliver_debug(debug_hits | (debug_trap ? 0x4000u : 0u)); // BS
             continue;
         }
         if (shadowed == Shadow::None) {
@@ -142,9 +145,17 @@ Stop Core::run_loop(u64 deadline, u64 step_limit) {
         }
         if (activity == Activity::Halted) return Stop::Halted;
 
+        if (code_breakpoints && !(r.rflags & RF) && !mid_repeat && shadowed != Shadow::MovSs) {
+            if (const u8 hits = code_breakpoint_hits()) {
+                deliver_debug(hits);
+                continue;
+            }
+        }
+
         // ---- the next block -------------------------------------------------------------------------------
         const bool stepping = (r.rflags & TF) != 0;
-        bool precise = force_precise || stepping || shadowed != Shadow::None || options.always_precise;
+        bool precise = force_precise || stepping || shadowed != Shadow::None || options.always_precise ||
+                       code_breakpoints;
         if (code_cache.any_hooks()) {
             const u64 linear = code64() ? r.rip : (seg(Seg::CS).base + r.rip) & 0xFFFFFFFF;
             if (code_cache.hooked(linear)) {
@@ -193,7 +204,7 @@ Stop Core::run_loop(u64 deadline, u64 step_limit) {
         }
         if (precise) ++counters.precise_steps;
         if (r.rflags & RF) r.rflags &= ~u64{RF};
-        const u64 step_before = step_count;
+        const u64 step_before = step_count, fall_through_rip = block->target[0];
         trap_suppressed = false;
         const Leave leave = execute(*this, block, allowance);
         if (shadowed != Shadow::None && (shadow == shadowed || leave == Leave::Fault)) {
@@ -205,9 +216,11 @@ Stop Core::run_loop(u64 deadline, u64 step_limit) {
         force_precise =
             precise ? deadline - cycle_count < 64 || step_limit - step_count < 64 : leave == Leave::Budget;
         if (leave == Leave::Fault) {
+            debug_hits = 0; // of an access before the one that faulted
             deliver(fault.vector, Source::Fault, fault.has_error, fault.error);
         } else if (stepping && step_count != step_before && !trap_suppressed) {
-            debug_trap = true; // the instruction began with TF set
+            // The instruction began with TF set. With DEBUGCTL.BTF only a taken branch traps (SDM 3B 17.4.3).
+            debug_trap = !(r.msr.debug_ctl & 2) || (r.rip != fall_through_rip && !mid_repeat);
         }
     }
 }

@@ -27,12 +27,12 @@ CpuidResult features(const Core& core) {
     c.eax = 0x000506E3; // family 6, model 5Eh, stepping 3
     // One core a package thread: as many logical processors as the machine has; CLFLUSH line 64 bytes.
     c.ebx = core.interrupts.apic_id() << 24 | core.options.processors << 16 | 8u << 8;
-    c.edx = 1u << 0 | 1u << 2 | 1u << 3 | 1u << 4 | 1u << 5 | 1u << 6 | 1u << 7 | 1u << 8 | 1u << 11 |
-            1u << 12 | 1u << 13 | 1u << 15 | 1u << 16 | 1u << 17 | 1u << 19 | 1u << 23 | 1u << 24 | 1u << 25 |
-            1u << 26 |
+    c.edx = 1u << 0 | 1u << 1 | 1u << 2 | 1u << 3 | 1u << 4 | 1u << 5 | 1u << 6 | 1u << 7 | 1u << 8 |
+            1u << 11 | 1u << 12 | 1u << 13 | 1u << 14 | 1u << 15 | 1u << 16 | 1u << 17 | 1u << 19 | 1u << 23 |
+            1u << 24 | 1u << 25 | 1u << 26 |
             (core.options.processors > 1 ? 1u << 28
-                                         : 0); // FPU DE PSE TSC MSR PAE MCE CX8 SEP MTRR PGE CMOV PAT PSE-36
-                                               // CLFSH MMX FXSR SSE SSE2; HTT: EBX[23:16] counts
+                                         : 0); // FPU VME DE PSE TSC MSR PAE MCE CX8 SEP MTRR PGE MCA CMOV PAT
+                                               // PSE-36 CLFSH MMX FXSR SSE SSE2; HTT: EBX[23:16] counts
     if (core.interrupts.apic_enabled()) c.edx |= 1u << 9;
     c.ecx = 1u << 13 | 1u << 17 | 1u << 21 | 1u << 24 | 1u << 26; // CX16 PCID x2APIC TSC-deadline XSAVE
     if (core.options.model != Model::V1)
@@ -70,10 +70,12 @@ CpuidResult cpuid(const Core& core, u32 leaf, u32 subleaf) {
     case 4: return cache(core, subleaf);
     case 6: return {4, 0, 0, 0}; // ARAT
     case 7:
+        if (subleaf == 2) return {0, 0, 0, 1u << 4}; // BHI_CTRL
         if (subleaf != 0) return {};
-        return {0, 1u << 0 | 1u << 7 | 1u << 9 | 1u << 10 | 1u << 20, 1u << 2,
-                1u << 4 | 1u << 29}; // FSGSBASE SMEP ERMS INVPCID SMAP; UMIP; FSRM ARCH_CAPABILITIES
-    case 0xB: {                      // one thread a core, all cores in one package
+        return {2, 1u << 0 | 1u << 7 | 1u << 9 | 1u << 10 | 1u << 20, 1u << 2,
+                1u << 4 | 1u << 26 | 1u << 27 | 1u << 29}; // FSGSBASE SMEP ERMS INVPCID SMAP; UMIP; FSRM IBRS
+                                                           // STIBP ARCH_CAPABILITIES
+    case 0xB: {                                            // one thread a core, all cores in one package
         const u32 count = core.options.processors, bits = static_cast<u32>(std::bit_width(count - 1));
         if (subleaf == 0) return {0, 1, 1u << 8, core.interrupts.apic_id()};
         if (subleaf == 1) return {bits, count, 1 | 2u << 8, core.interrupts.apic_id()};
@@ -86,9 +88,9 @@ CpuidResult cpuid(const Core& core, u32 leaf, u32 subleaf) {
     case 0x16: return {1000, 1000, 100, 0};
     case 0x80000000: return {highest_extended, 0, 0, 0};
     case 0x80000001:
-        return {0, 0, 1,
+        return {0, 0, 1 | 1u << 8,
                 1u << 11 | 1u << 20 | 1u << 26 | 1u << 27 |
-                    1u << 29}; // LAHF; SYSCALL NX 1-GiB pages RDTSCP LM
+                    1u << 29}; // LAHF PREFETCHW; SYSCALL NX 1-GiB pages RDTSCP LM
     case 0x80000002:
     case 0x80000003:
     case 0x80000004: {
@@ -125,9 +127,27 @@ bool msr_read(Core& core, u32 index, u64& value) {
     if (const int fixed = fixed_mtrr(index); fixed >= 0)
         return value = m.mtrr_fixed[static_cast<unsigned>(fixed)], true;
     if (index >= 0x200 && index < 0x210) return value = m.mtrr_variable[index - 0x200], true;
+    if (const u32 bank = index - 0x400; bank < 4 * m.mce_control.size()) // IA32_MCi_CTL STATUS ADDR MISC
+        return value = bank % 4 == 0 ? m.mce_control[bank / 4] : 0, true;
     switch (index) {
     case 0x10: value = core.now_cycles() + m.tsc_adjust; break;
-    case 0x17: value = 0; break; // IA32_PLATFORM_ID
+    case 0x17:
+        value = 0;
+        break; // IA32_PLATFORM_ID
+    // Read without a look at CPUID by Windows, firmware tools and Linux drivers: power-on configuration, SMI
+    // count, bus and core clock (ratio 10 × 100 MHz), throttling, temperature target.
+    case 0x2A:
+    case 0x34:
+    case 0x19A:
+    case 0x19B:
+    case 0x19C: value = 0; break;
+    case 0xCD: value = 5; break; // 100 MHz
+    case 0xCE:
+    case 0x198:
+    case 0x199: value = 10 << 8; break;
+    case 0x1A2: value = 100 << 16; break;
+    case 0x1AD: value = 0x0A0A0A0A; break;
+    case 0x48: value = m.spec_ctrl; break;
     case 0x3A: value = 1; break; // IA32_FEATURE_CONTROL: locked
     case 0x3B: value = m.tsc_adjust; break;
     case 0x8B:
@@ -135,12 +155,14 @@ bool msr_read(Core& core, u32 index, u64& value) {
         break;                       // IA32_BIOS_SIGN_ID: a revision without the TSC-deadline erratum
     case 0xFE: value = 0x508; break; // IA32_MTRRCAP: 8 variable ranges, fixed, WC
     case 0x10A:
-        value = 1 | 1u << 4 | 1u << 5 | 1u << 6 | 1u << 8 | 1u << 20 | 1u << 26;
-        break; // ARCH_CAPABILITIES: RDCL_NO SSB_NO MDS_NO PSCHANGE_NO TAA_NO BHI_NO GDS_NO
+        // ARCH_CAPABILITIES: nothing is speculated here. RDCL_NO IBRS_ALL SKIP_L1DFL SSB_NO MDS_NO
+        // PSCHANGE_NO TAA_NO, SBDR_SSDP_NO FBSDP_NO PSDP_NO, BHI_NO PBRSB_NO GDS_NO RFDS_NO ITS_NO
+        value = 3 | 15u << 3 | 1u << 8 | 7u << 13 | 1u << 20 | 1u << 24 | 3u << 26 | u64{1} << 62;
+        break;
     case 0x174: value = m.sysenter_cs; break;
     case 0x175: value = m.sysenter_esp; break;
     case 0x176: value = m.sysenter_eip; break;
-    case 0x179: value = 0; break; // IA32_MCG_CAP: no banks
+    case 0x179: value = m.mce_control.size(); break; // IA32_MCG_CAP: banks, no MCG_CTL
     case 0x17A: value = m.mcg_status; break;
     case 0x1A0: value = m.misc_enable; break;
     case 0x1D9: value = m.debug_ctl; break;
@@ -175,12 +197,28 @@ bool msr_write(Core& core, u32 index, u64 value) {
         m.mtrr_variable[index - 0x200] = value;
         return true;
     }
+    if (const u32 bank = index - 0x400; bank < 4 * m.mce_control.size()) {
+        if (bank % 4 == 0)
+            m.mce_control[bank / 4] = value;
+        else if (value)
+            return false; // no error was ever logged: only zero may be written (SDM 3B 15.3.2)
+        return true;
+    }
     switch (index) {
     case 0x10:
     case 0x3B:
         m.tsc_adjust = index == 0x10 ? value - core.now_cycles() : value;
         core.interrupts.tsc_changed();
         break;
+    case 0x48:
+        if (value & ~u64{0x407}) return false; // IBRS STIBP SSBD BHI_DIS_S
+        m.spec_ctrl = value;
+        break;
+    case 0x49: return !(value & ~u64{1}); // IA32_PRED_CMD: IBPB
+    case 0x199: break;                    // IA32_PERF_CTL: the ratio is fixed
+    case 0x19A:
+    case 0x19B:
+    case 0x19C: break;
     case 0x79: break; // IA32_BIOS_UPDT_TRIG: no microcode to load
     case 0x8B: break; // software writes 0 before CPUID puts the revision back (SDM 3A 9.11.7.1)
     case 0x174: m.sysenter_cs = value & 0xFFFFFFFF; break;
@@ -193,7 +231,7 @@ bool msr_write(Core& core, u32 index, u64 value) {
         m.sysenter_eip = value;
         break;
     case 0x17A: m.mcg_status = value & 7; break;
-    case 0x1A0: m.misc_enable = value & 0x0000'0004'0085'1889; break;
+    case 0x1A0: m.misc_enable = (value & 0x0000'0004'00C5'0009) | 0x1800; break; // BTS and PEBS: never there
     case 0x1D9: m.debug_ctl = value & 3; break;
     case 0x277:
         for (unsigned i = 0; i < 8; ++i) {

@@ -112,6 +112,8 @@ struct Msrs {
     std::array<u64, 16> mtrr_variable{};
     std::array<u64, 11> mtrr_fixed{};
     u64 debug_ctl = 0, mcg_status = 0;
+    std::array<u64, 4> mce_control{}; ///< IA32_MCi_CTL of the machine-check banks
+    u64 spec_ctrl = 0;
 };
 
 struct Registers {
