@@ -39,7 +39,7 @@ void Cpu::raise_nmi() {
     if (core_->running) core_->stop();
 }
 void Cpu::raise_init() {
-    core_->init_pending = true;
+    core_->init_pending = true, core_->start_pending = false;
     if (core_->running) core_->stop();
 }
 void Cpu::start_up(u8 vector) { core_->start_up(vector); }

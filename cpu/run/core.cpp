@@ -68,7 +68,7 @@ void Core::init() {
     // What INIT leaves alone: x87, SSE and XCR0, the TSC and most MSRs, CR0.CD and NW.
     sync_fp();
     const Registers before = r;
-    const bool line = interrupt_line;
+    const bool line = interrupt_line, start = start_pending; // a start-up message came behind the INIT
     reset();
     r.x87 = before.x87;
     std::copy(std::begin(before.xmm), std::end(before.xmm), std::begin(r.xmm));
@@ -77,7 +77,7 @@ void Core::init() {
     r.msr = before.msr;
     r.msr.efer = efer, r.msr.debug_ctl = 0;
     r.cr0 = ET | (before.cr0 & (CD | NW));
-    interrupt_line = line;
+    interrupt_line = line, start_pending = start;
     update_mode();
 }
 
