@@ -3,6 +3,7 @@
 #include "arch/x86_64/acpi.h"
 #include "arch/x86_64/cpu.h"
 #include "arch/x86_64/fpu.h"
+#include "arch/x86_64/smp.h"
 #include "arch/x86_64/traps.h"
 #include "block/block.h"
 #include "drivers/ahci.h"
@@ -172,6 +173,8 @@ void run_init_process() {
 
 /// PID 1. When it returns, it is a user program.
 void kernel_init(void*) {
+    boot_phase("smp_init");
+    smp_init();
     do_initcalls();
     boot_phase("mount_root");
     mount_root();

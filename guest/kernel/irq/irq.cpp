@@ -1,8 +1,10 @@
 // Interrupt dispatch; see irq.h. The controllers are in arch/x86_64/interrupt_controllers.cpp.
 #include "irq/irq.h"
 
+#include "arch/x86_64/acpi.h"
 #include "arch/x86_64/interrupt_controllers.h"
 #include "arch/x86_64/segments.h"
+#include "arch/x86_64/smp.h"
 #include "lib/log.h"
 #include "mm/slab.h"
 #include "sched/scheduler.h"
@@ -12,6 +14,7 @@ namespace kernel {
 
 constinit struct irq_desc irq_desc[IrqCount] = {};
 constinit u64 local_timer_counts[NR_CPUS] = {};
+constinit u64 irq_resched_count[NR_CPUS] = {}, irq_call_count[NR_CPUS] = {};
 constinit u64 spurious_count = 0, error_count = 0;
 constinit u64 softirq_counts[NR_SOFTIRQS][NR_CPUS] = {};
 const char* const softirq_to_name[NR_SOFTIRQS] = {"HI",       "TIMER",   "NET_TX", "NET_RX",  "BLOCK",
@@ -70,7 +73,14 @@ void common_interrupt(pt_regs& frame) {
         report_apic_error();
         ack_APIC_irq(ERROR_APIC_VECTOR);
     } else if (frame.vector == RESCHEDULE_VECTOR) {
-        ack_APIC_irq(RESCHEDULE_VECTOR);
+        irq_resched_count[cpu]++;
+        ack_APIC_irq(RESCHEDULE_VECTOR); // the way out of the interrupt reschedules
+    } else if (frame.vector == CALL_FUNCTION_VECTOR) {
+        irq_call_count[cpu]++;
+        ack_APIC_irq(CALL_FUNCTION_VECTOR);
+        generic_smp_call_function_interrupt();
+    } else if (frame.vector == REBOOT_VECTOR) {
+        machine_halt();
     } else if (frame.vector - FirstIrqVector < IrqCount) {
         unsigned line = static_cast<unsigned>(frame.vector - FirstIrqVector);
         if (is_spurious_pic_interrupt(line)) {
@@ -98,7 +108,9 @@ void common_interrupt(pt_regs& frame) {
 
 void open_softirq(Softirq number, void (*action)()) { softirq_actions[number] = action; }
 void raise_softirq(Softirq number) {
+    preempt_disable(); // this CPU's word
     __atomic_fetch_or(&this_cpu().softirq_pending, 1U << number, __ATOMIC_RELAXED);
+    preempt_enable_no_resched();
 }
 
 /// Called with interrupts off; actions run with interrupts on. What is raised meanwhile gets up to ten more

@@ -13,8 +13,8 @@ namespace kernel {
 
 inline constexpr unsigned FirstIrqVector = 0x30;
 inline constexpr unsigned IrqCount = 64;
-inline constexpr u8 RESCHEDULE_VECTOR = 0xfd, LOCAL_TIMER_VECTOR = 0xec, ERROR_APIC_VECTOR = 0xfe,
-                    SPURIOUS_APIC_VECTOR = 0xff;
+inline constexpr u8 REBOOT_VECTOR = 0xf8, CALL_FUNCTION_VECTOR = 0xfc, RESCHEDULE_VECTOR = 0xfd,
+                    LOCAL_TIMER_VECTOR = 0xec, ERROR_APIC_VECTOR = 0xfe, SPURIOUS_APIC_VECTOR = 0xff;
 
 using IrqHandler = void (*)(void* context);
 
@@ -34,6 +34,7 @@ struct irq_desc {
 };
 extern struct irq_desc irq_desc[IrqCount];
 extern u64 local_timer_counts[NR_CPUS], spurious_count, error_count;
+extern u64 irq_resched_count[NR_CPUS], irq_call_count[NR_CPUS];
 
 /// Remaps and masks the 8259s, finds LAPIC and IOAPIC, routes the ISA lines.
 void init_IRQ();

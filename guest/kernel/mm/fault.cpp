@@ -85,10 +85,12 @@ FaultOutcome do_wp_page(const vm_area_struct& area, u64 address, u64& entry) {
         struct page* copy = alloc_page(GFP_KERNEL, PageType::Anonymous);
         if (!copy) return FaultOutcome::OutOfMemory;
         memcpy(page_address(copy), page_address(page), PAGE_SIZE);
-        entry = page_to_phys(copy) | page_flags(area) | pte::Dirty;
+        __atomic_store_n(&entry, page_to_phys(copy) | page_flags(area) | pte::Dirty, __ATOMIC_RELEASE);
+        flush_tlb_page(*area.vm_mm, address); // other threads read the old page until here
         put_page(page);
+        return FaultOutcome::Resolved;
     }
-    invlpg(address);
+    invlpg(address); // others fault once more and find it writable
     return FaultOutcome::Resolved;
 }
 
@@ -178,12 +180,13 @@ FaultOutcome handle_mm_fault(mm_struct& mm, u64 address, u32 access, u64 user_rs
 
 void unmap_page_range(mm_struct& mm, u64 start, u64 end) {
     u64 count = 0;
-    each_entry(mm.pgd, start, end, [&](u64 address, u64& entry) {
+    mmu_gather tlb(mm);
+    each_entry(mm.pgd, start, end, [&](u64 address, u64& slot) {
+        u64 entry =
+            __atomic_exchange_n(&slot, 0, __ATOMIC_ACQ_REL); // another CPU may be setting its dirty bit
         struct page* page = phys_to_page(entry & pte::AddressMask);
         if ((entry & pte::Dirty) && page->tag == PageType::PageCache) page->flags |= PageDirty;
-        entry = 0;
-        invlpg(address);
-        put_page(page);
+        tlb.remove(page, address);
         count++;
     });
     mm.rss -= count;
@@ -191,7 +194,8 @@ void unmap_page_range(mm_struct& mm, u64 start, u64 end) {
 
 void change_protection(mm_struct& mm, const vm_area_struct& area) {
     u64 flags = page_flags(area);
-    each_entry(mm.pgd, area.vm_start, area.vm_end, [&](u64 address, u64& entry) {
+    each_entry(mm.pgd, area.vm_start, area.vm_end, [&](u64, u64& slot) {
+        u64 entry = __atomic_exchange_n(&slot, 0, __ATOMIC_ACQ_REL);
         struct page* page = phys_to_page(entry & pte::AddressMask);
         // Only a private page that is nobody else's may become writable without a copy.
         bool shared = (entry & pte::CopyOnWrite) ||
@@ -199,8 +203,9 @@ void change_protection(mm_struct& mm, const vm_area_struct& area) {
         u64 kept = entry & (pte::AddressMask | pte::Dirty);
         entry = kept | flags;
         if (shared) entry = (entry & ~pte::Write) | pte::CopyOnWrite;
-        invlpg(address);
+        __atomic_store_n(&slot, entry, __ATOMIC_RELEASE);
     });
+    flush_tlb_range(mm, area.vm_start, area.vm_end);
 }
 
 Result<void> copy_page_range(mm_struct& child, mm_struct& parent, const vm_area_struct& area) {
@@ -212,7 +217,10 @@ Result<void> copy_page_range(mm_struct& child, mm_struct& parent, const vm_area_
             failed = true;
             return;
         }
-        if (private_area) entry = (entry & ~pte::Write) | pte::CopyOnWrite;
+        if (private_area) { // the caller flushes: then nobody writes any more
+            __atomic_fetch_or(&entry, pte::CopyOnWrite, __ATOMIC_RELAXED);
+            __atomic_fetch_and(&entry, ~pte::Write, __ATOMIC_ACQ_REL);
+        }
         get_page(phys_to_page(entry & pte::AddressMask));
         *target = entry;
         child.rss++;
@@ -229,16 +237,13 @@ Result<void> move_page_tables(mm_struct& mm, u64 from, u64 to, u64 size) {
             failed = true;
             return;
         }
-        *target = entry;
-        entry = 0;
-        invlpg(address);
+        *target = __atomic_exchange_n(&entry, 0, __ATOMIC_ACQ_REL);
     });
+    flush_tlb_range(mm, from, from + size);
     if (failed) return Errno::ENOMEM;
     return {};
 }
 
 void free_pgtables(mm_struct& mm) { free_table(mm.pgd, 0); }
-
-void flush_tlb_mm() { write_cr3(read_cr3()); } // user entries are not global
 
 } // namespace kernel

@@ -154,21 +154,16 @@ void mmget(mm_struct* mm) { __atomic_fetch_add(&mm->mm_users, 1, __ATOMIC_RELAXE
 
 void mmput(mm_struct* mm) {
     if (__atomic_sub_fetch(&mm->mm_users, 1, __ATOMIC_ACQ_REL)) return;
+    leave_mm_everywhere(mm); // kernel threads and exiting tasks borrowed it until now
     while (list_head* node = mm->mmap.front()) {
         vm_area_struct* area = container_of(node, vm_area_struct, vm_list);
         unmap_page_range(*mm, area->vm_start, area->vm_end);
         vma_unlink(*mm, area);
         vm_area_free(area);
     }
-    if (this_cpu().loaded_mm == mm) switch_mm(nullptr); // the exiting task's own, borrowed until now
     free_pgtables(*mm);
     put_page(phys_to_page(mm->pgd_phys));
     kmem_cache_free(mm_cachep, mm);
-}
-
-void switch_mm(mm_struct* mm) {
-    this_cpu().loaded_mm = mm;
-    write_cr3(mm ? mm->pgd_phys : virt_to_phys(swapper_pg_dir));
 }
 
 Result<mm_struct*> dup_mm(mm_struct& from) {
@@ -193,7 +188,7 @@ Result<mm_struct*> dup_mm(mm_struct& from) {
         result = copy_page_range(*mm, from, *area);
         if (!result.ok()) break;
     }
-    flush_tlb_mm(); // the parent's writable pages became read-only
+    flush_tlb_mm(from); // the parent's writable pages became read-only
     if (!result.ok()) {
         mmput(mm);
         return result.error();

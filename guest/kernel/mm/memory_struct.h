@@ -8,6 +8,7 @@
 #include "lib/rbtree.h"
 #include "lib/result.h"
 #include "mm/paging.h"
+#include "mm/tlb.h"
 #include "sync/wait_queue.h"
 
 namespace kernel {
@@ -45,6 +46,7 @@ struct mm_struct {
     struct rb_root mm_rb;
     u32 map_count = 0;
     u32 mm_users = 1;
+    u64 cpu_bitmap = 0; ///< CPUs that have it loaded (mm/tlb.h)
     u64 start_code = 0, end_code = 0, start_data = 0, end_data = 0;
     u64 start_brk = 0, brk = 0, start_stack = 0;
     u64 arg_start = 0, arg_end = 0, env_start = 0, env_end = 0;
@@ -62,8 +64,6 @@ Result<mm_struct*> dup_mm(mm_struct& from);
 void mmget(mm_struct* mm);
 /// The last user frees everything.
 void mmput(mm_struct* mm);
-/// Null: the kernel's own tables.
-void switch_mm(mm_struct* mm);
 
 enum FaultAccess : u32 { FaultWrite = 1, FaultExecute = 2, FaultProtection = 4 };
 enum class FaultOutcome { Resolved, BadAddress, BusError, OutOfMemory };

@@ -14,7 +14,6 @@ Result<void> copy_page_range(mm_struct& child, mm_struct& parent, const vm_area_
 Result<void> move_page_tables(mm_struct& mm, u64 from, u64 to, u64 size);
 /// Levels 3 to 1 of the user half.
 void free_pgtables(mm_struct& mm);
-void flush_tlb_mm();
 /// Entry flags for a page of this area.
 u64 page_flags(const vm_area_struct& area);
 

@@ -3,8 +3,12 @@
 
 #include "arch/x86_64/cpu.h"
 #include "lib/log.h"
+#include "lib/string.h"
 #include "mm/paging.h"
 #include "mm/slab.h"
+#include "mm/tlb.h"
+#include "sched/scheduler.h"
+#include "sync/mutex.h"
 
 namespace kernel {
 
@@ -55,9 +59,50 @@ vm_struct* remove_vm_area(u64 base) {
 
 u64 data_flags() { return pte::Write | (boot_cpu_data.nx ? pte::NoExecute : 0); }
 
-void vunmap_range(u64 base, u64 size) {
-    for (u64 address = base; address < base + size; address += PAGE_SIZE)
-        if (PhysicalAddress physical = unmap_kernel_page(address)) put_page(phys_to_page(physical));
+constinit vm_struct* vmap_purge_list = nullptr; ///< pushed by anybody, emptied by purge_vmap_area_lazy()
+constinit struct mutex vmap_purge_lock{"vmap_purge_lock"};
+
+/// Other processors have to be asked: not where they cannot answer.
+bool may_purge() { return interrupts_enabled() && !preempt_count(); }
+
+/// Clears the entries; the pages wait on the list until every CPU has forgotten them.
+void vunmap_range(u64 start, u64 end, list_head& pages) {
+    for (u64 address = start; address < end; address += PAGE_SIZE)
+        if (PhysicalAddress physical = unmap_kernel_page(address))
+            pages.push_back(&phys_to_page(physical)->lru);
+}
+
+/// Unmaps what was given back: clears the entries, has every CPU forget them, and only then frees pages and
+/// addresses.
+void purge_vmap_area_lazy() {
+    MutexGuard guard(vmap_purge_lock);
+    vm_struct* list =
+        __atomic_exchange_n(&vmap_purge_list, static_cast<vm_struct*>(nullptr), __ATOMIC_ACQUIRE);
+    if (!list) return;
+    list_head pages;
+    pages.initialise();
+    u64 start = ~u64{0}, end = 0;
+    for (vm_struct* area = list; area; area = area->purge_next) {
+        start = min(start, area->addr), end = max(end, area->addr + area->size);
+        vunmap_range(area->addr, area->addr + area->size, pages);
+    }
+    flush_tlb_kernel_range(start, end);
+    while (list_head* node = pages.pop_front()) put_page(container_of(node, struct page, lru));
+    while (list) {
+        vm_struct* next = list->purge_next;
+        remove_vm_area(list->addr);
+        kfree(list);
+        list = next;
+    }
+}
+
+/// The addresses stay taken until nothing is mapped there: whoever gets them next maps its own pages.
+void free_area_lazily(vm_struct* area) {
+    vm_struct* head = __atomic_load_n(&vmap_purge_list, __ATOMIC_RELAXED);
+    do area->purge_next = head;
+    while (!__atomic_compare_exchange_n(&vmap_purge_list, &head, area, false, __ATOMIC_RELEASE,
+                                        __ATOMIC_RELAXED));
+    if (may_purge()) purge_vmap_area_lazy();
 }
 
 void* allocate_area(u64 size, VmallocUse use, PageType tag) {
@@ -68,22 +113,24 @@ void* allocate_area(u64 size, VmallocUse use, PageType tag) {
         struct page* page = alloc_page(__GFP_ZERO, tag);
         if (page && map_kernel_page(address, page_to_phys(page), data_flags()).ok()) continue;
         if (page) put_page(page);
-        vunmap_range(area->addr, size);
-        remove_vm_area(area->addr);
-        kfree(area);
+        free_area_lazily(area);
         return nullptr;
     }
     return reinterpret_cast<void*>(area->addr);
 }
 
-/// The addresses stay taken until nothing is mapped there: whoever gets them next maps its own pages.
 void free_area_at(void* address) {
     vm_struct* area = find_vm_area(reinterpret_cast<u64>(address));
     if (!area) panic("vfree: %p is not the start of an area", address);
-    vunmap_range(area->addr, area->size);
-    remove_vm_area(area->addr);
-    kfree(area);
+    free_area_lazily(area);
 }
+
+/// Stacks of tasks that ended, still mapped: the next task takes one and no CPU has to be asked. A free
+/// stack's first word links to the next.
+constinit void* cached_stacks = nullptr;
+constinit unsigned nr_cached_stacks = 0;
+constinit spinlock_t cached_stacks_lock{"cached_stacks"};
+constexpr unsigned NR_CACHED_STACKS = 2; ///< a CPU
 
 } // namespace
 
@@ -92,8 +139,31 @@ void vfree(void* address) {
     if (address) free_area_at(address);
 }
 
-void* alloc_thread_stack() { return allocate_area(THREAD_SIZE, VmallocUse::Stack, PageType::KernelStack); }
-void free_thread_stack(void* stack) { free_area_at(stack); }
+void* alloc_thread_stack() {
+    if (vmap_purge_list && may_purge()) purge_vmap_area_lazy();
+    {
+        IrqSpinGuard guard(cached_stacks_lock);
+        if (void* stack = cached_stacks) {
+            memcpy(&cached_stacks, stack, sizeof(void*));
+            nr_cached_stacks--;
+            return stack;
+        }
+    }
+    return allocate_area(THREAD_SIZE, VmallocUse::Stack, PageType::KernelStack);
+}
+
+void free_thread_stack(void* stack) {
+    {
+        IrqSpinGuard guard(cached_stacks_lock);
+        if (nr_cached_stacks < NR_CACHED_STACKS * num_online_cpus()) {
+            memcpy(stack, &cached_stacks, sizeof(void*));
+            cached_stacks = stack;
+            nr_cached_stacks++;
+            return;
+        }
+    }
+    free_area_at(stack);
+}
 
 volatile void* ioremap(PhysicalAddress address, usize size) {
     u64 offset = address & (PAGE_SIZE - 1);

@@ -13,7 +13,8 @@ struct vm_struct {
     u64 addr;
     u64 size; ///< without the guard page
     VmallocUse use;
-    vm_struct* next; ///< sorted by address
+    vm_struct* next;                 ///< sorted by address
+    vm_struct* purge_next = nullptr; ///< given back, and still mapped
 };
 extern vm_struct* vmlist;
 

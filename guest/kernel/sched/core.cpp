@@ -1,5 +1,6 @@
 // The core of the scheduler: switching, waking, ticking, preempting. See scheduler.h.
 #include "arch/x86_64/fpu.h"
+#include "arch/x86_64/smp.h"
 #include "lib/log.h"
 #include "lib/string.h"
 #include "mm/memory_struct.h"
@@ -21,21 +22,32 @@ void update_rq_clock(struct rq& queue) { queue.clock = max(queue.clock, ktime_ge
 
 /// REQUIRES: queue.lock. Asks the CPU's current task to give way at its next chance.
 void resched_curr(struct rq& queue) {
-    __atomic_fetch_or(&queue.curr->thread_flags, u32{_TIF_NEED_RESCHED}, __ATOMIC_RELAXED);
+    u32 before = __atomic_fetch_or(&queue.curr->thread_flags, u32{_TIF_NEED_RESCHED}, __ATOMIC_ACQ_REL);
+    if (!(before & _TIF_NEED_RESCHED) && queue.cpu != smp_processor_id()) smp_send_reschedule(queue.cpu);
 }
+
+void __migrate_task(task_struct* task);
+void check_preempt_curr(struct rq& queue, task_struct* woken);
 
 /// After __switch_to_asm: we are `current` again, or for the first time. Releases what the previous task held
 /// for us.
 void finish_task_switch(task_struct* previous) {
     struct rq& queue = this_rq();
     bool gone = previous->__state == TASK_DEAD;
+    task_struct* moving = queue.migrate_away;
+    queue.migrate_away = nullptr;
     // Behind this store another CPU may run `previous`: its registers are saved by now.
     __atomic_store_n(&previous->on_cpu, 0, __ATOMIC_RELEASE);
     queue.lock.unlock_raw();
+    if (moving) __migrate_task(moving);  // may not run here any more: its registers are saved now
     if (gone) put_task_struct(previous); // do_exit ran with interrupts off: this was its last switch
 }
 
 void context_switch(struct rq& queue, task_struct* previous, task_struct* next) {
+    // The lock goes over to the next task, which releases it: for us it is released now, while we are still
+    // `current`.
+    if (debug_locks) [[unlikely]]
+        lock_release(queue.lock.dep_map, &queue.lock);
     queue.nr_switches++;
     queue.curr = next;
     next->on_cpu = 1;
@@ -51,10 +63,17 @@ void context_switch(struct rq& queue, task_struct* previous, task_struct* next) 
     save_segment_bases(previous);
     restore_fpu(next);
     restore_segment_bases(next);
-    // The lock goes over to the next task, which releases it.
-    if (debug_locks) [[unlikely]]
-        lock_release(queue.lock.dep_map, &queue.lock);
     finish_task_switch(__switch_to_asm(previous, next));
+}
+
+/// Puts a task that is on no queue, and runs nowhere, on an allowed one. REQUIRES: interrupts off.
+void __migrate_task(task_struct* task) {
+    set_task_cpu(task, select_task_rq(task, true));
+    struct rq& queue = runqueues[task->cpu];
+    SpinGuard guard(queue.lock);
+    update_rq_clock(queue);
+    enqueue_task_fair(queue, task, false);
+    check_preempt_curr(queue, task);
 }
 
 /// REQUIRES: queue.lock.
@@ -73,9 +92,6 @@ task_struct* pick_next_task(struct rq& queue, task_struct* previous) {
 void check_preempt_curr(struct rq& queue, task_struct* woken) {
     if (check_preempt_wakeup(queue, woken)) resched_curr(queue);
 }
-
-/// The queue on which a woken task shall run.
-u32 select_task_rq(task_struct* task) { return task->cpu; }
 
 /// REQUIRES: queue.lock.
 void ttwu_do_activate(struct rq& queue, task_struct* task) {
@@ -112,7 +128,12 @@ void __schedule(bool preempting) {
         }
     } else if (!(previous->flags & PF_IDLE)) {
         previous->se.nivcsw++;
+        if (!(previous->cpus_mask >> queue.cpu & 1)) { // its affinity changed while it ran
+            deactivate_task(queue, previous);
+            queue.migrate_away = previous;
+        }
     }
+    if (!queue.nr_running) newidle_balance(queue);
     __atomic_fetch_and(&previous->thread_flags, ~u32{_TIF_NEED_RESCHED}, __ATOMIC_RELAXED);
     task_struct* next = pick_next_task(queue, previous);
     if (next != previous)
@@ -144,8 +165,30 @@ extern "C" void schedule_tail(task_struct* previous) {
     publish_child_tid();
 }
 
-/// One CPU: whoever asks is the one that runs.
-void kick_process(task_struct*) {}
+void kick_process(task_struct* task) {
+    preempt_disable();
+    unsigned cpu = task->cpu;
+    if (cpu != smp_processor_id() && __atomic_load_n(&task->on_cpu, __ATOMIC_ACQUIRE))
+        smp_send_reschedule(cpu);
+    preempt_enable();
+}
+
+struct rq& task_rq_lock(task_struct* task) {
+    for (;;) {
+        struct rq& queue = runqueues[__atomic_load_n(&task->cpu, __ATOMIC_ACQUIRE)];
+        queue.lock.lock_raw();
+        if (&queue == &runqueues[__atomic_load_n(&task->cpu, __ATOMIC_ACQUIRE)]) return queue;
+        queue.lock.unlock_raw(); // it has moved meanwhile
+    }
+}
+
+void init_idle(task_struct* idle, unsigned cpu) {
+    struct rq& queue = runqueues[cpu];
+    queue.cpu = cpu;
+    queue.curr = queue.idle = idle;
+    idle->cpu = cpu;
+    idle->on_cpu = 1;
+}
 
 void might_sleep() {
     task_struct* task = get_current();
@@ -157,21 +200,21 @@ void might_sleep() {
 }
 
 void sched_init() {
-    struct rq& queue = runqueues[0];
-    queue.cpu = 0;
-    queue.curr = queue.idle = &init_task;
-    init_task.on_cpu = 1;
+    init_idle(&init_task, 0);
+    init_load_balance();
 }
 
 /// Still on a queue: it has not gone to sleep yet, and now will not. False when it has.
 static bool ttwu_runnable(task_struct* task) {
-    struct rq& queue = runqueues[task->cpu];
-    SpinGuard guard(queue.lock);
-    if (!task->se.on_rq) return false;
-    task->__state = TASK_RUNNING;
-    update_rq_clock(queue);
-    if (queue.curr != task) check_preempt_curr(queue, task);
-    return true;
+    struct rq& queue = task_rq_lock(task);
+    bool runnable = task->se.on_rq;
+    if (runnable) {
+        task->__state = TASK_RUNNING;
+        update_rq_clock(queue);
+        if (queue.curr != task) check_preempt_curr(queue, task);
+    }
+    queue.lock.unlock_raw();
+    return runnable;
 }
 
 bool try_to_wake_up(task_struct* task, u32 mode) {
@@ -187,7 +230,7 @@ bool try_to_wake_up(task_struct* task, u32 mode) {
     while (__atomic_load_n(&task->on_cpu, __ATOMIC_ACQUIRE)) cpu_relax();
     struct rq& old = runqueues[task->cpu];
     bool counted = task->sched_contributes_to_load;
-    task->cpu = select_task_rq(task);
+    set_task_cpu(task, select_task_rq(task, false));
     struct rq& queue = runqueues[task->cpu];
     SpinGuard queue_guard(queue.lock);
     if (counted) __atomic_fetch_sub(&old.nr_uninterruptible, 1, __ATOMIC_RELAXED);
@@ -199,15 +242,15 @@ bool try_to_wake_up(task_struct* task, u32 mode) {
 bool wake_up_process(task_struct* task) { return try_to_wake_up(task, TASK_NORMAL); }
 
 void wake_up_new_task(task_struct* task) {
-    {
-        struct rq& queue = runqueues[task->cpu];
-        IrqSpinGuard guard(queue.lock);
-        update_rq_clock(queue);
-        task->__state = TASK_RUNNING;
-        task_fork_fair(queue, task);
-        activate_task(queue, task, false);
-        check_preempt_curr(queue, task);
-    }
+    IrqSpinGuard pi(task->pi_lock);
+    task->cpu = select_task_rq(task, true);
+    struct rq& queue = runqueues[task->cpu];
+    SpinGuard guard(queue.lock);
+    update_rq_clock(queue);
+    task->__state = TASK_RUNNING;
+    task_fork_fair(queue, task);
+    activate_task(queue, task, false);
+    check_preempt_curr(queue, task);
 }
 
 void scheduler_tick() {
@@ -215,6 +258,7 @@ void scheduler_tick() {
     IrqSpinGuard guard(queue.lock);
     update_rq_clock(queue);
     if (task_tick_fair(queue)) resched_curr(queue);
+    trigger_load_balance(queue);
 }
 
 void do_sched_yield() {
@@ -229,14 +273,37 @@ void do_sched_yield() {
 
 void set_user_nice(task_struct* task, i32 nice) {
     IrqSpinGuard pi(task->pi_lock);
-    struct rq& queue = runqueues[task->cpu];
-    IrqSpinGuard guard(queue.lock);
+    struct rq& queue = task_rq_lock(task);
     update_rq_clock(queue);
     update_curr(queue);
     task->nice = clamp(nice, MIN_NICE, MAX_NICE);
     u64 weight = weight_of_nice(task->nice);
     if (task->se.on_rq) queue.cfs.load.weight += weight - task->se.load.weight;
     task->se.load.weight = weight;
+    queue.lock.unlock_raw();
+}
+
+Result<void> set_cpus_allowed(task_struct* task, u32 mask) {
+    mask &= static_cast<u32>(cpu_online_mask());
+    if (!mask) return Errno::EINVAL;
+    {
+        IrqSpinGuard pi(task->pi_lock);
+        struct rq& queue = task_rq_lock(task);
+        task->cpus_mask = mask;
+        bool wrong = !(mask >> queue.cpu & 1);
+        if (wrong && queue.curr == task) {
+            resched_curr(queue); // it moves when it switches away
+        } else if (wrong && task->se.on_rq) {
+            update_rq_clock(queue);
+            dequeue_task_fair(queue, task);
+            queue.lock.unlock_raw();
+            __migrate_task(task);
+            return {};
+        }
+        queue.lock.unlock_raw();
+    }
+    if (task == get_current() && need_resched()) schedule();
+    return {};
 }
 
 void calc_global_load() {

@@ -27,6 +27,8 @@ struct rq {
     u64 clock = 0; ///< ns
     task_struct* curr = nullptr;
     task_struct* idle = nullptr;
+    task_struct* migrate_away = nullptr; ///< switched away from, and not allowed here any more
+    u64 next_balance = 0;                ///< jiffies
     u64 nr_switches = 0;
     u64 nr_uninterruptible = 0; ///< may be "negative" here: only the sum over the CPUs means something
     struct cfs_rq cfs;
@@ -47,6 +49,24 @@ void preempt_schedule();
 bool try_to_wake_up(task_struct* task, u32 mode = TASK_NORMAL);
 bool wake_up_process(task_struct* task);
 void wake_up_new_task(task_struct* task);
+/// The queue that the task belongs to, locked. REQUIRES: interrupts off.
+struct rq& task_rq_lock(task_struct* task);
+void init_idle(task_struct* idle, unsigned cpu);
+/// sched_setaffinity.
+Result<void> set_cpus_allowed(task_struct* task, u32 mask);
+
+// --- more than one CPU (balance.cpp)
+/// Where a task that wakes (or is new) shall run: an allowed CPU, idle if there is one.
+u32 select_task_rq(task_struct* task, bool fresh);
+/// Its virtual time means something only beside its queue's: it moves with the difference. REQUIRES: on no
+/// queue.
+void set_task_cpu(task_struct* task, u32 cpu);
+/// The CPU has nothing to do: it takes a task from the busiest. REQUIRES: queue.lock.
+void newidle_balance(struct rq& queue);
+/// From the tick, every few ms: raises the SCHED softirq, which evens out.
+void trigger_load_balance(struct rq& queue);
+void init_load_balance();
+
 /// HZ times a second, from the timer interrupt.
 void scheduler_tick();
 void do_sched_yield();

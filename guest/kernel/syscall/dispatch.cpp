@@ -50,6 +50,10 @@ void syscall_init() {
             table[span.rows[i].number] = &span.rows[i];
         }
     trace_calls = command_line_flag("strace");
+    syscall_init_cpu();
+}
+
+void syscall_init_cpu() {
     wrmsrl(Msr::Star, u64{UserCode32} << 48 | u64{KernelCode} << 32);
     wrmsrl(Msr::Lstar, reinterpret_cast<u64>(entry_SYSCALL_64));
     wrmsrl(Msr::SyscallMask, rflags::IF | rflags::TF | rflags::DF | rflags::AC | rflags::NT | rflags::IOPL);

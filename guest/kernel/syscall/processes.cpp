@@ -1,5 +1,6 @@
 // System calls on tasks: fork, exec, exit, wait, identities, priorities, futex, arch_prctl.
 #include "arch/x86_64/cpu.h"
+#include "arch/x86_64/smp.h"
 #include "arch/x86_64/user_access.h"
 #include "fs/vfs.h"
 #include "mm/memory_struct.h"
@@ -215,10 +216,39 @@ Result<i64> sys_setpriority(u32 which, i32 who, i32 nice) {
     return i64{0};
 }
 
-Result<i64> sys_sched_getaffinity(i32, usize size, u64 target) {
-    if (size < 8) return Errno::EINVAL;
-    TRY(put_user<u64>(target, (u64{1} << online_cpus) - 1));
+Result<i64> sys_sched_getaffinity(i32 pid, usize size, u64 target) {
+    if (size < 8 || size % 8) return Errno::EINVAL;
+    u64 mask;
+    {
+        IrqSpinGuard guard(tasklist_lock);
+        task_struct* task = task_or_self(pid);
+        if (!task) return Errno::ESRCH;
+        mask = task->cpus_mask & cpu_online_mask();
+    }
+    TRY(put_user(target, mask));
     return i64{8};
+}
+Result<i64> sys_sched_setaffinity(i32 pid, usize size, u64 source) {
+    u64 mask = 0;
+    TRY(copy_from_user(&mask, source, min<usize>(size, sizeof mask)));
+    task_struct* task;
+    {
+        IrqSpinGuard guard(tasklist_lock);
+        task = task_or_self(pid);
+        if (!task) return Errno::ESRCH;
+        const struct cred &mine = *current_cred(), &other = *task->cred;
+        if (!capable(mine) && mine.euid != other.uid && mine.euid != other.euid) return Errno::EPERM;
+        get_task_struct(task);
+    }
+    Result<void> set = set_cpus_allowed(task, static_cast<u32>(mask));
+    put_task_struct(task);
+    TRY(set);
+    return i64{0};
+}
+Result<i64> sys_getcpu(u64 cpu, u64 node) {
+    if (cpu) TRY(put_user<u32>(cpu, smp_processor_id()));
+    if (node) TRY(put_user<u32>(node, 0));
+    return i64{0};
 }
 Result<i64> sys_sched_getscheduler(i32 pid) {
     IrqSpinGuard guard(tasklist_lock);
@@ -373,6 +403,8 @@ constexpr SyscallRow rows[] = {
     row<sys_arch_prctl>(158, "arch_prctl", Hex, Pointer),
     row<sys_gettid>(186, "gettid"),
     row<sys_futex>(202, "futex", Pointer, Hex, Unsigned, Pointer, Pointer, Unsigned),
+    row<sys_sched_setaffinity>(203, "sched_setaffinity", Int, Unsigned, Pointer),
+    row<sys_getcpu>(309, "getcpu", Pointer, Pointer),
     row<sys_sched_getaffinity>(204, "sched_getaffinity", Int, Unsigned, Pointer),
     row<sys_set_tid_address>(218, "set_tid_address", Pointer),
     row<sys_exit_group>(231, "exit_group", Int),

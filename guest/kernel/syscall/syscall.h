@@ -34,6 +34,8 @@ struct SyscallRow {
 };
 
 void syscall_init();
+/// SYSCALL's MSRs on the calling CPU.
+void syscall_init_cpu();
 /// From entry_SYSCALL_64; true when SYSRET may be used for the return.
 extern "C" bool do_syscall_64(pt_regs* frame);
 

@@ -449,7 +449,7 @@ unsigned zap_other_threads(task_struct* task) {
 // --- stopping
 // --------------------------------------------------------------------------------------------------------------
 
-void do_notify_parent_cldstop(task_struct* task, i32 why) {
+void do_notify_parent_cldstop(task_struct* task, i32 why, i32 status) {
     task_struct* leader = task->group_leader;
     task_struct* parent = leader->real_parent;
     kernel_siginfo info;
@@ -457,7 +457,7 @@ void do_notify_parent_cldstop(task_struct* task, i32 why) {
     info.si_code = why;
     info.si_pid = leader->pid;
     info.si_uid = leader->cred->uid;
-    info.si_status = why == CLD_CONTINUED ? SIGCONT : leader->signal->group_exit_code & 0x7f;
+    info.si_status = why == CLD_CONTINUED ? SIGCONT : status & 0x7f;
     {
         IrqSpinGuard guard(parent->sighand->siglock, 1);
         const k_sigaction& action = parent->sighand->action[SIGCHLD - 1];
@@ -499,13 +499,14 @@ bool do_signal_stop(task_struct* task, int signal, spinlock_t& lock) {
         }
     }
     bool notify = task_participate_group_stop(task);
+    i32 status = shared->group_exit_code; // a waiter that collects it before the notice clears it
     set_current_state(TASK_STOPPED);
     lock.unlock_raw();
     local_irq_enable();
     preempt_enable_no_resched();
     if (notify) {
         IrqSpinGuard guard(tasklist_lock);
-        do_notify_parent_cldstop(task, CLD_STOPPED);
+        do_notify_parent_cldstop(task, CLD_STOPPED, status);
     }
     schedule();
     return true;
@@ -533,9 +534,10 @@ bool get_signal(ksignal& ksig) {
         if (shared->flags & (SIGNAL_CLD_STOPPED | SIGNAL_CLD_CONTINUED)) {
             i32 why = shared->flags & SIGNAL_CLD_CONTINUED ? CLD_CONTINUED : CLD_STOPPED;
             shared->flags &= ~(SIGNAL_CLD_STOPPED | SIGNAL_CLD_CONTINUED);
+            i32 status = shared->group_exit_code;
             release();
             IrqSpinGuard guard(tasklist_lock);
-            do_notify_parent_cldstop(task, why);
+            do_notify_parent_cldstop(task, why, status);
             continue;
         }
         if ((shared->flags & SIGNAL_GROUP_EXIT) || shared->group_exec_task) {
@@ -597,17 +599,19 @@ bool get_signal(ksignal& ksig) {
 
 void exit_signals(task_struct* task) {
     bool stopped = false;
+    i32 status = 0;
     {
         IrqSpinGuard guard(task->sighand->siglock);
         task->flags |= PF_EXITING;
         if (!thread_group_empty(*task) && !(task->signal->flags & SIGNAL_GROUP_EXIT)) {
             retarget_shared_pending(task, ~task->blocked);
             stopped = (task->jobctl & JOBCTL_STOP_PENDING) && task_participate_group_stop(task);
+            status = task->signal->group_exit_code;
         }
     }
     if (stopped) {
         IrqSpinGuard guard(tasklist_lock);
-        do_notify_parent_cldstop(task, CLD_STOPPED);
+        do_notify_parent_cldstop(task, CLD_STOPPED, status);
     }
 }
 

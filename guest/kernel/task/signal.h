@@ -224,7 +224,8 @@ Result<i64> return_from_signal(pt_regs* frame);
 /// SIGCHLD and a wake-up for the parent; true when the child need not stay as a zombie. REQUIRES:
 /// tasklist_lock.
 bool do_notify_parent(task_struct* task, int signal);
-void do_notify_parent_cldstop(task_struct* task, i32 why);
+/// `status`: the signal that stopped it.
+void do_notify_parent_cldstop(task_struct* task, i32 why, i32 status);
 /// A thread that exits hands its process's signals on.
 void exit_signals(task_struct* task);
 

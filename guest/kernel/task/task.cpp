@@ -5,6 +5,7 @@
 #include "arch/x86_64/segments.h"
 #include "arch/x86_64/user_access.h"
 #include "fs/vfs.h"
+#include "lib/format.h"
 #include "lib/log.h"
 #include "lib/string.h"
 #include "mm/memory_struct.h"
@@ -322,6 +323,31 @@ Result<i64> kernel_clone(const kernel_clone_args& request, pt_regs* frame) {
         put_task_struct(child);
     }
     return pid;
+}
+
+task_struct* fork_idle(unsigned cpu) {
+    void* memory = kmem_cache_alloc(task_struct_cachep);
+    if (!memory) return nullptr;
+    auto* idle = new (memory) task_struct();
+    idle->stack = alloc_thread_stack();
+    if (!idle->stack) {
+        kmem_cache_free(task_struct_cachep, idle);
+        return nullptr;
+    }
+    idle->preempt_count = 1;
+    idle->flags = PF_KTHREAD | PF_IDLE;
+    idle->cred = &init_cred;
+    idle->signal = &init_signals;
+    idle->sighand = &init_sighand;
+    idle->group_leader = idle;
+    idle->parent = idle->real_parent = &init_task;
+    idle->tasks.initialise();
+    idle->children.initialise();
+    idle->sibling.initialise();
+    idle->thread_node.initialise();
+    init_sigpending(idle->pending);
+    format_text(idle->comm, sizeof idle->comm, "swapper/%u", cpu);
+    return idle;
 }
 
 void publish_child_tid() {

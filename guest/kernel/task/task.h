@@ -138,9 +138,10 @@ struct alignas(64) task_struct {
     u64 robust_list = 0;
     void* fpu = nullptr; ///< FXSAVE/XSAVE image; null for kernel threads
     u64 fsbase = 0;
-    u64 gsbase = 0;                         ///< the user's
-    u64 set_child_tid = 0;                  ///< CLONE_CHILD_SETTID: written by the child when it first runs
-    u64 clear_child_tid = 0;                ///< zeroed, and its futex woken, when the task exits
+    u64 gsbase = 0;          ///< the user's
+    u64 set_child_tid = 0;   ///< CLONE_CHILD_SETTID: written by the child when it first runs
+    u64 clear_child_tid = 0; ///< zeroed, and its futex woken, when the task exits
+    u64 nr_migrations = 0;
     u32 cpus_mask = ~0U;                    ///< the CPUs that it may run on
     bool sched_contributes_to_load = false; ///< counts in its queue's nr_uninterruptible
     spinlock_t pi_lock{"pi_lock"};          ///< serialises wake-ups
@@ -201,6 +202,8 @@ char task_state_to_char(const task_struct& task);
 void fork_init();
 inline void get_task_struct(task_struct* task) { __atomic_fetch_add(&task->usage, 1, __ATOMIC_RELAXED); }
 void put_task_struct(task_struct* task);
+/// A CPU's idle thread: on no list, PID 0.
+task_struct* fork_idle(unsigned cpu);
 void publish_child_tid();
 extern u64 total_forks; ///< since boot
 extern u32 nr_threads;  ///< alive now; under tasklist_lock

@@ -12,9 +12,17 @@ constinit struct kernel_cpustat cpu_times[NR_CPUS] = {};
 
 namespace {
 
-constinit list_head timers = {}; ///< sorted by expiry
+constinit list_head timers = {};     ///< sorted by expiry
+constinit u64 next_expiry = ~u64{0}; ///< of the first; the tick reads it without the lock
 constinit spinlock_t timer_lock{"timers"};
 constinit timer_list* running_timer[NR_CPUS] = {}; ///< whose function runs now; under timer_lock
+
+/// REQUIRES: timer_lock.
+void note_first() {
+    list_head* first = timers.front();
+    __atomic_store_n(&next_expiry, first ? container_of(first, timer_list, entry)->expires : ~u64{0},
+                     __ATOMIC_RELAXED);
+}
 
 void run_timer_softirq() {
     for (;;) {
@@ -22,10 +30,11 @@ void run_timer_softirq() {
         {
             IrqSpinGuard guard(timer_lock);
             list_head* node = timers.front();
-            if (!node) return;
+            if (!node) break;
             timer = container_of(node, timer_list, entry);
-            if (static_cast<i64>(timer->expires - jiffies) > 0) return;
+            if (static_cast<i64>(timer->expires - jiffies) > 0) break;
             node->remove();
+            note_first();
             running_timer[smp_processor_id()] = timer;
         }
         timer->function(timer->context);
@@ -53,18 +62,18 @@ void account_process_tick(const pt_regs& frame) {
 void init_timers() {
     timers.initialise();
     open_softirq(TIMER_SOFTIRQ, run_timer_softirq);
-    open_softirq(SCHED_SOFTIRQ, calc_global_load);
 }
 
 void tick_handle_periodic(pt_regs& frame) {
-    jiffies++;
+    // The first CPU keeps the time and runs the timers; each accounts for itself.
+    bool keeper = smp_processor_id() == 0;
+    if (keeper) __atomic_store_n(&jiffies, jiffies + 1, __ATOMIC_RELAXED);
     account_process_tick(frame);
     rcu_sched_clock_irq(frame.from_user() || (get_current()->flags & PF_IDLE));
     scheduler_tick();
-    if (timers.linked() &&
-        static_cast<i64>(container_of(timers.next, timer_list, entry)->expires - jiffies) <= 0)
-        raise_softirq(TIMER_SOFTIRQ);
-    if (jiffies % (5 * HZ) == 0) raise_softirq(SCHED_SOFTIRQ);
+    if (!keeper) return;
+    if (jiffies % (5 * HZ) == 0) calc_global_load();
+    if (__atomic_load_n(&next_expiry, __ATOMIC_RELAXED) <= jiffies) raise_softirq(TIMER_SOFTIRQ);
 }
 
 void mod_timer(timer_list& timer, u64 expires) {
@@ -75,12 +84,14 @@ void mod_timer(timer_list& timer, u64 expires) {
     while (at != &timers && static_cast<i64>(container_of(at, timer_list, entry)->expires - expires) <= 0)
         at = at->next;
     timer.entry.insert_between(at->prev, at);
+    note_first();
 }
 
 bool del_timer(timer_list& timer) {
     IrqSpinGuard guard(timer_lock);
     bool armed = timer.entry.linked();
     timer.entry.remove();
+    note_first();
     return armed;
 }
 
@@ -90,6 +101,7 @@ bool del_timer_sync(timer_list& timer) {
             IrqSpinGuard guard(timer_lock);
             bool armed = timer.entry.linked(), running = false;
             timer.entry.remove();
+            note_first();
             for (const timer_list* other : running_timer) running |= other == &timer;
             if (!running) return armed;
         }

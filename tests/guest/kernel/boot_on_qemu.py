@@ -174,6 +174,28 @@ def quick(options, start, **machine_options):
     return machine
 
 
+def smp(options, start):
+    """Four processors: all of them run, and what processes and stacks took comes back."""
+    machine = start(extra=("-smp", "4"))
+    boot = machine.expect(PROMPT)
+    check("Brought up 1 node, 4 CPUs" in boot, "not all four CPUs came up")
+    machine.command("spin 6 2")
+    local = next(line for line in machine.command("cat /proc/interrupts").splitlines() if line.startswith("LOC:"))
+    ticks = [int(word) for word in local.split()[1:5]]
+    check(len(ticks) == 4 and min(ticks) > 100, f"not every CPU has ticks: {local}")
+    for _ in range(10):
+        machine.command("hello")
+    first = machine.command("free")
+    for _ in range(40):
+        machine.command("hello")
+    second = machine.command("free")
+    free = [int(next(line for line in text.splitlines() if line.startswith("MemFree")).split()[1]) for text in (first, second)]
+    # Stacks wait in a cache of two a CPU, slabs are a CPU's own.
+    check(abs(free[0] - free[1]) < 256, f"memory leaks:\n{first}\n{second}")
+    machine.power_off()
+    return machine
+
+
 def processors(options, start):
     """Without and with NX, SMEP, SMAP, XSAVE."""
     for model in ("qemu64,-nx", "Nehalem", "max"):
@@ -189,6 +211,7 @@ CASES = {
     "8259": lambda options, start: quick(options, start, extra=("-cpu", "qemu64,-apic")),
     "small_memory": lambda options, start: quick(options, start, memory="64"),
     "processors": processors,
+    "smp": smp,
 }
 
 

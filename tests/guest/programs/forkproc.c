@@ -41,7 +41,7 @@ static void reads(int rounds) {
 }
 
 int main(int argc, char** argv) {
-    int pairs = argc > 1 ? atoi(argv[1]) : 3, rounds = argc > 2 ? atoi(argv[2]) : 400, bad = 0, status;
+    int pairs = argc > 1 ? atoi(argv[1]) : 3, rounds = argc > 2 ? atoi(argv[2]) : 160, bad = 0, status;
     for (int i = 0; i < pairs; i++) {
         if (fork() == 0) forks(rounds);
         if (fork() == 0) reads(rounds / 20);

@@ -75,7 +75,7 @@ def main():
     text, status = (in_vitrine if options.machine == "vitrine" else on_qemu)(options, line)
     text = text.replace("\r", "")
     if status != 0 or TROUBLE.search(text):
-        print(text[-6000:])
+        print(text[max(0, text.find(PROMPT)):][-6000:])
         print(f"FAILED: status {status}, {TROUBLE.search(text)}")
         return 1
     begin = text.index(line + "\n", text.index(PROMPT)) + len(line) + 1

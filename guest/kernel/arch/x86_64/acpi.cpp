@@ -165,7 +165,7 @@ void acpi_boot_init(u64 rsdp_hint) {
     for (u32 at = sizeof(TableHeader); at + step <= root->length; at += step)
         if (const TableHeader* table = table_at(wide ? field<u64>(root, at) : field<u32>(root, at)))
             parse_table(table);
-    if (acpi.cpu_count) pr_info("smpboot: %u CPUs in the MADT, using 1\n", acpi.cpu_count);
+    if (acpi.cpu_count) pr_info("smpboot: Allowing %u CPUs\n", acpi.cpu_count);
 }
 
 void machine_halt() {

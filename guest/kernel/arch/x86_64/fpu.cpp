@@ -37,6 +37,10 @@ void fpu__init_system() {
     if (!fpu_cache) fpu_cache = kmem_cache_create("x86_fpu", state_size, 64);
 }
 
+void fpu__init_cpu() {
+    if (boot_cpu_data.xsave) asm volatile("xsetbv" ::"c"(0), "a"(mask_low()), "d"(mask_high()));
+}
+
 usize fpu_state_size() { return state_size; }
 
 void reset_fpu_state(void* state) {

@@ -10,6 +10,8 @@ namespace kernel {
 struct task_struct;
 
 void fpu__init_system();
+/// Another CPU, as fpu__init_system() set up the first. REQUIRES: CR0 and CR4 are as there.
+void fpu__init_cpu();
 /// A fresh state image, as after FNINIT with MXCSR 1F80h; null when there is no memory.
 void* allocate_fpu_state();
 void free_fpu_state(void* state);

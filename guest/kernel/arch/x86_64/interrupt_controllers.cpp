@@ -16,11 +16,12 @@ constinit volatile u32* local_apic = nullptr;
 constinit volatile u32* io_apic = nullptr;
 constinit unsigned io_apic_pins = 0;
 constinit u16 pic_mask = 0xffff;
+constinit u32 timer_initial_count = 0;
 
 namespace lapic {
 constexpr u32 Id = 0x20, Version = 0x30, TaskPriority = 0x80, Eoi = 0xb0, Spurious = 0xf0,
               ErrorStatus = 0x280, TimerLvt = 0x320, Lint0 = 0x350, Lint1 = 0x360, ErrorLvt = 0x370,
-              InitialCount = 0x380, CurrentCount = 0x390, Divide = 0x3e0;
+              IcrLow = 0x300, IcrHigh = 0x310, InitialCount = 0x380, CurrentCount = 0x390, Divide = 0x3e0;
 constexpr u32 Masked = 1 << 16, Periodic = 1 << 17;
 } // namespace lapic
 
@@ -63,11 +64,33 @@ void enable_local_apic() {
     apic_write(lapic::ErrorStatus, 0);
     apic_write(lapic::ErrorLvt, ERROR_APIC_VECTOR);
     apic_write(lapic::Spurious, 1 << 8 | SPURIOUS_APIC_VECTOR);
-    pr_info("APIC: local APIC at %#lx, id %u, version %#x\n", acpi.local_apic_address, this_cpu().apic_id,
-            apic_read(lapic::Version) & 0xff);
+}
+
+/// REQUIRES: interrupts off, or an interrupt's own IPI would come between the two writes.
+void write_icr(u8 apic_id, u32 low) {
+    bool interrupts = local_irq_save();
+    while (apic_read(lapic::IcrLow) & 1 << 12) cpu_relax(); // the last one is still being sent
+    apic_write(lapic::IcrHigh, u32{apic_id} << 24);
+    apic_write(lapic::IcrLow, low);
+    local_irq_restore(interrupts);
 }
 
 } // namespace
+
+void setup_local_APIC() { enable_local_apic(); }
+
+void send_IPI(unsigned cpu, u8 vector) { write_icr(static_cast<u8>(per_cpu[cpu].apic_id), vector); }
+void send_INIT(u8 apic_id) {
+    write_icr(apic_id, 0xc500); // INIT, level, assert
+    write_icr(apic_id, 0x8500); // de-assert: for old buses
+}
+void send_STARTUP(u8 apic_id, u64 page) { write_icr(apic_id, 0x4600 | static_cast<u32>(page)); }
+
+void setup_APIC_timer() {
+    apic_write(lapic::Divide, 0b1011);
+    apic_write(lapic::TimerLvt, lapic::Periodic | LOCAL_TIMER_VECTOR);
+    apic_write(lapic::InitialCount, timer_initial_count);
+}
 
 u32 apic_read(u32 offset) { return local_apic[offset / 4]; }
 void apic_write(u32 offset, u32 value) { local_apic[offset / 4] = value; }
@@ -84,6 +107,8 @@ void init_IRQ() {
     io_apic = static_cast<volatile u32*>(ioremap(acpi.io_apic_address, 32));
     if (!local_apic || !io_apic) panic("no memory to map the interrupt controllers");
     enable_local_apic();
+    pr_info("APIC: local APIC at %#lx, id %u, version %#x\n", acpi.local_apic_address, this_cpu().apic_id,
+            apic_read(lapic::Version) & 0xff);
     io_apic_pins = (read_io_apic(1) >> 16 & 0xff) + 1;
     for (unsigned pin = 0; pin < io_apic_pins; pin++) write_io_apic(0x10 + pin * 2, 1 << 16);
     for (struct irq_desc& line : irq_desc)
@@ -154,8 +179,8 @@ void tick_init() {
         u64 elapsed = ktime_get_ns() - start;
         u64 hertz = counted * 1'000'000'000 / elapsed;
         if (hertz > HZ * 16) {
-            apic_write(lapic::TimerLvt, lapic::Periodic | LOCAL_TIMER_VECTOR);
-            apic_write(lapic::InitialCount, static_cast<u32>(hertz / HZ));
+            timer_initial_count = static_cast<u32>(hertz / HZ);
+            setup_APIC_timer();
             pr_info("APIC timer: %lu.%03lu MHz, tick at %u Hz\n", hertz / 1'000'000, hertz / 1000 % 1000, HZ);
             return;
         }

@@ -2,6 +2,7 @@
 // them.
 #include "arch/x86_64/cpu.h"
 #include "arch/x86_64/acpi.h"
+#include "arch/x86_64/smp.h"
 #include "arch/x86_64/traps.h"
 #include "arch/x86_64/user_access.h"
 #include "lib/format.h"
@@ -84,8 +85,8 @@ void die(const char* what, const pt_regs& frame) {
 void panic(const char* format, ...) {
     local_irq_disable();
     bust_console_lock();
-    if (panicking) machine_halt();
-    panicking = true;
+    if (__atomic_exchange_n(&panicking, true, __ATOMIC_ACQ_REL)) machine_halt();
+    smp_send_stop();
     char message[256];
     va_list arguments;
     va_start(arguments, format);

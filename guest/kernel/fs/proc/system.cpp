@@ -52,7 +52,11 @@ void show_interrupts(seq_file& out) {
     }
     out.print("LOC:");
     for (unsigned cpu = 0; cpu < online_cpus; cpu++) out.print(" %10lu", local_timer_counts[cpu]);
-    out.print("   Local timer interrupts\nSPU: %10lu   Spurious interrupts\nERR: %10lu\n", spurious_count,
+    out.print("   Local timer interrupts\nRES:");
+    for (unsigned cpu = 0; cpu < online_cpus; cpu++) out.print(" %10lu", irq_resched_count[cpu]);
+    out.print("   Rescheduling interrupts\nCAL:");
+    for (unsigned cpu = 0; cpu < online_cpus; cpu++) out.print(" %10lu", irq_call_count[cpu]);
+    out.print("   Function call interrupts\nSPU: %10lu   Spurious interrupts\nERR: %10lu\n", spurious_count,
               error_count);
 }
 
