@@ -26,6 +26,21 @@ install_packages() {
         { tail -20 "${TMPDIR:-/tmp}/vitrine-apt.log" >&2; echo "setup: apt-get install failed" >&2; exit 69; }
 }
 
+# unpack_kernel — Debian's kernel image of the [unpack] section, to build/foreign/vmlinuz. A meta-package leads to the real one.
+unpack_kernel() {
+    [ -e build/foreign/vmlinuz ] && return 0
+    local meta name folder
+    meta=$(sed -n '/^\[unpack\]/,$p' cmake/packages.txt | sed -n 2p)
+    say "unpacking the kernel of $meta"
+    [ -n "$(apt-cache show "$meta" 2>/dev/null)" ] || { [ "$(id -u)" = 0 ] && apt-get update -qq >&2 || sudo apt-get update -qq >&2; }
+    name=$(apt-cache depends "$meta" | awk '/Depends: linux-image-/ {print $2; exit}')
+    folder=$(mktemp -d)
+    (cd "$folder" && apt-get download -qq "$name" >&2 2>/dev/null && dpkg-deb -x ./*.deb .) &&
+        mkdir -p build/foreign && mv "$folder"/boot/vmlinuz-* build/foreign/vmlinuz ||
+        { rm -rf "$folder"; echo "setup: Debian's package $meta could not be had" >&2; exit 69; }
+    rm -rf "$folder"
+}
+
 # build PRESET [TARGET...] — configure, then build with progress on stderr. Configuring again is quick, and sees packages
 # that came since. VITRINE_TESTS=ON builds the tests too (./run needs none of their packages).
 build() {

@@ -1,0 +1,32 @@
+#!/usr/bin/env python3
+"""Boots Debian's Linux in Vitrine and holds what its init prints (init) against what must be so.
+
+run.py VITRINE KERNEL INITRD PROCESSORS MEMORY [ROUNDS]. The whole console goes to stdout, so that a failure shows it."""
+import re
+import subprocess
+import sys
+
+vitrine, kernel, initrd, processors, memory = sys.argv[1:6]
+rounds = sys.argv[6] if len(sys.argv) > 6 else None
+command = [vitrine, "--headless", "--cpus", processors, "-m", memory, "--kernel", kernel, "--initrd", initrd, "--append",
+           "console=ttyS0 panic=-1" + (f" rounds={rounds} transparent_hugepage=always" if rounds else ""), "--no-reboot",
+           "--limit-seconds", "900"]
+run = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True)
+text = run.stdout.decode(errors="replace")
+print(text, run.stderr.decode(errors="replace"), sep="\n")
+said = dict(line.split(" ", 1) for line in re.findall(r"^test: (\S+ .*?)\r?$", text, re.M))
+wanted = {"processors": processors, "complaints": "0", "clocksource": "tsc", "sums": "1"}
+problems = [f"{k}: wanted {v}, got {said.get(k)}" for k, v in wanted.items() if said.get(k) != v]
+if said.get("slept") not in ("10", "11"):
+    problems.append(f"sleep 10 took {said.get('slept')} s")
+if rounds:
+    found = re.match(r"(\d+) rounds, (\d+) pages wrong, (\d+) huge pages", said.get("large-pages:", ""))
+    if not found or found[1] != rounds or found[2] != "0":
+        problems.append(f"large pages: {said.get('large-pages:')}")
+    elif int(found[3]) < int(rounds):
+        problems.append(f"only {found[3]} huge pages in {rounds} rounds: the test did not test")
+if run.returncode != 0:
+    problems.append(f"status {run.returncode}")
+for problem in problems:
+    print("FAILED:", problem)
+sys.exit(bool(problems))
