@@ -31,6 +31,7 @@ struct MachineConfig {
     cpu::Options cpu{};
     unsigned processors = 1;       ///< 1 to 8; they take turns on one timeline (emu/board/turns.h)
     u64 quantum = 4096;            ///< steps of a turn
+    u64 preempt_fuzz = 0;          ///< seed of the schedule fuzzer (emu/board/turns.h); 0: off
     std::string bios_path;         ///< empty: the bundled firmware
     std::vector<DiskConfig> disks; ///< empty and no kernel: the bundled disk
     bool boot_cdrom = false;       ///< the first optical disc comes before the disks

@@ -57,7 +57,7 @@ Expected<std::unique_ptr<Board>> Board::create(BoardSetup setup, BoardSinks sink
 }
 
 Board::Board(BoardSetup setup, GuestMemory memory, BoardSinks sinks)
-    : turns_(sockets_, setup.quantum), sinks_(std::move(sinks)), memory_(std::move(memory)),
+    : turns_(sockets_, setup.quantum, setup.preempt_fuzz), sinks_(std::move(sinks)), memory_(std::move(memory)),
       rom_(std::move(setup.bios)), disks_(std::move(setup.disks)),
       events_([this] { return sockets_.empty() || !sockets_[0]->cpu ? 0 : cycles(); }),
       pic_([this](bool level) { sockets_[0]->apic.set_external_interrupt(level); }),

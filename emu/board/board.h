@@ -47,6 +47,7 @@ struct BoardSetup {
     cpu::Options cpu{};
     unsigned processors = 1; ///< 1 to Turns::MostProcessors
     u64 quantum = Turns::DefaultQuantum;
+    u64 preempt_fuzz = 0;
     i64 wall_clock = 0;
     u64 entropy_seed = 0;
     Rom bios;

@@ -6,6 +6,11 @@
 // stopped. While nobody can run, time moves to the next event. Consequence: of N busy processors each sees
 // 1/N of the machine's cycles.
 //
+// The schedule fuzzer (--preempt-fuzz): with a seed, turns have random lengths, and at random steps the
+// processor whose turn it is receives an interrupt with Linux's reschedule vector, which makes a preemptible
+// kernel choose anew right there. The seed is configuration, so a run that it breaks is a recording that
+// replays.
+//
 // Invariants: whose turn it is, and when it ends, is guest-visible state: saved, restored and digested. How
 // run() calls are cut (deadlines, slices, hooks) never moves a turn. The machine's position is that of the
 // processor whose turn it is.
@@ -22,8 +27,9 @@ public:
     static constexpr u64 DefaultQuantum = 4096; ///< steps
     static constexpr unsigned MostProcessors = 8;
 
-    Turns(std::vector<std::unique_ptr<ProcessorSocket>>& sockets, u64 quantum)
-        : sockets_(sockets), quantum_(quantum) {}
+    /// `fuzz_seed` 0: no fuzzing.
+    Turns(std::vector<std::unique_ptr<ProcessorSocket>>& sockets, u64 quantum, u64 fuzz_seed)
+        : sockets_(sockets), quantum_(quantum), fuzz_seed_(fuzz_seed), random_(fuzz_seed) {}
 
     unsigned current() const { return current_; }
     cpu::Cpu& cpu() { return *sockets_[current_]->cpu; }
@@ -37,10 +43,14 @@ public:
 
 private:
     bool pass();
+    u64 random();
+    void preempt();
     std::vector<std::unique_ptr<ProcessorSocket>>& sockets_;
-    const u64 quantum_;
+    const u64 quantum_, fuzz_seed_;
     u32 current_ = 0;
     u64 end_ = 0; ///< step at which the turn ends
+    u64 random_ = 0;
+    u64 next_preemption_ = 0; ///< step
 };
 
 } // namespace vitrine::emu

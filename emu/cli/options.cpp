@@ -153,6 +153,8 @@ Expected<Parsed> parse(int argc, const char* const* argv) {
         app.add_option("--append", o.machine.append, "kernel command line for --kernel")->group(machine),
         app.add_option("--wall-clock", raw.wall_clock, "time at power-on: 2026-01-01T00:00:00Z")
             ->group(machine),
+        app.add_option("--preempt-fuzz", o.machine.preempt_fuzz, "seed of the schedule fuzzer")
+            ->group(machine),
         app.add_option("--entropy", o.machine.entropy_seed, "seed of everything random in the guest")
             ->group(machine),
         app.add_flag("--no-reboot", o.machine.no_reboot, "a triple fault or a guest's reset ends the run")

@@ -68,6 +68,7 @@ Expected<std::unique_ptr<Machine>> Machine::create(const MachineConfig& wanted) 
     setup.cpu = config.cpu;
     setup.processors = config.processors;
     setup.quantum = config.quantum;
+    setup.preempt_fuzz = config.preempt_fuzz;
     setup.wall_clock = config.wall_clock;
     setup.entropy_seed = config.entropy_seed;
     std::unique_ptr<Machine> machine(new Machine());

@@ -29,13 +29,14 @@ struct SnapshotAccess {
         u8 model = static_cast<u8>(impl.config.cpu.model), timing = static_cast<u8>(impl.config.cpu.timing);
         std::vector<u64> disks = images.disks;
         u32 processors = impl.config.processors;
-        u64 quantum = impl.config.quantum;
-        archive(memory, model, timing, processors, quantum, bios, kernel, initrd);
+        u64 quantum = impl.config.quantum, fuzz = impl.config.preempt_fuzz;
+        archive(memory, model, timing, processors, quantum, fuzz, bios, kernel, initrd);
         archive.vector(disks, 64);
         if (!archive.loading() || !archive.ok()) return;
         if (memory != impl.config.memory_bytes)
             archive.fail("the snapshot's machine has another amount of memory");
-        else if (processors != impl.config.processors || quantum != impl.config.quantum)
+        else if (processors != impl.config.processors || quantum != impl.config.quantum ||
+                 fuzz != impl.config.preempt_fuzz)
             archive.fail("the snapshot's machine has another number of processors");
         else if (model != static_cast<u8>(impl.config.cpu.model) ||
                  timing != static_cast<u8>(impl.config.cpu.timing))

@@ -21,9 +21,9 @@ void serialize(Archive& archive, DiskConfig& disk) {
 }
 
 void serialize(Archive& archive, MachineConfig& config, ImageHashes& images) {
-    archive.section("configuration", 3);
-    archive(config.processors, config.quantum, config.memory_bytes, config.cpu.model, config.cpu.timing,
-            config.wall_clock, config.entropy_seed, config.no_reboot, config.boot_cdrom);
+    archive.section("configuration", 4);
+    archive(config.processors, config.quantum, config.preempt_fuzz, config.memory_bytes, config.cpu.model,
+            config.cpu.timing, config.wall_clock, config.entropy_seed, config.no_reboot, config.boot_cdrom);
     archive.text(config.bios_path, LongestPath);
     archive.text(config.kernel_path, LongestPath);
     archive.text(config.initrd_path, LongestPath);

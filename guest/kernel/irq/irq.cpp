@@ -74,7 +74,10 @@ void common_interrupt(pt_regs& frame) {
         ack_APIC_irq(ERROR_APIC_VECTOR);
     } else if (frame.vector == RESCHEDULE_VECTOR) {
         irq_resched_count[cpu]++;
-        ack_APIC_irq(RESCHEDULE_VECTOR); // the way out of the interrupt reschedules
+        // The way out of the interrupt reschedules, also when nobody here sent it: an emulator's schedule
+        // fuzzer forces preemption at any instruction this way.
+        __atomic_fetch_or(&task->thread_flags, u32{_TIF_NEED_RESCHED}, __ATOMIC_ACQ_REL);
+        ack_APIC_irq(RESCHEDULE_VECTOR);
     } else if (frame.vector == CALL_FUNCTION_VECTOR) {
         irq_call_count[cpu]++;
         ack_APIC_irq(CALL_FUNCTION_VECTOR);
