@@ -25,6 +25,7 @@
 #include "mm/zone.h"
 #include "sched/scheduler.h"
 #include "setup.h"
+#include "sync/torture.h"
 #include "syscall/syscall.h"
 #include "task/task.h"
 #include "time/tick.h"
@@ -175,6 +176,7 @@ void run_init_process() {
 void kernel_init(void*) {
     boot_phase("smp_init");
     smp_init();
+    torture_locks(); // only when asked for
     do_initcalls();
     boot_phase("mount_root");
     mount_root();

@@ -60,6 +60,10 @@ Result<unsigned> allocate_msi(u64* address, u32* data) {
 
 void common_interrupt(pt_regs& frame) {
     task_struct* task = get_current();
+    if (debug_locks && boot_cpu_data.smap && (read_flags() & rflags::AC)) [[unlikely]] {
+        pr_warn("WARNING: user memory is open to an interrupt (AC is set)\n");
+        asm volatile("clac" ::: "memory");
+    }
     task->preempt_count += preempt::HardirqOffset;
     unsigned cpu = this_cpu().cpu;
     if (frame.vector == LOCAL_TIMER_VECTOR) {

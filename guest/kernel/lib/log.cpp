@@ -80,7 +80,11 @@ void console_write(const char* text, usize size) {
     emit(text, size);
 }
 
-void bust_console_lock() { log_lock.break_lock(); }
+/// Only our own: another CPU that writes a line lets go of it, unless a panic stopped it
+/// (spinlock_t::contended knows).
+void bust_console_lock() {
+    if (log_lock.held_by_this_cpu()) log_lock.break_lock();
+}
 
 usize read_log(u64* cursor, char* out, usize capacity) {
     IrqSpinGuard guard(log_lock);

@@ -14,7 +14,6 @@ namespace kernel {
 namespace {
 
 constexpr u64 UserTableFlags = pte::Present | pte::Write | pte::User | pte::Accessed;
-constexpr u64 StackLimit = 8 * MiB; // RLIMIT_STACK's default
 
 /// All anonymous read faults share this page; it is Reserved, so it is never freed.
 struct page* zero_page() {
@@ -109,7 +108,7 @@ FaultOutcome handle_pte_fault(mm_struct& mm, const vm_area_struct& area, u64 add
 bool expand_stack(mm_struct& mm, vm_area_struct& area, u64 address) {
     constexpr u64 GuardGap = 256 * PAGE_SIZE;
     u64 start = align_down(address, PAGE_SIZE);
-    if (area.vm_end - start > StackLimit) return false;
+    if (area.vm_end - start > rlimit(RLIMIT_STACK)) return false;
     if (area.vm_list.prev != &mm.mmap) {
         vm_area_struct* below = container_of(area.vm_list.prev, vm_area_struct, vm_list);
         if (below->vm_end + GuardGap > start) return false;

@@ -32,6 +32,7 @@ struct callback_list {
 struct rcu_data {
     callback_list next;    ///< not yet assigned to a grace period
     callback_list waiting; ///< for its gp_seq
+    u32 ticks = 0;         ///< for which the running grace period has waited for this CPU
 };
 constinit rcu_data rcu_data_of[NR_CPUS] = {};
 
@@ -112,8 +113,14 @@ void call_rcu(rcu_head* head, void (*func)(rcu_head*)) {
 void rcu_note_context_switch() { note_quiescent(); }
 
 void rcu_sched_clock_irq(bool quiescent) {
+    rcu_data& data = rcu_data_of[smp_processor_id()];
     if (quiescent) note_quiescent();
-    const rcu_data& data = rcu_data_of[smp_processor_id()];
+    // Code that has interrupts off nearly all the time meets the tick at its own preempt_enable(): ask it to
+    // switch there.
+    if (!(__atomic_load_n(&qs_mask, __ATOMIC_ACQUIRE) >> smp_processor_id() & 1))
+        data.ticks = 0;
+    else if (++data.ticks >= 2)
+        __atomic_fetch_or(&get_current()->thread_flags, u32{_TIF_NEED_RESCHED}, __ATOMIC_ACQ_REL);
     if (data.next.head ||
         (data.waiting.head && __atomic_load_n(&gp_seq, __ATOMIC_ACQUIRE) >= data.waiting.gp_seq))
         raise_softirq(RCU_SOFTIRQ);

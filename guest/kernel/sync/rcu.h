@@ -1,10 +1,10 @@
 // Read-copy-update: readers that never wait, and writers that free an old version only when no reader can
 // hold it.
 //
-// A reader is any code with preemption off. A CPU is in a quiescent state when it switches tasks, runs user
-// code or idles: no reader of before is left on it. A grace period ends when every online CPU has been
-// quiescent once since it began. Callbacks of call_rcu run in the RCU softirq of the CPU that queued them,
-// after a full grace period.
+// A reader is any code with preemption off. A CPU is in a quiescent state when it switches tasks, and
+// when the tick finds preemption on: no reader of before is left on it. A CPU that shows neither for some
+// ticks is asked to switch. A grace period ends when every online CPU has been quiescent once since it began.
+// Callbacks of call_rcu run in the RCU softirq of the CPU that queued them, after a full grace period.
 //
 // Invariants: gp_seq is even while no grace period runs, odd while one does; qs_mask holds the CPUs that it
 // still waits for (both under rcu_lock). A callback list's number says which grace period must have ended
@@ -43,7 +43,8 @@ void synchronize_rcu();
 
 /// From __schedule, interrupts off.
 void rcu_note_context_switch();
-/// From the tick; `quiescent`: it came from user mode or the idle loop.
+/// From the tick; `quiescent`: what it interrupted had preemption on (user mode, the idle loop, preemptible
+/// kernel code).
 void rcu_sched_clock_irq(bool quiescent);
 /// The CPU joins: it is waited for from the next grace period on.
 void rcu_cpu_online(unsigned cpu);

@@ -12,7 +12,10 @@ void spinlock_t::contended(u16 ticket) {
         lock_contended(dep_map, this);
     if (__atomic_load_n(&owner_, __ATOMIC_RELAXED) == smp_processor_id() && !panicking)
         panic("spinlock recursion on CPU#%u, lock %s", owner_, dep_map.name);
-    while (__atomic_load_n(&serving_, __ATOMIC_ACQUIRE) != ticket) cpu_relax();
+    for (u64 spins = 0; __atomic_load_n(&serving_, __ATOMIC_ACQUIRE) != ticket; spins++) {
+        cpu_relax();
+        if (panicking && spins > 10'000'000) return; // its owner was stopped: the report matters more
+    }
 }
 
 void preempt_enable() {

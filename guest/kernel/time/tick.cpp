@@ -69,7 +69,8 @@ void tick_handle_periodic(pt_regs& frame) {
     bool keeper = smp_processor_id() == 0;
     if (keeper) __atomic_store_n(&jiffies, jiffies + 1, __ATOMIC_RELAXED);
     account_process_tick(frame);
-    rcu_sched_clock_irq(frame.from_user() || (get_current()->flags & PF_IDLE));
+    // A reader has preemption off: what the tick interrupted with it on holds nothing.
+    rcu_sched_clock_irq(preempt_count() == preempt::HardirqOffset);
     scheduler_tick();
     if (!keeper) return;
     if (jiffies % (5 * HZ) == 0) calc_global_load();

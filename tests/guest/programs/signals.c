@@ -530,6 +530,19 @@ static void arch(void) {
     printf(" %d", errno == EPERM);
     printf(" %d %d\n", RESULT(syscall(SYS_arch_prctl, 0x9999, 0)), EINVAL);
 }
+static void alignment_flag(void) {
+    // A program's AC flag is its own: no interrupt and no call may run with it (SMAP), and it is there afterwards.
+    unsigned long flags;
+    __asm__ volatile("pushfq; orq $0x40000, (%%rsp); popfq\n"
+                     "movq $30000000, %%rcx\n"
+                     "1: decq %%rcx; jnz 1b\n"
+                     "movl $39, %%eax; syscall\n"
+                     "pushfq; popq %0; pushfq; andq $~0x40000, (%%rsp); popfq"
+                     : "=r"(flags)
+                     :
+                     : "rax", "rcx", "r11", "memory", "cc");
+    printf("kept %d\n", (flags & 0x40000) != 0);
+}
 static void exec_keeps(void) {
     // Ignored stays ignored, caught becomes default, blocked and pending stay.
     pid_t child = fork();
@@ -572,7 +585,7 @@ int main(int argc, char** argv) {
         {"kill_stopped", kill_stopped}, {"ignored_children", ignored_children}, {"wait_id", wait_id},
         {"wait_groups", wait_groups}, {"reparent", reparent}, {"sessions", sessions}, {"group_kill", group_kill},
         {"orphans_hang_up", orphans_hang_up}, {"limits", limits}, {"no_more_processes", no_more_processes},
-        {"identities", identities}, {"usage", usage}, {"interval", interval}, {"arch", arch}, {"exec_keeps", exec_keeps},
+        {"identities", identities}, {"usage", usage}, {"interval", interval}, {"arch", arch}, {"alignment_flag", alignment_flag}, {"exec_keeps", exec_keeps},
     };
     return run_cases(cases, LENGTH(cases), argc, argv);
 }
