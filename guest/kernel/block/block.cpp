@@ -42,34 +42,10 @@ Result<struct block_device*> add_device(struct gendisk& disk, const char* name, 
     return device;
 }
 
-Result<void> transfer(struct block_device& device, u64 index, struct page* page, bool write) {
-    u64 first = index * (PAGE_SIZE / SectorSize);
-    if (first >= device.sectors) return Errno::EIO;
-    u32 count = static_cast<u32>(min<u64>(PAGE_SIZE / SectorSize, device.sectors - first));
-    if (!write && count < PAGE_SIZE / SectorSize) memset(page_address(page), 0, PAGE_SIZE);
-    struct request request;
-    request.sector = device.start_sector + first;
-    request.sectors = count;
-    request.write = write;
-    request.segments[0] = {page_to_phys(page), static_cast<u32>(count * SectorSize)};
-    request.segment_count = 1;
-    return submit_bio_wait(*device.disk, request);
-}
-
 } // namespace
 
-Result<void> block_device::read_page(u64 index, struct page* page) {
-    return transfer(*this, index, page, false);
-}
-Result<void> block_device::write_page(u64 index, struct page* page) {
-    return transfer(*this, index, page, true);
-}
-Result<void> block_device::prepare_write(u64 position, usize bytes) {
-    if (position > i_size || bytes > i_size - position) return Errno::ENOSPC;
-    return {};
-}
 Result<void> block_device::sync() {
-    TRY(filemap_write_and_wait(*this));
+    TRY(writeback_single_inode(this));
     struct request request;
     request.flush = true;
     return submit_bio_wait(*disk, request);
@@ -121,44 +97,6 @@ void blk_mq_end_request(struct gendisk& disk, struct request& request, Errno sta
     }
     request.status = status;
     request.done.complete();
-}
-
-Result<void> read_device(struct block_device& device, u64 position, void* to, usize size) {
-    auto* out = static_cast<u8*>(to);
-    while (size) {
-        usize within = position & (PAGE_SIZE - 1), count = min<usize>(size, PAGE_SIZE - within);
-        struct page* page = TRY(filemap_get_page(device, position >> PAGE_SHIFT));
-        memcpy(out, static_cast<u8*>(page_address(page)) + within, count);
-        put_page(page);
-        out += count, position += count, size -= count;
-    }
-    return {};
-}
-
-Result<void> write_device(struct block_device& device, u64 position, const void* from, usize size) {
-    auto* in = static_cast<const u8*>(from);
-    while (size) {
-        usize within = position & (PAGE_SIZE - 1), count = min<usize>(size, PAGE_SIZE - within);
-        struct page* page = TRY(filemap_get_page(device, position >> PAGE_SHIFT));
-        memcpy(static_cast<u8*>(page_address(page)) + within, in, count);
-        page->flags |= PageDirty;
-        put_page(page);
-        in += count, position += count, size -= count;
-    }
-    return {};
-}
-
-bool read_if_cached(struct block_device& device, u64 position, void* to, usize size) {
-    MutexGuard guard(device.i_data.lock);
-    auto* page = static_cast<struct page*>(device.i_data.i_pages.find(position >> PAGE_SHIFT));
-    if (page) memcpy(to, static_cast<u8*>(page_address(page)) + (position & (PAGE_SIZE - 1)), size);
-    return page;
-}
-
-void update_if_cached(struct block_device& device, u64 position, const void* from, usize size) {
-    MutexGuard guard(device.i_data.lock);
-    if (auto* page = static_cast<struct page*>(device.i_data.i_pages.find(position >> PAGE_SHIFT)))
-        memcpy(static_cast<u8*>(page_address(page)) + (position & (PAGE_SIZE - 1)), from, size);
 }
 
 Result<void> add_disk(struct gendisk* disk) {

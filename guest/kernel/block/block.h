@@ -69,10 +69,10 @@ struct block_device : inode {
 
     Result<void> read_page(u64 index, struct page* page) override;
     Result<void> write_page(u64 index, struct page* page) override;
-    Result<void> prepare_write(u64 position, usize bytes) override;
+    Result<void> write_begin(struct page* page, u64 position, usize bytes) override;
     Result<u64> control(struct file&, u32 command, u64 argument) override;
     Result<void> sync() override;
-    void destroy_self() override {} // lives as long as its disk
+    void evict_inode() override {} // lives as long as its disk
 };
 
 extern struct gendisk* disks;
@@ -87,13 +87,10 @@ Result<void> submit_bio_wait(struct gendisk& disk, struct request& request);
 /// For drivers, from the BLOCK softirq.
 void blk_mq_end_request(struct gendisk& disk, struct request& request, Errno status);
 
-/// Copies bytes of the device through its page cache.
+/// Copies bytes of the device through its page cache (buffer.cpp).
 Result<void> read_device(struct block_device& device, u64 position, void* to, usize size);
 Result<void> write_device(struct block_device& device, u64 position, const void* from, usize size);
-/// For file contents, which go to the disk past the device's page cache: where that cache has the bytes, they
-/// are taken from it or changed in it too, so that a later write-back of a neighbour on the same page cannot
-/// bring old contents back. Inside one page.
-bool read_if_cached(struct block_device& device, u64 position, void* to, usize size);
-void update_if_cached(struct block_device& device, u64 position, const void* from, usize size);
+/// These bytes are somebody else's from now on: what the cache has of them will not be written.
+void forget_device(struct block_device& device, u64 position, usize size);
 
 } // namespace kernel

@@ -62,7 +62,7 @@ FaultOutcome do_cow_fault(mm_struct& mm, const vm_area_struct& area, u64 address
 
 FaultOutcome do_shared_fault(mm_struct& mm, const vm_area_struct& area, u64 address, struct page* page,
                              bool write) {
-    if (write) page->flags |= PageDirty;
+    if (write) set_page_dirty(page);
     return map_page(mm, address, page, page_flags(area));
 }
 
@@ -185,7 +185,7 @@ void unmap_page_range(mm_struct& mm, u64 start, u64 end) {
         u64 entry =
             __atomic_exchange_n(&slot, 0, __ATOMIC_ACQ_REL); // another CPU may be setting its dirty bit
         struct page* page = phys_to_page(entry & pte::AddressMask);
-        if ((entry & pte::Dirty) && page->tag == PageType::PageCache) page->flags |= PageDirty;
+        if ((entry & pte::Dirty) && page->tag == PageType::PageCache) set_page_dirty(page);
         tlb.remove(page, address);
         count++;
     });

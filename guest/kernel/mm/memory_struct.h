@@ -15,6 +15,7 @@ namespace kernel {
 
 struct file;
 struct page;
+struct task_struct;
 struct mm_struct;
 
 enum AreaFlag : u32 {
@@ -53,7 +54,8 @@ struct mm_struct {
     u64 mmap_base = 0;
     u64 rss = 0;
     u64 total_vm = 0;
-    char exe_path[128] = {};
+    struct file* exe_file = nullptr; ///< a reference is held
+    char exe_path[128] = {};         ///< for inspection
     struct mutex mmap_lock{"mm"};
 };
 

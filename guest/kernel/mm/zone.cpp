@@ -31,7 +31,7 @@ void add_to_free_list(struct zone& zone, struct page* page, unsigned order) {
 
 void del_page_from_free_list(struct zone& zone, struct page* page, unsigned order) {
     page->lru.remove();
-    page->flags &= static_cast<u16>(~PageBuddy);
+    page->flags &= ~u32{PageBuddy};
     zone.free_area[order].nr_free--;
 }
 
@@ -175,8 +175,9 @@ void prep_new_page(struct page* page, unsigned order, u32 flags, PageType tag) {
         struct page& part = page[i];
         part.tag = tag;
         part.order = static_cast<u8>(i ? 0 : order);
-        part.flags = i ? PageTail : 0;
+        part.flags = i ? u32{PageTail} : 0;
         part._refcount = 1;
+        part._mapcount = -1;
         part.lru.initialise();
         part.mapping = nullptr;
         part.index = 0;

@@ -35,7 +35,7 @@ Result<i64> sys_mmap(u64 address, usize size, u32 protection, u32 flags, i32 des
             fput(file);
             return regular ? Errno::EACCES : Errno::ENODEV;
         }
-        name = d_path(file->f_dentry, path_buffer, sizeof path_buffer);
+        name = d_path_or_name(file->f_dentry, path_buffer, sizeof path_buffer);
     }
     Result<u64> mapped = [&] {
         MutexGuard guard(mm.mmap_lock);
