@@ -28,7 +28,8 @@ Result<struct block_device*> add_device(struct gendisk& disk, const char* name, 
     device->disk = &disk;
     // A file's page is filled with the device's: file before device.
     lockdep_set_class(device->i_rwsem, "bdev_inode");
-    lockdep_set_class(device->i_data.lock, "bdev_page_cache");
+    lockdep_set_class(device->i_sync, "bdev_sync");
+    lockdep_set_class(device->i_data.i_pages_lock, "bdev_pages");
     device->start_sector = start;
     device->sectors = sectors;
     device->i_size = sectors * SectorSize;

@@ -27,6 +27,7 @@ Result<struct inode*> ext2_inode_info::new_inode(u32 mode, u32 device) {
         fresh->disk.i_block[old ? 0 : 1] = old ? device_major(device) << 8 | device_minor(device) : device;
     }
     fresh->i_atime = fresh->i_mtime = fresh->i_ctime = current_time_seconds();
+    if (is_directory(mode)) lockdep_set_class(fresh->i_rwsem, "inode_dir");
     insert_inode_locked(fresh); // a namesake may still be on its way out
     fresh->mark_dirty();
     return fresh;

@@ -62,6 +62,7 @@ Result<struct inode*> ext2_sb_info::inode(u32 number) {
         u32 old = d.i_block[0];
         fresh->i_rdev = old ? make_device(old >> 8 & 0xff, old & 0xff) : d.i_block[1];
     }
+    if (is_directory(d.i_mode)) lockdep_set_class(fresh->i_rwsem, "inode_dir");
     unlock_new_inode(fresh);
     return fresh;
 }
