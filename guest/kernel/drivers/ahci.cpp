@@ -261,9 +261,9 @@ Result<void> probe_port(unsigned number, unsigned slot_count) {
         return {};
     }
     auto* disk = make<AhciDisk>();
-    struct page* lists = alloc_pages(0, __GFP_ZERO, PageType::Kernel);
+    struct page* lists = alloc_pages(0, GFP_KERNEL | __GFP_ZERO, PageType::Kernel);
     unsigned table_order = order_for_pages(divide_up(sizeof(CommandTable) * 32, PAGE_SIZE));
-    struct page* tables = alloc_pages(table_order, __GFP_ZERO, PageType::Kernel);
+    struct page* tables = alloc_pages(table_order, GFP_KERNEL | __GFP_ZERO, PageType::Kernel);
     if (!disk || !lists || !tables) return Errno::ENOMEM;
     disk->port = port;
     disk->port_number = number;
@@ -297,7 +297,7 @@ Result<void> probe_port(unsigned number, unsigned slot_count) {
     controller.disks[number] = disk;
 
     // IDENTIFY DEVICE, sleeping like any other request.
-    struct page* identity_page = alloc_page(__GFP_ZERO, PageType::Kernel);
+    struct page* identity_page = alloc_page(GFP_KERNEL | __GFP_ZERO, PageType::Kernel);
     if (!identity_page) return Errno::ENOMEM;
     struct request request;
     request.sectors = 1;

@@ -27,8 +27,6 @@ struct address_space {
     struct mutex i_mmap_rwsem{"i_mmap"};
 };
 
-extern u64 page_cache_pages;
-
 // --- page flags that sleepers wait for
 void lock_page(struct page* page);
 bool trylock_page(struct page* page);
@@ -47,8 +45,6 @@ void set_page_dirty(struct page* page);
 void truncate_inode_pages(struct inode& inode, u64 first);
 /// Drops a locked, clean, unmapped page that nobody else holds; false when somebody does.
 bool remove_mapping(address_space& mapping, struct page* page);
-/// Drops what is clean and unused.
-u64 invalidate_mapping_pages(address_space& mapping);
 Result<void> filemap_write_and_wait(struct inode& inode);
 bool mapping_has_dirty_pages(const address_space& mapping);
 

@@ -3,7 +3,10 @@
 // Invariants (under list_lock): an inode with i_dirty is on b_dirty, or is being written (i_dirty may be set
 // again meanwhile; it then returns to the list).
 #include "fs/vfs.h"
+#include "fs/fs-writeback.h"
 #include "lib/log.h"
+#include "sched/scheduler.h"
+#include "time/timekeeping.h"
 
 namespace kernel {
 namespace {
@@ -12,7 +15,7 @@ constinit list_head b_dirty = {};
 constinit spinlock_t list_lock{"wb_list"};
 
 /// The next dirty inode of a file system, with a reference; moved to the end so that each is seen once.
-struct inode* next_dirty(super_block* super, u64& left) {
+struct inode* next_dirty(super_block* super, u64& left, u64 before = ~u64{0}) {
     SpinGuard guard(list_lock);
     if (!b_dirty.next) return nullptr;
     for (; left; left--) {
@@ -21,7 +24,7 @@ struct inode* next_dirty(super_block* super, u64& left) {
         struct inode* inode = container_of(node, struct inode, i_io_list);
         node->remove();
         b_dirty.push_back(node);
-        if ((super && inode->i_sb != super) || !igrab(inode)) continue;
+        if ((super && inode->i_sb != super) || inode->dirtied_when > before || !igrab(inode)) continue;
         left--;
         return inode;
     }
@@ -41,6 +44,7 @@ u64 count_dirty() {
 void mark_inode_dirty(struct inode* inode, u32 what) {
     if ((__atomic_load_n(&inode->i_dirty, __ATOMIC_ACQUIRE) & what) == what) return;
     SpinGuard guard(list_lock);
+    if (!inode->i_dirty) inode->dirtied_when = jiffies;
     inode->i_dirty |= what;
     if (inode->i_io_list.linked()) return;
     if (!b_dirty.next) b_dirty.initialise();
@@ -77,6 +81,17 @@ Result<void> writeback_inodes_sb(super_block* super) {
         if (!written.ok()) result = written;
     }
     return result;
+}
+
+u64 wb_writeback(u64 before) {
+    u64 left = count_dirty(), written = 0;
+    while (struct inode* inode = next_dirty(nullptr, left, before)) {
+        u64 pages = inode->i_data.nrdirty;
+        (void)writeback_single_inode(inode);
+        iput(inode);
+        written += pages + 1;
+    }
+    return written;
 }
 
 } // namespace kernel

@@ -156,6 +156,20 @@ void for_each_inode(super_block& super, void (*visit)(struct inode*)) {
     }
 }
 
+void wait_on_freeing_inodes(super_block& super) {
+    inode_wait.wait([&] {
+        SpinGuard guard(inode_hash_lock);
+        for (list_head& head : inode_hashtable) {
+            if (!head.next) continue;
+            for (LIST_EACH(node, head)) {
+                struct inode* inode = container_of(node, struct inode, i_hash);
+                if (inode->i_sb == &super && (inode->i_state & I_FREEING)) return false;
+            }
+        }
+        return true;
+    });
+}
+
 void inode::evict_inode() {
     inode_io_list_del(this);
     truncate_inode_pages(*this, 0);

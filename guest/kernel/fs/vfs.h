@@ -61,6 +61,8 @@ struct super_block {
     /// A blank inode for iget_locked().
     virtual struct inode* alloc_inode() { return nullptr; }
     virtual Result<void> sync() { return {}; }
+    /// Counts and the like, into the device's cache: the flusher calls it now and then.
+    virtual void write_super() {}
     /// The last thing before power-off or umount: what is dirty is written, the volume is marked clean.
     virtual void put_super() {}
 };
@@ -93,8 +95,9 @@ struct inode : file_operations {
     u64 i_atime = 0, i_mtime = 0, i_ctime = 0; ///< seconds
     u32 i_rdev = 0;                            ///< of a device node
     u32 i_count = 1;
-    u32 i_state = 0; ///< InodeState, under inode_hash_lock
-    u32 i_dirty = 0; ///< InodeDirty, under the writeback lock (fs-writeback.cpp)
+    u32 i_state = 0;      ///< InodeState, under inode_hash_lock
+    u64 dirtied_when = 0; ///< jiffies when it became dirty
+    u32 i_dirty = 0;      ///< InodeDirty, under the writeback lock (fs-writeback.cpp)
     super_block* i_sb = nullptr;
     pipe_inode_info* i_pipe = nullptr; ///< of an open FIFO
     list_head i_hash;
@@ -161,6 +164,8 @@ void insert_inode_locked(struct inode* inode);
 void unlock_new_inode(struct inode* inode);
 void iget_failed(struct inode* inode);
 void remove_inode_hash(struct inode* inode);
+/// Waits until the inodes that are going away have gone.
+void wait_on_freeing_inodes(super_block& super);
 /// Calls visit(inode) for hashed inodes of a file system, each with a reference.
 void for_each_inode(super_block& super, void (*visit)(struct inode*));
 

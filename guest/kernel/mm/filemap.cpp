@@ -2,11 +2,13 @@
 // the rules.
 #include "fs/vfs.h"
 #include "lib/log.h"
+#include "fs/fs-writeback.h"
+#include "mm/reclaim.h"
+#include "mm/rmap.h"
+#include "mm/vmstat.h"
 #include "mm/zone.h"
 
 namespace kernel {
-
-constinit u64 page_cache_pages = 0;
 
 namespace {
 
@@ -19,17 +21,20 @@ Result<void> filemap_add_page(address_space& mapping, struct page* page, u64 ind
     page->index = index;
     __atomic_store_n(&page->mapping, &mapping, __ATOMIC_RELEASE);
     mapping.nrpages++;
-    __atomic_fetch_add(&page_cache_pages, 1, __ATOMIC_RELAXED);
+    mod_page_state(NR_FILE_PAGES, 1);
     return {};
 }
 
 /// REQUIRES: i_pages_lock, the page's lock. The tree's reference is the caller's.
 void page_cache_delete(address_space& mapping, struct page* page) {
     mapping.i_pages.remove(page->index);
-    if (page->test_and_clear(PageDirty)) mapping.nrdirty--;
+    if (page->test_and_clear(PageDirty)) {
+        mapping.nrdirty--;
+        mod_page_state(NR_FILE_DIRTY, -1);
+    }
     __atomic_store_n(&page->mapping, static_cast<address_space*>(nullptr), __ATOMIC_RELEASE);
     mapping.nrpages--;
-    __atomic_fetch_sub(&page_cache_pages, 1, __ATOMIC_RELAXED);
+    mod_page_state(NR_FILE_PAGES, -1);
 }
 
 /// The first page at or behind `from`, with a reference.
@@ -63,7 +68,10 @@ Result<struct page*> grab_cache_page(address_space& mapping, u64 index) {
         if (!page) return Errno::ENOMEM;
         page->set_flags(PageLocked);
         Result<void> added = filemap_add_page(mapping, page, index);
-        if (added.ok()) return page;
+        if (added.ok()) {
+            lru_cache_add(page);
+            return page;
+        }
         page->clear_flags(PageLocked);
         put_page(page);
         if (added.error() != Errno::EEXIST) return added.error();
@@ -94,6 +102,8 @@ void set_page_dirty(struct page* page) {
         SpinGuard guard(mapping->i_pages_lock);
         if (page->mapping != mapping || page->test_and_set(PageDirty)) return;
         mapping->nrdirty++;
+        mod_page_state(NR_FILE_DIRTY, 1);
+        count_vm_events(NR_DIRTIED);
     }
     mark_inode_dirty(mapping->host, I_DIRTY_PAGES);
 }
@@ -102,11 +112,26 @@ bool mapping_has_dirty_pages(const address_space& mapping) {
     return __atomic_load_n(&mapping.nrdirty, __ATOMIC_RELAXED);
 }
 
+bool remove_mapping(address_space& mapping, struct page* page) {
+    {
+        SpinGuard guard(mapping.i_pages_lock);
+        // The tree's reference, and the caller's.
+        if (page->mapping != &mapping || page->has(PageDirty) ||
+            __atomic_load_n(&page->_refcount, __ATOMIC_ACQUIRE) != 2)
+            return false;
+        page_cache_delete(mapping, page);
+    }
+    put_page(page);
+    return true;
+}
+
 void truncate_inode_pages(struct inode& inode, u64 first) {
     address_space& mapping = inode.i_data;
+    unmap_mapping_pages(mapping, first, ~u64{0});
     while (struct page* page = find_next_page(mapping, first)) {
         lock_page(page);
         wait_on_page_writeback(page);
+        if (page_mapped(page)) try_to_unmap(page); // mapped since
         first = page->index + 1;
         bool ours = page->mapping == &mapping;
         if (ours) {
@@ -137,12 +162,19 @@ Result<void> filemap_write_and_wait(struct inode& inode) {
         bool write = false;
         if (page->mapping == &mapping) {
             SpinGuard guard(mapping.i_pages_lock);
-            if ((write = page->test_and_clear(PageDirty))) mapping.nrdirty--;
+            if ((write = page->test_and_clear(PageDirty))) {
+                mapping.nrdirty--;
+                mod_page_state(NR_FILE_DIRTY, -1);
+            }
         }
         if (write) {
+            page_mkclean(page); // a store from now on makes it dirty again
+            mod_page_state(NR_WRITEBACK, 1);
+            count_vm_events(NR_WRITTEN);
             page->set_flags(PageWriteback);
             Result<void> written = inode.write_page(page->index, page);
             end_page_writeback(page);
+            mod_page_state(NR_WRITEBACK, -1);
             unlock_page(page);
             if (!written.ok()) {
                 page->set_flags(PageError);
@@ -167,6 +199,7 @@ Result<usize> inode::read(struct file& file, IoBuffer buffer, u64 position) {
         if (!page.ok()) return done ? Result<usize>(done) : page.error();
         Result<void> stored =
             buffer.store(done, static_cast<u8*>(page_address(page.value())) + within, count);
+        mark_page_accessed(page.value());
         put_page(page.value());
         if (!stored.ok()) return done ? Result<usize>(done) : stored.error();
         done += count;
@@ -233,6 +266,7 @@ Result<usize> inode::write(struct file& file, IoBuffer buffer, u64& position) {
         if (!moved.ok()) break;
         done += moved.value();
         position += moved.value();
+        balance_dirty_pages();
     }
     if (!moved.ok()) target.write_failed();
     target.i_mtime = target.i_ctime = current_time_seconds();

@@ -52,7 +52,8 @@ enum TaskFlag : u32 {
     PF_EXITING = 0x4,
     PF_FORKNOEXEC = 0x40,
     PF_IDLE = 0x2,
-    PF_SIGNALED = 0x400
+    PF_SIGNALED = 0x400,
+    PF_MEMALLOC = 0x800 ///< frees memory: may take the reserve
 };
 
 /// jobctl: a group stop that this thread has yet to take part in, and what stopped it.
@@ -154,6 +155,7 @@ struct alignas(64) task_struct {
     u64 utime = 0, stime = 0;
     u64 min_flt = 0, maj_flt = 0;
     struct completion* vfork_done = nullptr; ///< completed when the child execs or exits
+    i32 oom_score_adj = 0;
     u32 umask = 022;
     u32 trap_nr = 0; ///< last user fault, for reports
     u64 cr2 = 0;

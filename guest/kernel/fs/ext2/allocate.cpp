@@ -149,6 +149,12 @@ Result<void> ext2_sb_info::sync() {
     return inodes.ok() ? device : inodes;
 }
 
+void ext2_sb_info::write_super() {
+    if (s_readonly) return;
+    MutexGuard guard(lock);
+    (void)write_metadata();
+}
+
 void ext2_sb_info::put_super() {
     if (s_readonly) return;
     if (!sync().ok()) pr_err("EXT2-fs (%s): could not be synced\n", block_device->name);
@@ -157,6 +163,7 @@ void ext2_sb_info::put_super() {
         if (inode->i_nlink) return;
         static_cast<ext2_inode_info*>(inode)->delete_inode();
     });
+    wait_on_freeing_inodes(*this);
     {
         MutexGuard guard(lock);
         if (was_valid) disk.s_state |= 1;

@@ -29,13 +29,30 @@ struct SystemFile {
     void (*show)(seq_file&);
 };
 constexpr SystemFile system_files[] = {
-    {"meminfo", show_meminfo},     {"buddyinfo", show_buddyinfo},     {"zoneinfo", show_zoneinfo},
-    {"slabinfo", show_slabinfo},   {"vmallocinfo", show_vmallocinfo}, {"iomem", show_iomem},
-    {"cpuinfo", show_cpuinfo},     {"uptime", show_uptime},           {"version", show_version},
-    {"cmdline", show_cmdline},     {"interrupts", show_interrupts},   {"softirqs", show_softirqs},
-    {"stat", show_stat},           {"loadavg", show_loadavg},         {"sched_debug", show_sched_debug},
-    {"mounts", show_mounts},       {"filesystems", show_filesystems}, {"partitions", show_partitions},
-    {"diskstats", show_diskstats}, {"lock_stat", show_lock_stat},     {"lockdep_stats", show_lockdep_stats},
+    {"meminfo", show_meminfo},
+    {"buddyinfo", show_buddyinfo},
+    {"zoneinfo", show_zoneinfo},
+    {"slabinfo", show_slabinfo},
+    {"vmallocinfo", show_vmallocinfo},
+    {"iomem", show_iomem},
+    {"cpuinfo", show_cpuinfo},
+    {"uptime", show_uptime},
+    {"version", show_version},
+    {"cmdline", show_cmdline},
+    {"interrupts", show_interrupts},
+    {"softirqs", show_softirqs},
+    {"stat", show_stat},
+    {"loadavg", show_loadavg},
+    {"sched_debug", show_sched_debug},
+    {"mounts", show_mounts},
+    {"filesystems", show_filesystems},
+    {"partitions", show_partitions},
+    {"diskstats", show_diskstats},
+    {"vmstat", show_vmstat},
+    {"swaps", show_swaps},
+    {"pagetypeinfo", show_pagetypeinfo},
+    {"lock_stat", show_lock_stat},
+    {"lockdep_stats", show_lockdep_stats},
 };
 struct TaskFile {
     const char* name;

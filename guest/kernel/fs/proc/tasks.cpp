@@ -100,7 +100,7 @@ void show_task_maps(seq_file& out, task_struct& task) {
     auto* buffer = static_cast<char*>(mm ? kmalloc(PathMax) : nullptr);
     if (!buffer) return;
     {
-        MutexGuard guard(mm->mmap_lock);
+        ReadGuard guard(mm->mmap_lock);
         for (LIST_EACH(node, mm->mmap)) {
             const vm_area_struct* area = container_of(node, vm_area_struct, vm_list);
             u64 device =
