@@ -1,4 +1,4 @@
-// Disks, partitions and requests; see block.h.
+// Disks and partitions; see block.h.
 #include "block/block.h"
 
 #include "arch/x86_64/user_access.h"
@@ -47,9 +47,7 @@ Result<struct block_device*> add_device(struct gendisk& disk, const char* name, 
 
 Result<void> block_device::sync() {
     TRY(writeback_single_inode(this));
-    struct request request;
-    request.flush = true;
-    return submit_bio_wait(*disk, request);
+    return blkdev_issue_flush(*this);
 }
 
 Result<u64> block_device::control(struct file&, u32 command, u64 argument) {
@@ -62,44 +60,6 @@ Result<u64> block_device::control(struct file&, u32 command, u64 argument) {
     }
 }
 
-Result<void> submit_bio_wait(struct gendisk& disk, struct request& request) {
-    if (!request.flush && (request.sector >= disk.sectors || request.sectors > disk.sectors - request.sector))
-        return Errno::EIO;
-    request.queued_at = ktime_get_ns();
-    {
-        IrqSpinGuard guard(disk.lock);
-        disk.queue.push_back(&request.node);
-        disk.dispatch();
-    }
-    request.done.wait();
-    if (request.status != Errno::None) {
-        pr_err("blk_update_request: I/O error, dev %s, sector %lu op %s\n", disk.disk_name, request.sector,
-               request.flush   ? "FLUSH"
-               : request.write ? "WRITE"
-                               : "READ");
-        return request.status;
-    }
-    return {};
-}
-
-void blk_mq_end_request(struct gendisk& disk, struct request& request, Errno status) {
-    request.completed_at = ktime_get_ns();
-    u64 time = request.completed_at - request.queued_at;
-    {
-        IrqSpinGuard guard(disk.lock);
-        disk_stats& s = disk.statistics;
-        if (status != Errno::None) s.errors++;
-        if (request.flush)
-            s.flushes++;
-        else if (request.write)
-            s.writes++, s.write_sectors += request.sectors, s.write_nanoseconds += time;
-        else
-            s.reads++, s.read_sectors += request.sectors, s.read_nanoseconds += time;
-    }
-    request.status = status;
-    request.done.complete();
-}
-
 Result<void> add_disk(struct gendisk* disk) {
     static constinit u32 next_disk = 0;
     format_text(disk->disk_name, sizeof disk->disk_name, "sd%c", static_cast<int>('a' + next_disk));
@@ -109,6 +69,7 @@ Result<void> add_disk(struct gendisk* disk) {
     pr_info("sd %s: [%s] %lu 512-byte logical blocks: (%lu MiB) %s\n", disk->disk_name, disk->disk_name,
             disk->sectors, disk->sectors / 2048, disk->model);
     struct block_device* whole = TRY(add_device(*disk, disk->disk_name, 0, disk->sectors, disk->first_minor));
+    disk->part0 = whole;
     u8 sector[SectorSize];
     TRY(read_device(*whole, 0, sector, sizeof sector));
     if (sector[510] != 0x55 || sector[511] != 0xaa) {

@@ -9,16 +9,6 @@
 namespace kernel {
 namespace {
 
-Result<void> transfer(struct block_device& device, u64 first, u32 count, u64 physical, bool write) {
-    struct request request;
-    request.sector = device.start_sector + first;
-    request.sectors = count;
-    request.write = write;
-    request.segments[0] = {physical, static_cast<u32>(count * SectorSize)};
-    request.segment_count = 1;
-    return submit_bio_wait(*device.disk, request);
-}
-
 constexpr u64 sector_mask(usize within, usize count) {
     u64 first = within / SectorSize, end = divide_up(within + count, SectorSize);
     return (u64{1} << end) - (u64{1} << first);
@@ -32,21 +22,22 @@ Result<void> block_device::read_page(u64 index, struct page* page) {
     u32 count = static_cast<u32>(min<u64>(PAGE_SIZE / SectorSize, sectors - first));
     if (count < PAGE_SIZE / SectorSize) memset(page_address(page), 0, PAGE_SIZE);
     page->private_ = 0;
-    return transfer(*this, first, count, page_to_phys(page), false);
+    return blkdev_rw_page(*this, first, page, 0, static_cast<u32>(count * SectorSize), REQ_OP_READ);
 }
 
-Result<void> block_device::write_page(u64 index, struct page* page) {
+Result<bool> block_device::write_page(u64 index, struct page* page, mpage_data&) {
     u64 first = index * (PAGE_SIZE / SectorSize), changed = page->private_;
     for (u64 at = 0; at < PAGE_SIZE / SectorSize; at++) {
         if (!(changed >> at & 1) || first + at >= sectors) continue;
         u64 run = 1;
         while (at + run < PAGE_SIZE / SectorSize && (changed >> (at + run) & 1) && first + at + run < sectors)
             run++;
-        TRY(transfer(*this, first + at, static_cast<u32>(run), page_to_phys(page) + at * SectorSize, true));
+        TRY(blkdev_rw_page(*this, first + at, page, static_cast<u32>(at * SectorSize),
+                           static_cast<u32>(run * SectorSize), REQ_OP_WRITE));
         at += run;
     }
     page->private_ &= ~changed;
-    return {};
+    return false;
 }
 
 Result<void> block_device::write_begin(struct page* page, u64 position, usize bytes) {

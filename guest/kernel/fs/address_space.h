@@ -15,6 +15,7 @@ namespace kernel {
 
 struct inode;
 struct page;
+struct file;
 
 struct address_space {
     struct inode* host = nullptr;
@@ -40,6 +41,10 @@ struct page* find_get_page(address_space& mapping, u64 index);
 Result<struct page*> filemap_get_page(struct inode& inode, u64 index);
 /// The page with a reference and locked; not read.
 Result<struct page*> grab_cache_page(address_space& mapping, u64 index);
+/// A fresh locked page with a reference, unless one is there or there is no memory.
+struct page* filemap_new_page(address_space& mapping, u64 index, u32 gfp_flags);
+void page_cache_sync_ra(struct file& file, u64 index, u32 wanted);
+void page_cache_async_ra(struct file& file, u64 index);
 void set_page_dirty(struct page* page);
 /// Drops pages from `first` on, after those who use them; unmaps them first.
 void truncate_inode_pages(struct inode& inode, u64 first);

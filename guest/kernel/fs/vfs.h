@@ -25,6 +25,7 @@ struct file;
 struct dentry;
 struct page;
 struct pipe_inode_info;
+struct mpage_data;
 
 /// Where read() puts bytes and write() takes them: user memory, or the kernel's.
 struct IoBuffer {
@@ -135,7 +136,11 @@ struct inode : file_operations {
     Result<usize> write(struct file&, IoBuffer, u64& position) override;
     /// Fills all of a locked page; what is past the end is zero.
     virtual Result<void> read_page(u64 /*index*/, struct page*) { return Errno::EINVAL; }
-    virtual Result<void> write_page(u64 /*index*/, struct page*) { return Errno::EROFS; }
+    /// Starts to fill a locked page; unlocks it and drops a reference when that is done. An error: neither.
+    virtual Result<void> readahead_page(u64 /*index*/, struct page*, mpage_data&) { return Errno::EINVAL; }
+    /// Writes a page with PageWriteback. True: it is on its way in the batch, whose end finishes it; false:
+    /// it is written.
+    virtual Result<bool> write_page(u64 /*index*/, struct page*, mpage_data&) { return Errno::EROFS; }
     /// Makes room for [position, position + size) inside one locked page, which is filled unless all of it
     /// will be written.
     virtual Result<void> write_begin(struct page*, u64, usize) { return Errno::EINVAL; }
@@ -230,6 +235,13 @@ Result<void> do_mount(const char* path, struct inode* root, const char* source, 
 /// Before power-off: every file system is written and marked clean.
 void kill_all_supers();
 
+/// What read-ahead knows about a reader.
+struct file_ra_state {
+    u64 start = 0;
+    u32 size = 0, async_size = 0;
+    u64 prev_index = ~u64{0};
+};
+
 struct file {
     struct dentry* f_dentry = nullptr;
     struct inode* f_inode = nullptr;
@@ -238,6 +250,7 @@ struct file {
     u32 f_flags = 0;
     u32 f_count = 1;
     u64 f_pos = 0;
+    file_ra_state f_ra;
     u64 private_value = 0; ///< the file system's own
     void* private_data = nullptr;
     struct mutex f_pos_lock{"file"}; ///< position

@@ -65,11 +65,13 @@ FaultOutcome do_anonymous_page(mm_struct& mm, const vm_area_struct& area, u64 ad
 }
 
 /// The page of a file, up to date, locked and still the file's; null with `outcome` when there is none.
-struct page* filemap_fault(struct inode& inode, u64 index, FaultOutcome& outcome) {
+struct page* filemap_fault(struct file& file, u64 index, FaultOutcome& outcome) {
+    struct inode& inode = *file.f_mapping->host;
     struct page* known = find_get_page(inode.i_data, index);
     if (!known) {
         get_current()->maj_flt++;
         count_vm_events(PGMAJFAULT);
+        page_cache_sync_ra(file, index, 4);
     } else {
         put_page(known);
     }
@@ -116,7 +118,7 @@ FaultOutcome do_cow_fault(mm_struct& mm, const vm_area_struct& area, u64 address
 FaultOutcome do_fault(mm_struct& mm, const vm_area_struct& area, u64 address, bool write) {
     u64 index = area.vm_pgoff + ((address - area.vm_start) >> PAGE_SHIFT);
     FaultOutcome outcome;
-    struct page* page = filemap_fault(*area.vm_file->f_mapping->host, index, outcome);
+    struct page* page = filemap_fault(*area.vm_file, index, outcome);
     if (!page) return outcome;
     get_page(page); // for the unlock at the end
     outcome = !write             ? do_read_fault(mm, area, address, page)

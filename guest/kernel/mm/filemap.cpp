@@ -3,6 +3,7 @@
 #include "fs/vfs.h"
 #include "lib/log.h"
 #include "fs/fs-writeback.h"
+#include "fs/mpage.h"
 #include "mm/reclaim.h"
 #include "mm/rmap.h"
 #include "mm/vmstat.h"
@@ -53,6 +54,21 @@ struct page* find_get_page(address_space& mapping, u64 index) {
     auto* page = static_cast<struct page*>(mapping.i_pages.find(index));
     if (page) get_page(page);
     return page;
+}
+
+struct page* filemap_new_page(address_space& mapping, u64 index, u32 gfp_flags) {
+    struct page* there = find_get_page(mapping, index);
+    if (there) return put_page(there), nullptr;
+    struct page* page = alloc_page(gfp_flags, PageType::PageCache);
+    if (!page) return nullptr;
+    page->set_flags(PageLocked);
+    if (filemap_add_page(mapping, page, index).ok()) {
+        lru_cache_add(page);
+        return page;
+    }
+    page->clear_flags(PageLocked);
+    put_page(page);
+    return nullptr;
 }
 
 Result<struct page*> grab_cache_page(address_space& mapping, u64 index) {
@@ -144,58 +160,98 @@ void truncate_inode_pages(struct inode& inode, u64 first) {
     }
 }
 
+namespace {
+
+/// REQUIRES: the page's lock. Starts to write it when it is dirty.
+Result<void> write_one(struct inode& inode, struct page* page, mpage_data& batch) {
+    address_space& mapping = inode.i_data;
+    {
+        SpinGuard guard(mapping.i_pages_lock);
+        if (page->mapping != &mapping || !page->test_and_clear(PageDirty)) return {};
+        mapping.nrdirty--;
+    }
+    mod_page_state(NR_FILE_DIRTY, -1);
+    mod_page_state(NR_WRITEBACK, 1);
+    count_vm_events(NR_WRITTEN);
+    page_mkclean(page); // a store from now on makes it dirty again
+    page->set_flags(PageWriteback);
+    get_page(page);
+    Result<bool> started = inode.write_page(page->index, page, batch);
+    if (started.ok() && started.value()) return {};
+    finish_page_writeback(page);
+    if (started.ok()) return {};
+    page->set_flags(PageError);
+    mapping.wb_err = started.error();
+    return started.error();
+}
+
+} // namespace
+
 Result<void> filemap_write_and_wait(struct inode& inode) {
     address_space& mapping = inode.i_data;
     Result<void> result;
-    for (u64 first = 0; mapping_has_dirty_pages(mapping);) {
+    u64 first = 0;
+    blk_plug plug;
+    blk_start_plug(plug);
+    {
+        mpage_data batch(REQ_OP_WRITE);
+        while (mapping_has_dirty_pages(mapping)) {
+            struct page* page = find_next_page(mapping, first);
+            if (!page) break;
+            first = page->index + 1;
+            if (page->has(PageDirty)) {
+                if (page->has(PageWriteback) || !trylock_page(page)) {
+                    batch.submit(); // who holds the page may wait for one of ours
+                    lock_page(page);
+                }
+                wait_on_page_writeback(page);
+                if (Result<void> started = write_one(inode, page, batch); !started.ok()) result = started;
+                unlock_page(page);
+            }
+            put_page(page);
+        }
+    }
+    blk_finish_plug(plug);
+    for (first = 0; mapping.nrpages;) {
         struct page* page = find_next_page(mapping, first);
         if (!page) break;
-        if (!page->has(PageDirty)) {
-            first = page->index + 1;
-            wait_on_page_writeback(page);
-            put_page(page);
-            continue;
-        }
-        lock_page(page);
-        wait_on_page_writeback(page);
         first = page->index + 1;
-        bool write = false;
-        if (page->mapping == &mapping) {
-            SpinGuard guard(mapping.i_pages_lock);
-            if ((write = page->test_and_clear(PageDirty))) {
-                mapping.nrdirty--;
-                mod_page_state(NR_FILE_DIRTY, -1);
-            }
-        }
-        if (write) {
-            page_mkclean(page); // a store from now on makes it dirty again
-            mod_page_state(NR_WRITEBACK, 1);
-            count_vm_events(NR_WRITTEN);
-            page->set_flags(PageWriteback);
-            Result<void> written = inode.write_page(page->index, page);
-            end_page_writeback(page);
-            mod_page_state(NR_WRITEBACK, -1);
-            unlock_page(page);
-            if (!written.ok()) {
-                page->set_flags(PageError);
-                mapping.wb_err = written.error();
-                result = written;
-            }
-        } else {
-            unlock_page(page);
-        }
+        wait_on_page_writeback(page);
         put_page(page);
     }
     return result;
 }
+
+namespace {
+
+/// The page for a reader, up to date.
+Result<struct page*> filemap_read_page(struct file& file, u64 index, u32 wanted) {
+    struct inode& inode = *file.f_mapping->host;
+    struct page* page = find_get_page(inode.i_data, index);
+    if (!page) {
+        page_cache_sync_ra(file, index, wanted);
+        page = find_get_page(inode.i_data, index);
+    } else if (page->test_and_clear(PageReadahead)) {
+        page_cache_async_ra(file, index);
+    }
+    file.f_ra.prev_index = index;
+    if (page && page->has(PageUptodate)) return page;
+    if (page) put_page(page);
+    return filemap_get_page(inode, index); // waits for the transfer, or tries by itself and finds the error
+}
+
+} // namespace
 
 Result<usize> inode::read(struct file& file, IoBuffer buffer, u64 position) {
     struct inode& source = *file.f_mapping->host;
     usize done = 0;
     while (done < buffer.size && position < source.i_size) {
         usize within = position & (PAGE_SIZE - 1);
-        usize count = min<u64>(min<u64>(buffer.size - done, PAGE_SIZE - within), source.i_size - position);
-        Result<struct page*> page = filemap_get_page(source, position >> PAGE_SHIFT);
+        usize left = min<u64>(buffer.size - done, source.i_size - position),
+              count = min<usize>(left, PAGE_SIZE - within);
+        Result<struct page*> page =
+            filemap_read_page(file, position >> PAGE_SHIFT,
+                              static_cast<u32>(min<u64>(divide_up(within + left, PAGE_SIZE), 64)));
         if (!page.ok()) return done ? Result<usize>(done) : page.error();
         Result<void> stored =
             buffer.store(done, static_cast<u8*>(page_address(page.value())) + within, count);

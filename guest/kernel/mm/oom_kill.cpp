@@ -129,7 +129,7 @@ bool out_of_memory(u32 gfp_flags, unsigned order) {
             // Everybody who shares the memory must go, or it does not come back.
             for (LIST_EACH(node, task_list)) {
                 task_struct* task = container_of(node, task_struct, tasks);
-                if (task->mm == victim_mm && !(task->flags & PF_KTHREAD)) send_sig(task, SIGKILL);
+                if (task->mm == victim_mm && !(task->flags & PF_KTHREAD)) (void)do_send_sig_info(SIGKILL, nullptr, task, PIDTYPE_TGID);
             }
         }
     }

@@ -43,7 +43,8 @@ enum PageFlag : u32 {
     PageLru = 1 << 7,    ///< on one of the LRU lists
     PageActive = 1 << 8, ///< on an active one
     PageReferenced = 1 << 9,
-    PageWaiters = 1 << 10, ///< somebody may sleep for PageLocked or PageWriteback
+    PageReadahead = 1 << 11, ///< who reads it starts the next window
+    PageWaiters = 1 << 10,   ///< somebody may sleep for PageLocked or PageWriteback
 };
 
 struct page {

@@ -194,3 +194,5 @@ void kfree(void* object) {
 
 /// Virtual destructors refer to it; objects end with destroy(), which calls kfree itself.
 void operator delete(void* object, size_t) noexcept { kernel::kfree(object); }
+
+extern "C" [[noreturn]] void __cxa_pure_virtual() { kernel::panic("pure virtual function called"); }

@@ -40,7 +40,7 @@ def on_qemu(options, folder):
     subprocess.run(["cp", "--sparse=always", options.disk, image], check=True)
     command = ["qemu-system-x86_64", "-machine", "q35", "-m", str(options.memory), "-nodefaults", "-display", "none", "-serial", "stdio",
                "-monitor", "none", "-no-reboot", "-smp", str(options.cpus), "-kernel", options.bzimage, "-append",
-               f"console=ttyS0 root=/dev/sda1 {options.append}".strip(), "-drive", f"if=none,id=d,file={image},format=raw",
+               f"console=ttyS0 root=/dev/sda1 {options.append}".strip(), "-drive", f"if=none,id=d,file={f'blkdebug:{options.blkdebug}:' if options.blkdebug else ''}{image},format=raw",
                "-device", "ide-hd,drive=d,bus=ide.0"]
     process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     text, sent, deadline = "", 0, time.time() + options.seconds
@@ -105,6 +105,7 @@ def main():
     parser.add_argument("--refuse", action="append", default=[])
     parser.add_argument("--twin")
     parser.add_argument("--seconds", type=int, default=100)
+    parser.add_argument("--blkdebug", help="QEMU: a blkdebug rule file for the drive")
     parser.add_argument("--verbose", action="store_true")
     parser.add_argument("commands", nargs="+")
     options = parser.parse_args()

@@ -116,7 +116,8 @@ struct ext2_inode_info final : inode {
     Result<bool> next_entry(struct file& file, DirectoryEntry& entry) override;
     Result<usize> read_link(char* out, usize capacity) override;
     Result<void> read_page(u64 index, struct page* page) override;
-    Result<void> write_page(u64 index, struct page* page) override;
+    Result<void> readahead_page(u64 index, struct page* page, mpage_data& batch) override;
+    Result<bool> write_page(u64 index, struct page* page, mpage_data& batch) override;
     Result<void> write_begin(struct page* page, u64 position, usize bytes) override;
     void write_failed() override;
     Result<void> truncate(u64 size) override;

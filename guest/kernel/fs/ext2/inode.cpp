@@ -1,5 +1,6 @@
 // ext2 inodes: contents, and writing inodes back. The tree of blocks is in blocks.cpp. See ext2.h.
 #include "fs/ext2/ext2.h"
+#include "fs/mpage.h"
 #include "lib/log.h"
 #include "mm/slab.h"
 #include "mm/zone.h"
@@ -7,14 +8,11 @@
 namespace kernel::ext2 {
 namespace {
 
-Result<void> transfer(ext2_sb_info& fs, u32 block, u64 physical, u32 bytes, bool write) {
-    struct request request;
-    request.sector = fs.block_device->start_sector + u64{block} * (fs.s_blocksize / SectorSize);
-    request.sectors = bytes / SectorSize;
-    request.segments[0] = {physical, bytes};
-    request.segment_count = 1;
-    request.write = write;
-    return submit_bio_wait(*fs.block_device->disk, request);
+/// `bytes` of a page at `offset`, to or from a block and its neighbours.
+Result<void> transfer(ext2_sb_info& fs, u32 block, struct page* page, u64 offset, u64 bytes,
+                      req_op operation) {
+    return blkdev_rw_page(*fs.block_device, u64{block} * (fs.s_blocksize / SectorSize), page,
+                          static_cast<u32>(offset), static_cast<u32>(bytes), operation);
 }
 
 } // namespace
@@ -32,9 +30,7 @@ Result<void> ext2_inode_info::read_page(u64 index, struct page* page) {
         while (block && i + run < per_page && file_block + run < blocks_in_file &&
                TRY(map_block(file_block + run, false)) == block + run)
             run++;
-        if (block)
-            TRY(transfer(*fs, block, page_to_phys(page) + i * fs->s_blocksize,
-                         static_cast<u32>(run * fs->s_blocksize), false));
+        if (block) TRY(transfer(*fs, block, page, i * fs->s_blocksize, run * fs->s_blocksize, REQ_OP_READ));
         i += run;
     }
     if (size < (index + 1) * PAGE_SIZE) { // what is past the end reads as zero when the file grows
@@ -44,7 +40,20 @@ Result<void> ext2_inode_info::read_page(u64 index, struct page* page) {
     return {};
 }
 
-Result<void> ext2_inode_info::write_page(u64 index, struct page* page) {
+Result<void> ext2_inode_info::readahead_page(u64 index, struct page* page, mpage_data& batch) {
+    u32 block = 0;
+    if (fs->s_blocksize == PAGE_SIZE && (block = TRY(map_block(index, false)))) {
+        if (i_size >= (index + 1) * PAGE_SIZE)
+            return batch.add(*fs->block_device, u64{block} * (PAGE_SIZE / SectorSize), page);
+    }
+    TRY(read_page(index, page)); // a hole, the last page, or a page of several blocks
+    page->set_flags(PageUptodate);
+    unlock_page(page);
+    put_page(page);
+    return {};
+}
+
+Result<bool> ext2_inode_info::write_page(u64 index, struct page* page, mpage_data& batch) {
     u64 per_page = PAGE_SIZE / fs->s_blocksize, size = i_size;
     u64 blocks_in_file = divide_up(size, fs->s_blocksize);
     if (size < (index + 1) * PAGE_SIZE &&
@@ -56,10 +65,13 @@ Result<void> ext2_inode_info::write_page(u64 index, struct page* page) {
         u64 file_block = index * per_page + i;
         if (file_block >= blocks_in_file) break;
         u32 block = TRY(map_block(file_block, true)); // a hole that a mapping wrote to
-        TRY(transfer(*fs, block, page_to_phys(page) + i * fs->s_blocksize, static_cast<u32>(fs->s_blocksize),
-                     true));
+        if (per_page == 1) {
+            TRY(batch.add(*fs->block_device, u64{block} * (PAGE_SIZE / SectorSize), page));
+            return true;
+        }
+        TRY(transfer(*fs, block, page, i * fs->s_blocksize, fs->s_blocksize, REQ_OP_WRITE));
     }
-    return {};
+    return false;
 }
 
 Result<void> ext2_inode_info::write_begin(struct page* page, u64 position, usize bytes) {
