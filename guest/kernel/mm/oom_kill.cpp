@@ -82,7 +82,7 @@ void dump_tasks() {
 } // namespace
 
 bool tsk_is_oom_victim(const task_struct& task) {
-    return (task.pending >> (SIGKILL - 1) & 1) || (task.flags & PF_EXITING);
+    return (task.pending.signal >> (SIGKILL - 1) & 1) || (task.flags & PF_EXITING);
 }
 
 i64 oom_badness(task_struct& task, u64 total_pages) {
@@ -129,7 +129,8 @@ bool out_of_memory(u32 gfp_flags, unsigned order) {
             // Everybody who shares the memory must go, or it does not come back.
             for (LIST_EACH(node, task_list)) {
                 task_struct* task = container_of(node, task_struct, tasks);
-                if (task->mm == victim_mm && !(task->flags & PF_KTHREAD)) (void)do_send_sig_info(SIGKILL, nullptr, task, PIDTYPE_TGID);
+                if (task->mm == victim_mm && !(task->flags & PF_KTHREAD))
+                    (void)do_send_sig_info(SIGKILL, nullptr, task, PIDTYPE_TGID);
             }
         }
     }

@@ -1,5 +1,6 @@
 // alloc_pages and its slow path: watermarks, per-CPU lists, kswapd, direct reclaim, the OOM killer. See
 // zone.h.
+#include "arch/x86_64/smp.h"
 #include "lib/log.h"
 #include "lib/string.h"
 #include "mm/reclaim.h"
@@ -109,7 +110,7 @@ struct page* __alloc_pages_slowpath(unsigned order, u32 flags) {
             return page;
         if (!can_direct_reclaim(flags)) return nullptr;
         count_vm_events(ALLOCSTALL);
-        drain_local_pages();
+        on_each_cpu([](void*) { drain_local_pages(); }, nullptr, true);
         u64 progress = try_to_free_pages(order, flags);
         if (progress) tries = 0;
         if (struct page* page = get_page_from_freelist(order, flags, alloc_flags)) return page;

@@ -117,13 +117,13 @@ void bad_area(pt_regs& frame, u64 address, FaultOutcome outcome) {
         // The OOM killer has chosen somebody, perhaps us; the access is tried again when it is done.
         if (tsk_is_oom_victim(*task) || out_of_memory(GFP_KERNEL, 0)) return;
         pr_err("Out of memory: Killed process %d (%s)\n", task->pid, task->comm);
-    } else
-        report_user_fault(frame, address, true);
-    if (outcome == FaultOutcome::OutOfMemory) return force_fatal_sig(SIGKILL);
+        return force_fatal_sig(SIGKILL);
+    }
+    report_user_fault(frame, address, true);
     if (outcome == FaultOutcome::BusError) return force_sig_fault(SIGBUS, BUS_ADRERR, address);
     bool mapped = false; // there is an area, and it forbids the access
     if (task->mm && address < TASK_SIZE_MAX) {
-        MutexGuard guard(task->mm->mmap_lock);
+        ReadGuard guard(task->mm->mmap_lock);
         const vm_area_struct* area = find_vma(*task->mm, address);
         mapped = area && area->vm_start <= address;
     }
