@@ -14,6 +14,7 @@
 #include "drivers/vga_console.h"
 #include "fs/dev/devtmpfs.h"
 #include "fs/ext2/ext2.h"
+#include "fs/fs-writeback.h"
 #include "fs/proc/proc.h"
 #include "fs/vfs.h"
 #include "irq/irq.h"
@@ -21,6 +22,7 @@
 #include "lib/string.h"
 #include "mm/memory_struct.h"
 #include "mm/paging.h"
+#include "mm/reclaim.h"
 #include "mm/slab.h"
 #include "mm/zone.h"
 #include "sched/scheduler.h"
@@ -177,6 +179,8 @@ void kernel_init(void*) {
     boot_phase("smp_init");
     smp_init();
     torture_locks(); // only when asked for
+    kswapd_run();
+    flusher_run();
     do_initcalls();
     boot_phase("mount_root");
     mount_root();
@@ -217,6 +221,7 @@ void kernel_init(void*) {
     boot_phase("mm_init");
     paging_use_buddy();
     memblock_free_all();
+    lru_init();
     kmem_cache_init();
     mem_init_print_info();
     boot_phase("sched_init");

@@ -16,6 +16,7 @@ inline constexpr u32 S_IFMT = 0170000, S_IFSOCK = 0140000, S_IFLNK = 0120000, S_
 constexpr bool is_directory(u32 mode) { return (mode & S_IFMT) == S_IFDIR; }
 constexpr bool is_regular(u32 mode) { return (mode & S_IFMT) == S_IFREG; }
 constexpr bool is_symlink(u32 mode) { return (mode & S_IFMT) == S_IFLNK; }
+constexpr bool is_device(u32 mode) { return (mode & S_IFMT) == S_IFCHR || (mode & S_IFMT) == S_IFBLK; }
 constexpr u8 directory_type(u32 mode) { return static_cast<u8>(mode >> 12 & 15); } ///< DT_*
 
 struct Stat {

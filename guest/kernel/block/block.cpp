@@ -1,4 +1,4 @@
-// Disks, partitions and requests; see block.h.
+// Disks and partitions; see block.h.
 #include "block/block.h"
 
 #include "arch/x86_64/user_access.h"
@@ -28,7 +28,8 @@ Result<struct block_device*> add_device(struct gendisk& disk, const char* name, 
     device->disk = &disk;
     // A file's page is filled with the device's: file before device.
     lockdep_set_class(device->i_rwsem, "bdev_inode");
-    lockdep_set_class(device->i_data.lock, "bdev_page_cache");
+    lockdep_set_class(device->i_sync, "bdev_sync");
+    lockdep_set_class(device->i_data.i_pages_lock, "bdev_pages");
     device->start_sector = start;
     device->sectors = sectors;
     device->i_size = sectors * SectorSize;
@@ -42,37 +43,11 @@ Result<struct block_device*> add_device(struct gendisk& disk, const char* name, 
     return device;
 }
 
-Result<void> transfer(struct block_device& device, u64 index, struct page* page, bool write) {
-    u64 first = index * (PAGE_SIZE / SectorSize);
-    if (first >= device.sectors) return Errno::EIO;
-    u32 count = static_cast<u32>(min<u64>(PAGE_SIZE / SectorSize, device.sectors - first));
-    if (!write && count < PAGE_SIZE / SectorSize) memset(page_address(page), 0, PAGE_SIZE);
-    struct request request;
-    request.sector = device.start_sector + first;
-    request.sectors = count;
-    request.write = write;
-    request.segments[0] = {page_to_phys(page), static_cast<u32>(count * SectorSize)};
-    request.segment_count = 1;
-    return submit_bio_wait(*device.disk, request);
-}
-
 } // namespace
 
-Result<void> block_device::read_page(u64 index, struct page* page) {
-    return transfer(*this, index, page, false);
-}
-Result<void> block_device::write_page(u64 index, struct page* page) {
-    return transfer(*this, index, page, true);
-}
-Result<void> block_device::prepare_write(u64 position, usize bytes) {
-    if (position > i_size || bytes > i_size - position) return Errno::ENOSPC;
-    return {};
-}
 Result<void> block_device::sync() {
-    TRY(filemap_write_and_wait(*this));
-    struct request request;
-    request.flush = true;
-    return submit_bio_wait(*disk, request);
+    TRY(writeback_single_inode(this));
+    return blkdev_issue_flush(*this);
 }
 
 Result<u64> block_device::control(struct file&, u32 command, u64 argument) {
@@ -85,82 +60,6 @@ Result<u64> block_device::control(struct file&, u32 command, u64 argument) {
     }
 }
 
-Result<void> submit_bio_wait(struct gendisk& disk, struct request& request) {
-    if (!request.flush && (request.sector >= disk.sectors || request.sectors > disk.sectors - request.sector))
-        return Errno::EIO;
-    request.queued_at = ktime_get_ns();
-    {
-        IrqSpinGuard guard(disk.lock);
-        disk.queue.push_back(&request.node);
-        disk.dispatch();
-    }
-    request.done.wait();
-    if (request.status != Errno::None) {
-        pr_err("blk_update_request: I/O error, dev %s, sector %lu op %s\n", disk.disk_name, request.sector,
-               request.flush   ? "FLUSH"
-               : request.write ? "WRITE"
-                               : "READ");
-        return request.status;
-    }
-    return {};
-}
-
-void blk_mq_end_request(struct gendisk& disk, struct request& request, Errno status) {
-    request.completed_at = ktime_get_ns();
-    u64 time = request.completed_at - request.queued_at;
-    {
-        IrqSpinGuard guard(disk.lock);
-        disk_stats& s = disk.statistics;
-        if (status != Errno::None) s.errors++;
-        if (request.flush)
-            s.flushes++;
-        else if (request.write)
-            s.writes++, s.write_sectors += request.sectors, s.write_nanoseconds += time;
-        else
-            s.reads++, s.read_sectors += request.sectors, s.read_nanoseconds += time;
-    }
-    request.status = status;
-    request.done.complete();
-}
-
-Result<void> read_device(struct block_device& device, u64 position, void* to, usize size) {
-    auto* out = static_cast<u8*>(to);
-    while (size) {
-        usize within = position & (PAGE_SIZE - 1), count = min<usize>(size, PAGE_SIZE - within);
-        struct page* page = TRY(filemap_get_page(device, position >> PAGE_SHIFT));
-        memcpy(out, static_cast<u8*>(page_address(page)) + within, count);
-        put_page(page);
-        out += count, position += count, size -= count;
-    }
-    return {};
-}
-
-Result<void> write_device(struct block_device& device, u64 position, const void* from, usize size) {
-    auto* in = static_cast<const u8*>(from);
-    while (size) {
-        usize within = position & (PAGE_SIZE - 1), count = min<usize>(size, PAGE_SIZE - within);
-        struct page* page = TRY(filemap_get_page(device, position >> PAGE_SHIFT));
-        memcpy(static_cast<u8*>(page_address(page)) + within, in, count);
-        page->flags |= PageDirty;
-        put_page(page);
-        in += count, position += count, size -= count;
-    }
-    return {};
-}
-
-bool read_if_cached(struct block_device& device, u64 position, void* to, usize size) {
-    MutexGuard guard(device.i_data.lock);
-    auto* page = static_cast<struct page*>(device.i_data.i_pages.find(position >> PAGE_SHIFT));
-    if (page) memcpy(to, static_cast<u8*>(page_address(page)) + (position & (PAGE_SIZE - 1)), size);
-    return page;
-}
-
-void update_if_cached(struct block_device& device, u64 position, const void* from, usize size) {
-    MutexGuard guard(device.i_data.lock);
-    if (auto* page = static_cast<struct page*>(device.i_data.i_pages.find(position >> PAGE_SHIFT)))
-        memcpy(static_cast<u8*>(page_address(page)) + (position & (PAGE_SIZE - 1)), from, size);
-}
-
 Result<void> add_disk(struct gendisk* disk) {
     static constinit u32 next_disk = 0;
     format_text(disk->disk_name, sizeof disk->disk_name, "sd%c", static_cast<int>('a' + next_disk));
@@ -170,6 +69,7 @@ Result<void> add_disk(struct gendisk* disk) {
     pr_info("sd %s: [%s] %lu 512-byte logical blocks: (%lu MiB) %s\n", disk->disk_name, disk->disk_name,
             disk->sectors, disk->sectors / 2048, disk->model);
     struct block_device* whole = TRY(add_device(*disk, disk->disk_name, 0, disk->sectors, disk->first_minor));
+    disk->part0 = whole;
     u8 sector[SectorSize];
     TRY(read_device(*whole, 0, sector, sizeof sector));
     if (sector[510] != 0x55 || sector[511] != 0xaa) {

@@ -44,7 +44,7 @@ struct TerminalInode final : inode {
     Result<usize> read(struct file& file, IoBuffer buffer, u64) override {
         return console_terminal.read(buffer, file.f_flags & O_NONBLOCK);
     }
-    Result<usize> write(struct file&, IoBuffer buffer, u64) override {
+    Result<usize> write(struct file&, IoBuffer buffer, u64&) override {
         return console_terminal.write(buffer);
     }
     Result<u64> control(struct file&, u32 command, u64 argument) override {
@@ -53,7 +53,7 @@ struct TerminalInode final : inode {
     u32 poll(struct file&) override { return 4 | 0x100 | (console_terminal.readable() ? 0x41 : 0); }
     bool seekable() const override { return false; }
     bool is_terminal() const override { return true; }
-    void destroy_self() override {}
+    void evict_inode() override {}
 };
 
 } // namespace

@@ -38,6 +38,21 @@ Result<i32> fd_install(files_struct& table, struct file* file, bool close_on_exe
     return Errno::EMFILE;
 }
 
+void replace_fd(files_struct& table, i32 descriptor, struct file* file, bool close_on_exec) {
+    struct file* old;
+    {
+        SpinGuard guard(table.file_lock);
+        old = table.fd[descriptor];
+        table.fd[descriptor] = file;
+        u64 bit = u64{1} << (descriptor % 64);
+        if (close_on_exec)
+            table.close_on_exec[descriptor / 64] |= bit;
+        else
+            table.close_on_exec[descriptor / 64] &= ~bit;
+    }
+    fput(old);
+}
+
 Result<struct file*> fget(i32 descriptor) {
     files_struct* table = get_current()->files;
     if (!table || descriptor < 0 || descriptor >= static_cast<i32>(files_struct::Capacity))
@@ -82,11 +97,42 @@ fs_struct* alloc_fs_struct() {
 fs_struct* copy_fs_struct(fs_struct& from) {
     auto* copy = make<fs_struct>();
     if (!copy) return nullptr;
+    SpinGuard guard(from.lock);
     if ((copy->root = from.root ? from.root : root_dentry)) dget(copy->root);
     if ((copy->pwd = from.pwd ? from.pwd : root_dentry)) dget(copy->pwd);
     copy->umask = from.umask;
     return copy;
 }
+
+struct dentry* get_fs_root() {
+    fs_struct* fs = get_current()->fs;
+    if (!fs) return dget(root_dentry), root_dentry;
+    SpinGuard guard(fs->lock);
+    struct dentry* root = fs->root ? fs->root : root_dentry;
+    dget(root);
+    return root;
+}
+
+struct dentry* get_fs_pwd() {
+    fs_struct* fs = get_current()->fs;
+    if (!fs) return dget(root_dentry), root_dentry;
+    SpinGuard guard(fs->lock);
+    struct dentry* pwd = fs->pwd ? fs->pwd : fs->root ? fs->root : root_dentry;
+    dget(pwd);
+    return pwd;
+}
+
+static void replace_path(fs_struct& fs, struct dentry*& place, struct dentry* dentry) {
+    struct dentry* old;
+    {
+        SpinGuard guard(fs.lock);
+        old = place;
+        place = dentry;
+    }
+    dput(old);
+}
+void set_fs_pwd(fs_struct& fs, struct dentry* dentry) { replace_path(fs, fs.pwd, dentry); }
+void set_fs_root(fs_struct& fs, struct dentry* dentry) { replace_path(fs, fs.root, dentry); }
 
 void free_fs_struct(fs_struct* context) {
     if (!context || __atomic_sub_fetch(&context->users, 1, __ATOMIC_ACQ_REL)) return;

@@ -1,4 +1,7 @@
-// See pipe.h. A write of at most PIPE_BUF (4096) bytes is not interleaved with others.
+// See pipe.h. A write of at most PIPE_BUF (4096) bytes is not interleaved with others (pipe(7)).
+//
+// Invariants: inode->i_pipe exists while a file has it open; `files` counts them, under pipe_lock_all. The
+// ring and the counts change under pipe_inode_info::mutex.
 #include "fs/pipe.h"
 
 #include "mm/slab.h"
@@ -6,106 +9,215 @@
 #include "task/task.h"
 
 namespace kernel {
+
+struct pipe_inode_info {
+    static constexpr usize Capacity = 65536;
+    struct mutex mutex{"pipe"};
+    wait_queue_head rd_wait{"pipe_rd"}, wr_wait{"pipe_wr"};
+    char* ring = nullptr;
+    u64 head = 0, tail = 0;       ///< bytes ever written, read
+    u32 readers = 0, writers = 0; ///< open files of each kind
+    u32 r_counter = 0, w_counter = 0;
+    u32 files = 0;
+
+    usize used() const { return head - tail; }
+    usize room() const { return Capacity - used(); }
+};
+
 namespace {
 
-constexpr usize Capacity = 16384;
+constexpr usize PIPE_BUF = PAGE_SIZE;
+constexpr u32 POLLIN = 1, POLLOUT = 4, POLLERR = 8, POLLHUP = 0x10, POLLRDNORM = 0x40, POLLWRNORM = 0x100;
+constinit spinlock_t pipe_lock_all{"i_pipe"};
 
-struct PipeInode final : inode {
-    char* ring = nullptr;
-    u64 read_at = 0, write_at = 0;
-    u32 readers = 0, writers = 0;
-    wait_queue_head changed{"pipe"};
-
-    usize used() const { return write_at - read_at; }
-    bool seekable() const override { return false; }
-    u32 poll(struct file& file) override {
-        if (file.readable()) return (used() || !writers ? 0x41 : 0) | (writers ? 0 : 0x10);
-        return (used() < Capacity ? 0x104 : 0) | (readers ? 0 : 8);
+pipe_inode_info* alloc_pipe_info() {
+    auto* pipe = make<pipe_inode_info>();
+    if (pipe && !(pipe->ring = static_cast<char*>(kmalloc(pipe_inode_info::Capacity)))) {
+        destroy(pipe);
+        pipe = nullptr;
     }
+    return pipe;
+}
+
+void free_pipe_info(pipe_inode_info* pipe) {
+    kfree(pipe->ring);
+    destroy(pipe);
+}
+
+void put_pipe_info(struct inode* inode, pipe_inode_info* pipe) {
+    {
+        SpinGuard guard(pipe_lock_all);
+        if (--pipe->files) return;
+        inode->i_pipe = nullptr;
+    }
+    free_pipe_info(pipe);
+}
+
+struct PipeOperations final : file_operations {
+    bool seekable() const override { return false; }
+
+    Result<void> open(struct file& file) override {
+        pipe_inode_info* fresh = alloc_pipe_info();
+        if (!fresh) return Errno::ENOMEM;
+        pipe_inode_info* pipe;
+        {
+            SpinGuard guard(pipe_lock_all);
+            if (!file.f_inode->i_pipe) {
+                file.f_inode->i_pipe = fresh;
+                fresh = nullptr;
+            }
+            pipe = file.f_inode->i_pipe;
+            pipe->files++;
+        }
+        if (fresh) free_pipe_info(fresh);
+        Result<void> opened = fifo_open(file, *pipe);
+        if (!opened.ok()) {
+            drop_end(file, *pipe);
+            put_pipe_info(file.f_inode, pipe);
+        }
+        return opened;
+    }
+
+    /// fifo(7): each side waits for the other, unless it does not block or opens for both.
+    Result<void> fifo_open(struct file& file, pipe_inode_info& pipe) {
+        u32 readers, writers, partner_counter;
+        bool both = file.readable() && file.writable();
+        {
+            MutexGuard guard(pipe.mutex);
+            if (file.readable()) pipe.readers++, pipe.r_counter++;
+            if (file.writable()) pipe.writers++, pipe.w_counter++;
+            readers = pipe.readers, writers = pipe.writers;
+            partner_counter = file.readable() ? pipe.w_counter : pipe.r_counter;
+        }
+        pipe.rd_wait.wake_all();
+        pipe.wr_wait.wake_all();
+        if (both || (file.readable() ? writers : readers)) return {};
+        if (file.f_flags & O_NONBLOCK) return file.readable() ? Result<void>() : Errno::ENXIO;
+        if (file.readable())
+            return pipe.rd_wait.wait_interruptible([&] { return pipe.w_counter != partner_counter; });
+        return pipe.wr_wait.wait_interruptible([&] { return pipe.r_counter != partner_counter; });
+    }
+
+    void drop_end(struct file& file, pipe_inode_info& pipe) {
+        {
+            MutexGuard guard(pipe.mutex);
+            if (file.readable()) pipe.readers--;
+            if (file.writable()) pipe.writers--;
+        }
+        pipe.rd_wait.wake_all();
+        pipe.wr_wait.wake_all();
+    }
+
+    void release(struct file& file) override {
+        drop_end(file, *file.f_inode->i_pipe);
+        put_pipe_info(file.f_inode, file.f_inode->i_pipe);
+    }
+
+    u32 poll(struct file& file) override {
+        const pipe_inode_info& pipe = *file.f_inode->i_pipe;
+        u32 mask = 0;
+        if (file.readable()) {
+            if (pipe.used()) mask |= POLLIN | POLLRDNORM;
+            if (!pipe.writers && pipe.w_counter) mask |= POLLHUP;
+        }
+        if (file.writable()) {
+            if (pipe.room() >= PIPE_BUF) mask |= POLLOUT | POLLWRNORM;
+            if (!pipe.readers) mask |= POLLERR;
+        }
+        return mask;
+    }
+
     Result<usize> read(struct file& file, IoBuffer buffer, u64) override {
+        pipe_inode_info& pipe = *file.f_inode->i_pipe;
         if (!buffer.size) return usize{0};
         for (;;) {
             {
-                MutexGuard guard(i_rwsem);
-                usize count = min(buffer.size, used());
+                MutexGuard guard(pipe.mutex);
+                usize count = min(buffer.size, pipe.used());
                 for (usize done = 0; done < count;) {
-                    usize at = read_at % Capacity, run = min(count - done, Capacity - at);
-                    TRY(buffer.store(done, ring + at, run));
-                    read_at += run, done += run;
+                    usize at = pipe.tail % pipe_inode_info::Capacity,
+                          run = min(count - done, pipe_inode_info::Capacity - at);
+                    Result<void> stored = buffer.store(done, pipe.ring + at, run);
+                    if (!stored.ok()) return done ? Result<usize>(done) : stored.error();
+                    pipe.tail += run, done += run;
                 }
-                if (count || !writers) {
-                    changed.wake_all();
+                if (count || !pipe.writers) {
+                    if (count) pipe.wr_wait.wake_all();
                     return count;
                 }
             }
             if (file.f_flags & O_NONBLOCK) return Errno::EAGAIN;
-            TRY(changed.wait_interruptible([this] { return used() || !writers; }));
+            TRY(pipe.rd_wait.wait_interruptible([&] { return pipe.used() || !pipe.writers; }));
         }
     }
-    Result<usize> write(struct file& file, IoBuffer buffer, u64) override {
+
+    Result<usize> write(struct file& file, IoBuffer buffer, u64&) override {
+        pipe_inode_info& pipe = *file.f_inode->i_pipe;
         usize done = 0;
         while (done < buffer.size) {
+            usize wanted = buffer.size - done;
+            // Up to PIPE_BUF goes in one piece; of more, what there is room for.
+            usize needed = buffer.size <= PIPE_BUF ? wanted : 1;
             {
-                MutexGuard guard(i_rwsem);
-                if (!readers) {
+                MutexGuard guard(pipe.mutex);
+                if (!pipe.readers) {
+                    if (done) return done;
                     send_sig(get_current(), SIGPIPE);
                     return Errno::EPIPE;
                 }
-                usize wanted = buffer.size - done, free = Capacity - used();
-                if (free >= min<usize>(wanted, PAGE_SIZE)) {
-                    for (usize count = min(wanted, free); count;) {
-                        usize at = write_at % Capacity, run = min(count, Capacity - at);
-                        TRY(buffer.load(ring + at, done, run));
-                        write_at += run, done += run, count -= run;
+                if (pipe.room() >= needed) {
+                    for (usize count = min(wanted, pipe.room()); count;) {
+                        usize at = pipe.head % pipe_inode_info::Capacity,
+                              run = min(count, pipe_inode_info::Capacity - at);
+                        Result<void> loaded = buffer.load(pipe.ring + at, done, run);
+                        if (!loaded.ok()) return done ? Result<usize>(done) : loaded.error();
+                        pipe.head += run, done += run, count -= run;
                     }
-                    changed.wake_all();
+                    pipe.rd_wait.wake_all();
                     continue;
                 }
             }
             if (file.f_flags & O_NONBLOCK) return done ? Result<usize>(done) : Errno::EAGAIN;
-            Result<void> waited = changed.wait_interruptible(
-                [&] { return Capacity - used() >= min<usize>(buffer.size - done, PAGE_SIZE) || !readers; });
+            Result<void> waited =
+                pipe.wr_wait.wait_interruptible([&] { return pipe.room() >= needed || !pipe.readers; });
             if (!waited.ok()) return done ? Result<usize>(done) : waited.error();
         }
         return done;
     }
-    void release(struct file& file) override {
-        {
-            MutexGuard guard(i_rwsem);
-            if (file.readable())
-                readers--;
-            else
-                writers--;
-        }
-        changed.wake_all();
-    }
-    void destroy_self() override {
-        kfree(ring);
-        destroy(this);
-    }
+};
+constinit PipeOperations pipe_operations;
+
+struct PipeInode final : inode {
+    void evict_inode() override { destroy(this); }
 };
 
 } // namespace
 
+constinit file_operations& pipefifo_fops = pipe_operations;
+
 Result<void> do_pipe_flags(struct file* files[2], u32 flags) {
     auto* inode = make<PipeInode>();
     if (!inode) return Errno::ENOMEM;
-    inode->ring = static_cast<char*>(kmalloc(Capacity));
-    files[0] = make<struct file>();
-    files[1] = make<struct file>();
-    if (!inode->ring || !files[0] || !files[1]) {
+    inode->i_pipe = alloc_pipe_info();
+    files[0] = inode->i_pipe ? make<struct file>() : nullptr;
+    files[1] = inode->i_pipe ? make<struct file>() : nullptr;
+    if (!files[0] || !files[1]) {
+        if (inode->i_pipe) free_pipe_info(inode->i_pipe);
         destroy(files[0]);
         destroy(files[1]);
         iput(inode);
         return Errno::ENOMEM;
     }
     static constinit u64 next_number = 1;
-    inode->i_ino = next_number++;
+    inode->i_ino = __atomic_fetch_add(&next_number, 1, __ATOMIC_RELAXED);
     inode->i_mode = S_IFIFO | 0600;
     inode->i_count = 2; // one a file
-    inode->readers = inode->writers = 1;
+    pipe_inode_info& pipe = *inode->i_pipe;
+    pipe.readers = pipe.writers = pipe.r_counter = pipe.w_counter = 1;
+    pipe.files = 2;
     for (unsigned i = 0; i < 2; i++) {
         files[i]->f_inode = inode;
+        files[i]->f_op = &pipefifo_fops;
         files[i]->f_flags = (i ? O_WRONLY : O_RDONLY) | (flags & O_NONBLOCK);
     }
     return {};

@@ -23,6 +23,7 @@ vm_area_struct* vm_area_dup(const vm_area_struct& like) {
     if (!memory) return nullptr;
     auto* area = new (memory) vm_area_struct(like);
     area->vm_list.initialise();
+    area->shared.initialise();
     if (area->vm_file) get_file(area->vm_file);
     return area;
 }
@@ -32,7 +33,26 @@ void vm_area_free(vm_area_struct* area) {
     kmem_cache_free(vm_area_cachep, area);
 }
 
-void vma_link(mm_struct& mm, vm_area_struct* area) {
+/// The file's list of its areas. A copy comes behind its original, so that who walks the list sees the
+/// original first.
+void vma_link_file(vm_area_struct* area, vm_area_struct* after) {
+    if (!area->vm_file) return;
+    address_space& mapping = *area->vm_file->f_mapping;
+    MutexGuard guard(mapping.i_mmap_rwsem);
+    if (after)
+        area->shared.insert_between(&after->shared, after->shared.next);
+    else
+        mapping.i_mmap.push_back(&area->shared);
+}
+
+void unlink_file_vma(vm_area_struct* area) {
+    if (!area->vm_file) return;
+    MutexGuard guard(area->vm_file->f_mapping->i_mmap_rwsem);
+    area->shared.remove();
+}
+
+void vma_link(mm_struct& mm, vm_area_struct* area, vm_area_struct* after = nullptr,
+              bool in_file_list = false) {
     struct rb_node** slot = &mm.mm_rb.rb_node;
     struct rb_node* parent = nullptr;
     list_head* before = &mm.mmap;
@@ -48,11 +68,13 @@ void vma_link(mm_struct& mm, vm_area_struct* area) {
     mm.mm_rb.insert(&area->vm_rb, parent, slot);
     area->vm_list.insert_between(before, before->next);
     area->vm_mm = &mm;
+    if (!in_file_list) vma_link_file(area, after);
     mm.map_count++;
     mm.total_vm += (area->vm_end - area->vm_start) >> PAGE_SHIFT;
 }
 
 void vma_unlink(mm_struct& mm, vm_area_struct* area) {
+    unlink_file_vma(area);
     mm.mm_rb.erase(&area->vm_rb);
     area->vm_list.remove();
     mm.map_count--;
@@ -73,8 +95,14 @@ Result<void> split_vma(mm_struct& mm, u64 address) {
     upper->vm_start = address;
     if (upper->vm_file) upper->vm_pgoff += (address - area->vm_start) >> PAGE_SHIFT;
     mm.total_vm -= (area->vm_end - address) >> PAGE_SHIFT;
-    area->vm_end = address;
-    vma_link(mm, upper);
+    if (area->vm_file) { // both halves at once: who walks i_mmap finds every page in one of them
+        MutexGuard guard(area->vm_file->f_mapping->i_mmap_rwsem);
+        area->vm_end = address;
+        upper->shared.insert_between(&area->shared, area->shared.next);
+    } else {
+        area->vm_end = address;
+    }
+    vma_link(mm, upper, nullptr, true);
     return {};
 }
 
@@ -135,7 +163,7 @@ void proc_caches_init() {
 
 Result<mm_struct*> mm_alloc() {
     void* memory = kmem_cache_alloc(mm_cachep);
-    struct page* tables = alloc_page(__GFP_ZERO, PageType::PageTable);
+    struct page* tables = alloc_page(GFP_KERNEL | __GFP_ZERO, PageType::PageTable);
     if (!memory || !tables) {
         if (memory) kmem_cache_free(mm_cachep, memory);
         if (tables) put_page(tables);
@@ -162,19 +190,21 @@ void mmput(mm_struct* mm) {
         vm_area_free(area);
     }
     free_pgtables(*mm);
+    fput(mm->exe_file);
     put_page(phys_to_page(mm->pgd_phys));
     kmem_cache_free(mm_cachep, mm);
 }
 
 Result<mm_struct*> dup_mm(mm_struct& from) {
     mm_struct* mm = TRY(mm_alloc());
-    MutexGuard guard(from.mmap_lock);
+    WriteGuard guard(from.mmap_lock);
     mm->start_code = from.start_code, mm->end_code = from.end_code;
     mm->start_data = from.start_data, mm->end_data = from.end_data;
     mm->start_brk = from.start_brk, mm->brk = from.brk, mm->start_stack = from.start_stack;
     mm->arg_start = from.arg_start, mm->arg_end = from.arg_end, mm->env_start = from.env_start,
     mm->env_end = from.env_end;
     mm->mmap_base = from.mmap_base;
+    if ((mm->exe_file = from.exe_file)) get_file(mm->exe_file);
     memcpy(mm->exe_path, from.exe_path, sizeof mm->exe_path);
     Result<void> result;
     for (LIST_EACH(node, from.mmap)) {
@@ -184,7 +214,7 @@ Result<mm_struct*> dup_mm(mm_struct& from) {
             result = Errno::ENOMEM;
             break;
         }
-        vma_link(*mm, copy);
+        vma_link(*mm, copy, area);
         result = copy_page_range(*mm, from, *area);
         if (!result.ok()) break;
     }
@@ -230,7 +260,8 @@ Result<u64> mmap_region(mm_struct& mm, u64 hint, u64 size, u32 area_flags, bool 
     vm_area_struct like;
     like.vm_start = start;
     like.vm_end = start + size;
-    like.vm_flags = area_flags;
+    like.vm_flags = area_flags | VM_MAYREAD | VM_MAYWRITE | VM_MAYEXEC;
+    if (file && (area_flags & VM_SHARED) && !file->writable()) like.vm_flags &= ~u32{VM_MAYWRITE};
     like.vm_file = file;
     like.vm_pgoff = offset >> PAGE_SHIFT;
     strscpy(like.vm_name, name ? name : "", sizeof like.vm_name);
@@ -272,6 +303,9 @@ Result<void> do_mprotect(mm_struct& mm, u64 start, u64 size, u32 area_flags) {
     TRY(split_vma(mm, start));
     TRY(split_vma(mm, end));
     constexpr u32 Rights = VM_READ | VM_WRITE | VM_EXEC;
+    for (vm_area_struct* area = find_vma(mm, start); area && area->vm_start < end; area = vma_next(mm, area))
+        if (area_flags & ~(area->vm_flags >> 4) & Rights)
+            return Errno::EACCES; // a file that is open for reading alone
     for (vm_area_struct* area = find_vma(mm, start); area && area->vm_start < end;
          area = vma_next(mm, area)) {
         area->vm_flags = (area->vm_flags & ~Rights) | area_flags;
@@ -285,23 +319,28 @@ Result<u64> do_mremap(mm_struct& mm, u64 old_address, u64 old_size, u64 new_size
     new_size = align_up(new_size, PAGE_SIZE);
     vm_area_struct* area = find_vma(mm, old_address);
     if (!is_aligned(old_address, PAGE_SIZE) || !new_size || !old_size) return Errno::EINVAL;
-    if (!area || area->vm_start > old_address || area->vm_end < old_address + old_size) return Errno::EFAULT;
+    if (old_size > TASK_SIZE_MAX || !area || area->vm_start > old_address ||
+        area->vm_end < old_address + old_size)
+        return Errno::EFAULT;
+    if (new_size > TASK_SIZE_MAX) return Errno::ENOMEM;
     if (new_size <= old_size) {
         if (new_size < old_size) TRY(do_munmap(mm, old_address + new_size, old_size - new_size));
         return old_address;
     }
     u64 growth = new_size - old_size;
-    if (area->vm_end == old_address + old_size && range_is_free(mm, area->vm_end, growth) &&
-        area->vm_end + growth <= TASK_SIZE_MAX) {
+    if (area->vm_end == old_address + old_size && growth <= TASK_SIZE_MAX - area->vm_end &&
+        range_is_free(mm, area->vm_end, growth)) {
         mm.total_vm += growth >> PAGE_SHIFT;
+        if (area->vm_file) mutex_lock(area->vm_file->f_mapping->i_mmap_rwsem);
         area->vm_end += growth;
+        if (area->vm_file) mutex_unlock(area->vm_file->f_mapping->i_mmap_rwsem);
         return old_address;
     }
     if (!may_move) return Errno::ENOMEM;
     u64 target = TRY(mmap_region(
         mm, 0, new_size, area->vm_flags, false, false, area->vm_file,
         area->vm_file ? (area->vm_pgoff << PAGE_SHIFT) + (old_address - area->vm_start) : 0, area->vm_name));
-    TRY(move_page_tables(mm, old_address, target, old_size));
+    TRY(move_page_tables(mm, *area, old_address, target, old_size));
     TRY(do_munmap(mm, old_address, old_size));
     return target;
 }

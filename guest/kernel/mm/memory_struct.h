@@ -1,6 +1,6 @@
 // A process's address space: its page tables and its areas (VMAs), sorted in a list and an rb-tree.
 //
-// Invariants (under mm_struct::lock, a mutex): areas do not overlap, start and end on pages, and lie below
+// Invariants (under mmap_lock): areas do not overlap, start and end on pages, and lie below
 // TASK_SIZE_MAX. A present page-table entry is always inside an area. A private page that several page tables
 // share is mapped read-only, with pte::CopyOnWrite where its area may be written.
 #pragma once
@@ -9,12 +9,14 @@
 #include "lib/result.h"
 #include "mm/paging.h"
 #include "mm/tlb.h"
+#include "sync/rwsem.h"
 #include "sync/wait_queue.h"
 
 namespace kernel {
 
 struct file;
 struct page;
+struct task_struct;
 struct mm_struct;
 
 enum AreaFlag : u32 {
@@ -22,6 +24,9 @@ enum AreaFlag : u32 {
     VM_WRITE = 2,
     VM_EXEC = 4,
     VM_SHARED = 8,
+    VM_MAYREAD = 0x10, ///< what mprotect may turn on
+    VM_MAYWRITE = 0x20,
+    VM_MAYEXEC = 0x40,
     VM_GROWSDOWN = 0x100,
     AreaStack = 0x200,
     AreaHeap = 0x400,
@@ -35,6 +40,7 @@ struct vm_area_struct {
     struct file* vm_file = nullptr; ///< a reference is held
     u64 vm_pgoff = 0;               ///< of vm_start in the file, in pages
     char vm_name[64] = {};          ///< the file's path, "[heap]", "[stack]"
+    list_head shared;               ///< its file's i_mmap
     list_head vm_list;              ///< mm->mmap, in order
     struct rb_node vm_rb;           ///< mm->mm_rb
 };
@@ -53,8 +59,12 @@ struct mm_struct {
     u64 mmap_base = 0;
     u64 rss = 0;
     u64 total_vm = 0;
-    char exe_path[128] = {};
-    struct mutex mmap_lock{"mm"};
+    struct file* exe_file = nullptr; ///< a reference is held
+    char exe_path[128] = {};         ///< for inspection
+    u64 anon_rss = 0;                ///< of rss, pages that belong to no file
+    u64 pgtables_bytes = 0;
+    rw_semaphore mmap_lock{"mmap_lock"};      ///< areas; faults take it for reading
+    spinlock_t page_table_lock{"page_table"}; ///< page-table entries, rss
 };
 
 void proc_caches_init();
@@ -67,7 +77,7 @@ void mmput(mm_struct* mm);
 
 enum FaultAccess : u32 { FaultWrite = 1, FaultExecute = 2, FaultProtection = 4 };
 enum class FaultOutcome { Resolved, BadAddress, BusError, OutOfMemory };
-FaultOutcome handle_mm_fault(mm_struct& mm, u64 address, u32 access, u64 user_rsp);
+FaultOutcome handle_mm_fault(mm_struct& mm, u64 address, u32 access);
 
 vm_area_struct* find_vma(mm_struct& mm, u64 address); ///< the first area with end > address
 /// Makes an area; the highest free place below mmap_base when `hint` is not taken.

@@ -31,21 +31,31 @@ enum class PageType : u8 {
     Count,
 };
 
-enum PageFlag : u16 {
+/// Bits of page::flags, which change by atomic operations alone: set_flags() and its kin.
+enum PageFlag : u32 {
     PageBuddy = 1 << 0,
     PageTail = 1 << 1,
     PageUptodate = 1 << 2,
     PageDirty = 1 << 3,
     PageLocked = 1 << 4,
     PageError = 1 << 5,
+    PageWriteback = 1 << 6,
+    PageLru = 1 << 7,    ///< on one of the LRU lists
+    PageActive = 1 << 8, ///< on an active one
+    PageReferenced = 1 << 9,
+    PageReadahead = 1 << 11, ///< who reads it starts the next window
+    PageWaiters = 1 << 10,   ///< somebody may sleep for PageLocked or PageWriteback
 };
 
 struct page {
     PageType tag;
     u8 order;
-    u16 flags;
+    u8 zone;
+    u8 reserved;
+    u32 flags;
     i32 _refcount;
-    list_head lru; ///< free list, slab partial list, or page cache list
+    i32 _mapcount; ///< page-table entries that map it, minus 1
+    list_head lru; ///< free list, slab partial list, or LRU list
     union {
         address_space* mapping; ///< PageCache
         kmem_cache* slab_cache; ///< Slab
@@ -54,12 +64,22 @@ struct page {
         u64 index;      ///< PageCache: page number in the file
         void* freelist; ///< Slab: first free object
     };
-    u32 inuse;       ///< Slab: allocated objects
-    u32 objects;     ///< Slab: objects in the slab
+    union {
+        struct {
+            u32 inuse;   ///< Slab: allocated objects
+            u32 objects; ///< Slab: objects in the slab
+        };
+        u64 private_; ///< PageCache of a block device: bit n, sector n was changed (block/buffer.cpp)
+    };
     u32 head_offset; ///< Tail: pages back to the head
-    u8 zone;
-    u8 reserved[3];
-    u64 reserved2;
+    u32 reserved2;
+
+    bool has(u32 bits) const { return __atomic_load_n(&flags, __ATOMIC_ACQUIRE) & bits; }
+    void set_flags(u32 bits) { __atomic_fetch_or(&flags, bits, __ATOMIC_RELEASE); }
+    void clear_flags(u32 bits) { __atomic_fetch_and(&flags, ~bits, __ATOMIC_RELEASE); }
+    /// Whether one of them was set before.
+    bool test_and_set(u32 bits) { return __atomic_fetch_or(&flags, bits, __ATOMIC_ACQ_REL) & bits; }
+    bool test_and_clear(u32 bits) { return __atomic_fetch_and(&flags, ~bits, __ATOMIC_ACQ_REL) & bits; }
 };
 static_assert(sizeof(struct page) == 64);
 

@@ -39,7 +39,7 @@ constinit bool buddy_ready = false;
 
 PageTable* new_table() {
     if (buddy_ready) {
-        struct page* page = alloc_page(__GFP_ZERO, PageType::PageTable);
+        struct page* page = alloc_page(GFP_KERNEL | __GFP_ZERO, PageType::PageTable);
         return page ? static_cast<PageTable*>(page_address(page)) : nullptr;
     }
     PhysicalAddress physical = memblock.allocate(PAGE_SIZE, PAGE_SIZE, ~u64{0});

@@ -3,6 +3,7 @@
 
 #include "lib/log.h"
 #include "lib/string.h"
+#include "mm/vmstat.h"
 
 namespace kernel {
 
@@ -107,26 +108,35 @@ kmem_cache* kmem_cache_create(const char* name, usize object_size, usize alignme
 }
 
 void* kmem_cache_alloc(kmem_cache* cache, u32 flags) {
-    void* object;
-    {
-        IrqSpinGuard guard(cache->lock);
-        struct page*& slab = cache->cpu_slab[smp_processor_id()];
-        if (!slab || !slab->freelist) {
-            // The full CPU slab is simply let go: a full slab is on no list.
-            if (list_head* node = cache->partial.pop_front()) {
-                slab = container_of(node, struct page, lru);
-                cache->partial_count--;
-            } else {
-                slab = new_slab(*cache, flags);
-                if (!slab) return nullptr;
-                cache->slab_count++;
+    void* object = nullptr;
+    for (;;) {
+        {
+            IrqSpinGuard guard(cache->lock);
+            struct page*& slab = cache->cpu_slab[smp_processor_id()];
+            if (!slab || !slab->freelist) {
+                // The full CPU slab is simply let go: a full slab is on no list.
+                slab = nullptr;
+                if (list_head* node = cache->partial.pop_front()) {
+                    slab = container_of(node, struct page, lru);
+                    cache->partial_count--;
+                }
+            }
+            if (slab) {
+                object = slab->freelist;
+                slab->freelist = next_free(*cache, object);
+                slab->inuse++;
+                cache->active_objects++;
+                cache->allocations++;
+                break;
             }
         }
-        object = slab->freelist;
-        slab->freelist = next_free(*cache, object);
-        slab->inuse++;
-        cache->active_objects++;
-        cache->allocations++;
+        struct page* fresh = new_slab(*cache, flags); // may sleep, and reclaim from this very cache
+        if (!fresh) return nullptr;
+        mod_page_state(NR_SLAB, i64{1} << cache->order);
+        IrqSpinGuard guard(cache->lock);
+        cache->slab_count++;
+        cache->partial.push_front(&fresh->lru);
+        cache->partial_count++;
     }
     if (slab_poison) check_poison(*cache, object);
     if (flags & __GFP_ZERO) memset(object, 0, cache->object_size);
@@ -159,6 +169,7 @@ void kmem_cache_free(kmem_cache* cache, void* object) {
         slab->lru.remove();
         cache->partial_count--;
         cache->slab_count--;
+        mod_page_state(NR_SLAB, -(i64{1} << cache->order));
         __free_pages(slab, cache->order);
     }
 }
@@ -183,3 +194,5 @@ void kfree(void* object) {
 
 /// Virtual destructors refer to it; objects end with destroy(), which calls kfree itself.
 void operator delete(void* object, size_t) noexcept { kernel::kfree(object); }
+
+extern "C" [[noreturn]] void __cxa_pure_virtual() { kernel::panic("pure virtual function called"); }

@@ -110,7 +110,7 @@ void* allocate_area(u64 size, VmallocUse use, PageType tag) {
     vm_struct* area = get_vm_area(size, use);
     if (!area) return nullptr;
     for (u64 address = area->addr; address < area->addr + size; address += PAGE_SIZE) {
-        struct page* page = alloc_page(__GFP_ZERO, tag);
+        struct page* page = alloc_page(GFP_KERNEL | __GFP_ZERO, tag);
         if (page && map_kernel_page(address, page_to_phys(page), data_flags()).ok()) continue;
         if (page) put_page(page);
         free_area_lazily(area);

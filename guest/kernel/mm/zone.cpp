@@ -31,7 +31,7 @@ void add_to_free_list(struct zone& zone, struct page* page, unsigned order) {
 
 void del_page_from_free_list(struct zone& zone, struct page* page, unsigned order) {
     page->lru.remove();
-    page->flags &= static_cast<u16>(~PageBuddy);
+    page->flags &= ~u32{PageBuddy};
     zone.free_area[order].nr_free--;
 }
 
@@ -140,6 +140,19 @@ void memblock_free_all() {
         zone._watermark[0] = marks.minimum;
         zone._watermark[1] = marks.low;
         zone._watermark[2] = marks.high;
+        // Linux's zone_batchsize: about a thousandth of the zone, at most 1 MiB, a quarter at a time, 2^n
+        // − 1.
+        u64 batch = max<u64>(1, min<u64>(zone.managed_pages / 1024, MiB / PAGE_SIZE) / 4);
+        zone.pcp_batch = max(1U, (1U << log2_floor(batch + batch / 2)) - 1);
+        zone.pcp_high = min<u32>(6 * zone.pcp_batch, static_cast<u32>(marks.minimum / 2));
+        for (per_cpu_pages& pcp : zone.per_cpu_pageset) pcp.list.initialise();
+    }
+    for (int index = 0; index < MAX_NR_ZONES; index++) { // setup_per_zone_lowmem_reserve, ratio 256 : 1
+        u64 above = 0;
+        for (int higher = index + 1; higher < MAX_NR_ZONES; higher++) {
+            above += zones[higher].managed_pages;
+            zones[index].lowmem_reserve[higher] = above / 256;
+        }
     }
 }
 
@@ -157,85 +170,34 @@ u64 free_reserved_area(PhysicalAddress base, PhysicalAddress end) {
     return released;
 }
 
-namespace {
-
-bool zone_watermark_ok(const struct zone& zone, unsigned order, u32 flags) {
-    u64 mark = flags & GFP_ATOMIC ? 0 : zone._watermark[0];
-    return zone.free_pages >= mark + (u64{1} << order);
-}
-
-struct page* rmqueue(struct zone& zone, unsigned order, u32 flags) {
+struct page* rmqueue_buddy(struct zone& zone, unsigned order) {
     IrqSpinGuard guard(zone.lock);
-    return zone_watermark_ok(zone, order, flags) ? __rmqueue_smallest(zone, order) : nullptr;
+    return __rmqueue_smallest(zone, order);
 }
 
-void prep_new_page(struct page* page, unsigned order, u32 flags, PageType tag) {
-    u64 count = u64{1} << order;
-    for (u64 i = 0; i < count; i++) {
-        struct page& part = page[i];
-        part.tag = tag;
-        part.order = static_cast<u8>(i ? 0 : order);
-        part.flags = i ? PageTail : 0;
-        part._refcount = 1;
-        part.lru.initialise();
-        part.mapping = nullptr;
-        part.index = 0;
-        part.inuse = part.objects = 0;
-        part.head_offset = static_cast<u32>(i);
-    }
-    if (flags & __GFP_ZERO) memset(page_address(page), 0, PAGE_SIZE << order);
-}
-
-/// From the highest zone that the request allows downwards.
-struct page* get_page_from_freelist(unsigned order, u32 flags) {
-    int highest = flags & GFP_DMA ? ZONE_DMA : flags & GFP_DMA32 ? ZONE_DMA32 : ZONE_NORMAL;
-    for (int index = highest; index >= 0; index--) {
-        struct zone& zone = zones[index];
-        if (!zone.managed_pages) continue;
-        if (struct page* page = rmqueue(zone, order, flags)) return page;
-    }
-    return nullptr;
-}
-
-} // namespace
-
-struct page* alloc_pages(unsigned order, u32 flags, PageType tag) {
-    if (order > MaxOrder) return nullptr;
-    struct page* page = get_page_from_freelist(order, flags);
-    if (page) prep_new_page(page, order, flags, tag);
-    return page;
-}
-
-void __free_pages(struct page* page, unsigned order) {
-    KERNEL_ASSERT(page->tag != PageType::Free && page->tag != PageType::Reserved &&
-                  !(page->flags & PageTail));
-    u64 frame = page_to_pfn(page), count = u64{1} << order;
-    for (u64 i = 0; i < count; i++) {
-        page[i].tag = PageType::Free;
-        page[i].flags = 0;
-        page[i]._refcount = 0;
-    }
-    struct zone& zone = zones[page->zone];
+void free_one_page(struct zone& zone, struct page* page, unsigned order) {
     IrqSpinGuard guard(zone.lock);
     zone.frees++;
-    __free_one_page(zone, frame, order);
+    __free_one_page(zone, page_to_pfn(page), order);
 }
 
-/// The image (the zero page is in it) and firmware's memory are not counted and never freed.
-static bool is_permanent(const struct page* page) {
-    return page->tag == PageType::Reserved || page->tag == PageType::KernelText ||
-           page->tag == PageType::KernelData;
+u32 rmqueue_bulk(struct zone& zone, u32 count, list_head& list) {
+    IrqSpinGuard guard(zone.lock);
+    for (u32 i = 0; i < count; i++) {
+        struct page* page = __rmqueue_smallest(zone, 0);
+        if (!page) return i;
+        list.push_back(&page->lru);
+    }
+    return count;
 }
 
-void get_page(struct page* page) {
-    if (is_permanent(page)) return;
-    __atomic_fetch_add(&page->_refcount, 1, __ATOMIC_RELAXED);
-}
-
-void put_page(struct page* page) {
-    if (is_permanent(page)) return;
-    KERNEL_ASSERT(page->_refcount > 0);
-    if (__atomic_sub_fetch(&page->_refcount, 1, __ATOMIC_ACQ_REL) == 0) __free_pages(page, page->order);
+void free_pcppages_bulk(struct zone& zone, u32 count, list_head& list) {
+    IrqSpinGuard guard(zone.lock);
+    for (; count; count--) {
+        struct page* page = container_of(list.pop_front(), struct page, lru);
+        zone.frees++;
+        __free_one_page(zone, page_to_pfn(page), 0);
+    }
 }
 
 u64 totalram_pages() {
@@ -246,7 +208,7 @@ u64 totalram_pages() {
 
 u64 nr_free_pages() {
     u64 total = 0;
-    for (const struct zone& zone : zones) total += zone.free_pages;
+    for (const struct zone& zone : zones) total += zone.free_pages + zone_pcp_pages(zone);
     return total;
 }
 

@@ -6,6 +6,8 @@
 #include "mm/memory_struct.h"
 #include "sched/fair_math.h"
 #include "sched/scheduler.h"
+
+#include "block/block.h"
 #include "sync/rcu.h"
 #include "time/timekeeping.h"
 
@@ -149,6 +151,7 @@ void __schedule(bool preempting) {
 task_struct* task_of(sched_entity* entity) { return container_of(entity, task_struct, se); }
 
 void schedule() {
+    if (blk_plug* plug = get_current()->plug) blk_flush_plug(*plug); // somebody may wait for what is in it
     do __schedule(false);
     while (need_resched());
 }

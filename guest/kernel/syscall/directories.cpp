@@ -27,7 +27,7 @@ public:
         TRY(strncpy_from_user(text_, address, PathMax));
         if (directory != AT_FDCWD && text_[0] != '/') {
             file_ = TRY(fget(directory));
-            if (!file_->f_dentry || (!is_directory(file_->f_inode->i_mode) && text_[0]))
+            if (text_[0] && (!file_->f_dentry || !is_directory(file_->f_inode->i_mode)))
                 return Errno::ENOTDIR;
         }
         return {};
@@ -137,11 +137,12 @@ Result<i64> sys_getdents64(i32 descriptor, u64 target, usize size) {
     if (!is_directory(file->f_inode->i_mode)) return Errno::ENOTDIR;
     MutexGuard guard(file->f_pos_lock);
     MutexGuard directory_guard(file->f_inode->i_rwsem);
+    if (!file->f_inode->i_nlink) return i64{0}; // removed: nothing is in it
     DirectoryEntry entry;
     usize used = 0;
     for (;;) {
         u64 before = file->f_pos;
-        bool more = TRY(file->f_inode->next_entry(*file, entry));
+        bool more = TRY(file->f_op->next_entry(*file, entry));
         if (!more) break;
         u16 length = static_cast<u16>(align_up(offsetof(LinuxDirent64, d_name) + entry.name_length + 1, 8));
         if (used + length > size) {
@@ -168,151 +169,96 @@ Result<i64> sys_getdents64(i32 descriptor, u64 target, usize size) {
     return static_cast<i64>(used);
 }
 
-Result<i64> do_mknodat(i32 directory, u64 address, u32 mode, u32 device, StringView link_target) {
+Result<i64> make_node_at(i32 directory, u64 address, u32 mode, u32 device, StringView link_target) {
     UserPath path;
     TRY(path.fetch(directory, address));
-    char last[256];
-    DentryReference parent(TRY(filename_parentat(path.base(), path.text(), last, sizeof last)));
-    if (strings_equal(last, ".") || strings_equal(last, "..")) return Errno::EEXIST;
-    Result<struct dentry*> existing = lookup_one_len(parent.dentry, last);
-    if (existing.ok()) {
-        dput(existing.value());
-        return Errno::EEXIST;
-    }
-    if (existing.error() != Errno::ENOENT) return existing.error();
-    MutexGuard guard(parent->d_inode->i_rwsem);
-    struct inode* inode = TRY(parent->d_inode->create(last, mode, device));
-    if (is_symlink(mode)) {
-        Result<void> written = inode->write_link(link_target);
-        if (!written.ok()) {
-            (void)parent->d_inode->unlink(last, *inode);
-            iput(inode);
-            return written.error();
-        }
-    }
-    struct dentry* dentry = TRY(d_add(parent.dentry, last, inode));
-    dput(dentry);
+    TRY(do_mknodat(path.base(), path.text(), mode, device, link_target));
     return i64{0};
 }
 Result<i64> sys_mkdirat(i32 directory, u64 path, u32 mode) {
-    return do_mknodat(directory, path, S_IFDIR | (mode & ~get_current()->umask & 07777), 0, {});
+    return make_node_at(directory, path, S_IFDIR | (mode & ~get_current()->umask & 07777), 0, {});
 }
 Result<i64> sys_mkdir(u64 path, u32 mode) { return sys_mkdirat(AT_FDCWD, path, mode); }
 Result<i64> sys_mknodat(i32 directory, u64 path, u32 mode, u32 device) {
-    if (!(mode & S_IFMT)) mode |= S_IFREG;
-    if (is_directory(mode) || is_symlink(mode)) return Errno::EPERM;
-    return do_mknodat(directory, path, (mode & S_IFMT) | (mode & ~get_current()->umask & 07777), device, {});
+    switch (mode & S_IFMT) {
+    case 0: mode |= S_IFREG; [[fallthrough]];
+    case S_IFREG:
+    case S_IFIFO:
+    case S_IFSOCK: device = 0; break;
+    case S_IFCHR:
+    case S_IFBLK: break;
+    case S_IFDIR: return Errno::EPERM;
+    default: return Errno::EINVAL;
+    }
+    return make_node_at(directory, path, (mode & S_IFMT) | (mode & ~get_current()->umask & 07777), device,
+                        {});
 }
+Result<i64> sys_mknod(u64 path, u32 mode, u32 device) { return sys_mknodat(AT_FDCWD, path, mode, device); }
 Result<i64> sys_symlinkat(u64 target, i32 directory, u64 path) {
     auto* text = static_cast<char*>(kmalloc(PathMax));
     if (!text) return Errno::ENOMEM;
     Result<usize> length = strncpy_from_user(text, target, PathMax);
-    Result<i64> result =
-        !length.ok()      ? Result<i64>(length.error())
-        : !length.value() ? Result<i64>(Errno::ENOENT)
-                          : do_mknodat(directory, path, S_IFLNK | 0777, 0, StringView(text, length.value()));
+    Result<i64> result = !length.ok()      ? Result<i64>(length.error())
+                         : !length.value() ? Result<i64>(Errno::ENOENT)
+                                           : make_node_at(directory, path, S_IFLNK | 0777, 0,
+                                                          StringView(text, length.value()));
     kfree(text);
     return result;
 }
 Result<i64> sys_symlink(u64 target, u64 path) { return sys_symlinkat(target, AT_FDCWD, path); }
 
 Result<i64> sys_unlinkat(i32 directory, u64 address, u32 flags) {
+    if (flags & ~AT_REMOVEDIR) return Errno::EINVAL;
     UserPath path;
     TRY(path.fetch(directory, address));
-    char last[256];
-    DentryReference parent(TRY(filename_parentat(path.base(), path.text(), last, sizeof last)));
-    if (strings_equal(last, ".")) return Errno::EINVAL;
-    if (strings_equal(last, "..")) return Errno::ENOTEMPTY;
-    DentryReference victim(TRY(lookup_one_len(parent.dentry, last)));
-    if (victim->mounted) return Errno::EBUSY;
-    MutexGuard guard(parent->d_inode->i_rwsem);
-    if (flags & AT_REMOVEDIR)
-        TRY(parent->d_inode->remove_directory(last, *victim->d_inode));
-    else
-        TRY(parent->d_inode->unlink(last, *victim->d_inode));
-    d_drop(victim.dentry);
+    TRY(flags & AT_REMOVEDIR ? do_rmdir(path.base(), path.text()) : do_unlinkat(path.base(), path.text()));
     return i64{0};
 }
 Result<i64> sys_unlink(u64 path) { return sys_unlinkat(AT_FDCWD, path, 0); }
 Result<i64> sys_rmdir(u64 path) { return sys_unlinkat(AT_FDCWD, path, AT_REMOVEDIR); }
 
 Result<i64> sys_linkat(i32 from_directory, u64 from, i32 to_directory, u64 to, u32 flags) {
+    constexpr u32 AT_SYMLINK_FOLLOW = 0x400;
+    if (flags & ~(AT_SYMLINK_FOLLOW | AT_EMPTY_PATH)) return Errno::EINVAL;
     UserPath source, target;
     TRY(source.fetch(from_directory, from));
     TRY(target.fetch(to_directory, to));
     DentryReference existing(
-        TRY(filename_lookup(source.base(), source.text(), flags & 0x400 ? FollowLast : 0)));
-    char last[256];
-    DentryReference parent(TRY(filename_parentat(target.base(), target.text(), last, sizeof last)));
-    Result<struct dentry*> taken = lookup_one_len(parent.dentry, last);
-    if (taken.ok()) {
-        dput(taken.value());
-        return Errno::EEXIST;
-    }
-    MutexGuard guard(parent->d_inode->i_rwsem);
-    TRY(parent->d_inode->link(last, *existing->d_inode));
+        TRY(filename_lookup(source.base(), source.text(), flags & AT_SYMLINK_FOLLOW ? FollowLast : 0)));
+    TRY(do_linkat(existing.dentry, target.base(), target.text()));
     return i64{0};
 }
 Result<i64> sys_link(u64 from, u64 to) { return sys_linkat(AT_FDCWD, from, AT_FDCWD, to, 0); }
 
 Result<i64> sys_renameat2(i32 from_directory, u64 from, i32 to_directory, u64 to, u32 flags) {
-    if (flags & ~1U) return Errno::EINVAL;
     UserPath source, target;
     TRY(source.fetch(from_directory, from));
     TRY(target.fetch(to_directory, to));
-    char old_name[256], new_name[256];
-    DentryReference old_parent(
-        TRY(filename_parentat(source.base(), source.text(), old_name, sizeof old_name)));
-    DentryReference new_parent(
-        TRY(filename_parentat(target.base(), target.text(), new_name, sizeof new_name)));
-    DentryReference moved(TRY(lookup_one_len(old_parent.dentry, old_name)));
-    for (struct dentry* up = new_parent.dentry; up->d_parent != up; up = up->d_parent)
-        if (up == moved.dentry) return Errno::EINVAL; // into itself
-    if (moved->mounted) return Errno::EBUSY;
-    struct inode* first = old_parent->d_inode;
-    struct inode* second = new_parent->d_inode;
-    if (Result<struct dentry*> existing = lookup_one_len(new_parent.dentry, new_name); existing.ok()) {
-        DentryReference replaced(existing.value());
-        if (flags & 1) return Errno::EEXIST; // RENAME_NOREPLACE
-        if (replaced->d_inode == moved->d_inode) return i64{0};
-        bool directory = is_directory(moved->d_inode->i_mode);
-        if (directory != is_directory(replaced->d_inode->i_mode))
-            return directory ? Errno::ENOTDIR : Errno::EISDIR;
-        MutexGuard guard(second->i_rwsem);
-        if (directory)
-            TRY(second->remove_directory(new_name, *replaced->d_inode));
-        else
-            TRY(second->unlink(new_name, *replaced->d_inode));
-        d_drop(replaced.dentry);
-    }
-    // Lock order by address: two renames between the same directories cannot deadlock.
-    if (first == second) {
-        MutexGuard guard(first->i_rwsem);
-        TRY(first->rename(old_name, *second, new_name, *moved->d_inode));
-    } else {
-        MutexGuard guard(first < second ? first->i_rwsem : second->i_rwsem);
-        MutexGuard guard2(first < second ? second->i_rwsem : first->i_rwsem);
-        TRY(first->rename(old_name, *second, new_name, *moved->d_inode));
-    }
-    d_drop(moved.dentry);
+    TRY(do_renameat2(source.base(), source.text(), target.base(), target.text(), flags));
     return i64{0};
+}
+Result<i64> sys_renameat(i32 from_directory, u64 from, i32 to_directory, u64 to) {
+    return sys_renameat2(from_directory, from, to_directory, to, 0);
 }
 Result<i64> sys_rename(u64 from, u64 to) { return sys_renameat2(AT_FDCWD, from, AT_FDCWD, to, 0); }
 
 Result<i64> sys_getcwd(u64 target, usize size) {
-    char buffer[512];
-    const char* path = d_path(get_current()->fs->pwd, buffer, sizeof buffer);
-    usize length = strlen(path) + 1;
-    if (length > size) return Errno::ERANGE;
-    TRY(copy_to_user(target, path, length));
-    return static_cast<i64>(length);
+    DentryReference pwd(get_fs_pwd());
+    if (d_unlinked(pwd.dentry)) return Errno::ENOENT;
+    auto* buffer = static_cast<char*>(kmalloc(PathMax));
+    if (!buffer) return Errno::ENOMEM;
+    Result<i64> result = [&]() -> Result<i64> {
+        char* path = TRY(d_path(pwd.dentry, buffer, PathMax));
+        usize length = strlen(path) + 1;
+        if (length > size) return Errno::ERANGE;
+        TRY(copy_to_user(target, path, length));
+        return static_cast<i64>(length);
+    }();
+    kfree(buffer);
+    return result;
 }
 
-void set_working(struct dentry* dentry) { // takes over the reference
-    fs_struct& fs = *get_current()->fs;
-    dput(fs.pwd);
-    fs.pwd = dentry;
-}
+void set_working(struct dentry* dentry) { set_fs_pwd(*get_current()->fs, dentry); }
 
 Result<i64> sys_chdir(u64 address) {
     UserPath path;
@@ -341,8 +287,8 @@ Result<i64> change_mode(struct inode& inode, u32 mode) {
     if (inode.i_sb && inode.i_sb->s_readonly) return Errno::EROFS;
     MutexGuard guard(inode.i_rwsem);
     inode.i_mode = (inode.i_mode & S_IFMT) | (mode & 07777);
-    inode.i_ctime = ktime_get_real_ns() / 1'000'000'000;
-    if (is_regular(inode.i_mode)) TRY(inode.truncate(inode.i_size)); // marks it for writing
+    inode.i_ctime = current_time_seconds();
+    mark_inode_dirty(&inode);
     return i64{0};
 }
 Result<i64> sys_fchmodat(i32 directory, u64 address, u32 mode) {
@@ -385,6 +331,7 @@ constexpr SyscallRow rows[] = {
     row<sys_readlink>(89, "readlink", Path, Buffer, Int),
     row<sys_chmod>(90, "chmod", Path, Hex),
     row<sys_umask>(95, "umask", Hex),
+    row<sys_mknod>(133, "mknod", Path, Hex, Hex),
     row<sys_sync>(162, "sync"),
     row<sys_getdents64>(217, "getdents64", Descriptor, Buffer, Unsigned),
     row<sys_openat>(257, "openat", Descriptor, Path, Flags, Hex),
@@ -392,6 +339,7 @@ constexpr SyscallRow rows[] = {
     row<sys_mknodat>(259, "mknodat", Descriptor, Path, Hex, Hex),
     row<sys_newfstatat>(262, "newfstatat", Descriptor, Path, Pointer, Flags),
     row<sys_unlinkat>(263, "unlinkat", Descriptor, Path, Flags),
+    row<sys_renameat>(264, "renameat", Descriptor, Path, Descriptor, Path),
     row<sys_linkat>(265, "linkat", Descriptor, Path, Descriptor, Path, Flags),
     row<sys_symlinkat>(266, "symlinkat", Path, Descriptor, Path),
     row<sys_readlinkat>(267, "readlinkat", Descriptor, Path, Buffer, Int),

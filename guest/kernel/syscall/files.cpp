@@ -40,19 +40,20 @@ Result<i64> sys_pread64(i32 descriptor, u64 buffer, usize size, i64 position) {
     FileReference file(TRY(fget(descriptor)));
     if (position < 0) return Errno::EINVAL;
     if (!file->readable()) return Errno::EBADF;
-    if (!file->f_inode->seekable()) return Errno::ESPIPE;
+    if (!file->f_op->seekable()) return Errno::ESPIPE;
     if (is_directory(file->f_inode->i_mode)) return Errno::EISDIR;
-    return static_cast<i64>(TRY(file->f_inode->read(*file, IoBuffer::of_user(buffer, min(size, MaxTransfer)),
-                                                    static_cast<u64>(position))));
+    return static_cast<i64>(TRY(file->f_op->read(*file, IoBuffer::of_user(buffer, min(size, MaxTransfer)),
+                                                 static_cast<u64>(position))));
 }
 
 Result<i64> sys_pwrite64(i32 descriptor, u64 buffer, usize size, i64 position) {
     FileReference file(TRY(fget(descriptor)));
     if (position < 0) return Errno::EINVAL;
     if (!file->writable()) return Errno::EBADF;
-    if (!file->f_inode->seekable()) return Errno::ESPIPE;
-    return static_cast<i64>(TRY(file->f_inode->write(*file, IoBuffer::of_user(buffer, min(size, MaxTransfer)),
-                                                     static_cast<u64>(position))));
+    if (!file->f_op->seekable()) return Errno::ESPIPE;
+    u64 at = static_cast<u64>(position);
+    return static_cast<i64>(
+        TRY(file->f_op->write(*file, IoBuffer::of_user(buffer, min(size, MaxTransfer)), at)));
 }
 
 struct IoVector {
@@ -86,11 +87,11 @@ Result<i64> sys_writev(i32 descriptor, u64 vectors, i32 count) {
 
 Result<i64> sys_lseek(i32 descriptor, i64 offset, u32 whence) {
     FileReference file(TRY(fget(descriptor)));
-    if (!file->f_inode->seekable()) return Errno::ESPIPE;
+    if (!file->f_op->seekable()) return Errno::ESPIPE;
     MutexGuard guard(file->f_pos_lock);
     i64 base = whence == 0   ? 0
                : whence == 1 ? static_cast<i64>(file->f_pos)
-               : whence == 2 ? static_cast<i64>(file->f_inode->i_size)
+               : whence == 2 ? static_cast<i64>(file->f_mapping->host->i_size)
                              : -1;
     if (base < 0) return Errno::EINVAL;
     i64 target;
@@ -126,12 +127,8 @@ Result<i64> sys_dup(i32 descriptor) { return duplicate(descriptor, 0, false); }
 Result<i64> sys_dup3(i32 from, i32 to, u32 flags) {
     if (from == to) return Errno::EINVAL;
     if (to < 0 || to >= static_cast<i32>(files_struct::Capacity)) return Errno::EBADF;
-    struct file* file = TRY(fget(from));
-    (void)close_fd(*get_current()->files, to);
-    Result<i32> installed = fd_install(*get_current()->files, file, flags & O_CLOEXEC, to);
-    if (installed.ok() && installed.value() == to) return i64{to};
-    fput(file);
-    return Errno::EBUSY;
+    replace_fd(*get_current()->files, to, TRY(fget(from)), flags & O_CLOEXEC);
+    return i64{to};
 }
 
 Result<i64> sys_dup2(i32 from, i32 to) {
@@ -186,28 +183,26 @@ Result<i64> sys_fcntl(i32 descriptor, u32 command, u64 argument) {
 
 Result<i64> sys_ioctl(i32 descriptor, u32 command, u64 argument) {
     FileReference file(TRY(fget(descriptor)));
-    return static_cast<i64>(TRY(file->f_inode->control(*file, command, argument)));
+    return static_cast<i64>(TRY(file->f_op->control(*file, command, argument)));
 }
 
 Result<i64> sys_fsync(i32 descriptor) {
     FileReference file(TRY(fget(descriptor)));
-    TRY(file->f_inode->sync());
-    if (file->f_inode->i_sb) TRY(file->f_inode->i_sb->sync());
+    TRY(vfs_fsync(*file));
     return i64{0};
 }
 
 Result<i64> sys_ftruncate(i32 descriptor, i64 size) {
     FileReference file(TRY(fget(descriptor)));
     if (size < 0 || !file->writable() || !is_regular(file->f_inode->i_mode)) return Errno::EINVAL;
-    MutexGuard guard(file->f_inode->i_rwsem);
-    TRY(file->f_inode->truncate(static_cast<u64>(size)));
+    TRY(do_truncate(*file->f_inode, static_cast<u64>(size)));
     return i64{0};
 }
 
 Result<i64> sys_sendfile(i32 out, i32 in, u64 offset_address, usize count) {
     FileReference target(TRY(fget(out))), source(TRY(fget(in)));
     if (!source->readable() || !target->writable()) return Errno::EBADF;
-    if (!source->f_inode->seekable() || !is_regular(source->f_inode->i_mode) || (target->f_flags & O_APPEND))
+    if (!source->f_op->seekable() || !is_regular(source->f_inode->i_mode) || (target->f_flags & O_APPEND))
         return Errno::EINVAL;
     u64 position = offset_address ? TRY(get_user<u64>(offset_address)) : source->f_pos;
     auto* chunk = static_cast<char*>(kmalloc(PAGE_SIZE));
@@ -249,7 +244,7 @@ Result<i64> do_sys_poll(u64 entries, u32 count, i64 nanoseconds) {
                 Result<struct file*> file = fget(entry.descriptor);
                 if (file.ok()) {
                     entry.revents =
-                        static_cast<u16>(file.value()->f_inode->poll(*file.value()) & (entry.events | 0x18));
+                        static_cast<u16>(file.value()->f_op->poll(*file.value()) & (entry.events | 0x18));
                     fput(file.value());
                 } else {
                     entry.revents = 0x20; // POLLNVAL

@@ -35,10 +35,10 @@ Result<i64> sys_mmap(u64 address, usize size, u32 protection, u32 flags, i32 des
             fput(file);
             return regular ? Errno::EACCES : Errno::ENODEV;
         }
-        name = d_path(file->f_dentry, path_buffer, sizeof path_buffer);
+        name = d_path_or_name(file->f_dentry, path_buffer, sizeof path_buffer);
     }
     Result<u64> mapped = [&] {
-        MutexGuard guard(mm.mmap_lock);
+        WriteGuard guard(mm.mmap_lock);
         return mmap_region(mm, address, size, rights, flags & (MAP_FIXED | MAP_FIXED_NOREPLACE),
                            flags & MAP_FIXED_NOREPLACE, file, offset, name);
     }();
@@ -49,14 +49,14 @@ Result<i64> sys_mmap(u64 address, usize size, u32 protection, u32 flags, i32 des
 
 Result<i64> sys_munmap(u64 address, usize size) {
     mm_struct& mm = *get_current()->mm;
-    MutexGuard guard(mm.mmap_lock);
+    WriteGuard guard(mm.mmap_lock);
     TRY(do_munmap(mm, address, size));
     return i64{0};
 }
 
 Result<i64> sys_mprotect(u64 address, usize size, u32 protection) {
     mm_struct& mm = *get_current()->mm;
-    MutexGuard guard(mm.mmap_lock);
+    WriteGuard guard(mm.mmap_lock);
     TRY(do_mprotect(mm, address, size, area_rights(protection)));
     return i64{0};
 }
@@ -64,13 +64,13 @@ Result<i64> sys_mprotect(u64 address, usize size, u32 protection) {
 Result<i64> sys_mremap(u64 address, usize old_size, usize new_size, u32 flags) {
     if (flags & ~1U) return Errno::EINVAL; // MREMAP_FIXED is not offered
     mm_struct& mm = *get_current()->mm;
-    MutexGuard guard(mm.mmap_lock);
+    WriteGuard guard(mm.mmap_lock);
     return static_cast<i64>(TRY(do_mremap(mm, address, old_size, new_size, flags & 1)));
 }
 
 Result<i64> sys_brk(u64 address) {
     mm_struct& mm = *get_current()->mm;
-    MutexGuard guard(mm.mmap_lock);
+    WriteGuard guard(mm.mmap_lock);
     return static_cast<i64>(TRY(do_brk(mm, address)));
 }
 

@@ -189,8 +189,7 @@ Result<i64> sys_reboot(u32 magic1, u32 magic2, u32 command) {
         return Errno::EINVAL;
     if (command == 0 || command == 0x89abcdef) return i64{0}; // CAD off and on: there is no Ctrl-Alt-Del
     if (command != 0x4321fedc && command != 0x1234567 && command != 0xcdef0123) return Errno::EINVAL;
-    for (struct mount* mount = mounts; mount; mount = mount->next)
-        if (!mount->super->sync().ok()) pr_err("reboot: %s could not be synced\n", mount->target);
+    kill_all_supers();
     if (command == 0x1234567) machine_restart();
     if (command == 0xcdef0123) {
         pr_emerg("reboot: System halted\n");

@@ -124,8 +124,9 @@ u32 area_flags(u32 segment_flags) {
 
 Result<void> elf_map_segments(mm_struct& mm, const Program& program) {
     char path_buffer[128];
-    const char* path = d_path(program.file->f_dentry, path_buffer, sizeof path_buffer);
+    const char* path = d_path_or_name(program.file->f_dentry, path_buffer, sizeof path_buffer);
     strscpy(mm.exe_path, path, sizeof mm.exe_path);
+    get_file(mm.exe_file = program.file);
     u64 brk = 0;
     for (unsigned i = 0; i < program.header.program_header_count; i++) {
         const Elf64ProgramHeader& s = program.segments[i];

@@ -52,7 +52,7 @@ Result<futex_key> get_futex_key(u64 address, u32 flags) {
     futex_key key{reinterpret_cast<u64>(mm), address};
     if (!(flags & FutexShared)) return key;
     (void)TRY(get_user<u32>(address)); // the page is there now
-    MutexGuard guard(mm->mmap_lock);
+    ReadGuard guard(mm->mmap_lock);
     vm_area_struct* area = find_vma(*mm, address);
     if (!area || area->vm_start > address) return Errno::EFAULT;
     if (!(area->vm_flags & VM_SHARED)) return key;

@@ -234,6 +234,7 @@ Result<task_struct*> copy_process(const kernel_clone_args& request, pt_regs* par
     child->nice = parent->nice;
     child->se.load.weight = weight_of_nice(child->nice);
     child->umask = parent->umask;
+    child->oom_score_adj = parent->oom_score_adj;
     child->blocked = parent->blocked;
     child->cred = get_cred(parent->cred);
     child->fsbase = parent->fpu ? rdmsrl(Msr::FsBase) : 0;

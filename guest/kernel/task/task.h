@@ -26,6 +26,7 @@ struct files_struct;
 struct fs_struct;
 struct sighand_struct;
 struct dentry;
+struct blk_plug;
 
 /// What a task waits for (task_struct::__state); 0 runs, or waits for a CPU.
 enum TaskState : u32 {
@@ -52,7 +53,8 @@ enum TaskFlag : u32 {
     PF_EXITING = 0x4,
     PF_FORKNOEXEC = 0x40,
     PF_IDLE = 0x2,
-    PF_SIGNALED = 0x400
+    PF_SIGNALED = 0x400,
+    PF_MEMALLOC = 0x800 ///< frees memory: may take the reserve
 };
 
 /// jobctl: a group stop that this thread has yet to take part in, and what stopped it.
@@ -154,6 +156,8 @@ struct alignas(64) task_struct {
     u64 utime = 0, stime = 0;
     u64 min_flt = 0, maj_flt = 0;
     struct completion* vfork_done = nullptr; ///< completed when the child execs or exits
+    i32 oom_score_adj = 0;
+    blk_plug* plug = nullptr; ///< requests that wait for their neighbours (block/blk-mq.cpp)
     u32 umask = 022;
     u32 trap_nr = 0; ///< last user fault, for reports
     u64 cr2 = 0;

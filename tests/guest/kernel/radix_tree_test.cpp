@@ -27,6 +27,11 @@ TEST(KernelRadixTree, AgreesWithAMap) {
         }
         u64 probe = random() >> (random() % 60 + 4);
         EXPECT_EQ(tree.find(probe), model.contains(probe) ? model[probe] : nullptr);
+        u64 place = 0;
+        void* behind = tree.next(probe, place);
+        auto expected_next = model.lower_bound(probe);
+        ASSERT_EQ(behind, expected_next == model.end() ? nullptr : expected_next->second);
+        if (behind) EXPECT_EQ(place, expected_next->first);
     }
     for (u64 from : {u64{0}, u64{64}, u64{5000}, u64{1} << 40}) {
         std::map<u64, void*> seen;

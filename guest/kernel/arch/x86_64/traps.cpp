@@ -7,7 +7,9 @@
 #include "irq/irq.h"
 #include "lib/kallsyms.h"
 #include "lib/log.h"
+#include "mm/gfp.h"
 #include "mm/memory_struct.h"
+#include "mm/reclaim.h"
 #include "mm/paging.h"
 #include "sched/scheduler.h"
 #include "task/signal.h"
@@ -111,15 +113,17 @@ void bad_area(pt_regs& frame, u64 address, FaultOutcome outcome) {
     task_struct* task = get_current();
     task->trap_nr = 14;
     task->cr2 = address;
-    if (outcome == FaultOutcome::OutOfMemory)
+    if (outcome == FaultOutcome::OutOfMemory) {
+        // The OOM killer has chosen somebody, perhaps us; the access is tried again when it is done.
+        if (tsk_is_oom_victim(*task) || out_of_memory(GFP_KERNEL, 0)) return;
         pr_err("Out of memory: Killed process %d (%s)\n", task->pid, task->comm);
-    else
-        report_user_fault(frame, address, true);
-    if (outcome == FaultOutcome::OutOfMemory) return force_fatal_sig(SIGKILL);
+        return force_fatal_sig(SIGKILL);
+    }
+    report_user_fault(frame, address, true);
     if (outcome == FaultOutcome::BusError) return force_sig_fault(SIGBUS, BUS_ADRERR, address);
     bool mapped = false; // there is an area, and it forbids the access
     if (task->mm && address < TASK_SIZE_MAX) {
-        MutexGuard guard(task->mm->mmap_lock);
+        ReadGuard guard(task->mm->mmap_lock);
         const vm_area_struct* area = find_vma(*task->mm, address);
         mapped = area && area->vm_start <= address;
     }
@@ -136,7 +140,7 @@ bool do_user_addr_fault(pt_regs& frame, u64 address) {
     if (may_resolve && !task->preempt_count) {
         u32 access = (frame.orig_ax & 2 ? FaultWrite : 0) | (frame.orig_ax & 16 ? FaultExecute : 0) |
                      (frame.orig_ax & 1 ? FaultProtection : 0);
-        outcome = handle_mm_fault(*task->mm, address, access, frame.sp);
+        outcome = handle_mm_fault(*task->mm, address, access);
         if (outcome == FaultOutcome::Resolved) return true;
     }
     if (user) bad_area(frame, address, outcome);

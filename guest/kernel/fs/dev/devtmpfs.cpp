@@ -13,25 +13,25 @@ namespace {
 
 struct DeviceInode : inode {
     bool seekable() const override { return false; }
-    void destroy_self() override {} // nodes are permanent
+    void evict_inode() override {} // nodes are permanent
 };
 struct NullInode final : DeviceInode {
     Result<usize> read(struct file&, IoBuffer, u64) override { return usize{0}; }
-    Result<usize> write(struct file&, IoBuffer buffer, u64) override { return buffer.size; }
+    Result<usize> write(struct file&, IoBuffer buffer, u64&) override { return buffer.size; }
 };
 struct ZeroInode final : DeviceInode {
     Result<usize> read(struct file&, IoBuffer buffer, u64) override {
         TRY(buffer.zero(0, buffer.size));
         return buffer.size;
     }
-    Result<usize> write(struct file&, IoBuffer buffer, u64) override { return buffer.size; }
+    Result<usize> write(struct file&, IoBuffer buffer, u64&) override { return buffer.size; }
 };
 struct FullInode final : DeviceInode {
     Result<usize> read(struct file&, IoBuffer buffer, u64) override {
         TRY(buffer.zero(0, buffer.size));
         return buffer.size;
     }
-    Result<usize> write(struct file&, IoBuffer, u64) override { return Errno::ENOSPC; }
+    Result<usize> write(struct file&, IoBuffer, u64&) override { return Errno::ENOSPC; }
 };
 struct RandomInode final : DeviceInode {
     Result<usize> read(struct file&, IoBuffer buffer, u64) override {
@@ -44,7 +44,7 @@ struct RandomInode final : DeviceInode {
         }
         return buffer.size;
     }
-    Result<usize> write(struct file&, IoBuffer buffer, u64) override {
+    Result<usize> write(struct file&, IoBuffer buffer, u64&) override {
         return buffer.size;
     } // entropy is not collected
 };
@@ -56,7 +56,7 @@ struct KmsgInode final : DeviceInode {
         TRY(buffer.store(0, chunk, count));
         return count;
     }
-    Result<usize> write(struct file&, IoBuffer buffer, u64) override {
+    Result<usize> write(struct file&, IoBuffer buffer, u64&) override {
         char line[256];
         usize count = min<usize>(sizeof line - 1, buffer.size);
         TRY(buffer.load(line, 0, count));
@@ -72,8 +72,10 @@ struct Node {
     Node* next;
 };
 
+constinit Node* device_nodes = nullptr; ///< made at boot, and never removed
+
 struct DevDirectory final : inode {
-    Node* nodes = nullptr;
+    Node*& nodes = device_nodes;
 
     void add(const char* name, struct inode* inode, u32 mode, u32 device) {
         auto* node = make<Node>();
@@ -116,6 +118,13 @@ struct DevDirectory final : inode {
 };
 
 } // namespace
+
+struct inode* find_device(u32 mode, u32 device) {
+    for (Node* node = device_nodes; node; node = node->next)
+        if ((node->inode->i_mode & S_IFMT) == (mode & S_IFMT) && node->inode->i_rdev == device)
+            return node->inode;
+    return nullptr;
+}
 
 struct inode* make_devtmpfs() {
     auto* super = make<super_block>();

@@ -6,19 +6,26 @@
 namespace kernel::ext2 {
 namespace {
 
-/// Finds and sets the first clear bit of a bitmap block in [from, limit).
+/// Finds and sets the first clear bit of a bitmap block in [from, limit), 512 bytes at a time.
 Result<u32> take_bit(ext2_sb_info& fs, u32 bitmap, u32 from, u32 limit) {
-    for (u32 at = from; at < limit;) {
-        u32 byte = at / 8;
-        u8 value;
-        TRY(fs.read_block(bitmap, byte, &value, 1));
-        for (u32 bit = at % 8; bit < 8 && byte * 8 + bit < limit; bit++) {
-            if (value >> bit & 1) continue;
-            value = static_cast<u8>(value | 1 << bit);
-            TRY(fs.write_block(bitmap, byte, &value, 1));
-            return byte * 8 + bit;
+    u64 words[64];
+    constexpr u32 Chunk = sizeof words * 8;
+    for (u32 at = from; at < limit; at = align_down(at, Chunk) + Chunk) {
+        u32 base = static_cast<u32>(align_down(at, Chunk));
+        TRY(fs.read_block(bitmap, base / 8, words, sizeof words));
+        for (u32 bit = at - base; bit < Chunk && base + bit < limit;) {
+            u64 clear = ~words[bit / 64] >> bit % 64;
+            if (!clear) {
+                bit = bit / 64 * 64 + 64;
+                continue;
+            }
+            bit += static_cast<u32>(__builtin_ctzll(clear));
+            if (base + bit >= limit) break;
+            u64& word = words[bit / 64];
+            word |= u64{1} << bit % 64;
+            TRY(fs.write_block(bitmap, base / 8 + bit / 64 * 8, &word, 8));
+            return base + bit;
         }
-        at = (byte + 1) * 8;
     }
     return Errno::ENOSPC;
 }
@@ -122,36 +129,48 @@ Result<void> ext2_sb_info::write_metadata() {
                         u64{group_count} * sizeof(ext2_group_desc));
 }
 
+void ext2_sb_info::require_feature(u32 ro_compat) {
+    MutexGuard guard(lock);
+    if (disk.s_feature_ro_compat & ro_compat) return;
+    disk.s_feature_ro_compat |= ro_compat;
+    disk.s_rev_level = max<u32>(disk.s_rev_level, 1);
+    dirty = true;
+}
+
 Result<void> ext2_sb_info::sync() {
     if (s_readonly) return {};
-    // Inodes first: writing them back may still allocate. References keep the list stable while a write
-    // sleeps.
-    for (;;) {
-        ext2_inode_info* victim = nullptr;
-        {
-            MutexGuard guard(lock);
-            for (LIST_EACH(node, inodes)) {
-                auto* candidate = container_of(node, ext2_inode_info, node);
-                bool pages_dirty = false;
-                candidate->i_data.i_pages.each(0, [&](u64, void* page) {
-                    pages_dirty |= static_cast<struct page*>(page)->flags & PageDirty;
-                });
-                if (!candidate->dirty && !pages_dirty) continue;
-                victim = candidate;
-                ihold(victim);
-                break;
-            }
-        }
-        if (!victim) break;
-        Result<void> written = victim->sync();
-        iput(victim);
-        TRY(written);
-    }
+    Result<void> inodes = writeback_inodes_sb(this); // first: writing them may still allocate
     {
         MutexGuard guard(lock);
+        disk.s_wtime = static_cast<u32>(current_time_seconds());
         TRY(write_metadata());
     }
-    return block_device->sync();
+    Result<void> device = block_device->sync();
+    return inodes.ok() ? device : inodes;
+}
+
+void ext2_sb_info::write_super() {
+    if (s_readonly) return;
+    MutexGuard guard(lock);
+    (void)write_metadata();
+}
+
+void ext2_sb_info::put_super() {
+    if (s_readonly) return;
+    if (!sync().ok()) pr_err("EXT2-fs (%s): could not be synced\n", block_device->name);
+    // Files without a name that somebody still has open would be orphans: their blocks go now.
+    for_each_inode(*this, [](struct inode* inode) {
+        if (inode->i_nlink) return;
+        static_cast<ext2_inode_info*>(inode)->delete_inode();
+    });
+    wait_on_freeing_inodes(*this);
+    {
+        MutexGuard guard(lock);
+        if (was_valid) disk.s_state |= 1;
+        dirty = true;
+    }
+    if (!sync().ok()) pr_err("EXT2-fs (%s): could not be synced\n", block_device->name);
+    s_readonly = true; // who still runs changes nothing any more
 }
 
 } // namespace kernel::ext2

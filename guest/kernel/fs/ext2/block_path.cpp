@@ -35,4 +35,12 @@ unsigned block_path(u64 file_block, u32 pointers_per_block, u32 path[4]) {
     return 0;
 }
 
+u64 ext2_max_size(u64 block_size) {
+    u64 n = block_size / 4, blocks = 12 + n + n * n + n * n * n, units = 0xffff'ffff,
+        per_block = block_size / 512;
+    u64 limit = units / per_block; // i_blocks counts the pointer blocks too
+    limit -= 1 + (1 + n) + (1 + n + n * n);
+    return min(blocks, limit) * block_size;
+}
+
 } // namespace kernel::ext2

@@ -2,9 +2,13 @@
 // Dave Poirier's "The Second Extended file System"): revision 1, block sizes 1–4 KiB, features filetype and
 // sparse_super.
 //
-// Metadata goes through the block device's page cache, contents through each inode's. The image is not
-// trusted: block numbers, directory records and counts are checked before use, and a bad one is EIO with a
-// line in the log.
+// Metadata goes through the block device's page cache (block/buffer.cpp), contents through each inode's. The
+// image is not trusted: block numbers, directory records and counts are checked before use, and a bad one is
+// EIO with a line in the log.
+//
+// Invariants: a block's bit is set before anything points to it and cleared after nothing does. Blocks beyond
+// i_size belong to a write that is going on, and go back when it fails. Lock order: i_rwsem, page lock,
+// truncate_mutex, ext2_sb_info::lock, page lock of the device's cache.
 #pragma once
 
 #include "block/block.h"
@@ -73,10 +77,13 @@ struct ext2_sb_info : super_block {
     u32 inode_size = 128;
     u32 pointers_per_block = 0;
     bool dirty = false;
-    struct mutex lock{"ext2"}; ///< bitmaps, counts, the inode list
-    list_head inodes;          ///< in memory
+    bool was_valid = false;    ///< s_state at mount
+    struct mutex lock{"ext2"}; ///< bitmaps, counts, super block
 
+    struct inode* alloc_inode() override;
     Result<void> sync() override;
+    void write_super() override;
+    void put_super() override;
     Result<void> read_block(u64 block, u32 offset, void* to, usize size);
     Result<void> write_block(u64 block, u32 offset, const void* from, usize size);
     bool valid_block(u64 block) const {
@@ -89,6 +96,8 @@ struct ext2_sb_info : super_block {
 
     // allocate.cpp
     Result<u32> allocate_block(u32 near);
+    /// Sets features that the contents need from now on.
+    void require_feature(u32 ro_compat);
     void free_block(u32 block);
     Result<u32> allocate_inode(u32 near, bool directory);
     void free_inode(u32 number, bool directory);
@@ -98,36 +107,60 @@ struct ext2_sb_info : super_block {
 struct ext2_inode_info final : inode {
     ext2_sb_info* fs = nullptr;
     struct ext2_inode disk = {};
-    bool dirty = false;
-    list_head node;
+    struct mutex truncate_mutex{"ext2_truncate"}; ///< disk, the block tree
+    bool deleted = false;
+    u64 room_from = 0;  ///< of a directory: before it no block had room for the last name that was added
+    u32 last_block = 0; ///< where the next one is looked for
 
     Result<struct inode*> lookup(StringView name) override;
     Result<bool> next_entry(struct file& file, DirectoryEntry& entry) override;
     Result<usize> read_link(char* out, usize capacity) override;
     Result<void> read_page(u64 index, struct page* page) override;
-    Result<void> write_page(u64 index, struct page* page) override;
-    Result<void> prepare_write(u64 position, usize bytes) override;
+    Result<void> readahead_page(u64 index, struct page* page, mpage_data& batch) override;
+    Result<bool> write_page(u64 index, struct page* page, mpage_data& batch) override;
+    Result<void> write_begin(struct page* page, u64 position, usize bytes) override;
+    void write_failed() override;
     Result<void> truncate(u64 size) override;
+    Result<void> write_inode() override;
     Result<void> sync() override;
     Result<struct inode*> create(StringView name, u32 mode, u32 device) override;
-    Result<void> write_link(StringView target) override;
+    Result<struct inode*> symlink(StringView name, StringView target) override;
     Result<void> unlink(StringView name, struct inode& inode) override;
     Result<void> remove_directory(StringView name, struct inode& inode) override;
     Result<void> link(StringView name, struct inode& inode) override;
-    Result<void> rename(StringView name, struct inode& directory, StringView new_name,
-                        struct inode& inode) override;
-    void destroy_self() override;
+    Result<void> rename(StringView name, struct inode& inode, struct inode& directory, StringView new_name,
+                        struct inode* replaced) override;
+    void evict_inode() override;
 
-    /// The device block of a file block; 0 is a hole. With `create`, holes get a zeroed block.
+    /// The device block of a file block; 0 is a hole. With `create`, holes get a block, whose contents are
+    /// the caller's business.
     Result<u32> map_block(u64 file_block, bool create);
-    void mark_dirty() { dirty = true; }
-    Result<void> write_inode();
+    /// Gives back the blocks from file block `first` on.
+    Result<void> truncate_blocks(u64 first);
+    /// Frees the blocks and the number of an inode without names; once.
+    void delete_inode();
+    void mark_dirty() { mark_inode_dirty(this); }
+    void touch() {
+        i_mtime = i_ctime = current_time_seconds();
+        mark_dirty();
+    }
 
     // directory.cpp
     Result<void> add_entry(StringView name, u32 number, u32 mode);
     Result<void> remove_entry(StringView name);
+    /// The name stands for another inode from now on.
+    Result<void> set_link(StringView name, u32 number, u32 mode);
     Result<bool> directory_is_empty();
+
+private:
+    Result<u32> new_block(u32 near, bool pointers);
+    Result<struct inode*> new_inode(u32 mode, u32 device);
+    Result<struct inode*> finish_new_inode(struct inode* fresh, StringView name);
 };
+
+/// The largest file: what the tree of blocks, and the 32-bit count of 512-byte units, can hold (Linux's
+/// ext2_max_size).
+u64 ext2_max_size(u64 block_size);
 
 /// Where in the tree of indirect blocks a file block is: up to four indexes, the first into
 /// ext2_inode::block. Pure; returns the depth (1 direct … 4 triple indirect), 0 when the file cannot be that

@@ -1,125 +1,96 @@
-// ext2 inodes: the block map, contents, and writing inodes back. See ext2.h.
+// ext2 inodes: contents, and writing inodes back. The tree of blocks is in blocks.cpp. See ext2.h.
 #include "fs/ext2/ext2.h"
+#include "fs/mpage.h"
 #include "lib/log.h"
 #include "mm/slab.h"
 #include "mm/zone.h"
-#include "time/timekeeping.h"
 
 namespace kernel::ext2 {
+namespace {
 
-Result<u32> ext2_inode_info::map_block(u64 file_block, bool create) {
-    u32 path[4];
-    unsigned depth = block_path(file_block, fs->pointers_per_block, path);
-    if (!depth) return Errno::EFBIG;
-    auto new_block = [&](u32 near) -> Result<u32> {
-        u32 fresh = TRY(fs->allocate_block(near));
-        // Pointers must not be garbage, and neither must file contents before they are written.
-        struct page* zeros = alloc_page(__GFP_ZERO, PageType::Kernel);
-        if (!zeros) {
-            fs->free_block(fresh);
-            return Errno::ENOMEM;
-        }
-        Result<void> cleared = fs->write_block(fresh, 0, page_address(zeros), fs->s_blocksize);
-        put_page(zeros);
-        if (!cleared.ok()) return cleared.error();
-        disk.i_blocks += static_cast<u32>(fs->s_blocksize / 512);
-        i_blocks = disk.i_blocks;
-        mark_dirty();
-        return fresh;
-    };
-    u32 block = disk.i_block[path[0]];
-    if (!block) {
-        if (!create) return u32{0};
-        block = TRY(new_block(0));
-        disk.i_block[path[0]] = block;
-    }
-    for (unsigned level = 1; level < depth; level++) {
-        u32 next;
-        TRY(fs->read_block(block, path[level] * 4, &next, 4));
-        if (!next) {
-            if (!create) return u32{0};
-            next = TRY(new_block(block));
-            TRY(fs->write_block(block, path[level] * 4, &next, 4));
-        }
-        block = next;
-    }
-    if (!fs->valid_block(block)) {
-        pr_err("EXT2-fs (%s): inode %lu: block %u is outside the file system\n", fs->block_device->name,
-               i_ino, block);
-        return Errno::EIO;
-    }
-    return block;
+/// `bytes` of a page at `offset`, to or from a block and its neighbours.
+Result<void> transfer(ext2_sb_info& fs, u32 block, struct page* page, u64 offset, u64 bytes,
+                      req_op operation) {
+    return blkdev_rw_page(*fs.block_device, u64{block} * (fs.s_blocksize / SectorSize), page,
+                          static_cast<u32>(offset), static_cast<u32>(bytes), operation);
 }
+
+} // namespace
 
 /// A page is 1, 2 or 4 blocks; runs of neighbouring blocks go to the disk in one request.
 Result<void> ext2_inode_info::read_page(u64 index, struct page* page) {
     auto* data = static_cast<u8*>(page_address(page));
-    u64 per_page = PAGE_SIZE / fs->s_blocksize, sectors_per_block = fs->s_blocksize / SectorSize;
+    u64 per_page = PAGE_SIZE / fs->s_blocksize, size = i_size;
     memset(data, 0, PAGE_SIZE);
-    u64 blocks_in_file = divide_up(i_size, fs->s_blocksize);
+    u64 blocks_in_file = divide_up(size, fs->s_blocksize);
     for (u64 i = 0; i < per_page;) {
-        u64 file_block = index * per_page + i;
+        u64 file_block = index * per_page + i, run = 1;
         if (file_block >= blocks_in_file) break;
         u32 block = TRY(map_block(file_block, false));
-        u64 run = 1;
         while (block && i + run < per_page && file_block + run < blocks_in_file &&
                TRY(map_block(file_block + run, false)) == block + run)
             run++;
-        u64 position = u64{block} * fs->s_blocksize;
-        u8* target = data + i * fs->s_blocksize;
-        bool one_page = (position & (PAGE_SIZE - 1)) + run * fs->s_blocksize <= PAGE_SIZE;
-        if (block && !one_page) run = 1;
-        if (block && !read_if_cached(*fs->block_device, position, target, run * fs->s_blocksize)) {
-            struct request request;
-            request.sector = fs->block_device->start_sector + block * sectors_per_block;
-            request.sectors = static_cast<u32>(run * sectors_per_block);
-            request.segments[0] = {page_to_phys(page) + i * fs->s_blocksize,
-                                   static_cast<u32>(run * fs->s_blocksize)};
-            request.segment_count = 1;
-            TRY(submit_bio_wait(*fs->block_device->disk, request));
-        }
+        if (block) TRY(transfer(*fs, block, page, i * fs->s_blocksize, run * fs->s_blocksize, REQ_OP_READ));
         i += run;
     }
-    if (i_size < (index + 1) * PAGE_SIZE) { // what is past the end reads as zero when the file grows
-        u64 valid = i_size > index * PAGE_SIZE ? i_size - index * PAGE_SIZE : 0;
+    if (size < (index + 1) * PAGE_SIZE) { // what is past the end reads as zero when the file grows
+        u64 valid = size > index * PAGE_SIZE ? size - index * PAGE_SIZE : 0;
         memset(data + valid, 0, PAGE_SIZE - valid);
     }
     return {};
 }
 
-Result<void> ext2_inode_info::write_page(u64 index, struct page* page) {
-    u64 per_page = PAGE_SIZE / fs->s_blocksize, sectors_per_block = fs->s_blocksize / SectorSize;
-    u64 blocks_in_file = divide_up(i_size, fs->s_blocksize);
+Result<void> ext2_inode_info::readahead_page(u64 index, struct page* page, mpage_data& batch) {
+    u32 block = 0;
+    if (fs->s_blocksize == PAGE_SIZE && (block = TRY(map_block(index, false)))) {
+        if (i_size >= (index + 1) * PAGE_SIZE)
+            return batch.add(*fs->block_device, u64{block} * (PAGE_SIZE / SectorSize), page);
+    }
+    TRY(read_page(index, page)); // a hole, the last page, or a page of several blocks
+    page->set_flags(PageUptodate);
+    unlock_page(page);
+    put_page(page);
+    return {};
+}
+
+Result<bool> ext2_inode_info::write_page(u64 index, struct page* page, mpage_data& batch) {
+    u64 per_page = PAGE_SIZE / fs->s_blocksize, size = i_size;
+    u64 blocks_in_file = divide_up(size, fs->s_blocksize);
+    if (size < (index + 1) * PAGE_SIZE &&
+        size > index * PAGE_SIZE) { // a mapping may have stored behind the end
+        u64 valid = size - index * PAGE_SIZE;
+        memset(static_cast<u8*>(page_address(page)) + valid, 0, PAGE_SIZE - valid);
+    }
     for (u64 i = 0; i < per_page; i++) {
         u64 file_block = index * per_page + i;
         if (file_block >= blocks_in_file) break;
-        u32 block = TRY(map_block(file_block, true));
-        update_if_cached(*fs->block_device, u64{block} * fs->s_blocksize,
-                         static_cast<u8*>(page_address(page)) + i * fs->s_blocksize, fs->s_blocksize);
-        struct request request;
-        request.sector = fs->block_device->start_sector + block * sectors_per_block;
-        request.sectors = static_cast<u32>(sectors_per_block);
-        request.segments[0] = {page_to_phys(page) + i * fs->s_blocksize, static_cast<u32>(fs->s_blocksize)};
-        request.segment_count = 1;
-        request.write = true;
-        TRY(submit_bio_wait(*fs->block_device->disk, request));
+        u32 block = TRY(map_block(file_block, true)); // a hole that a mapping wrote to
+        if (per_page == 1) {
+            TRY(batch.add(*fs->block_device, u64{block} * (PAGE_SIZE / SectorSize), page));
+            return true;
+        }
+        TRY(transfer(*fs, block, page, i * fs->s_blocksize, fs->s_blocksize, REQ_OP_WRITE));
     }
-    return {};
+    return false;
 }
 
-Result<void> ext2_inode_info::prepare_write(u64 position, usize bytes) {
+Result<void> ext2_inode_info::write_begin(struct page* page, u64 position, usize bytes) {
     if (fs->s_readonly) return Errno::EROFS;
-    if (!is_regular(i_mode)) return Errno::EINVAL;
-    if (position + bytes < position) return Errno::EFBIG;
+    if (!is_regular(i_mode) && !is_directory(i_mode)) return Errno::EINVAL;
+    if (!page->has(PageUptodate) && bytes != PAGE_SIZE) {
+        TRY(read_page(position >> PAGE_SHIFT, page));
+        page->set_flags(PageUptodate);
+    }
     for (u64 block = position / fs->s_blocksize; block <= (position + bytes - 1) / fs->s_blocksize; block++)
         TRY(map_block(block, true));
-    mark_dirty();
+    if (position + bytes > 0x7fff'ffff && is_regular(i_mode)) fs->require_feature(ReadOnlyLargeFile);
     return {};
 }
 
+void ext2_inode_info::write_failed() { (void)truncate_blocks(divide_up(i_size, fs->s_blocksize)); }
+
 Result<void> ext2_inode_info::write_inode() {
-    if (!dirty) return {};
-    dirty = false;
+    MutexGuard guard(truncate_mutex);
     disk.i_mode = static_cast<u16>(i_mode);
     disk.i_links_count = static_cast<u16>(i_nlink);
     disk.i_uid = static_cast<u16>(i_uid);
@@ -132,10 +103,21 @@ Result<void> ext2_inode_info::write_inode() {
     return write_device(*fs->block_device, fs->inode_position(static_cast<u32>(i_ino)), &disk, sizeof disk);
 }
 
+/// fsync: the contents and the inode, then the device's cache with the tree and the bitmaps, then the
+/// drive's.
 Result<void> ext2_inode_info::sync() {
-    TRY(filemap_write_and_wait(*this));
-    TRY(write_inode());
-    return {};
+    if (fs->s_readonly) return {};
+    Result<void> written = writeback_single_inode(this);
+    {
+        MutexGuard guard(fs->lock);
+        TRY(fs->write_metadata());
+    }
+    TRY(fs->block_device->sync());
+    if (i_data.wb_err != Errno::None) {
+        written = i_data.wb_err;
+        i_data.wb_err = Errno::None;
+    }
+    return written;
 }
 
 Result<usize> ext2_inode_info::read_link(char* out, usize capacity) {
@@ -152,86 +134,52 @@ Result<usize> ext2_inode_info::read_link(char* out, usize capacity) {
     return length;
 }
 
-/// Frees the tree below `block`; `level` 0 is data. Only blocks from file block `first` on, where `base` is
-/// this subtree's first file block. Returns whether the whole subtree went.
-static Result<bool> free_subtree(ext2_inode_info& inode, u32 block, unsigned level, u64 base, u64 first) {
-    ext2_sb_info& fs = *inode.fs;
-    if (!block) return true;
-    bool all = base >= first;
-    if (level) {
-        u64 span = 1;
-        for (unsigned i = 1; i < level; i++) span *= fs.pointers_per_block;
-        for (u32 i = 0; i < fs.pointers_per_block; i++) {
-            u64 child_base = base + i * span;
-            if (child_base + span <= first) {
-                all = false;
-                continue;
-            }
-            u32 child;
-            TRY(fs.read_block(block, i * 4, &child, 4));
-            if (!child) continue;
-            if (TRY(free_subtree(inode, child, level - 1, child_base, first))) {
-                u32 zero = 0;
-                TRY(fs.write_block(block, i * 4, &zero, 4));
-            } else {
-                all = false;
-            }
-        }
-    }
-    if (all) {
-        fs.free_block(block);
-        inode.disk.i_blocks -= static_cast<u32>(fs.s_blocksize / 512);
-    }
-    return all;
-}
-
+/// i_size first, then the pages behind it, then their blocks: nobody reads a block that is somebody else's
+/// already.
 Result<void> ext2_inode_info::truncate(u64 new_size) {
     if (fs->s_readonly) return Errno::EROFS;
-    if (is_symlink(i_mode) && !disk.i_blocks) return {};
-    if (new_size < i_size) {
-        u64 first = divide_up(new_size, fs->s_blocksize), n = fs->pointers_per_block;
-        u64 base = 0;
-        for (u32 i = 0; i < 15; i++) {
-            unsigned level = i < 12 ? 0 : i - 11;
-            u64 span = level == 0 ? 1 : level == 1 ? n : level == 2 ? n * n : n * n * n;
-            if (base + span > first && disk.i_block[i])
-                if (TRY(free_subtree(*this, disk.i_block[i], level, base, first))) disk.i_block[i] = 0;
-            base += span;
-        }
-        truncate_inode_pages(*this, divide_up(new_size, PAGE_SIZE));
-        if (new_size &
-            (PAGE_SIZE - 1)) { // the tail of the last page must read as zero when the file grows again
-            struct page* page = TRY(filemap_get_page(*this, new_size >> PAGE_SHIFT));
-            memset(static_cast<u8*>(page_address(page)) + (new_size & (PAGE_SIZE - 1)), 0,
-                   PAGE_SIZE - (new_size & (PAGE_SIZE - 1)));
-            page->flags |= PageDirty;
-            put_page(page);
-        }
+    if (!is_regular(i_mode) && !is_directory(i_mode)) return Errno::EINVAL;
+    bool shrinks = new_size < i_size;
+    if (shrinks &&
+        (new_size &
+         (PAGE_SIZE - 1))) { // the tail of the last page must read as zero when the file grows again
+        u64 at = new_size & (PAGE_SIZE - 1);
+        struct page* page = TRY(filemap_get_page(*this, new_size >> PAGE_SHIFT));
+        lock_page(page);
+        memset(static_cast<u8*>(page_address(page)) + at, 0, PAGE_SIZE - at);
+        if (page->mapping == &i_data) set_page_dirty(page);
+        unlock_page(page);
+        put_page(page);
     }
     i_size = new_size;
-    i_blocks = disk.i_blocks;
-    i_mtime = i_ctime = ktime_get_real_ns() / 1'000'000'000;
-    mark_dirty();
-    return {};
+    if (new_size > 0x7fff'ffff) fs->require_feature(ReadOnlyLargeFile);
+    touch();
+    if (!shrinks) return {};
+    truncate_inode_pages(*this, divide_up(new_size, PAGE_SIZE));
+    return truncate_blocks(divide_up(new_size, fs->s_blocksize));
 }
 
-void ext2_inode_info::destroy_self() {
-    {
-        MutexGuard guard(fs->lock);
-        if (__atomic_load_n(&i_count, __ATOMIC_ACQUIRE)) return; // found again meanwhile
-        this->node.remove();
+void ext2_inode_info::delete_inode() {
+    if (deleted) return;
+    deleted = true;
+    bool fast_link = is_symlink(i_mode) && !disk.i_blocks;
+    i_size = 0;
+    truncate_inode_pages(*this, 0);
+    if ((is_regular(i_mode) || is_directory(i_mode) || is_symlink(i_mode)) && !fast_link)
+        (void)truncate_blocks(0);
+    disk.i_dtime = static_cast<u32>(current_time_seconds());
+    (void)write_inode();
+    fs->free_inode(static_cast<u32>(i_ino), is_directory(i_mode));
+}
+
+void ext2_inode_info::evict_inode() {
+    if (!fs->s_readonly) {
+        if (!i_nlink)
+            delete_inode();
+        else if (i_dirty || mapping_has_dirty_pages(i_data))
+            (void)writeback_single_inode(this);
     }
-    if (!i_nlink && !fs->s_readonly) { // the last name and the last user are gone
-        bool directory = is_directory(i_mode);
-        (void)truncate(0);
-        disk.i_dtime = static_cast<u32>(ktime_get_real_ns() / 1'000'000'000);
-        dirty = true;
-        (void)write_inode();
-        fs->free_inode(static_cast<u32>(i_ino), directory);
-    } else if (!fs->s_readonly) {
-        (void)sync();
-    }
-    inode::destroy_self();
+    inode::evict_inode();
 }
 
 } // namespace kernel::ext2

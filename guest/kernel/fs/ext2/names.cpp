@@ -1,87 +1,108 @@
-// ext2's names: create, link, unlink, mkdir, rmdir, symlink, rename. See ext2.h. The directory's mutex is
+// ext2's names: create, link, unlink, mkdir, rmdir, symlink, rename. See ext2.h. The directories' i_rwsem is
 // held by the caller.
 #include "fs/ext2/ext2.h"
 #include "mm/slab.h"
-#include "task/task.h"
-#include "time/timekeeping.h"
+#include "mm/zone.h"
 
 namespace kernel::ext2 {
 
-Result<struct inode*> ext2_inode_info::create(StringView name, u32 new_mode, u32 new_device) {
+/// A fresh inode without a name: what goes wrong from here on ends with i_nlink 0 and iput().
+Result<struct inode*> ext2_inode_info::new_inode(u32 mode, u32 device) {
     if (fs->s_readonly) return Errno::EROFS;
     if (!i_nlink) return Errno::ENOENT;
-    bool directory = is_directory(new_mode);
-    u32 fresh_number = TRY(fs->allocate_inode(static_cast<u32>(i_ino), directory));
-    auto* fresh = make<ext2_inode_info>();
+    bool directory = is_directory(mode);
+    u32 number = TRY(fs->allocate_inode(static_cast<u32>(i_ino), directory));
+    auto* fresh = static_cast<ext2_inode_info*>(fs->alloc_inode());
     if (!fresh) {
-        fs->free_inode(fresh_number, directory);
+        fs->free_inode(number, directory);
         return Errno::ENOMEM;
     }
-    fresh->fs = fs;
     fresh->i_sb = fs;
-    fresh->i_ino = fresh_number;
-    fresh->i_mode = new_mode;
-    fresh->i_nlink = 1;
-    fresh->i_rdev = new_device;
-    fresh->disk.i_block[0] = new_device;
-    fresh->i_atime = fresh->i_mtime = fresh->i_ctime = ktime_get_real_ns() / 1'000'000'000;
-    fresh->dirty = true;
-    {
-        MutexGuard guard(fs->lock);
-        fs->inodes.push_back(&fresh->node);
+    fresh->i_ino = number;
+    fresh->i_mode = mode;
+    fresh->i_nlink = directory ? 2 : 1;
+    if (is_device(mode)) {
+        fresh->i_rdev = device;
+        bool old = device_major(device) < 256 && device_minor(device) < 256;
+        fresh->disk.i_block[old ? 0 : 1] = old ? device_major(device) << 8 | device_minor(device) : device;
     }
-    Result<void> made = [&]() -> Result<void> {
-        if (directory) {
-            TRY(fresh->add_entry(StringView(".", 1), fresh_number, new_mode));
-            TRY(fresh->add_entry(StringView("..", 2), static_cast<u32>(i_ino), i_mode));
-            fresh->i_nlink = 2;
+    fresh->i_atime = fresh->i_mtime = fresh->i_ctime = current_time_seconds();
+    if (is_directory(mode)) lockdep_set_class(fresh->i_rwsem, "inode_dir");
+    insert_inode_locked(fresh); // a namesake may still be on its way out
+    fresh->mark_dirty();
+    return fresh;
+}
+
+Result<struct inode*> ext2_inode_info::finish_new_inode(struct inode* fresh, StringView name) {
+    Result<void> made = add_entry(name, static_cast<u32>(fresh->i_ino), fresh->i_mode);
+    if (made.ok()) return fresh;
+    fresh->i_nlink = 0;
+    iput(fresh);
+    return made.error();
+}
+
+Result<struct inode*> ext2_inode_info::create(StringView name, u32 new_mode, u32 new_device) {
+    bool directory = is_directory(new_mode);
+    if (directory && i_nlink >= 32000) return Errno::EMLINK;
+    auto* fresh = static_cast<ext2_inode_info*>(TRY(new_inode(new_mode, new_device)));
+    if (directory) {
+        Result<void> dots = fresh->add_entry(StringView(".", 1), static_cast<u32>(fresh->i_ino), new_mode);
+        if (dots.ok()) dots = fresh->add_entry(StringView("..", 2), static_cast<u32>(i_ino), i_mode);
+        if (!dots.ok()) {
+            fresh->i_nlink = 0;
+            iput(fresh);
+            return dots.error();
         }
-        return add_entry(name, fresh_number, new_mode);
-    }();
-    if (!made.ok()) {
-        fresh->i_nlink = 0; // destroy_self frees what it had
-        iput(fresh);
-        return made.error();
     }
+    struct inode* made = TRY(finish_new_inode(fresh, name));
     if (directory) {
         i_nlink++;
         mark_dirty();
     }
-    return fresh;
+    return made;
 }
 
-Result<void> ext2_inode_info::write_link(StringView target) {
-    if (target.size < sizeof disk.i_block) {
-        memcpy(disk.i_block, target.data, target.size);
-        i_size = target.size;
-        mark_dirty();
-        return {};
-    }
+Result<struct inode*> ext2_inode_info::symlink(StringView name, StringView target) {
     if (target.size >= fs->s_blocksize) return Errno::ENAMETOOLONG;
-    TRY(map_block(0, true));
-    i_size = target.size;
-    struct page* page = TRY(filemap_get_page(*this, 0));
-    memcpy(page_address(page), target.data, target.size);
-    page->flags |= PageDirty;
-    put_page(page);
-    mark_dirty();
-    return {};
+    auto* fresh = static_cast<ext2_inode_info*>(TRY(new_inode(S_IFLNK | 0777, 0)));
+    Result<void> written = [&]() -> Result<void> {
+        fresh->i_size = target.size;
+        if (target.size < sizeof disk.i_block) { // "fast": in the inode itself
+            memcpy(fresh->disk.i_block, target.data, target.size);
+            return {};
+        }
+        struct page* page = TRY(grab_cache_page(fresh->i_data, 0));
+        Result<u32> mapped = fresh->map_block(0, true);
+        if (mapped.ok()) {
+            memset(page_address(page), 0, PAGE_SIZE);
+            memcpy(page_address(page), target.data, target.size);
+            page->set_flags(PageUptodate);
+            set_page_dirty(page);
+        }
+        unlock_page(page);
+        put_page(page);
+        return mapped.ok() ? Result<void>() : mapped.error();
+    }();
+    if (!written.ok()) {
+        fresh->i_nlink = 0;
+        iput(fresh);
+        return written.error();
+    }
+    return finish_new_inode(fresh, name);
 }
 
 Result<void> ext2_inode_info::unlink(StringView name, struct inode& inode) {
     if (fs->s_readonly) return Errno::EROFS;
-    if (is_directory(inode.i_mode)) return Errno::EISDIR;
     TRY(remove_entry(name));
     auto& target = static_cast<ext2_inode_info&>(inode);
     target.i_nlink--;
-    target.i_ctime = ktime_get_real_ns() / 1'000'000'000;
+    target.i_ctime = current_time_seconds();
     target.mark_dirty();
     return {};
 }
 
 Result<void> ext2_inode_info::remove_directory(StringView name, struct inode& inode) {
     if (fs->s_readonly) return Errno::EROFS;
-    if (!is_directory(inode.i_mode)) return Errno::ENOTDIR;
     auto& target = static_cast<ext2_inode_info&>(inode);
     if (!TRY(target.directory_is_empty())) return Errno::ENOTEMPTY;
     TRY(remove_entry(name));
@@ -94,32 +115,48 @@ Result<void> ext2_inode_info::remove_directory(StringView name, struct inode& in
 
 Result<void> ext2_inode_info::link(StringView name, struct inode& inode) {
     if (fs->s_readonly) return Errno::EROFS;
-    if (is_directory(inode.i_mode)) return Errno::EPERM;
-    if (inode.i_sb != fs) return Errno::EXDEV;
     if (inode.i_nlink >= 32000) return Errno::EMLINK;
     TRY(add_entry(name, static_cast<u32>(inode.i_ino), inode.i_mode));
     inode.i_nlink++;
-    inode.i_ctime = ktime_get_real_ns() / 1'000'000'000;
+    inode.i_ctime = current_time_seconds();
     static_cast<ext2_inode_info&>(inode).mark_dirty();
     return {};
 }
 
-Result<void> ext2_inode_info::rename(StringView name, struct inode& directory, StringView new_name,
-                                     struct inode& inode) {
+Result<void> ext2_inode_info::rename(StringView name, struct inode& inode, struct inode& directory,
+                                     StringView new_name, struct inode* replaced) {
     if (fs->s_readonly) return Errno::EROFS;
-    if (directory.i_sb != fs) return Errno::EXDEV;
     auto& target = static_cast<ext2_inode_info&>(directory);
-    TRY(target.add_entry(new_name, static_cast<u32>(inode.i_ino), inode.i_mode));
+    auto& moved = static_cast<ext2_inode_info&>(inode);
+    bool is_dir = is_directory(inode.i_mode), other = &target != this;
+    if (is_dir && other && !replaced && target.i_nlink >= 32000) return Errno::EMLINK;
+    u32 number = static_cast<u32>(inode.i_ino);
+    if (replaced) { // the entry changes its inode in place: there is no moment without the name
+        auto& victim = static_cast<ext2_inode_info&>(*replaced);
+        if (is_dir && !TRY(victim.directory_is_empty())) return Errno::ENOTEMPTY;
+        TRY(target.set_link(new_name, number, inode.i_mode));
+        if (is_dir) {
+            victim.i_nlink = 0;
+            target.i_nlink--;
+        } else {
+            victim.i_nlink--;
+        }
+        victim.i_ctime = current_time_seconds();
+        victim.mark_dirty();
+    } else {
+        TRY(target.add_entry(new_name, number, inode.i_mode));
+    }
     TRY(remove_entry(name));
-    if (is_directory(inode.i_mode) && &target != this) { // ".." points elsewhere now
-        auto& moved = static_cast<ext2_inode_info&>(inode);
-        TRY(moved.remove_entry(StringView("..", 2)));
-        TRY(moved.add_entry(StringView("..", 2), static_cast<u32>(target.i_ino), target.i_mode));
+    if (is_dir && other)
+        TRY(moved.set_link(StringView("..", 2), static_cast<u32>(target.i_ino), target.i_mode));
+    if (is_dir && other) {
         i_nlink--;
         target.i_nlink++;
-        mark_dirty();
-        target.mark_dirty();
     }
+    moved.i_ctime = current_time_seconds();
+    moved.mark_dirty();
+    mark_dirty();
+    target.mark_dirty();
     return {};
 }
 

@@ -27,31 +27,27 @@ u64 ext2_sb_info::inode_position(u32 number) const {
     return groups[group].bg_inode_table * s_blocksize + u64{index} * inode_size;
 }
 
+struct inode* ext2_sb_info::alloc_inode() {
+    auto* fresh = make<ext2_inode_info>();
+    if (fresh) fresh->fs = this;
+    return fresh;
+}
+
 Result<struct inode*> ext2_sb_info::inode(u32 number) {
     if (!number || number > disk.s_inodes_count) return Errno::EIO;
-    MutexGuard guard(lock);
-    for (LIST_EACH(node, inodes)) {
-        auto* known = container_of(node, ext2_inode_info, node);
-        if (known->i_ino != number) continue;
-        ihold(known);
-        return known;
-    }
-    auto* fresh = make<ext2_inode_info>();
-    if (!fresh) return Errno::ENOMEM;
+    struct inode* inode = TRY(iget_locked(*this, number));
+    if (!(__atomic_load_n(&inode->i_state, __ATOMIC_ACQUIRE) & I_NEW)) return inode;
+    auto* fresh = static_cast<ext2_inode_info*>(inode);
     Result<void> read = read_device(*block_device, inode_position(number), &fresh->disk, sizeof fresh->disk);
+    const struct ext2_inode& d = fresh->disk;
+    if (read.ok() && (!d.i_links_count || !d.i_mode)) { // a directory names a free inode
+        pr_err("EXT2-fs error (%s): inode %u is free, but named\n", block_device->name, number);
+        read = Errno::EIO;
+    }
     if (!read.ok()) {
-        destroy(fresh);
+        iget_failed(fresh);
         return read.error();
     }
-    const struct ext2_inode& d = fresh->disk;
-    if (!d.i_links_count && !d.i_mode) { // a directory names a free inode
-        destroy(fresh);
-        pr_err("EXT2-fs (%s): inode %u is free, but named\n", block_device->name, number);
-        return Errno::EIO;
-    }
-    fresh->fs = this;
-    fresh->i_sb = this;
-    fresh->i_ino = number;
     fresh->i_mode = d.i_mode;
     fresh->i_nlink = d.i_links_count;
     fresh->i_uid = d.i_uid;
@@ -62,9 +58,12 @@ Result<struct inode*> ext2_sb_info::inode(u32 number) {
     fresh->i_atime = d.i_atime;
     fresh->i_mtime = d.i_mtime;
     fresh->i_ctime = d.i_ctime;
-    if ((d.i_mode & S_IFMT) == S_IFCHR || (d.i_mode & S_IFMT) == S_IFBLK)
-        fresh->i_rdev = d.i_block[0] ? d.i_block[0] : d.i_block[1];
-    inodes.push_back(&fresh->node);
+    if (is_device(d.i_mode)) { // 16 bits in the old encoding, 32 in the new
+        u32 old = d.i_block[0];
+        fresh->i_rdev = old ? make_device(old >> 8 & 0xff, old & 0xff) : d.i_block[1];
+    }
+    if (is_directory(d.i_mode)) lockdep_set_class(fresh->i_rwsem, "inode_dir");
+    unlock_new_inode(fresh);
     return fresh;
 }
 
@@ -72,7 +71,6 @@ Result<ext2_sb_info*> mount(struct block_device* device, bool read_only) {
     auto* fs = make<ext2_sb_info>();
     if (!fs) return Errno::ENOMEM;
     fs->block_device = device;
-    fs->inodes.initialise();
     fs->s_type = "ext2";
     fs->s_dev = device->i_rdev;
     auto fail = [&](Errno error, const char* why) -> Errno {
@@ -121,6 +119,15 @@ Result<ext2_sb_info*> mount(struct block_device* device, bool read_only) {
         pr_warn("EXT2-fs (%s): warning: mounting unchecked fs, running e2fsck is recommended\n",
                 device->name);
     fs->s_readonly = read_only;
+    fs->s_maxbytes = ext2_max_size(fs->s_blocksize);
+    if (!read_only) { // until put_super(), who finds this volume knows that it was in use
+        fs->was_valid = d.s_state & 1;
+        d.s_state &= static_cast<u16>(~1);
+        d.s_mnt_count++;
+        d.s_mtime = d.s_wtime = static_cast<u32>(current_time_seconds());
+        fs->dirty = true;
+        if (!fs->sync().ok()) return fail(Errno::EIO, "cannot write the superblock");
+    }
     pr_info("EXT2-fs (%s): mounted filesystem %s, %u blocks of %lu bytes, %u free\n", device->name,
             read_only ? "read-only" : "read-write", d.s_blocks_count, fs->s_blocksize, d.s_free_blocks_count);
     return fs;

@@ -1,24 +1,45 @@
 // /proc's memory files. Formats: Linux's fs/proc/meminfo.c, mm/vmstat.c, mm/slab_common.c describe the
 // columns.
+#include "arch/x86_64/segments.h"
+#include "block/block.h"
 #include "fs/proc/proc.h"
 #include "mm/memblock.h"
 #include "mm/slab.h"
+#include "mm/vmstat.h"
 #include "mm/vmalloc.h"
+#include "sched/scheduler.h"
 #include "setup.h"
 
 namespace kernel {
 namespace {
 
-u64 count_tagged(PageType type) {
-    u64 count = 0;
-    for (u64 frame = 0; frame < max_pfn; frame++) {
-        if (frame % 512 == 0 && !memblock.memory.overlaps(frame << PAGE_SHIFT, (frame + 512) << PAGE_SHIFT)) {
-            frame += 511;
-            continue;
-        }
-        count += pfn_to_page(frame)->tag == type;
+u64 pages_of(VmallocUse use) {
+    u64 bytes = 0;
+    for (const vm_struct* area = vmlist; area; area = area->next)
+        if (area->use == use) bytes += area->size;
+    return bytes >> PAGE_SHIFT;
+}
+
+u64 bdev_pages() {
+    u64 pages = 0;
+    for (const struct block_device* device = block_devices; device; device = device->next)
+        pages += device->i_data.nrpages;
+    return pages;
+}
+
+/// Linux's si_mem_available: what could be had without pushing anybody hard.
+u64 available_pages() {
+    u64 reserve = 0, low = 0;
+    for (const struct zone& zone : zones) {
+        u64 most = 0;
+        for (u64 pages : zone.lowmem_reserve) most = max(most, pages);
+        reserve += min(most + zone._watermark[WMARK_HIGH], zone.managed_pages);
+        low += zone._watermark[WMARK_LOW];
     }
-    return count;
+    u64 free = nr_free_pages(),
+        file = global_page_state(NR_ACTIVE_FILE) + global_page_state(NR_INACTIVE_FILE);
+    u64 available = free > reserve ? free - reserve : 0;
+    return available + file - min(file / 2, low);
 }
 
 } // namespace
@@ -27,23 +48,57 @@ void show_meminfo(seq_file& out) {
     auto row = [&](const char* name, u64 pages) {
         out.print("%-16s%8lu kB\n", name, pages * (PAGE_SIZE / KiB));
     };
-    u64 free = nr_free_pages(), slab = 0;
-    for (LIST_EACH(node, slab_caches)) {
-        auto* cache = container_of(node, kmem_cache, list);
-        slab += cache->slab_count << cache->order;
-    }
+    auto state = [](vm_stat_item item) { return global_page_state(item); };
+    u64 buffers = bdev_pages(), file = state(NR_FILE_PAGES), stacks = pages_of(VmallocUse::Stack);
     row("MemTotal:", totalram_pages());
-    row("MemFree:", free);
-    row("MemAvailable:", free + page_cache_pages);
-    row("Buffers:", 0);
-    row("Cached:", page_cache_pages);
+    row("MemFree:", nr_free_pages());
+    row("MemAvailable:", available_pages());
+    row("Buffers:", buffers);
+    row("Cached:", file > buffers ? file - buffers : 0);
+    row("SwapCached:", 0);
+    row("Active:", state(NR_ACTIVE_ANON) + state(NR_ACTIVE_FILE));
+    row("Inactive:", state(NR_INACTIVE_ANON) + state(NR_INACTIVE_FILE));
+    row("Active(anon):", state(NR_ACTIVE_ANON));
+    row("Inactive(anon):", state(NR_INACTIVE_ANON));
+    row("Active(file):", state(NR_ACTIVE_FILE));
+    row("Inactive(file):", state(NR_INACTIVE_FILE));
+    row("Unevictable:", 0);
+    row("Mlocked:", 0);
     row("SwapTotal:", 0);
     row("SwapFree:", 0);
-    row("AnonPages:", count_tagged(PageType::Anonymous));
-    row("Slab:", slab);
-    out.print("%-16s%8lu kB\n", "KernelStack:", count_tagged(PageType::KernelStack) * 4);
-    row("PageTables:", count_tagged(PageType::PageTable));
-    row("VmallocUsed:", count_tagged(PageType::Vmalloc) + count_tagged(PageType::KernelStack));
+    row("Dirty:", state(NR_FILE_DIRTY));
+    row("Writeback:", state(NR_WRITEBACK));
+    row("AnonPages:", state(NR_ANON_MAPPED));
+    row("Mapped:", state(NR_FILE_MAPPED));
+    row("Shmem:", state(NR_SHMEM));
+    row("Slab:", state(NR_SLAB));
+    row("KernelStack:", stacks);
+    row("PageTables:", state(NR_PAGETABLE));
+    row("VmallocTotal:", (VMALLOC_END - VMALLOC_START) >> PAGE_SHIFT);
+    row("VmallocUsed:", pages_of(VmallocUse::Memory) + stacks);
+}
+
+void show_vmstat(seq_file& out) {
+    out.print("nr_free_pages %lu\n", nr_free_pages());
+    for (u32 i = 0; i < NR_VM_STAT_ITEMS; i++)
+        out.print("%s %lu\n", vm_stat_names[i], global_page_state(static_cast<vm_stat_item>(i)));
+    for (u32 i = 0; i < NR_VM_EVENT_ITEMS; i++) out.print("%s %lu\n", vm_event_names[i], vm_events[i]);
+}
+
+void show_swaps(seq_file& out) { out.print("Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority\n"); }
+
+/// One migrate type: all free blocks are Unmovable.
+void show_pagetypeinfo(seq_file& out) {
+    out.print("Page block order: %u\nPages per block:  %u\n\n%-43s ", MaxOrder, 1U << MaxOrder,
+              "Free pages count per migrate type at order");
+    for (unsigned order = 0; order <= MaxOrder; order++) out.print("%6u ", order);
+    out.print("\n");
+    for (const struct zone& zone : zones) {
+        if (!zone.managed_pages) continue;
+        out.print("Node %4d, zone %8s, type %12s ", 0, zone.name, "Unmovable");
+        for (const struct free_area& area : zone.free_area) out.print("%6lu ", area.nr_free);
+        out.print("\n");
+    }
 }
 
 void show_buddyinfo(seq_file& out) {
@@ -56,14 +111,30 @@ void show_buddyinfo(seq_file& out) {
 }
 
 void show_zoneinfo(seq_file& out) {
+    bool first = true;
     for (const struct zone& zone : zones) {
         if (!zone.present_pages) continue;
-        out.print(
-            "Node 0, zone %8s\n  pages free     %lu\n        min      %lu\n        low      %lu\n        "
-            "high     %lu\n"
-            "        spanned  %lu\n        present  %lu\n        managed  %lu\n  start_pfn:           %lu\n",
-            zone.name, zone.free_pages, zone._watermark[0], zone._watermark[1], zone._watermark[2],
-            zone.spanned_pages, zone.present_pages, zone.managed_pages, zone.zone_start_pfn);
+        out.print("Node 0, zone %8s\n", zone.name);
+        if (first) {
+            out.print("  per-node stats\n");
+            for (u32 i = 0; i < NR_VM_STAT_ITEMS; i++)
+                out.print("      %-12s %lu\n", vm_stat_names[i],
+                          global_page_state(static_cast<vm_stat_item>(i)));
+            first = false;
+        }
+        out.print("  pages free     %lu\n        boost    0\n        min      %lu\n        low      %lu\n    "
+                  "    high     %lu\n"
+                  "        spanned  %lu\n        present  %lu\n        managed  %lu\n        cma      0\n    "
+                  "    protection: (%lu, %lu, %lu)\n",
+                  zone.free_pages, zone._watermark[WMARK_MIN], zone._watermark[WMARK_LOW],
+                  zone._watermark[WMARK_HIGH], zone.spanned_pages, zone.present_pages, zone.managed_pages,
+                  zone.lowmem_reserve[0], zone.lowmem_reserve[1], zone.lowmem_reserve[2]);
+        out.print("      nr_free_pages %lu\n  pagesets\n", zone.free_pages);
+        for (unsigned cpu = 0; cpu < online_cpus; cpu++)
+            out.print(
+                "    cpu: %u\n              count: %u\n              high:  %u\n              batch: %u\n",
+                cpu, zone.per_cpu_pageset[cpu].count, zone.pcp_high, zone.pcp_batch);
+        out.print("  node_unreclaimable:  0\n  start_pfn:           %lu\n", zone.zone_start_pfn);
     }
 }
 

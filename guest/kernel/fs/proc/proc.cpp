@@ -29,13 +29,30 @@ struct SystemFile {
     void (*show)(seq_file&);
 };
 constexpr SystemFile system_files[] = {
-    {"meminfo", show_meminfo},     {"buddyinfo", show_buddyinfo},     {"zoneinfo", show_zoneinfo},
-    {"slabinfo", show_slabinfo},   {"vmallocinfo", show_vmallocinfo}, {"iomem", show_iomem},
-    {"cpuinfo", show_cpuinfo},     {"uptime", show_uptime},           {"version", show_version},
-    {"cmdline", show_cmdline},     {"interrupts", show_interrupts},   {"softirqs", show_softirqs},
-    {"stat", show_stat},           {"loadavg", show_loadavg},         {"sched_debug", show_sched_debug},
-    {"mounts", show_mounts},       {"filesystems", show_filesystems}, {"partitions", show_partitions},
-    {"diskstats", show_diskstats}, {"lock_stat", show_lock_stat},     {"lockdep_stats", show_lockdep_stats},
+    {"meminfo", show_meminfo},
+    {"buddyinfo", show_buddyinfo},
+    {"zoneinfo", show_zoneinfo},
+    {"slabinfo", show_slabinfo},
+    {"vmallocinfo", show_vmallocinfo},
+    {"iomem", show_iomem},
+    {"cpuinfo", show_cpuinfo},
+    {"uptime", show_uptime},
+    {"version", show_version},
+    {"cmdline", show_cmdline},
+    {"interrupts", show_interrupts},
+    {"softirqs", show_softirqs},
+    {"stat", show_stat},
+    {"loadavg", show_loadavg},
+    {"sched_debug", show_sched_debug},
+    {"mounts", show_mounts},
+    {"filesystems", show_filesystems},
+    {"partitions", show_partitions},
+    {"diskstats", show_diskstats},
+    {"vmstat", show_vmstat},
+    {"swaps", show_swaps},
+    {"pagetypeinfo", show_pagetypeinfo},
+    {"lock_stat", show_lock_stat},
+    {"lockdep_stats", show_lockdep_stats},
 };
 struct TaskFile {
     const char* name;
@@ -53,6 +70,11 @@ task_struct* get_task(i32 pid) {
     task_struct* task = find_task_by_vpid(pid);
     if (task) __atomic_fetch_add(&task->usage, 1, __ATOMIC_RELAXED);
     return task;
+}
+
+bool pid_exists(i32 pid) {
+    IrqSpinGuard guard(tasklist_lock);
+    return find_task_by_vpid(pid);
 }
 
 /// inode numbers: fixed files 0x100 + n, tasks' (pid << 8) + n.
@@ -87,7 +109,7 @@ struct ProcFile final : inode {
         TRY(buffer.store(0, static_cast<char*>(file.private_data) + position, count));
         return count;
     }
-    Result<usize> write(struct file&, IoBuffer, u64) override { return Errno::EACCES; }
+    Result<usize> write(struct file&, IoBuffer, u64&) override { return Errno::EACCES; }
 };
 
 struct ProcLink final : inode {
@@ -96,19 +118,42 @@ struct ProcLink final : inode {
 
     Result<usize> read_link(char* out, usize capacity) override {
         if (target == Target::Self) return format_text(out, capacity, "%d", get_current()->tgid);
-        if (target == Target::Root) return strscpy(out, "/", capacity);
         task_struct* task = get_task(pid);
         if (!task) return Errno::ESRCH;
-        usize length = 0;
-        if (target == Target::Executable) {
-            if (task->mm) length = strscpy(out, task->mm->exe_path, capacity);
-        } else if (task->fs && task->fs->pwd) {
-            char path[256];
-            length = strscpy(out, d_path(task->fs->pwd, path, sizeof path), capacity);
-        }
+        struct dentry* dentry = proc_dentry(*task);
         put_task_struct(task);
-        if (!length) return Errno::ENOENT;
-        return length;
+        if (!dentry) return Errno::ENOENT;
+        Result<usize> result = [&]() -> Result<usize> {
+            auto* buffer = static_cast<char*>(kmalloc(PathMax));
+            if (!buffer) return Errno::ENOMEM;
+            Result<char*> path = d_path(dentry, buffer, PathMax);
+            usize length = path.ok() ? strscpy(out, path.value(), capacity) : 0;
+            if (path.ok() && d_unlinked(dentry))
+                length += strscpy(out + length, " (deleted)", capacity - length);
+            kfree(buffer);
+            return path.ok() ? Result<usize>(length) : path.error();
+        }();
+        dput(dentry);
+        return result;
+    }
+
+    /// With a reference, or null.
+    struct dentry* proc_dentry(task_struct& task) {
+        struct dentry* dentry = nullptr;
+        if (target == Target::Executable) {
+            mm_struct* mm = get_task_mm(&task);
+            if (!mm) return nullptr;
+            if (mm->exe_file) dget(dentry = mm->exe_file->f_dentry);
+            mmput(mm);
+            return dentry;
+        }
+        IrqSpinGuard lock(task.alloc_lock);
+        if (task.fs) {
+            SpinGuard guard(task.fs->lock);
+            dentry = target == Target::Root ? task.fs->root : task.fs->pwd;
+            if (dentry) dget(dentry);
+        }
+        return dentry;
     }
 };
 
@@ -116,7 +161,7 @@ struct ProcLink final : inode {
 struct SysrqFile final : inode {
     bool seekable() const override { return false; }
     Result<usize> read(struct file&, IoBuffer, u64) override { return Errno::EIO; }
-    Result<usize> write(struct file&, IoBuffer buffer, u64) override {
+    Result<usize> write(struct file&, IoBuffer buffer, u64&) override {
         char key = 0;
         if (buffer.size) TRY(buffer.load(&key, 0, 1));
         pr_info("sysrq: %c\n", key);
@@ -169,7 +214,7 @@ struct TaskDirectory final : inode {
     bool keep_dentries() const override { return false; }
 
     Result<struct inode*> lookup(StringView name) override {
-        if (!find_task_by_vpid(pid)) return Errno::ENOENT;
+        if (!pid_exists(pid)) return Errno::ENOENT;
         for (u32 i = 0; i < array_size(task_files); i++) {
             if (!(name == StringView(task_files[i].name))) continue;
             ProcFile* file = TRY(make_node<ProcFile>(static_cast<u64>(pid) << 8 | (i + 2), S_IFREG | 0444));
@@ -212,7 +257,7 @@ struct TaskDirectory final : inode {
 struct RootDirectory final : inode {
     static constexpr u64 FirstPid = 256; ///< directory positions from here on are PIDs
     bool keep_dentries() const override { return false; }
-    void destroy_self() override {}
+    void evict_inode() override {}
 
     Result<struct inode*> lookup(StringView name) override {
         for (u32 i = 0; i < array_size(system_files); i++) {
@@ -228,7 +273,7 @@ struct RootDirectory final : inode {
             if (name[i] < '0' || name[i] > '9' || pid >= PID_MAX_DEFAULT) return Errno::ENOENT;
             pid = pid * 10 + static_cast<u64>(name[i] - '0');
         }
-        if (!find_task_by_vpid(static_cast<i32>(pid))) return Errno::ENOENT;
+        if (!pid_exists(static_cast<i32>(pid))) return Errno::ENOENT;
         TaskDirectory* directory = TRY(make_node<TaskDirectory>(pid << 8, S_IFDIR | 0555));
         directory->pid = static_cast<i32>(pid);
         return directory;
@@ -249,7 +294,7 @@ struct RootDirectory final : inode {
         }
         if (file.f_pos < FirstPid) file.f_pos = FirstPid;
         for (u64 pid = file.f_pos - FirstPid + 1; pid < PID_MAX_DEFAULT; pid++) {
-            if (!find_task_by_vpid(static_cast<i32>(pid))) continue;
+            if (!pid_exists(static_cast<i32>(pid))) continue;
             char name[12];
             format_text(name, sizeof name, "%lu", pid);
             fill_entry(entry, pid << 8, 4, name);

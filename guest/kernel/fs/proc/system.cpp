@@ -169,13 +169,19 @@ void show_partitions(seq_file& out) {
 }
 
 void show_diskstats(seq_file& out) {
-    for (struct gendisk* disk = disks; disk; disk = disk->next) {
-        const disk_stats& s = disk->statistics;
-        out.print("%4u %7u %s %lu 0 %lu %lu %lu 0 %lu %lu %u %lu %lu\n", 8U, disk->first_minor,
-                  disk->disk_name, s.reads, s.read_sectors, s.read_nanoseconds / 1'000'000, s.writes,
-                  s.write_sectors, s.write_nanoseconds / 1'000'000, disk->in_flight,
-                  (s.read_nanoseconds + s.write_nanoseconds) / 1'000'000,
-                  (s.read_nanoseconds + s.write_nanoseconds) / 1'000'000);
+    for (struct block_device* device = block_devices; device; device = device->next) {
+        disk_stats s;
+        {
+            IrqSpinGuard guard(device->disk->queue.lock);
+            update_io_ticks(device->bd_stats, ktime_get_ns());
+            s = device->bd_stats;
+        }
+        auto ms = [](u64 nanoseconds) { return nanoseconds / 1'000'000; };
+        out.print("%4u %7u %s %lu %lu %lu %lu %lu %lu %lu %lu %u %lu %lu 0 0 0 0 %lu %lu\n",
+                  device_major(device->i_rdev), device_minor(device->i_rdev), device->name, s.ios[0],
+                  s.merges[0], s.sectors[0], ms(s.nsecs[0]), s.ios[1], s.merges[1], s.sectors[1],
+                  ms(s.nsecs[1]), s.in_flight, ms(s.io_ticks), ms(s.nsecs[0] + s.nsecs[1] + s.nsecs[2]),
+                  s.ios[2], ms(s.nsecs[2]));
     }
 }
 

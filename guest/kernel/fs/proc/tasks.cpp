@@ -14,6 +14,24 @@ namespace {
 
 constexpr u64 ClockTicks = 100; ///< USER_HZ
 
+/// A task's address space for the length of a block, or null.
+struct MmReference {
+    mm_struct* mm;
+    explicit MmReference(task_struct& task) : mm(get_task_mm(&task)) {}
+    ~MmReference() {
+        if (mm) mmput(mm);
+    }
+    MmReference(const MmReference&) = delete;
+    MmReference& operator=(const MmReference&) = delete;
+    mm_struct* operator->() const { return mm; }
+    explicit operator bool() const { return mm; }
+};
+
+i32 parent_pid(const task_struct& task) {
+    IrqSpinGuard guard(tasklist_lock);
+    return task.parent ? task.parent->pid : 0;
+}
+
 struct Signals {
     u64 ignored = 0, caught = 0;
 };
@@ -34,11 +52,11 @@ Signals classify(const task_struct& task) {
 void show_task_comm(seq_file& out, task_struct& task) { out.print("%s\n", task.comm); }
 
 void show_task_stat(seq_file& out, task_struct& task) {
-    const mm_struct* mm = task.mm;
+    MmReference mm(task);
     Signals signals = classify(task);
     out.print("%d (%s) %c %d %d %d %d %d %u ", task.pid, task.comm, task_state_to_char(task),
-              task.parent ? task.parent->pid : 0, task_pgrp_nr(task), task_session_nr(task),
-              task.mm ? make_device(5, 1) : 0, -1, task.flags);
+              parent_pid(task), task_pgrp_nr(task), task_session_nr(task), task.mm ? make_device(5, 1) : 0, -1,
+              task.flags);
     out.print("%lu 0 %lu 0 %lu %lu 0 0 %d %d 1 0 %lu ", task.min_flt, task.maj_flt,
               task.utime * ClockTicks / HZ, task.stime * ClockTicks / HZ, 20 + task.nice, task.nice,
               task.start_time / (1'000'000'000 / ClockTicks));
@@ -60,9 +78,8 @@ void show_task_status(seq_file& out, task_struct& task) {
     Signals signals = classify(task);
     out.print("Name:\t%s\nUmask:\t%04o\nState:\t%s\nTgid:\t%d\nNgid:\t0\nPid:\t%d\nPPid:\t%d\nTracerPid:"
               "\t0\nUid:\t0\t0\t0\t0\nGid:\t0\t0\t0\t0\nFDSize:\t%u\n",
-              task.comm, task.umask, word, task.tgid, task.pid, task.parent ? task.parent->pid : 0,
-              files_struct::Capacity);
-    if (const mm_struct* mm = task.mm)
+              task.comm, task.umask, word, task.tgid, task.pid, parent_pid(task), files_struct::Capacity);
+    if (MmReference mm(task); mm)
         out.print("VmSize:\t%8lu kB\nVmRSS:\t%8lu kB\n", mm->total_vm * 4, mm->rss * 4);
     out.print("Threads:\t1\nSigPnd:\t%016lx\nSigBlk:\t%016lx\nSigIgn:\t%016lx\nSigCgt:\t%016lx\n",
               task.pending.signal, task.blocked, signals.ignored, signals.caught);
@@ -71,7 +88,7 @@ void show_task_status(seq_file& out, task_struct& task) {
 }
 
 void show_task_statm(seq_file& out, task_struct& task) {
-    const mm_struct* mm = task.mm;
+    MmReference mm(task);
     u64 text =
         mm ? (align_up(mm->end_code, PAGE_SIZE) - align_down(mm->start_code, PAGE_SIZE)) >> PAGE_SHIFT : 0;
     out.print("%lu %lu 0 %lu 0 %lu 0\n", mm ? mm->total_vm : 0, mm ? mm->rss : 0, text,
@@ -79,11 +96,11 @@ void show_task_statm(seq_file& out, task_struct& task) {
 }
 
 void show_task_maps(seq_file& out, task_struct& task) {
-    mm_struct* mm = task.mm;
-    if (!mm) return;
-    mmget(mm);
+    MmReference mm(task);
+    auto* buffer = static_cast<char*>(mm ? kmalloc(PathMax) : nullptr);
+    if (!buffer) return;
     {
-        MutexGuard guard(mm->mmap_lock);
+        ReadGuard guard(mm->mmap_lock);
         for (LIST_EACH(node, mm->mmap)) {
             const vm_area_struct* area = container_of(node, vm_area_struct, vm_list);
             u64 device =
@@ -94,15 +111,17 @@ void show_task_maps(seq_file& out, task_struct& task) {
                       area->vm_pgoff << PAGE_SHIFT, device_major(static_cast<u32>(device)),
                       device_minor(static_cast<u32>(device)),
                       area->vm_file ? area->vm_file->f_inode->i_ino : 0);
-            out.print("%s%s\n", area->vm_name[0] ? "                " : "", area->vm_name);
+            const char* name =
+                area->vm_file ? d_path_or_name(area->vm_file->f_dentry, buffer, PathMax) : area->vm_name;
+            out.print("%s%s\n", name[0] ? "                " : "", name);
         }
     }
-    mmput(mm);
+    kfree(buffer);
 }
 
 void show_task_cmdline(seq_file& out, task_struct& task) {
     // The strings are in the task's own memory: walk its tables, so that any task's can be read.
-    mm_struct* mm = task.mm;
+    MmReference mm(task);
     if (!mm) return;
     for (u64 address = mm->arg_start; address < mm->arg_end && out.length + 1 < out.capacity; address++) {
         PageWalk walk =

@@ -1,0 +1,57 @@
+// The LRU lists; see reclaim.h. Invariants: PageLru says that a page is on the list that its tag and
+// PageActive name; both change under lru_lock.
+#include "fs/address_space.h"
+#include "mm/reclaim.h"
+#include "mm/vmstat.h"
+#include "mm/zone.h"
+
+namespace kernel {
+
+constinit struct lruvec node_lruvec = {};
+
+namespace {
+
+lru_list page_lru(const struct page* page) {
+    bool file = page->tag == PageType::PageCache, active = page->flags & PageActive;
+    return file ? (active ? LRU_ACTIVE_FILE : LRU_INACTIVE_FILE)
+                : (active ? LRU_ACTIVE_ANON : LRU_INACTIVE_ANON);
+}
+
+} // namespace
+
+void lru_init() {
+    for (list_head& list : node_lruvec.lists) list.initialise();
+}
+
+void lru_cache_add(struct page* page) {
+    IrqSpinGuard guard(node_lruvec.lru_lock);
+    if (page->test_and_set(PageLru)) return;
+    lru_list list = page_lru(page);
+    node_lruvec.lists[list].push_front(&page->lru);
+    node_lruvec.sizes[list]++;
+    mod_page_state(static_cast<vm_stat_item>(NR_INACTIVE_ANON + static_cast<u32>(list)), 1);
+}
+
+void lru_cache_del(struct page* page) {
+    IrqSpinGuard guard(node_lruvec.lru_lock);
+    if (!page->test_and_clear(PageLru)) return;
+    lru_list list = page_lru(page);
+    page->lru.remove();
+    node_lruvec.sizes[list]--;
+    mod_page_state(static_cast<vm_stat_item>(NR_INACTIVE_ANON + static_cast<u32>(list)), -1);
+}
+
+void mark_page_accessed(struct page* page) {
+    if (!page->has(PageReferenced)) {
+        page->set_flags(PageReferenced);
+        return;
+    }
+    if (page->has(PageActive) || !page->has(PageLru)) return;
+    lru_cache_del(page);
+    page->clear_flags(PageReferenced);
+    page->set_flags(PageActive);
+    lru_cache_add(page);
+    count_vm_events(PGACTIVATE);
+}
+
+} // namespace kernel

@@ -1,0 +1,101 @@
+// Mappings against Linux: what mremap, mprotect, truncation and fsync do to them. Run under both, the lines must be equal.
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define SHOW(call)                                                                                                     \
+    do {                                                                                                               \
+        errno = 0;                                                                                                     \
+        long result = (long)(call);                                                                                    \
+        printf("%s = %s %s\n", #call, result < 0 ? "error" : "ok", result < 0 ? strerrorname_np(errno) : "");           \
+    } while (0)
+enum { Page = 4096 };
+
+/// What touching an address does, in a child: exit status or signal.
+static void touch(const char* what, volatile char* at, int write) {
+    fflush(stdout);
+    pid_t child = fork();
+    int status;
+    if (child == 0) {
+        if (write) *at = 'T';
+        _exit(*at ? 1 : 0);
+    }
+    waitpid(child, &status, 0);
+    printf("%s: %s %d\n", what, WIFSIGNALED(status) ? "signal" : "read", WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
+}
+
+int main(void) {
+    char name[] = "/tmp/mapped";
+    int file = open(name, O_CREAT | O_RDWR | O_TRUNC, 0644), reader;
+    char buffer[Page];
+    memset(buffer, 'a', Page);
+    for (int i = 0; i < 4; i++) write(file, buffer, Page);
+
+    char* area = mmap(NULL, 4 * Page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    SHOW(mremap(area, Page, -1ul, 0));
+    SHOW(mremap(area, Page, -1ul, MREMAP_MAYMOVE));
+    SHOW(mremap(area, 4 * Page, 1ul << 46, 0));
+    SHOW(mremap(area, 2 * Page, 4 * Page, 0));
+    strcpy(area, "moved");
+    SHOW((area = mremap(area, 4 * Page, 64 * Page, MREMAP_MAYMOVE)) != MAP_FAILED);
+    printf("%s\n", area);
+    munmap(area, 64 * Page);
+
+    reader = open(name, O_RDONLY);
+    SHOW(mmap(NULL, Page, PROT_READ | PROT_WRITE, MAP_SHARED, reader, 0));
+    SHOW((area = mmap(NULL, Page, PROT_READ, MAP_SHARED, reader, 0)) != MAP_FAILED);
+    SHOW(mprotect(area, Page, PROT_READ | PROT_WRITE));
+    touch("store to it", area, 1);
+    munmap(area, Page);
+    SHOW((area = mmap(NULL, Page, PROT_READ, MAP_PRIVATE, reader, 0)) != MAP_FAILED);
+    SHOW(mprotect(area, Page, PROT_READ | PROT_WRITE));
+    touch("store to a private one", area, 1);
+    munmap(area, Page);
+
+    // Truncation takes pages away, private copies too; growth brings zeroes.
+    char* shared = mmap(NULL, 4 * Page, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
+    char* private = mmap(NULL, 4 * Page, PROT_READ | PROT_WRITE, MAP_PRIVATE, file, 0);
+    for (int i = 0; i < 4; i++) shared[i * Page] = 's', private[i * Page] = 'p';
+    SHOW(ftruncate(file, Page + 10));
+    touch("shared, before the end", shared + Page + 9, 0);
+    touch("shared, in the last page", shared + Page + 11, 0);
+    touch("shared, behind it", shared + 2 * Page, 0);
+    touch("private, before the end", private + Page, 0);
+    touch("private, behind it", private + 2 * Page, 0);
+    SHOW(ftruncate(file, 4 * Page));
+    touch("shared, grown again", shared + 2 * Page, 0);
+    touch("private, grown again", private + 2 * Page, 0);
+    shared[2 * Page] = 'Z';
+    SHOW(pread(file, buffer, 1, 2 * Page));
+    printf("%c\n", buffer[0]);
+
+    // A page that is stored to again after fsync is written again.
+    for (int i = 0; i < 3; i++) {
+        shared[0] = (char)('0' + i);
+        SHOW(fsync(file));
+        pread(file, buffer, 1, 0);
+        printf("%c\n", buffer[0]);
+    }
+    munmap(private, 4 * Page);
+
+    // One object in several processes.
+    shared[Page] = 0;
+    if (fork() == 0) {
+        shared[Page] = 'c';
+        _exit(0);
+    }
+    wait(NULL);
+    printf("the child wrote %c\n", shared[Page]);
+    munmap(shared, 4 * Page);
+    SHOW(unlink(name));
+    return 0;
+}
