@@ -26,6 +26,7 @@ struct dentry;
 struct page;
 struct pipe_inode_info;
 struct mpage_data;
+struct poll_table;
 
 /// Where read() puts bytes and write() takes them: user memory, or the kernel's.
 struct IoBuffer {
@@ -78,7 +79,10 @@ struct file_operations {
     virtual Result<usize> write(struct file&, IoBuffer, u64& /*position*/) { return Errno::EINVAL; }
     virtual Result<bool> next_entry(struct file&, DirectoryEntry&) { return Errno::ENOTDIR; }
     virtual Result<u64> control(struct file&, u32 /*command*/, u64 /*argument*/) { return Errno::ENOTTY; }
-    virtual u32 poll(struct file&) { return 0x45; } ///< POLLIN | POLLOUT | POLLRDNORM
+    /// What could be done now; hands the queues that announce a change to the table (fs/poll.h).
+    virtual u32 poll(struct file&, poll_table*) {
+        return 0x145;
+    } ///< POLLIN | POLLOUT | POLLRDNORM | POLLWRNORM
     virtual bool seekable() const { return true; }
     virtual bool is_terminal() const { return false; }
 };
@@ -253,6 +257,7 @@ struct file {
     file_ra_state f_ra;
     u64 private_value = 0; ///< the file system's own
     void* private_data = nullptr;
+    list_head f_ep;                  ///< epoll items that watch it
     struct mutex f_pos_lock{"file"}; ///< position
 
     bool readable() const { return (f_flags & O_ACCMODE) != O_WRONLY; }
