@@ -62,7 +62,14 @@ struct super_block {
     virtual ~super_block() = default;
     /// A blank inode for iget_locked().
     virtual struct inode* alloc_inode() { return nullptr; }
+    u64 s_magic = 0; ///< as statfs tells it
     virtual Result<void> sync() { return {}; }
+    virtual Result<void> statfs(kstatfs& stat) {
+        stat = {};
+        stat.f_type = static_cast<i64>(s_magic);
+        stat.f_bsize = stat.f_frsize = static_cast<i64>(s_blocksize);
+        return {};
+    }
     /// Counts and the like, into the device's cache: the flusher calls it now and then.
     virtual void write_super() {}
     /// The last thing before power-off or umount: what is dirty is written, the volume is marked clean.
@@ -105,6 +112,8 @@ struct inode : file_operations {
     u32 i_dirty = 0;      ///< InodeDirty, under the writeback lock (fs-writeback.cpp)
     super_block* i_sb = nullptr;
     pipe_inode_info* i_pipe = nullptr; ///< of an open FIFO
+    u32 i_flock_readers = 0;           ///< flock(2): who holds it
+    bool i_flock_writer = false;
     list_head i_hash;
     list_head i_io_list; ///< on the list of dirty inodes
     address_space i_data;
@@ -257,6 +266,7 @@ struct file {
     file_ra_state f_ra;
     u64 private_value = 0; ///< the file system's own
     void* private_data = nullptr;
+    u32 f_flock = 0;                 ///< LOCK_SH or LOCK_EX while it holds one
     list_head f_ep;                  ///< epoll items that watch it
     struct mutex f_pos_lock{"file"}; ///< position
 
@@ -306,6 +316,8 @@ Result<usize> vfs_read(struct file& file, IoBuffer buffer);
 Result<usize> vfs_write(struct file& file, IoBuffer buffer);
 Result<usize> kernel_read(struct file& file, void* to, usize size, u64 position);
 Result<void> vfs_fsync(struct file& file);
+/// A closed file gives up its flock. (syscall/attributes.cpp)
+void flock_release(struct file& file);
 Result<void> do_truncate(struct inode& inode, u64 size);
 void generic_fillattr(struct inode& inode, Stat& stat);
 u64 current_time_seconds();
