@@ -29,6 +29,16 @@ struct Stat {
 };
 static_assert(sizeof(Stat) == 144);
 
+/// struct statfs of x86-64.
+struct kstatfs {
+    i64 f_type = 0, f_bsize = 4096;
+    u64 f_blocks = 0, f_bfree = 0, f_bavail = 0, f_files = 0, f_ffree = 0;
+    i32 f_fsid[2] = {};
+    i64 f_namelen = 255, f_frsize = 4096, f_flags = 0;
+    i64 f_spare[4] = {};
+};
+static_assert(sizeof(kstatfs) == 120);
+
 struct LinuxDirent64 {
     u64 d_ino;
     i64 d_off;

@@ -1,6 +1,8 @@
 // The console terminal; see tty.h.
 #include "drivers/tty.h"
 
+#include "fs/poll.h"
+
 #include "arch/x86_64/user_access.h"
 #include "lib/log.h"
 #include "mm/slab.h"
@@ -50,7 +52,10 @@ struct TerminalInode final : inode {
     Result<u64> control(struct file&, u32 command, u64 argument) override {
         return console_terminal.control(command, argument);
     }
-    u32 poll(struct file&) override { return 4 | 0x100 | (console_terminal.readable() ? 0x41 : 0); }
+    u32 poll(struct file& file, poll_table* table) override {
+        poll_wait(file, console_terminal.readers, table);
+        return POLLOUT | POLLWRNORM | (console_terminal.readable() ? POLLIN | POLLRDNORM : 0);
+    }
     bool seekable() const override { return false; }
     bool is_terminal() const override { return true; }
     void evict_inode() override {}

@@ -1,6 +1,7 @@
 // Open files: open, read, write, truncate, stat. See vfs.h.
 #include "arch/x86_64/user_access.h"
 #include "fs/dev/devtmpfs.h"
+#include "fs/eventpoll.h"
 #include "fs/pipe.h"
 #include "fs/vfs.h"
 #include "mm/slab.h"
@@ -51,6 +52,8 @@ void get_file(struct file* file) { __atomic_fetch_add(&file->f_count, 1, __ATOMI
 
 void fput(struct file* file) {
     if (!file || __atomic_sub_fetch(&file->f_count, 1, __ATOMIC_ACQ_REL)) return;
+    if (file->f_ep.linked()) eventpoll_release_file(file);
+    if (file->f_flock) flock_release(*file);
     file->f_op->release(*file);
     if (file->f_dentry)
         dput(file->f_dentry);

@@ -4,6 +4,8 @@
 // ring and the counts change under pipe_inode_info::mutex.
 #include "fs/pipe.h"
 
+#include "fs/poll.h"
+
 #include "mm/slab.h"
 #include "task/signal.h"
 #include "task/task.h"
@@ -27,7 +29,6 @@ struct pipe_inode_info {
 namespace {
 
 constexpr usize PIPE_BUF = PAGE_SIZE;
-constexpr u32 POLLIN = 1, POLLOUT = 4, POLLERR = 8, POLLHUP = 0x10, POLLRDNORM = 0x40, POLLWRNORM = 0x100;
 constinit spinlock_t pipe_lock_all{"i_pipe"};
 
 pipe_inode_info* alloc_pipe_info() {
@@ -113,8 +114,10 @@ struct PipeOperations final : file_operations {
         put_pipe_info(file.f_inode, file.f_inode->i_pipe);
     }
 
-    u32 poll(struct file& file) override {
-        const pipe_inode_info& pipe = *file.f_inode->i_pipe;
+    u32 poll(struct file& file, poll_table* table) override {
+        pipe_inode_info& pipe = *file.f_inode->i_pipe;
+        if (file.readable()) poll_wait(file, pipe.rd_wait, table);
+        if (file.writable()) poll_wait(file, pipe.wr_wait, table);
         u32 mask = 0;
         if (file.readable()) {
             if (pipe.used()) mask |= POLLIN | POLLRDNORM;

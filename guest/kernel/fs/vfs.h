@@ -26,6 +26,7 @@ struct dentry;
 struct page;
 struct pipe_inode_info;
 struct mpage_data;
+struct poll_table;
 
 /// Where read() puts bytes and write() takes them: user memory, or the kernel's.
 struct IoBuffer {
@@ -61,7 +62,14 @@ struct super_block {
     virtual ~super_block() = default;
     /// A blank inode for iget_locked().
     virtual struct inode* alloc_inode() { return nullptr; }
+    u64 s_magic = 0; ///< as statfs tells it
     virtual Result<void> sync() { return {}; }
+    virtual Result<void> statfs(kstatfs& stat) {
+        stat = {};
+        stat.f_type = static_cast<i64>(s_magic);
+        stat.f_bsize = stat.f_frsize = static_cast<i64>(s_blocksize);
+        return {};
+    }
     /// Counts and the like, into the device's cache: the flusher calls it now and then.
     virtual void write_super() {}
     /// The last thing before power-off or umount: what is dirty is written, the volume is marked clean.
@@ -78,7 +86,10 @@ struct file_operations {
     virtual Result<usize> write(struct file&, IoBuffer, u64& /*position*/) { return Errno::EINVAL; }
     virtual Result<bool> next_entry(struct file&, DirectoryEntry&) { return Errno::ENOTDIR; }
     virtual Result<u64> control(struct file&, u32 /*command*/, u64 /*argument*/) { return Errno::ENOTTY; }
-    virtual u32 poll(struct file&) { return 0x45; } ///< POLLIN | POLLOUT | POLLRDNORM
+    /// What could be done now; hands the queues that announce a change to the table (fs/poll.h).
+    virtual u32 poll(struct file&, poll_table*) {
+        return 0x145;
+    } ///< POLLIN | POLLOUT | POLLRDNORM | POLLWRNORM
     virtual bool seekable() const { return true; }
     virtual bool is_terminal() const { return false; }
 };
@@ -101,6 +112,8 @@ struct inode : file_operations {
     u32 i_dirty = 0;      ///< InodeDirty, under the writeback lock (fs-writeback.cpp)
     super_block* i_sb = nullptr;
     pipe_inode_info* i_pipe = nullptr; ///< of an open FIFO
+    u32 i_flock_readers = 0;           ///< flock(2): who holds it
+    bool i_flock_writer = false;
     list_head i_hash;
     list_head i_io_list; ///< on the list of dirty inodes
     address_space i_data;
@@ -253,6 +266,8 @@ struct file {
     file_ra_state f_ra;
     u64 private_value = 0; ///< the file system's own
     void* private_data = nullptr;
+    u32 f_flock = 0;                 ///< LOCK_SH or LOCK_EX while it holds one
+    list_head f_ep;                  ///< epoll items that watch it
     struct mutex f_pos_lock{"file"}; ///< position
 
     bool readable() const { return (f_flags & O_ACCMODE) != O_WRONLY; }
@@ -301,6 +316,8 @@ Result<usize> vfs_read(struct file& file, IoBuffer buffer);
 Result<usize> vfs_write(struct file& file, IoBuffer buffer);
 Result<usize> kernel_read(struct file& file, void* to, usize size, u64 position);
 Result<void> vfs_fsync(struct file& file);
+/// A closed file gives up its flock. (syscall/attributes.cpp)
+void flock_release(struct file& file);
 Result<void> do_truncate(struct inode& inode, u64 size);
 void generic_fillattr(struct inode& inode, Stat& stat);
 u64 current_time_seconds();

@@ -4,42 +4,12 @@
 #include "lib/log.h"
 #include "mm/slab.h"
 #include "syscall/syscall.h"
+#include "syscall/user_path.h"
 #include "task/task.h"
 #include "time/timekeeping.h"
 
 namespace kernel {
 namespace {
-
-/// A path from user space, and the directory it starts from.
-class UserPath {
-public:
-    UserPath() = default;
-    ~UserPath() {
-        kfree(text_);
-        if (file_) fput(file_);
-    }
-    UserPath(const UserPath&) = delete;
-    UserPath& operator=(const UserPath&) = delete;
-
-    Result<void> fetch(i32 directory, u64 address) {
-        text_ = static_cast<char*>(kmalloc(PathMax));
-        if (!text_) return Errno::ENOMEM;
-        TRY(strncpy_from_user(text_, address, PathMax));
-        if (directory != AT_FDCWD && text_[0] != '/') {
-            file_ = TRY(fget(directory));
-            if (text_[0] && (!file_->f_dentry || !is_directory(file_->f_inode->i_mode)))
-                return Errno::ENOTDIR;
-        }
-        return {};
-    }
-    const char* text() const { return text_; }
-    struct dentry* base() const { return file_ ? file_->f_dentry : nullptr; }
-    struct file* file() const { return file_; }
-
-private:
-    char* text_ = nullptr;
-    struct file* file_ = nullptr;
-};
 
 struct DentryReference {
     struct dentry* dentry;
@@ -283,22 +253,6 @@ Result<i64> sys_fchdir(i32 descriptor) {
     return directory ? Result<i64>(i64{0}) : Errno::ENOTDIR;
 }
 
-Result<i64> change_mode(struct inode& inode, u32 mode) {
-    if (inode.i_sb && inode.i_sb->s_readonly) return Errno::EROFS;
-    MutexGuard guard(inode.i_rwsem);
-    inode.i_mode = (inode.i_mode & S_IFMT) | (mode & 07777);
-    inode.i_ctime = current_time_seconds();
-    mark_inode_dirty(&inode);
-    return i64{0};
-}
-Result<i64> sys_fchmodat(i32 directory, u64 address, u32 mode) {
-    UserPath path;
-    TRY(path.fetch(directory, address));
-    DentryReference found(TRY(filename_lookup(path.base(), path.text())));
-    return change_mode(*found->d_inode, mode);
-}
-Result<i64> sys_chmod(u64 path, u32 mode) { return sys_fchmodat(AT_FDCWD, path, mode); }
-
 Result<i64> sys_umask(u32 mask) {
     u32 old = get_current()->umask;
     get_current()->umask = mask & 0777;
@@ -329,7 +283,6 @@ constexpr SyscallRow rows[] = {
     row<sys_unlink>(87, "unlink", Path),
     row<sys_symlink>(88, "symlink", Path, Path),
     row<sys_readlink>(89, "readlink", Path, Buffer, Int),
-    row<sys_chmod>(90, "chmod", Path, Hex),
     row<sys_umask>(95, "umask", Hex),
     row<sys_mknod>(133, "mknod", Path, Hex, Hex),
     row<sys_sync>(162, "sync"),
@@ -343,7 +296,6 @@ constexpr SyscallRow rows[] = {
     row<sys_linkat>(265, "linkat", Descriptor, Path, Descriptor, Path, Flags),
     row<sys_symlinkat>(266, "symlinkat", Path, Descriptor, Path),
     row<sys_readlinkat>(267, "readlinkat", Descriptor, Path, Buffer, Int),
-    row<sys_fchmodat>(268, "fchmodat", Descriptor, Path, Hex),
     row<sys_faccessat>(269, "faccessat", Descriptor, Path, Hex),
     row<sys_renameat2>(316, "renameat2", Descriptor, Path, Descriptor, Path, Flags),
 };

@@ -225,58 +225,12 @@ Result<i64> sys_sendfile(i32 out, i32 in, u64 offset_address, usize count) {
     return total;
 }
 
-struct PollEntry {
-    i32 descriptor;
-    u16 events, revents;
-};
-
-/// Looks again at each tick: files do not tell poll about their changes yet.
-Result<i64> do_sys_poll(u64 entries, u32 count, i64 nanoseconds) {
-    if (count > 256) return Errno::EINVAL;
-    u64 end = ktime_get_ns() + static_cast<u64>(max<i64>(nanoseconds, 0));
-    for (;;) {
-        i64 ready = 0;
-        for (u32 i = 0; i < count; i++) {
-            u64 at = entries + i * sizeof(PollEntry);
-            PollEntry entry = TRY(get_user<PollEntry>(at));
-            entry.revents = 0;
-            if (entry.descriptor >= 0) {
-                Result<struct file*> file = fget(entry.descriptor);
-                if (file.ok()) {
-                    entry.revents =
-                        static_cast<u16>(file.value()->f_op->poll(*file.value()) & (entry.events | 0x18));
-                    fput(file.value());
-                } else {
-                    entry.revents = 0x20; // POLLNVAL
-                }
-            }
-            ready += entry.revents != 0;
-            TRY(put_user(at, entry));
-        }
-        if (ready || nanoseconds == 0 || (nanoseconds > 0 && ktime_get_ns() >= end)) return ready;
-        TRY(hrtimer_nanosleep(NanosecondsPerTick, nullptr));
-    }
-}
-Result<i64> sys_poll(u64 entries, u32 count, i32 milliseconds) {
-    return do_sys_poll(entries, count, milliseconds < 0 ? -1 : i64{milliseconds} * 1'000'000);
-}
-Result<i64> sys_ppoll(u64 entries, u32 count, u64 timeout) {
-    if (!timeout) return do_sys_poll(entries, count, -1);
-    struct {
-        i64 seconds, nanoseconds;
-    } time;
-    TRY(copy_from_user(&time, timeout, sizeof time));
-    if (time.seconds < 0 || time.seconds > 1'000'000'000) return Errno::EINVAL;
-    return do_sys_poll(entries, count, time.seconds * 1'000'000'000 + time.nanoseconds);
-}
-
 using enum ArgumentKind;
 constexpr SyscallRow rows[] = {
     row<sys_read>(0, "read", Descriptor, Buffer, Unsigned),
     row<sys_write>(1, "write", Descriptor, Buffer, Unsigned),
     row<sys_close>(3, "close", Descriptor),
     row<sys_fstat>(5, "fstat", Descriptor, Pointer),
-    row<sys_poll>(7, "poll", Pointer, Unsigned, Int),
     row<sys_lseek>(8, "lseek", Descriptor, Int, Unsigned),
     row<sys_ioctl>(16, "ioctl", Descriptor, Hex, Hex),
     row<sys_pread64>(17, "pread64", Descriptor, Buffer, Unsigned, Int),
@@ -291,7 +245,6 @@ constexpr SyscallRow rows[] = {
     row<sys_fsync>(74, "fsync", Descriptor),
     row<sys_fsync>(75, "fdatasync", Descriptor),
     row<sys_ftruncate>(77, "ftruncate", Descriptor, Int),
-    row<sys_ppoll>(271, "ppoll", Pointer, Unsigned, Pointer),
     row<sys_dup3>(292, "dup3", Descriptor, Descriptor, Flags),
     row<sys_pipe2>(293, "pipe2", Pointer, Flags),
 };

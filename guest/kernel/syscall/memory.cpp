@@ -1,6 +1,9 @@
 // System calls on address spaces: mmap, munmap, mprotect, mremap, brk, madvise.
 #include "fs/vfs.h"
+#include "arch/x86_64/user_access.h"
 #include "mm/memory_struct.h"
+#include "mm/user_pages.h"
+#include "mm/zone.h"
 #include "syscall/syscall.h"
 #include "task/task.h"
 
@@ -74,12 +77,94 @@ Result<i64> sys_brk(u64 address) {
     return static_cast<i64>(TRY(do_brk(mm, address)));
 }
 
-/// Advice may be ignored, but MADV_DONTNEED promises zeroes: refused, as only a range of anonymous memory
-/// could keep it.
-Result<i64> sys_madvise(u64 address, usize size, i32 advice) {
+/// Every page of [start, end) lies in an area; visit(area, from, to) for each piece.
+template <typename Visit> Result<void> each_area(mm_struct& mm, u64 start, u64 end, Visit visit) {
+    u64 reached = start;
+    for (vm_area_struct* area = find_vma(mm, start); area && area->vm_start <= reached && reached < end;
+         area = find_vma(mm, reached)) {
+        u64 to = min(end, area->vm_end);
+        visit(*area, reached, to);
+        reached = to;
+    }
+    return reached < end ? Errno::ENOMEM : Result<void>();
+}
+
+Result<u64> range_end(u64 address, usize size) {
     if (!is_aligned(address, PAGE_SIZE)) return Errno::EINVAL;
-    (void)size;
-    if (advice == 4) return Errno::EINVAL;
+    u64 length = align_up(size, PAGE_SIZE);
+    if (length < size || address > TASK_SIZE_MAX || length > TASK_SIZE_MAX - address)
+        return size ? Errno::ENOMEM : Errno::EINVAL;
+    return address + length;
+}
+
+/// MADV_DONTNEED takes the pages away: anonymous ones read as zero afterwards, a file's come back from the
+/// file.
+Result<i64> sys_madvise(u64 address, usize size, i32 advice) {
+    constexpr i32 MADV_DONTNEED = 4, MADV_FREE = 8;
+    u64 end = TRY(range_end(address, size));
+    bool known = (advice >= 0 && advice <= 4) || advice == MADV_FREE || (advice >= 9 && advice <= 21);
+    if (!known) return Errno::EINVAL;
+    mm_struct& mm = *get_current()->mm;
+    ReadGuard guard(mm.mmap_lock);
+    TRY(each_area(mm, address, end, [&](vm_area_struct&, u64 from, u64 to) {
+        if (advice == MADV_DONTNEED || advice == MADV_FREE) unmap_page_range(mm, from, to);
+    }));
+    return i64{0};
+}
+
+Result<i64> sys_msync(u64 address, usize size, u32 flags) {
+    constexpr u32 MS_ASYNC = 1, MS_INVALIDATE = 2, MS_SYNC = 4;
+    if ((flags & ~(MS_ASYNC | MS_INVALIDATE | MS_SYNC)) || ((flags & MS_ASYNC) && (flags & MS_SYNC)))
+        return Errno::EINVAL;
+    u64 end = TRY(range_end(address, size));
+    mm_struct& mm = *get_current()->mm;
+    Result<void> whole, written;
+    for (u64 at = address; at < end;) {
+        struct file* file = nullptr;
+        {
+            ReadGuard guard(mm.mmap_lock);
+            vm_area_struct* area = find_vma(mm, at);
+            if (!area) return Errno::ENOMEM;
+            if (area->vm_start > at) whole = Errno::ENOMEM; // a hole: the rest is done all the same
+            at = area->vm_end;
+            if ((flags & MS_SYNC) && area->vm_start < end && (area->vm_flags & VM_SHARED) && area->vm_file)
+                get_file(file = area->vm_file);
+        }
+        if (!file) continue;
+        if (Result<void> synced = vfs_fsync(*file); !synced.ok()) written = synced;
+        fput(file);
+    }
+    TRY(written);
+    TRY(whole);
+    return i64{0};
+}
+
+Result<i64> sys_mincore(u64 address, usize size, u64 vector) {
+    if (!is_aligned(address, PAGE_SIZE)) return Errno::EINVAL;
+    u64 end = TRY(range_end(address, size));
+    mm_struct& mm = *get_current()->mm;
+    u8 resident[256];
+    for (u64 at = address; at < end;) {
+        u64 stop = min(end, at + sizeof resident * PAGE_SIZE);
+        {
+            ReadGuard guard(mm.mmap_lock);
+            TRY(each_area(mm, at, stop, [&](vm_area_struct& area, u64 from, u64 to) {
+                for (u64 page = from; page < to; page += PAGE_SIZE) {
+                    u64* entry = page_table_entry(mm.pgd, page, false, 0);
+                    bool there = entry && (*entry & pte::Present);
+                    if (!there && area.vm_file) {
+                        struct page* cached = find_get_page(
+                            *area.vm_file->f_mapping, area.vm_pgoff + ((page - area.vm_start) >> PAGE_SHIFT));
+                        there = cached && cached->has(PageUptodate);
+                        if (cached) put_page(cached);
+                    }
+                    resident[(page - at) >> PAGE_SHIFT] = there;
+                }
+            }));
+        }
+        TRY(copy_to_user(vector + ((at - address) >> PAGE_SHIFT), resident, (stop - at) >> PAGE_SHIFT));
+        at = stop;
+    }
     return i64{0};
 }
 
@@ -90,6 +175,8 @@ constexpr SyscallRow rows[] = {
     row<sys_munmap>(11, "munmap", Pointer, Unsigned),
     row<sys_brk>(12, "brk", Pointer),
     row<sys_mremap>(25, "mremap", Pointer, Unsigned, Unsigned, Flags),
+    row<sys_msync>(26, "msync", Pointer, Unsigned, Flags),
+    row<sys_mincore>(27, "mincore", Pointer, Unsigned, Pointer),
     row<sys_madvise>(28, "madvise", Pointer, Unsigned, Int),
 };
 

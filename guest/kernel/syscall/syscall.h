@@ -46,6 +46,10 @@ struct SyscallSpan {
 };
 SyscallSpan file_syscalls();
 SyscallSpan directory_syscalls();
+SyscallSpan attribute_syscalls();
+SyscallSpan poll_syscalls();
+SyscallSpan epoll_syscalls();
+SyscallSpan eventfd_syscalls();
 SyscallSpan memory_syscalls();
 SyscallSpan process_syscalls();
 SyscallSpan signal_syscalls();

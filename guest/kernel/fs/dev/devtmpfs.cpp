@@ -131,6 +131,7 @@ struct inode* make_devtmpfs() {
     auto* root = make<DevDirectory>();
     if (!super || !root) panic("out of memory for devtmpfs");
     super->s_type = "devtmpfs";
+    super->s_magic = 0x01021994;
     super->s_dev = 5;
     root->i_sb = super;
     root->i_mode = S_IFDIR | 0755;

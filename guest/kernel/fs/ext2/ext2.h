@@ -82,6 +82,7 @@ struct ext2_sb_info : super_block {
 
     struct inode* alloc_inode() override;
     Result<void> sync() override;
+    Result<void> statfs(kstatfs& stat) override;
     void write_super() override;
     void put_super() override;
     Result<void> read_block(u64 block, u32 offset, void* to, usize size);

@@ -67,6 +67,36 @@ Result<struct inode*> ext2_sb_info::inode(u32 number) {
     return fresh;
 }
 
+Result<void> ext2_sb_info::statfs(kstatfs& stat) {
+    MutexGuard guard(lock);
+    stat = {};
+    stat.f_type = Magic;
+    stat.f_bsize = stat.f_frsize = static_cast<i64>(s_blocksize);
+    // What the bitmaps, the tables and the copies of the superblock take does not count (Linux's minixdf is
+    // off).
+    u64 table = divide_up(u64{disk.s_inodes_per_group} * inode_size, s_blocksize),
+        overhead = disk.s_first_data_block;
+    for (u32 group = 0; group < group_count; group++) {
+        auto power = [group](u32 base) {
+            u32 value = base;
+            while (value < group) value *= base;
+            return value == group;
+        };
+        bool copy =
+            !(disk.s_feature_ro_compat & ReadOnlySparse) || group <= 1 || power(3) || power(5) || power(7);
+        overhead +=
+            2 + table + (copy ? 1 + divide_up(group_count * sizeof(ext2_group_desc), s_blocksize) : 0);
+    }
+    stat.f_blocks = disk.s_blocks_count - overhead;
+    stat.f_bfree = disk.s_free_blocks_count;
+    stat.f_bavail = stat.f_bfree > disk.s_r_blocks_count ? stat.f_bfree - disk.s_r_blocks_count : 0;
+    stat.f_files = disk.s_inodes_count;
+    stat.f_ffree = disk.s_free_inodes_count;
+    memcpy(stat.f_fsid, disk.s_uuid, sizeof stat.f_fsid);
+    stat.f_flags = 0x20 | (s_readonly ? 1 : 0); // ST_VALID
+    return {};
+}
+
 Result<ext2_sb_info*> mount(struct block_device* device, bool read_only) {
     auto* fs = make<ext2_sb_info>();
     if (!fs) return Errno::ENOMEM;

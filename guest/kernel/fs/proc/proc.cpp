@@ -312,6 +312,7 @@ struct inode* make_procfs() {
     auto* root = make<RootDirectory>();
     if (!proc_super || !root) panic("out of memory for procfs");
     proc_super->s_type = "proc";
+    proc_super->s_magic = 0x9fa0;
     proc_super->s_dev = 4;
     root->i_sb = proc_super;
     root->i_mode = S_IFDIR | 0555;
