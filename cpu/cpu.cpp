@@ -14,7 +14,6 @@ Cpu::Cpu(const Options& options, PhysicalBus& bus, InterruptController& interrup
 Cpu::~Cpu() = default;
 
 void Cpu::reset() { core_->reset(); }
-void Cpu::init() { core_->init(); }
 void Cpu::set_observer(CpuObserver* observer) { core_->observer = observer; }
 Stop Cpu::run(u64 deadline, u64 step_limit) { return core_->run(deadline, step_limit); }
 u64 Cpu::steps() const { return core_->now_steps(); }

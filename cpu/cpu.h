@@ -76,8 +76,6 @@ public:
 
     /// Power-on reset: SDM 3A 9.1.1, table 9-1. Steps and cycles keep counting.
     void reset();
-    /// The INIT pin: the INIT column of that table; floating-point state, MTRRs and most MSRs stay.
-    void init();
     void set_observer(CpuObserver* observer);
 
     /// Executes until `deadline` (cycles) or `step_limit` (steps) is reached, or something else of Stop

@@ -85,7 +85,7 @@ bool enter_new(Core& core, const Layout& l, const Image& image, u64 flags, const
     Registers& r = core.r;
     const bool virtual_mode = l.wide && (flags & VM);
     r.rip = image.word(l, l.ip());
-    for (unsigned n = 0; n < 8; ++n) r.gpr[n] = image.word(l, l.gpr(n)) | (l.wide ? 0u : 0xFFFF0000u);
+    for (unsigned n = 0; n < 8; ++n) r.gpr[n] = image.word(l, l.gpr(n));
     core.set_flags(flags);
     for (unsigned n = 0; n < 6; ++n) {
         Segment& s = r.seg[n];

@@ -235,3 +235,63 @@ TEST(System, AModelOffersWhatItRuns) { // CPUID.1:ECX: SSE3 0, SSSE3 9, SSE4.1 1
     sum.go(checksum(), 10);
     EXPECT_EQ(sum.gpr(cpu::RAX), 0xFFFFFFFFu ^ 0x90F599E3u);
 }
+TEST(System, PopulationCountIsV2) { // CPUID.1:ECX[23]; the row is refused, not the handler
+    EXPECT_EQ(outcome({0xF3, 0x0F, 0xB8, 0xC1}), 6);
+    if (!cpu::host_runs(cpu::Model::V2)) GTEST_SKIP() << "this host lacks SSE4.2";
+    cpu::Options options;
+    options.model = cpu::Model::V2;
+    Guest g(0, options);
+    static constexpr u8 count[] = {0xF3, 0x0F, 0xB8, 0xC1, 0xE6, 0xF4};
+    g.regs().gpr[cpu::RCX] = 0xFF0F;
+    g.go(count, 10);
+    EXPECT_EQ(g.gpr(cpu::RAX), 12u);
+}
+TEST(System, PortStringsAreAtMostFourBytesWide) { // vol. 2, INS and OUTS: REX.W does not count
+    Guest out;
+    out.poke<u64>(0x200000, 0x1122334455667788);
+    out.regs().gpr[cpu::RSI] = 0x200000, out.regs().gpr[cpu::RDX] = 0x80;
+    static constexpr u8 outs[] = {0x48, 0x6F, 0xE6, 0xF4};
+    out.go(outs, 10);
+    ASSERT_FALSE(out.out.empty());
+    EXPECT_EQ(out.out[0], 0x55667788u);
+    EXPECT_EQ(out.gpr(cpu::RSI), 0x200004u);
+    Guest in;
+    in.poke<u64>(0x200000, 0);
+    in.regs().gpr[cpu::RDI] = 0x200000, in.regs().gpr[cpu::RDX] = 0x80;
+    static constexpr u8 ins[] = {0x48, 0x6D, 0xE6, 0xF4};
+    in.go(ins, 10);
+    EXPECT_EQ(in.peek(0x200000), 0xFFFFFFFFu);
+    EXPECT_EQ(in.gpr(cpu::RDI), 0x200004u);
+}
+TEST(System, InitKeepsFloatingPointStateAndMostMsrs) { // 3A 9.1.1, table 9-1, column INIT
+    cpu::Options options;
+    options.bootstrap = false; // it waits behind INIT, so that its state can be seen
+    Guest g(0, options);
+    auto& r = g.regs();
+    r.xmm[3] = {1, 2}, r.mxcsr = 0x3F80, r.x87.control = 0x27F, r.xcr0 = 3, r.cr0 |= cpu::CD | cpu::NW;
+    r.msr.pat = 0x0007040600070405, r.msr.mtrr_def_type = 0xC06, r.msr.lstar = 77, r.msr.debug_ctl = 2;
+    r.dr[0] = 5, r.dr[7] = 0x401, r.cr2 = 9, r.gpr[cpu::RBX] = 4;
+    g.commit();
+    g.processor.raise_init();
+    EXPECT_EQ(g.resume(10), cpu::Stop::Halted);
+    const cpu::Registers& after = g.processor.registers();
+    EXPECT_EQ(after.xmm[3].hi, 2u);
+    EXPECT_EQ(after.mxcsr, 0x3F80u);
+    EXPECT_EQ(after.x87.control, 0x27F);
+    EXPECT_EQ(after.xcr0, 3u);
+    EXPECT_EQ(after.msr.pat, 0x0007040600070405u);
+    EXPECT_EQ(after.msr.mtrr_def_type, 0xC06u);
+    EXPECT_EQ(after.msr.lstar, 77u);
+    EXPECT_EQ(after.msr.efer, 0u);
+    EXPECT_EQ(after.msr.debug_ctl, 0u);
+    EXPECT_EQ(after.cr0, 0x60000010u);
+    EXPECT_EQ(after.cr2 | after.cr3 | after.cr4 | after.gpr[cpu::RBX] | after.dr[0], 0u);
+    EXPECT_EQ(after.dr[7], 0x400u);
+    EXPECT_EQ(after.rip, 0xFFF0u);
+    EXPECT_EQ(after.seg[1].base, 0xFFFF0000u);
+    g.regs().cr0 = 0x11; // caches on: they stay on
+    g.commit();
+    g.processor.raise_init();
+    g.resume(10);
+    EXPECT_EQ(g.processor.registers().cr0, 0x10u);
+}

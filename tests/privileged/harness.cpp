@@ -53,6 +53,10 @@ bool on_peer() {
 /// Rows that kill or hang QEMU's TCG because it takes what the manual forbids. They are skipped and named
 /// there.
 constexpr const char* PeerCannot[] = {
+    "INT inwards, no room on the stack",
+    "INT beyond the limit",
+    "RETF beyond the limit",
+    "call gate beyond the limit",
     "POP with reg 1",
     "#AC on a stack",
     "IRET to compatibility mode beyond the limit",
@@ -97,7 +101,7 @@ void run_rows(const char* topic, const Row* rows, unsigned count) {
         if (row.where == Kernel)
             attempt(row.run);
         else
-            attempt_user(row.run, row.where == User ? 2 : 0x3002);
+            attempt_user(row.run, row.where == User ? 2 : row.where == UserIopl3 ? 0x3002 : 0x100002);
         const Caught seen = caught;
         const int vector = seen.vector == Nothing ? -1 : static_cast<int>(seen.vector);
         const bool error_matters = vector == 8 || (vector >= 10 && vector <= 14) || vector == 17;

@@ -23,7 +23,7 @@ struct Caught {
 extern "C" Caught caught;
 constexpr word Nothing = ~word{0};
 
-enum Where : u8 { Kernel, User, UserIopl3 };
+enum Where : u8 { Kernel, User, UserIopl3, UserPending }; ///< at CPL 3: plain, with IOPL 3, with VIP
 struct Row {
     const char* name;
     void (*run)();

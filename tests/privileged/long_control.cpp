@@ -119,6 +119,18 @@ constexpr Row rows[] = {
     {"APIC_BASE above the address width", [] { write_msr(0x1B, read_msr(0x1B) | u64{1} << 51); }, 13},
     {"X2APIC ID is not there in xAPIC mode", [] { seen = read_msr(0x802); }, 13},
 
+    {"MISC_ENABLE: BTS and PEBS are fixed", [] { write_msr(0x1A0, 1); }, -1, 0,
+     [] { return (read_msr(0x1A0) & 0x1801) == 0x1801; }},
+    {"machine-check banks: control holds", [] { write_msr(0x400, ~u64{0}); }, -1, 0,
+     [] { return read_msr(0x400) == ~u64{0}; }},
+    {"machine-check banks: a status of zero", [] { write_msr(0x401, 0); }, -1, 0,
+     [] { return read_msr(0x401) == 0; }},
+    {"machine-check banks: any other status", [] { write_msr(0x401, 1); }, 13},
+    {"RDPMC of a counter that does not exist",
+     [] { asm volatile("rdpmc"
+                       :
+                       : "c"(0x3FFFFFFF)
+                       : "eax", "edx"); }, 13},
     {"XSETBV without OSXSAVE", [] { xsetbv(0, 1); }, 6},
     {"XGETBV without OSXSAVE", [] { asm volatile("xgetbv"
                                                  :

@@ -90,3 +90,5 @@ void peer_differs_as_listed(const std::string& program) {
 
 TEST(Privileged, LongModeProgram) { every_row_holds("long", 700); }
 TEST(Privileged, LongModeProgramOnThePeer) { peer_differs_as_listed("long"); }
+TEST(Privileged, LegacyProgram) { every_row_holds("legacy", 340); }
+TEST(Privileged, LegacyProgramOnThePeer) { peer_differs_as_listed("legacy"); }

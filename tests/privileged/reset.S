@@ -10,7 +10,7 @@ entry16:
     cld
     movl $0x60000010, %eax
     movl %eax, %cr0
-    lgdtl %cs:(boot_gdt_pointer - IMAGE - 0x10000)
+    lgdtl %cs:offset_boot_gdt_pointer
     orb $1, %al
     andl $0x1fffffff, %eax
     movl %eax, %cr0
@@ -37,6 +37,7 @@ entry32:
     .balign 8
 boot_gdt:
     .quad 0, 0x00cf9b000000ffff, 0x00cf93000000ffff
+    .globl boot_gdt_pointer
 boot_gdt_pointer:
     .word 23
     .long boot_gdt - IMAGE + 0xfffe0000
