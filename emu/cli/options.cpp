@@ -205,6 +205,9 @@ Expected<Parsed> parse(int argc, const char* const* argv) {
         ->group(testing);
     app.add_option("--ui-show", o.ui_show, "a dialog on the app's screenshot: keys")->group(testing);
 
+    app.add_option("--ui-state", o.ui_state, "keep what the app's window shows in a JSON file")
+        ->group(testing);
+
     app.add_option("--shape", raw.shapes,
                    "engine shape that must not change results: no-block-cache, no-fusion, precise")
         ->group(testing)

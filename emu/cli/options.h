@@ -42,6 +42,7 @@ struct Options {
     std::string ui_screenshot; ///< write the app's window as PNG at the stop, then exit
     std::string ui_tab;        ///< the tab that is open at first
     std::string ui_show;       ///< a dialog for the screenshot: "keys"
+    std::string ui_state;      ///< keep what the window shows in this file, for tests
 };
 
 struct Parsed {

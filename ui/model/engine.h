@@ -15,6 +15,7 @@
 #include <set>
 #include <string>
 #include "emu/cli/app.h"
+#include "emu/cli/outputs.h"
 #include "emu/machine.h"
 #include "emu/recorder/recorder.h"
 #include "emu/recorder/replayer.h"
@@ -42,7 +43,13 @@ public:
     u64 stops() const { return stops_; }
     /// Counts machines: a restart or replay makes a new one.
     u64 generation() const { return generation_; }
-    double mips() const { return mips_; }
+    /// What the lamp says: a machine that waits is not one that has stopped, and a dead one is neither.
+    enum class Light : u8 { Paused, Running, Idle, Halted, Panicked, PoweredOff, Ended, Fault };
+    Light light() const;
+    /// Steps of a second on the wall, the window's share included; 0 before there is a measurement.
+    double steps_per_second() const { return steps_per_second_; }
+    /// Virtual seconds of a second on the wall.
+    double times_real() const { return times_real_; }
 
     void run();
     void pause();
@@ -71,7 +78,7 @@ public:
     void frame(double seconds);
     /// When the app closes: end of the recording, disk overlays, and the files that the command line asked
     /// for.
-    Expected<void> finish();
+    Expected<void> finish(const emu::cli::MoreStats& more = {});
 
 private:
     explicit Engine(const AppOptions& options) : options_(options) {}
@@ -83,6 +90,10 @@ private:
     emu::RunLimits limits(double seconds, int& goal_index, int& typing_index);
     std::optional<u64> paced_limit();
     void measure(double seconds, u64 steps);
+    void measure_wall();
+    bool leave_phase_stub(const emu::RunReport& report);
+    void look_for_panic();
+    std::string step_text(u64 deliveries_before) const;
     static double now();
 
     AppOptions options_;
@@ -99,10 +110,16 @@ private:
     u64 typed_from_ = 0;
     std::set<u64> breakpoints_;
     std::string message_, goal_text_;
-    bool message_is_error_ = false, resting_ = false;
+    bool message_is_error_ = false, resting_ = false, idle_for_ever_ = false;
+    std::string phase_text_; ///< the phase whose stub is being left
+    bool panic_printed_ = false;
+    u64 console_searched_ = 0;
     u64 stops_ = 1, generation_ = 1;
-    double mips_ = 0, measured_seconds_ = 0;
+    double slice_mips_ = 0, measured_seconds_ = 0; ///< inside slices: how large the next one may be
     u64 measured_steps_ = 0;
+    double steps_per_second_ = 0, times_real_ = 0;
+    double wall_since_ = 0; ///< 0: nothing is being measured
+    u64 wall_steps_ = 0, wall_time_ = 0;
     bool anchored_ = false;
     double anchor_real_ = 0;
     u64 anchor_virtual_ = 0;

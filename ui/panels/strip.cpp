@@ -100,6 +100,10 @@ void draw_strip(Context& context, const Rect& area) {
                          mouse.y <= lane_bottom;
     int pointed = -1;
     float last_tick = left - 1000;
+    const float at = now == 0 ? left : std::min(scale.x_of(now), right - 1);
+    const std::string now_text = fmt::format("step {}", grouped(now));
+    const float now_width = font->CalcTextSizeA(font->FontSize, 1e9f, 0, now_text.c_str()).x,
+                now_left = std::clamp(at - now_width / 2, left, right - now_width);
     struct Label {
         ImVec2 at;
         std::string text;
@@ -140,7 +144,9 @@ void draw_strip(Context& context, const Rect& area) {
         }
         const std::string tick = short_count(row.phase.step);
         const float tick_width = font->CalcTextSizeA(font->FontSize, 1e9f, 0, tick.c_str()).x;
-        if (x0 > last_tick + context.px(14) && x0 + tick_width + context.px(70) < right) {
+        const bool under_now =
+            x0 < now_left + now_width + context.px(10) && x0 + tick_width + context.px(10) > now_left;
+        if (x0 > last_tick + context.px(14) && x0 + tick_width < right && !under_now) {
             draw->AddLine({x0 + 0.5f, lane_bottom}, {x0 + 0.5f, lane_bottom + context.px(3)}, colour::Faint);
             draw->AddText(font, font->FontSize, {x0, lane_bottom + context.px(2)}, colour::Faint,
                           tick.c_str());
@@ -152,16 +158,12 @@ void draw_strip(Context& context, const Rect& area) {
                       label.strong ? colour::rgb(0xFFFFFF) : colour::rgb(0xC9D3DF), label.text.c_str());
     draw_modes(context, scale, lane_top, lane_bottom);
 
-    const float at = now == 0 ? left : std::min(scale.x_of(now), right - 1);
     draw->AddLine({at, top - context.px(3)}, {at, lane_bottom + context.px(2)}, colour::Text, context.px(2));
     draw->AddTriangleFilled({at - context.px(5), top - context.px(7)},
                             {at + context.px(5), top - context.px(7)}, {at, top - context.px(1)},
                             colour::Text);
-    const std::string now_text = fmt::format("step {}", grouped(now));
-    const float now_width = font->CalcTextSizeA(font->FontSize, 1e9f, 0, now_text.c_str()).x;
-    draw->AddText(font, font->FontSize,
-                  {std::clamp(at - now_width / 2, left, right - now_width), lane_bottom + context.px(2)},
-                  colour::Text, now_text.c_str());
+    draw->AddText(font, font->FontSize, {now_left, lane_bottom + context.px(2)}, colour::Text,
+                  now_text.c_str());
 
     if (hovered) {
         const u64 step = scale.step_at(mouse.x);
@@ -175,9 +177,9 @@ void draw_strip(Context& context, const Rect& area) {
                             grouped(row.phase.step), duration_text(row.phase.time),
                             grouped(row.duration_steps), duration_text(row.duration_time)) +
                 what;
-            if (ImGui::IsMouseClicked(0)) context.navigation.phase = pointed, context.show_tab(Tab::Phases);
+            if (ImGui::IsMouseClicked(0)) context.show_phase(pointed);
         }
-        tooltip(context, what);
+        tooltip_now(context, what);
     }
     end_frame();
 }

@@ -6,6 +6,7 @@
 #include <memory>
 #include <set>
 #include "emu/cli/app.h"
+#include "ui/model/settings.h"
 #include "ui/panels/panels.h"
 #include "ui/shell/context.h"
 #include "ui/shell/dialogs.h"
@@ -30,12 +31,19 @@ private:
     void key(const SDL_KeyboardEvent& event);
     bool guest_key(const SDL_KeyboardEvent& event);
     bool shortcut(SDL_Keycode key, bool control);
+    bool waits_for_frame(const SDL_Event& event);
+    void give_keys_back();
     void release_guest_keys();
     // frame
     void wait_for_something();
     void feed_terminal();
     void draw();
+    void lay_out();
     void draw_parts();
+    void write_state_file();
+    void remember();
+    void note_echo();
+    emu::cli::MoreStats stats() const;
     void draw_splitters();
     void draw_structures();
     int screenshot();
@@ -58,6 +66,15 @@ private:
     u64 fed_ = 0, fed_generation_ = 0;
     std::set<unsigned> keys_down_; ///< usages that the guest believes are down
     double frame_seconds_ = 0, drawn_at_ = 0;
+    // Events of one ImGui frame: see waits_for_frame().
+    bool characters_ = false, key_ = false, released_ = false;
+    std::string settings_path_, state_written_;
+    // Figures for --stats.
+    u64 frames_ = 0;
+    double frames_from_ = 0, frames_seconds_ = 0;
+    double echo_from_ = 0; ///< a key went to the guest then; 0: none is awaited
+    u64 echo_console_ = 0;
+    std::vector<double> echoes_;
 };
 
 /// PNG from the window's pixels, as they were drawn last.

@@ -1,4 +1,6 @@
 // Host events: who gets a key — the guest's keyboard, COM1, a text field, or the app's shortcuts. See app.h.
+#include <algorithm>
+#include <chrono>
 #include <imgui_impl_sdl.h>
 #include "ui/model/keys.h"
 #include "ui/shell/app.h"
@@ -8,6 +10,9 @@ namespace vitrine::ui {
 
 namespace {
 constexpr Uint16 Control = KMOD_CTRL, Alt = KMOD_ALT;
+double echo_clock() {
+    return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
+}
 bool inside(const Rect& r, float x, float y) {
     return x >= r.x && x < r.right() && y >= r.y && y < r.bottom();
 }
@@ -27,7 +32,7 @@ void App::handle(const SDL_Event& event) {
                 context_->capture == Capture::Screen ? context_->layout.screen : context_->layout.terminal;
             const float x = static_cast<float>(event.button.x) * pixels_per_point_,
                         y = static_cast<float>(event.button.y) * pixels_per_point_;
-            if (!inside(keeps, x, y)) release_guest_keys(), context_->capture = Capture::None;
+            if (!inside(keeps, x, y)) give_keys_back();
         }
         break;
     case SDL_KEYDOWN:
@@ -36,13 +41,23 @@ void App::handle(const SDL_Event& event) {
         break;
     case SDL_TEXTINPUT:
         if (context_->capture == Capture::Screen) return; // the scan codes say it all
-        if (context_->capture == Capture::Terminal) return engine_->input(emu::SerialInput{event.text.text});
+        if (context_->capture == Capture::Terminal) {
+            if (echo_from_ == 0) echo_from_ = echo_clock(), echo_console_ = engine_->machine().serial_total();
+            return engine_->input(emu::SerialInput{event.text.text});
+        }
         if (!ImGui::GetIO().WantTextInput && context_->dialog == Dialog::None && event.text.text[0] == '?')
             return context_->open_dialog(Dialog::Keys);
         break;
     default: break;
     }
     ImGui_ImplSDL2_ProcessEvent(&event);
+    if (event.type == SDL_KEYDOWN || event.type == SDL_KEYUP) {
+        // The modifiers of this event, not of the moment at which a slow window gets to it.
+        ImGuiIO& io = ImGui::GetIO();
+        io.KeyCtrl = (event.key.keysym.mod & KMOD_CTRL) != 0,
+        io.KeyShift = (event.key.keysym.mod & KMOD_SHIFT) != 0;
+        io.KeyAlt = (event.key.keysym.mod & KMOD_ALT) != 0;
+    }
     if (event.type == SDL_KEYDOWN) key(event.key);
 }
 
@@ -51,8 +66,7 @@ bool App::guest_key(const SDL_KeyboardEvent& event) {
     if (context_->capture == Capture::None) return false;
     const bool down = event.type == SDL_KEYDOWN;
     if (down && (event.keysym.mod & Control) && (event.keysym.mod & Alt)) {
-        release_guest_keys();
-        context_->capture = Capture::None;
+        give_keys_back();
         return true;
     }
     const unsigned usage = static_cast<unsigned>(event.keysym.scancode);
@@ -63,6 +77,8 @@ bool App::guest_key(const SDL_KeyboardEvent& event) {
             keys_down_.insert(usage);
         else if (!keys_down_.erase(usage))
             return true; // it went down before the guest had the keys
+        if (down && echo_from_ == 0 && codes.size() == 1)
+            echo_from_ = echo_clock(), echo_console_ = engine_->machine().serial_total();
         engine_->input(emu::KeyInput{codes});
         return true;
     }
@@ -74,6 +90,12 @@ bool App::guest_key(const SDL_KeyboardEvent& event) {
     return true;
 }
 
+void App::give_keys_back() {
+    release_guest_keys();
+    context_->capture = Capture::None;
+    context_->redraw = std::max(context_->redraw, 3);
+}
+
 void App::release_guest_keys() {
     for (unsigned usage : keys_down_)
         if (engine_->state() != Engine::State::Ended && !engine_->replaying())
@@ -83,6 +105,10 @@ void App::release_guest_keys() {
 
 void App::key(const SDL_KeyboardEvent& event) {
     const bool control = (event.keysym.mod & Control) != 0;
+    if (event.keysym.sym == SDLK_ESCAPE && context_->probe.menu) {
+        context_->menu_closing = true;
+        return;
+    }
     if (event.keysym.sym == SDLK_ESCAPE && context_->dialog != Dialog::None) {
         context_->dialog = Dialog::None;
         return;
@@ -97,7 +123,11 @@ bool App::shortcut(SDL_Keycode key, bool control) {
     if (control) {
         switch (key) {
         case SDLK_g: context_->open_dialog(Dialog::GoTo); return true;
-        case SDLK_r: report(*context_, engine_->restart()); return true;
+        case SDLK_r: ask_restart(*context_); return true;
+        case SDLK_l:
+            splits_ = {};
+            engine_->say("every panel is back at its place");
+            return true;
         case SDLK_q: context_->quit = true; return true;
         case SDLK_PLUS:
         case SDLK_EQUALS:

@@ -10,6 +10,10 @@ void draw_status(Context& context);
 void step_over(Context& context);
 void toggle_run(Context& context);
 void toggle_recording(Context& context);
+/// Restarts; asks before it throws a run away.
+void ask_restart(Context& context);
+/// The lamp's word: "running", "idle", "powered off" …
+const char* light_name(Engine::Light light);
 /// Shows an error, if there is one.
 void report(Context& context, const Expected<void>& result);
 
