@@ -256,8 +256,104 @@ def no_recording():
         sys.exit(f"status {done.returncode}, said {done.stderr!r}")
 
 
+def travel():
+    """Backwards by a step, a phase, a breakpoint; by the strip to anywhere; a key in the past makes a branch."""
+    p = Person(vitrine)
+    p.boot()
+    p.pause()
+    end = p.state()["last"]
+    s = p.wait(lambda s: s["step"] == end and not s["past"], "the end of the known run")
+    p.key("shift+F11")
+    s = p.wait(lambda s: s["step"] == end - 1 and s["past"] and not s["travelling"], "one step back")
+    p.key("F11")
+    p.wait(lambda s: s["step"] == end and not s["past"], "and forth")
+    p.key("shift+F12")
+    p.wait(lambda s: not s["travelling"] and "phase init" in s["message"], "the last phase")
+    p.key("shift+F12")
+    s = p.wait(lambda s: not s["travelling"] and "phase kernel:" in s["message"], "the phase before")
+    p.check("boot_phase" not in s["code_title"], "in the stub")
+    strip = s["parts"]["strip"]
+    p.click(*p.middle(strip, 0.5, 0.5))
+    s = p.wait(lambda n: not n["travelling"] and n["step"] not in (s["step"], end), "the middle of the run")
+    here = s["step"]
+    p.at(*p.middle(strip, 0.3, 0.5))
+    p.xdotool("mousedown", 1)
+    for dx in (0.32, 0.36, 0.4, 0.44):
+        p.at(*p.middle(strip, dx, 0.5))
+    p.xdotool("mouseup", 1)
+    s = p.wait(lambda n: not n["travelling"] and n["step"] != here, "the drag's end")
+    p.check(s["last"] == end and s["past"], "the future is known still")
+    # From the past the machine runs its known future, and on.
+    p.key("F5")
+    p.wait(lambda s: s["step"] > end, "the run beyond what was known")
+    p.pause()
+    p.click(*p.middle(strip, 0.985, 0.5))
+    s = p.wait(lambda s: s["past"] and not s["travelling"], "shortly before the end")
+    p.key("F5")
+    p.wait(lambda s: s["light"] != "paused", "the run")
+    p.click_part("terminal")
+    p.wait(lambda s: s["capture"] == "terminal", "COM1")
+    if p.state()["past"]:
+        p.type("u")
+        p.wait(lambda s: s["branches"] == 1 or not s["past"], "a branch")
+    p.close()
+
+
+def branch():
+    """Typing in the past keeps what was known as a branch, and says so."""
+    p = Person(vitrine, "--type", "spin 2 2\\n")
+    p.key("F5")
+    p.wait(lambda s: p.printed().count("#") >= 2 and s["light"] == "idle", "the second prompt")
+    p.pause()
+    end = p.state()["last"]
+    p.click_part("strip", 0.9, 0.5)
+    s = p.wait(lambda s: s["past"] and not s["travelling"], "the past")
+    p.check(s["last"] == end, "the end is known")
+    p.key("F5")
+    p.click_part("terminal")
+    p.wait(lambda s: s["capture"] == "terminal", "COM1")
+    p.check(p.state()["past"], "still in the past")
+    p.type("x")
+    s = p.wait(lambda s: s["branches"] == 1 and not s["past"], "a branch")
+    p.check("new branch" in s["message"], f"it does not say so: {s['message']}")
+    p.close()
+
+
+def run_back():
+    """Shift+F5 goes to the breakpoint before; without one it says what is missing."""
+    p = Person(vitrine, "--until", "phase:mm_init")
+    p.wait(lambda s: s["light"] == "paused" and s["step"] > 0, "mm_init")
+    p.key("shift+F5")
+    p.wait(lambda s: "no breakpoint" in s["message"], "the word")
+    s = p.state()
+    p.key("F10", "F10", "F10")
+    p.wait(lambda n: n["step"] > s["step"] and n["light"] == "paused", "three instructions")
+    time.sleep(0.3)
+    after = p.state()["step"]
+    p.key("shift+F10")
+    p.wait(lambda n: not n["travelling"] and n["step"] < after, "back over")
+    p.close()
+
+
+def window_changes_nothing():
+    """The same step, watched through a window with a busy tab, has the same hash as without a window."""
+    arguments = ["--type", "spin 3 3\\n", "--until", "step:60000000", "--state-hash"]
+    alone = subprocess.run([vitrine, "--headless", "--serial", "null", *arguments], capture_output=True, text=True)
+    for extra in (["--ui-tab", "run-queues"], ["--ui-tab", "memory", "--history", "off"]):
+        p = Person(vitrine, *arguments, *extra)
+        p.click_place("Once booted,")
+        while p.state()["step"] < 60000000:
+            p.at(300 + time.time() * 500 % 700, 300)
+            p.wait(lambda s: s["light"] not in ("idle",) or True, "it")
+        p.wait(lambda s: s["step"] == 60000000 and s["light"] == "paused", "the step")
+        out = p.close()
+        if out.split("state-hash")[1].split(",")[0] != alone.stdout.split("state-hash")[1].split(",")[0]:
+            sys.exit(f"another state: {out!r} and {alone.stdout!r}")
+
+
 CASES = {f.__name__: f for f in (phases_list, keys_come_back, large_interface, invisible, lamp, throughput, go_to, dialog_keys,
-                                 hints_wait, escape_closes_the_menu, no_next_phase, remembers, least_window, no_recording)}
+                                 hints_wait, escape_closes_the_menu, no_next_phase, remembers, least_window, no_recording, travel, branch, run_back,
+                                 window_changes_nothing)}
 if __name__ == "__main__":
     CASES[sys.argv[2]]()
     print(f"{sys.argv[2]}: fine")

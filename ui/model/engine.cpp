@@ -46,7 +46,7 @@ Expected<std::unique_ptr<Engine>> Engine::create(const AppOptions& options) {
 }
 
 Engine::~Engine() {
-    recorder_.reset(); // it refers to the machine
+    recorder_.reset(), timeline_.reset(); // they refer to the machine
     if (serial_file_ >= 0) ::close(serial_file_);
 }
 
@@ -61,6 +61,7 @@ Expected<void> Engine::make_machine() {
 
 Expected<void> Engine::drop_machine() {
     auto ended = stop_recording();
+    timeline_.reset();
     replayer_.reset();
     machine_.reset();
     return ended;
@@ -94,6 +95,8 @@ bool Engine::booted() const {
 
 void Engine::start(std::string what) {
     if (state_ == State::Ended) return say("the machine has ended: Restart begins again", true);
+    if (travelling()) return say("on the way through history: Escape stops the journey", true);
+    keep_history();
     goal_.reset(), temporary_.reset(), any_phase_ = false, resting_ = false, anchored_ = false;
     phase_text_.clear(), wall_since_ = 0;
     goal_text_ = std::move(what);
@@ -113,6 +116,8 @@ void Engine::pause() {
 
 void Engine::step() {
     if (state_ == State::Running) return pause();
+    if (travelling()) return say("on the way through history: Escape stops the journey", true);
+    keep_history();
     if (state_ == State::Ended) return say("the machine has ended: Restart begins again", true);
     if (replayer_ && machine_->steps() >= replayer_->end_step()) return say("the recording ends here", true);
     const u64 deliveries = machine_->processor().counters().deliveries;
@@ -184,6 +189,7 @@ void Engine::run_to(emu::StopCondition condition, std::string what) {
 }
 
 Expected<void> Engine::restart() {
+    if (travelling()) return usage_error("on the way through history: Escape stops the journey");
     const bool again = replaying();
     const std::string path = recording_path_;
     auto ok = again ? replay(path) : make_machine();
@@ -192,6 +198,7 @@ Expected<void> Engine::restart() {
 }
 
 Expected<void> Engine::record(const std::string& path) {
+    if (travelling()) return usage_error("on the way through history: Escape stops the journey");
     if (!machine_ || machine_->steps() != 0 || replaying())
         if (auto ok = make_machine(); !ok) return ok;
     if (auto ok = stop_recording(); !ok) return ok;
@@ -216,6 +223,7 @@ Expected<void> Engine::stop_recording() {
 }
 
 Expected<void> Engine::replay(const std::string& path) {
+    if (travelling()) return usage_error("on the way through history: Escape stops the journey");
     auto replayer = emu::Replayer::open(path);
     if (!replayer) return std::unexpected(replayer.error());
     auto machine = (*replayer)->make_machine();
@@ -236,6 +244,8 @@ Expected<void> Engine::replay(const std::string& path) {
 void Engine::input(const emu::InputEvent& event) {
     if (replaying()) return say("a replay takes its input from the recording", true);
     if (state_ == State::Ended) return say("the machine has ended: Restart begins again", true);
+    if (travelling() || !input_allowed_here()) return;
+    keep_history();
     machine_->input(event);
     resting_ = false;
 }

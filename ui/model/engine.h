@@ -19,6 +19,7 @@
 #include "emu/machine.h"
 #include "emu/recorder/recorder.h"
 #include "emu/recorder/replayer.h"
+#include "emu/timeline/timeline.h"
 
 namespace vitrine::ui {
 
@@ -67,6 +68,25 @@ public:
     const std::string& recording_path() const { return recording_path_; }
     u64 replay_end() const { return replayer_ ? replayer_->end_step() : 0; }
 
+    // Travel (engine_travel.cpp). A journey is performed by the next frame(); another one takes its place.
+    void seek(u64 step);
+    void step_back();
+    void step_back_over(std::optional<u64> call);
+    void run_back(); ///< to the previous breakpoint
+    void previous_phase();
+    void cancel_journey();
+    bool travelling() const { return travelling_now_ || journey_ != nullptr; }
+    double journey_share() const { return journey_share_; }
+    /// Called between the parts of a journey: the machine may be read there, at a step on the way.
+    void on_pause_of_journey(std::function<void()> sink) { pause_of_journey_ = std::move(sink); }
+    u64 first_step() const;
+    u64 last_step() const;
+    bool in_the_past() const;
+    /// Of the whole known run, also of what lies ahead of a machine in the past.
+    const std::vector<emu::Phase>& known_phases() const;
+    const std::vector<emu::ModeChange>& known_modes() const;
+    const emu::Timeline* timeline() const { return timeline_.get(); }
+
     /// Guest input; refused with a message while a recording is replayed.
     void input(const emu::InputEvent& event);
     bool toggle_breakpoint(u64 linear); ///< true: set now
@@ -85,6 +105,12 @@ private:
     Expected<void> make_machine();
     Expected<void> drop_machine();
     void adopt();
+    using Journey = std::function<Expected<std::string>(const emu::Timeline::Progress&)>;
+    void keep_history();
+    bool may_travel();
+    void travel(Journey journey, std::string what);
+    void go();
+    bool input_allowed_here();
     void start(std::string what);
     void stopped(const emu::RunReport& report);
     emu::RunLimits limits(double seconds, int& goal_index, int& typing_index);
@@ -100,6 +126,11 @@ private:
     std::unique_ptr<emu::Replayer> replayer_;
     std::unique_ptr<emu::Machine> machine_;
     std::unique_ptr<emu::Recorder> recorder_;
+    std::unique_ptr<emu::Timeline> timeline_; ///< refers to the machine
+    Journey journey_;
+    bool travelling_now_ = false, journey_cancelled_ = false;
+    double journey_share_ = 0;
+    std::function<void()> pause_of_journey_;
     std::string recording_path_;
     State state_ = State::Paused;
     std::optional<emu::RunReport> last_report_;

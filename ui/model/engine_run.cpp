@@ -50,7 +50,7 @@ emu::RunLimits Engine::limits(double seconds, int& goal_index, int& typing_index
     if (temporary_) out.breakpoints.push_back(*temporary_);
     goal_index = typing_index = -1;
     if (goal_) goal_index = static_cast<int>(out.conditions.size()), out.conditions.push_back(*goal_);
-    if (typed_ < options_.typing.size() && !replaying()) {
+    if (typed_ < options_.typing.size() && !replaying() && !in_the_past()) {
         typing_index = static_cast<int>(out.conditions.size());
         out.conditions.push_back(options_.typing[typed_].when);
         out.conditions.back().from = typed_from_;
@@ -95,6 +95,7 @@ bool Engine::leave_phase_stub(const emu::RunReport& report) {
 }
 
 void Engine::frame(double seconds) {
+    if (journey_) go();
     if (state_ != State::Running) return;
     const double began = now();
     resting_ = idle_for_ever_ = false;

@@ -14,7 +14,6 @@
 namespace vitrine::ui {
 
 namespace {
-constexpr double MachineShare = 0.012; ///< seconds of each frame for the machine, at least
 constexpr int MostUnseen = 64;
 constexpr double SoftwareFrame = 1.0 / 30, AcceleratedFrame = 1.0 / 60, QuietFrame = 0.1;
 
@@ -132,6 +131,7 @@ void App::set_scale(float scale) {
 }
 
 App::~App() {
+    thread_.reset();
     memory_.reset(), screen_.reset(), context_.reset(), renderer_.reset();
     if (imgui_) {
         ImGui_ImplSDL2_Shutdown();
@@ -145,14 +145,16 @@ App::~App() {
 // ---- the loop ---------------------------------------------------------------------------------------------
 
 void App::wait_for_something() {
+    if (wait_ms_ > 0) SDL_WaitEventTimeout(nullptr, wait_ms_);
+    // Events may come faster than pictures can be drawn or seen.
+    const double due = drawn_at_ + (software_ ? SoftwareFrame : AcceleratedFrame) - seconds_now();
+    if (due > 0) SDL_Delay(static_cast<Uint32>(due * 1000));
+}
+
+/// Everything that has come is taken in before one picture is drawn, however slow drawing is. ImGui sees keys
+/// once a frame: where one frame would lose or reorder them, a frame without a picture lies between.
+void App::take_events() {
     SDL_Event event;
-    // A resting guest needs a look now and then, a paused one only when something happens.
-    const int timeout = context_->redraw > 0 || (engine_->running() && !engine_->resting()) ? 0
-                        : engine_->running()                                                ? 15
-                                                                                            : 1000;
-    if (timeout && SDL_WaitEventTimeout(&event, timeout)) handle(event);
-    // Everything that has come is taken in before one picture is drawn, however slow drawing is. ImGui sees
-    // keys once a frame: where one frame would lose or reorder them, a frame without a picture lies between.
     for (int frames = 0; SDL_PollEvent(&event);) {
         if (waits_for_frame(event) && ++frames < MostUnseen) lay_out();
         handle(event);
@@ -203,39 +205,49 @@ int App::run() {
     const double started = seconds_now();
     if (!options_.ui_screenshot.empty()) return screenshot();
     int status = 0;
+    thread_ = std::make_unique<MachineThread>(*engine_, [] {
+        SDL_Event wake{};
+        wake.type = SDL_USEREVENT;
+        SDL_PushEvent(&wake);
+    });
     while (!context_->quit) {
         wait_for_something();
-        const double before = seconds_now();
-        if (options_.limit_seconds < 1e17 && before - started > options_.limit_seconds) {
+        if (options_.limit_seconds < 1e17 && seconds_now() - started > options_.limit_seconds) {
             std::fprintf(stderr, "vitrine: --limit-seconds %g is over\n", options_.limit_seconds);
             status = static_cast<int>(Exit::LimitReached);
             break;
         }
-        const bool was_running = engine_->running();
-        // A slow renderer must not starve the machine: it gets at least as much as drawing takes.
-        engine_->frame(std::max(MachineShare, std::min(frame_seconds_, 0.05)));
-        // A guest that waits for a key is looked at often and drawn seldom.
-        const double drawn_from = seconds_now();
-        const bool quiet = engine_->running() && engine_->resting() && context_->redraw == 0 &&
-                           engine_->machine().serial_total() == fed_;
-        if (!engine_->running() && context_->capture != Capture::None) give_keys_back();
-        if (quiet && drawn_from - drawn_at_ < QuietFrame) continue;
-        draw();
-        note_echo();
-        write_state_file();
+        if (!build()) continue;
+        present();
         drawn_at_ = seconds_now();
-        frame_seconds_ = drawn_at_ - drawn_from;
-        if (was_running != engine_->running()) context_->redraw = 3;
-        const double spent = seconds_now() - before, wanted = software_ ? SoftwareFrame : AcceleratedFrame;
-        const bool busy = engine_->running() && !engine_->resting();
-        if (!busy && spent < wanted) SDL_Delay(static_cast<Uint32>((wanted - spent) * 1000));
+        note_echo();
     }
+    thread_.reset();
     remember();
     if (auto ok = engine_->finish(stats()); !ok) {
         emu::cli::report_error(ok.error());
         return static_cast<int>(ok.error().status);
     }
     return status;
+}
+
+/// One turn: what the person did, and what there is to draw. False when nothing is.
+bool App::build() {
+    MachineThread::Turn turn(*thread_);
+    take_events();
+    const bool working = engine_->running() && !engine_->resting();
+    if (!engine_->running() && context_->capture != Capture::None) give_keys_back();
+    // A guest that waits for a key is looked at often and drawn seldom.
+    const bool quiet = engine_->running() && engine_->resting() && context_->redraw == 0 &&
+                       engine_->machine().serial_total() == fed_;
+    const bool drawn = !quiet || seconds_now() - drawn_at_ >= QuietFrame;
+    if (drawn) {
+        prepare();
+        write_state_file();
+        counts_ = working, drawn_console_ = fed_;
+    }
+    wait_ms_ = context_->redraw > 0 || working || engine_->travelling() ? 0 : engine_->running() ? 40 : 1000;
+    return drawn;
 }
 
 void App::remember() {
@@ -250,17 +262,23 @@ void App::remember() {
 
 /// From a key that went to the guest to the picture that shows what the guest said to it.
 void App::note_echo() {
-    const double now = seconds_now();
     // Frames count while the machine works; a resting one is drawn seldom on purpose.
-    if (engine_->running() && !engine_->resting()) {
-        if (frames_from_ > 0) ++frames_, frames_seconds_ += now - frames_from_;
-        frames_from_ = now;
+    if (counts_) {
+        if (frames_from_ > 0) ++frames_, frames_seconds_ += drawn_at_ - frames_from_;
+        frames_from_ = drawn_at_;
     } else {
         frames_from_ = 0;
     }
-    if (echo_from_ == 0 || engine_->machine().serial_total() == echo_console_) return;
-    if (echoes_.size() < 10'000) echoes_.push_back((now - echo_from_) * 1e3);
+    if (echo_from_ == 0 || drawn_console_ == echo_console_) return;
+    if (echoes_.size() < 10'000) echoes_.push_back((drawn_at_ - echo_from_) * 1e3);
     echo_from_ = 0;
+}
+
+/// A key went to the guest; it was pressed at `event_ticks` of SDL's clock.
+void App::await_echo(unsigned event_ticks) {
+    if (echo_from_ != 0) return;
+    echo_from_ = seconds_now() - static_cast<double>(SDL_GetTicks() - event_ticks) / 1e3;
+    echo_console_ = engine_->machine().serial_total();
 }
 
 emu::cli::MoreStats App::stats() const {
@@ -291,7 +309,8 @@ int App::screenshot() {
     for (int i = 0; i < 6; ++i) {
         while (SDL_PollEvent(&event)) handle(event);
         if (options_.ui_show == "keys" && i == 1) context_->open_dialog(Dialog::Keys);
-        draw();
+        prepare();
+        present();
     }
     if (auto ok = write_window_png(sdl_renderer_, options_.ui_screenshot); !ok) {
         emu::cli::report_error(ok.error());

@@ -9,7 +9,7 @@
 
 namespace vitrine::ui {
 
-void App::draw() {
+void App::prepare() {
     if (context_->redraw > 0) --context_->redraw;
     if (wanted_scale_ != context_->scale) set_scale(wanted_scale_);
     feed_terminal();
@@ -20,6 +20,10 @@ void App::draw() {
         lay_out();
         if (!context_->settle) break;
     }
+}
+
+/// Draws what prepare() laid out. No turn is needed: the machine runs meanwhile.
+void App::present() {
     const ImVec4 back = ImGui::ColorConvertU32ToFloat4(colour::Window);
     SDL_SetRenderDrawColor(sdl_renderer_, static_cast<Uint8>(back.x * 255), static_cast<Uint8>(back.y * 255),
                            static_cast<Uint8>(back.z * 255), 255);

@@ -1,6 +1,5 @@
 // Host events: who gets a key — the guest's keyboard, COM1, a text field, or the app's shortcuts. See app.h.
 #include <algorithm>
-#include <chrono>
 #include <imgui_impl_sdl.h>
 #include "ui/model/keys.h"
 #include "ui/shell/app.h"
@@ -10,9 +9,6 @@ namespace vitrine::ui {
 
 namespace {
 constexpr Uint16 Control = KMOD_CTRL, Alt = KMOD_ALT;
-double echo_clock() {
-    return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
-}
 bool inside(const Rect& r, float x, float y) {
     return x >= r.x && x < r.right() && y >= r.y && y < r.bottom();
 }
@@ -42,7 +38,7 @@ void App::handle(const SDL_Event& event) {
     case SDL_TEXTINPUT:
         if (context_->capture == Capture::Screen) return; // the scan codes say it all
         if (context_->capture == Capture::Terminal) {
-            if (echo_from_ == 0) echo_from_ = echo_clock(), echo_console_ = engine_->machine().serial_total();
+            await_echo(event.text.timestamp);
             return engine_->input(emu::SerialInput{event.text.text});
         }
         if (!ImGui::GetIO().WantTextInput && context_->dialog == Dialog::None && event.text.text[0] == '?')
@@ -77,8 +73,7 @@ bool App::guest_key(const SDL_KeyboardEvent& event) {
             keys_down_.insert(usage);
         else if (!keys_down_.erase(usage))
             return true; // it went down before the guest had the keys
-        if (down && echo_from_ == 0 && codes.size() == 1)
-            echo_from_ = echo_clock(), echo_console_ = engine_->machine().serial_total();
+        if (down && codes.size() == 1) await_echo(event.timestamp);
         engine_->input(emu::KeyInput{codes});
         return true;
     }
@@ -109,6 +104,7 @@ void App::key(const SDL_KeyboardEvent& event) {
         context_->menu_closing = true;
         return;
     }
+    if (event.keysym.sym == SDLK_ESCAPE && engine_->travelling()) return engine_->cancel_journey();
     if (event.keysym.sym == SDLK_ESCAPE && context_->dialog != Dialog::None) {
         context_->dialog = Dialog::None;
         return;
@@ -116,10 +112,10 @@ void App::key(const SDL_KeyboardEvent& event) {
     const bool function = event.keysym.sym >= SDLK_F1 && event.keysym.sym <= SDLK_F12;
     if (context_->dialog != Dialog::None && !(control || function)) return;
     if (ImGui::GetIO().WantTextInput && !control && !function) return;
-    shortcut(event.keysym.sym, control);
+    shortcut(event.keysym.sym, control, (event.keysym.mod & KMOD_SHIFT) != 0);
 }
 
-bool App::shortcut(SDL_Keycode key, bool control) {
+bool App::shortcut(SDL_Keycode key, bool control, bool shift) {
     if (control) {
         switch (key) {
         case SDLK_g: context_->open_dialog(Dialog::GoTo); return true;
@@ -144,10 +140,12 @@ bool App::shortcut(SDL_Keycode key, bool control) {
     switch (key) {
     case SDLK_F1: context_->open_dialog(Dialog::Keys); return true;
     case SDLK_F5:
+        if (shift) return engine_->run_back(), true;
+        [[fallthrough]];
     case SDLK_SPACE: toggle_run(*context_); return true;
-    case SDLK_F10: step_over(*context_); return true;
-    case SDLK_F11: engine_->step(); return true;
-    case SDLK_F12: engine_->next_phase(); return true;
+    case SDLK_F10: shift ? step_back_over(*context_) : step_over(*context_); return true;
+    case SDLK_F11: shift ? engine_->step_back() : engine_->step(); return true;
+    case SDLK_F12: shift ? engine_->previous_phase() : engine_->next_phase(); return true;
     default: return false;
     }
 }

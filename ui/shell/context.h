@@ -32,6 +32,8 @@ struct Navigation {
     int phase = -1;            ///< the marked row of the phase list
     bool phase_scroll = false; ///< bring it into sight
     std::size_t phases_seen = 0;
+    bool scrubbing = false; ///< the strip's button is down
+    float scrubbed_x = -1;
 };
 
 /// What the window shows, for tests (--ui-state): numbers and words that are drawn anyway.

@@ -272,6 +272,7 @@ void Dialogs::keys(Context& context) {
         {"F10", "step over a call, REP or INT"},
         {"F11", "one step"},
         {"F12", "run to the next boot phase"},
+        {"Shift+…", "F11, F10, F5, F12 backwards: step, over, breakpoint, phase"},
         {"Ctrl+G", "go to an address or symbol, or run to it"},
         {"Ctrl+R", "restart at power-on"},
         {"Ctrl+Alt", "take the keys back from the guest"},

@@ -33,7 +33,7 @@ private:
     std::vector<Name> names_; ///< of the symbol file that they were read from
     const emu::GuestSymbols* names_of_ = nullptr;
     std::vector<const Name*> matches_;
-    int chosen_ = -1;    ///< the suggestion that Enter takes; -1: the text as it stands
+    int chosen_ = -1; ///< the suggestion that Enter takes; -1: the text as it stands
     std::string shown_message_;
 };
 

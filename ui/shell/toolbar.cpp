@@ -146,6 +146,19 @@ void step_over(Context& context) {
     context.engine.step_over(row.address + row.bytes.size(), row.call);
 }
 
+/// The instruction before rip, when it is a call: what stands behind it has come back from there.
+void step_back_over(Context& context) {
+    const u64 here = context.views.rip_linear(), before = context.views.code_before(here);
+    std::optional<u64> call;
+    if (before != here) {
+        const CodeListing listing = context.views.code(before, 1);
+        if (!listing.rows.empty() && listing.rows[0].mnemonic.starts_with("call") &&
+            before + listing.rows[0].bytes.size() == here)
+            call = before;
+    }
+    context.engine.step_back_over(call);
+}
+
 void ask_restart(Context& context) {
     if (context.engine.machine().steps() > 0 && !context.engine.replaying())
         return context.open_dialog(Dialog::Restart);
@@ -251,7 +264,10 @@ void draw_status(Context& context) {
     const float y = std::floor(area.y + (area.height - context.fonts.text->FontSize) / 2);
     float x = area.x + context.px(14);
     const Engine::Light light = engine.light();
-    const char* state = light_name(light);
+    const std::string state = engine.travelling()
+                                  ? fmt::format("travelling {:.0f} %", 100 * engine.journey_share())
+                              : engine.in_the_past() && light == Engine::Light::Paused ? "in the past"
+                                                                                       : light_name(light);
     // Not by colour alone: what stands still is a square, what waits a ring, what is off an empty ring.
     const ImVec2 lamp{x + context.px(4), area.y + area.height / 2};
     const float radius = context.px(4.5f);
@@ -301,7 +317,10 @@ void draw_status(Context& context) {
               mode_colour(engine.machine().processor().mode()) == 0 ? colour::Dim : colour::Text, view.mode);
     put_right(context.fonts.text, colour::Dim, speed_text(engine), context.px(150));
     put_right(context.fonts.text, colour::Dim, duration_text(view.time), context.px(96));
-    put_right(context.fonts.text, colour::Text, "step " + grouped(view.step));
+    put_right(context.fonts.text, colour::Text,
+              engine.in_the_past()
+                  ? fmt::format("step {} of {}", grouped(view.step), grouped(engine.last_step()))
+                  : "step " + grouped(view.step));
     end_frame();
 }
 
