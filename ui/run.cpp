@@ -18,9 +18,21 @@ bool display_available(std::string& why) {
         return false;
     }
     SDL_SetHint(SDL_HINT_NO_SIGNAL_HANDLERS, "0");
-    if (SDL_Init(SDL_INIT_VIDEO) == 0) return true;
-    why = SDL_GetError();
-    return false;
+    if (SDL_Init(SDL_INIT_VIDEO) != 0) {
+        why = SDL_GetError();
+        return false;
+    }
+    // Where no display server answers, SDL falls to drivers that draw into nothing: an app that nobody sees.
+    const std::string driver = SDL_GetCurrentVideoDriver() ? SDL_GetCurrentVideoDriver() : "";
+    if (!set("SDL_VIDEODRIVER") &&
+        (driver == "offscreen" || driver == "dummy" || driver == "evdev" || driver == "KMSDRM")) {
+        SDL_Quit();
+        const char* display = std::getenv(set("DISPLAY") ? "DISPLAY" : "WAYLAND_DISPLAY");
+        why = std::string("the display ") + (display ? display : "?") +
+              " does not answer (as root, xauth may be missing)";
+        return false;
+    }
+    return true;
 }
 
 int run(const AppOptions& options) {

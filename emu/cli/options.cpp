@@ -11,7 +11,7 @@ namespace {
 
 /// What was typed, before it is checked.
 struct Raw {
-    std::string memory, cpu, timing, wall_clock, serial, until, limit_steps, boot, cdrom, gdb;
+    std::string memory, cpu, timing, wall_clock, serial, until, history, limit_steps, boot, cdrom, gdb;
     std::vector<std::string> disks, types, shapes;
     unsigned cpus = 1;
 };
@@ -104,6 +104,14 @@ Expected<void> check_run(const Raw& raw, Options& o) {
         if (!steps) return std::unexpected(steps.error());
         o.limit_steps = *steps;
     }
+    if (raw.history == "off") {
+        o.history = 0;
+    } else if (!raw.history.empty()) {
+        auto size = parse_size(raw.history);
+        if (!size || *size < (16 << 20))
+            return usage_error(fmt::format("--history {}: off, or a size of at least 16M", raw.history));
+        o.history = *size;
+    }
     if (o.limit_seconds <= 0) return usage_error("--limit-seconds must be positive");
     if (o.json && o.inspect.empty()) return usage_error("--json needs --inspect");
     if (!o.replay.empty()) {
@@ -182,6 +190,8 @@ Expected<Parsed> parse(int argc, const char* const* argv) {
         ->group(running);
     app.add_option("--record", o.record, "write a recording")->group(running);
     app.add_option("--replay", o.replay, "run a recording again and verify it")->group(running);
+    app.add_option("--history", raw.history, "memory for travelling back in the app: 1G (the default), off")
+        ->group(running);
     app.add_option("--load-state", o.load_state, "start from a saved state")->group(running);
     app.add_option("--gdb", raw.gdb, "wait for gdb on a port")->group(running);
     app.add_option("--log", o.log_level, "trace, debug, info, warn, error, off (on stderr)")->group(running);
@@ -206,6 +216,9 @@ Expected<Parsed> parse(int argc, const char* const* argv) {
            "the app's first tab: phases, page-tables, descriptors, run-queues, memory, bytes, devices")
         ->group(testing);
     app.add_option("--ui-show", o.ui_show, "a dialog on the app's screenshot: keys")->group(testing);
+
+    app.add_option("--ui-state", o.ui_state, "keep what the app's window shows in a JSON file")
+        ->group(testing);
 
     app.add_option("--shape", raw.shapes,
                    "engine shape that must not change results: no-block-cache, no-fusion, precise")

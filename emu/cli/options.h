@@ -37,11 +37,13 @@ struct Options {
     std::string log_level = "warn";
     bool machine_given = false; ///< an option that a recording already decides was given
     // For the app.
-    double ui_scale = 0;       ///< 0: from the display
-    std::string window;        ///< "1280x800"; empty: by the display
-    std::string ui_screenshot; ///< write the app's window as PNG at the stop, then exit
-    std::string ui_tab;        ///< the tab that is open at first
-    std::string ui_show;       ///< a dialog for the screenshot: "keys"
+    u64 history = u64{1} << 30; ///< bytes for checkpoints; 0: none are taken
+    double ui_scale = 0;        ///< 0: from the display
+    std::string window;         ///< "1280x800"; empty: by the display
+    std::string ui_screenshot;  ///< write the app's window as PNG at the stop, then exit
+    std::string ui_tab;         ///< the tab that is open at first
+    std::string ui_show;        ///< a dialog for the screenshot: "keys"
+    std::string ui_state;       ///< keep what the window shows in this file, for tests
 };
 
 struct Parsed {

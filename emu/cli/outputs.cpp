@@ -15,7 +15,8 @@ namespace {
 constexpr std::string_view StateMagic = "VITSTAT1";
 }
 
-Expected<void> write_stats(Machine& machine, const RunReport& report, const std::string& path) {
+Expected<void> write_stats(Machine& machine, const RunReport& report, const std::string& path,
+                           const MoreStats& more) {
     using nlohmann::json;
     const double seconds = machine.host_seconds();
     const cpu::Counters& counters = machine.processor().counters();
@@ -38,24 +39,25 @@ Expected<void> write_stats(Machine& machine, const RunReport& report, const std:
              {"host_seconds", host},
              {"mips", host > 0 ? static_cast<double>(end_step - phase.step) / host / 1e6 : 0.0}});
     }
-    const json out = {{"steps", machine.steps()},
-                      {"cycles", machine.time()},
-                      {"time_ns", machine.time()},
-                      {"host_seconds", seconds},
-                      {"mips", seconds > 0 ? static_cast<double>(machine.steps()) / seconds / 1e6 : 0.0},
-                      {"memory_bytes", machine.config().memory_bytes},
-                      {"stop", {{"reason", stop_reason_name(report.reason)}, {"detail", report.detail}}},
-                      {"phases", phases},
-                      {"engine",
-                       {{"blocks_built", counters.blocks_built},
-                        {"blocks_dropped", counters.blocks_dropped},
-                        {"block_lookups", counters.block_lookups},
-                        {"precise_steps", counters.precise_steps},
-                        {"tlb_fills", counters.tlb_fills},
-                        {"page_walks", counters.page_walks},
-                        {"mmio", counters.mmio},
-                        {"port_io", counters.port_io},
-                        {"deliveries", counters.deliveries}}}};
+    json out = {{"steps", machine.steps()},
+                {"cycles", machine.time()},
+                {"time_ns", machine.time()},
+                {"host_seconds", seconds},
+                {"mips", seconds > 0 ? static_cast<double>(machine.steps()) / seconds / 1e6 : 0.0},
+                {"memory_bytes", machine.config().memory_bytes},
+                {"stop", {{"reason", stop_reason_name(report.reason)}, {"detail", report.detail}}},
+                {"phases", phases},
+                {"engine",
+                 {{"blocks_built", counters.blocks_built},
+                  {"blocks_dropped", counters.blocks_dropped},
+                  {"block_lookups", counters.block_lookups},
+                  {"precise_steps", counters.precise_steps},
+                  {"tlb_fills", counters.tlb_fills},
+                  {"page_walks", counters.page_walks},
+                  {"mmio", counters.mmio},
+                  {"port_io", counters.port_io},
+                  {"deliveries", counters.deliveries}}}};
+    for (const auto& [name, value] : more) out[name] = value;
     const std::string text = out.dump(2, ' ', false, json::error_handler_t::replace) + "\n";
     return write_file_atomically(path, {reinterpret_cast<const u8*>(text.data()), text.size()});
 }

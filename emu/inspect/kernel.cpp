@@ -40,8 +40,15 @@ GuestKernel::open(const GuestReader& memory, const GuestSymbols* symbols, std::s
     if (!symbols->elf().inspect_note())
         return std::unexpected(
             "the symbol file has no Vitrine note: this kernel publishes nothing to inspect");
-    if (!symbols->slide())
-        return std::unexpected(fmt::format("the kernel does not run yet: the machine is in phase {}", phase));
+    if (!symbols->slide()) {
+        // The first user program is a kernel's own work: one runs, and not the one that the symbols are of.
+        if (phase == "init")
+            return std::unexpected(
+                "another kernel runs than the one whose symbols were read: it publishes no "
+                "structures to show. Registers, tables, bytes and devices work with every kernel");
+        return std::unexpected(fmt::format(
+            "no kernel that publishes its structures runs yet: the machine is in phase {}", phase));
+    }
     return at(memory, symbols->elf().inspect_note()->root_link_address + *symbols->slide(), phase);
 }
 

@@ -112,6 +112,13 @@ void Machine::Impl::kernel_phase_hook() {
     for (std::size_t i = 0; i < n && text[i]; ++i) name += text[i] > ' ' && text[i] < 127 ? text[i] : '_';
     if (name.empty()) name = fmt::format("unnamed-{:x}", address);
     enter_phase("kernel:" + name, "kernel");
+    // The place of the phase is its caller: the hook stands at a stub's first instruction, above its return
+    // address.
+    u64 caller = 0;
+    if (cpu().peek(cpu().registers().gpr[cpu::RSP], {reinterpret_cast<u8*>(&caller), sizeof caller}) ==
+            sizeof caller &&
+        phases.back().step == cpu().steps())
+        phases.back().rip = caller;
 }
 
 void Machine::Impl::forget_guest() {

@@ -164,6 +164,8 @@ Expected<std::optional<Chunk>> next_chunk(std::span<const u8> file, u64 offset, 
 Expected<Contents> parse(std::span<const u8> file, const std::string& name) {
     Contents out;
     bool configured = false;
+    if (file.size() >= sizeof Magic && get<u32>(file, 0) != Magic)
+        return bad_input(fmt::format("{} is not a Vitrine recording", name));
     for (u64 offset = 0; offset < file.size();) {
         auto next = next_chunk(file, offset, name);
         if (!next) return std::unexpected(next.error());

@@ -8,6 +8,7 @@ serial = os.path.join(folder, "interact.serial")
 if os.path.exists(serial):
     os.remove(serial)
 os.environ.update(SDL_RENDER_DRIVER="software", SDL_VIDEODRIVER="x11", ASAN_OPTIONS="detect_leaks=0")  # leaks: see check_picture.py
+os.environ["XDG_CONFIG_HOME"] = os.path.join(folder, "interact.config")
 os.environ.pop("WAYLAND_DISPLAY", None)
 app = subprocess.Popen([vitrine, "--window", "1280x800", "--serial", "file:" + serial, "--limit-seconds", "100", "--state-hash"], stdout=subprocess.PIPE, text=True)
 

@@ -6,7 +6,9 @@
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
 #include <unistd.h>
+#include "emu/board/board.h"
 #include "emu/cli/outputs.h"
+#include "emu/inspect/interrupts.h"
 #include "emu/inspect/inspect.h"
 #include "emu/symbols/guest_symbols.h"
 
@@ -44,7 +46,7 @@ Expected<std::unique_ptr<Engine>> Engine::create(const AppOptions& options) {
 }
 
 Engine::~Engine() {
-    recorder_.reset(); // it refers to the machine
+    recorder_.reset(), timeline_.reset(); // they refer to the machine
     if (serial_file_ >= 0) ::close(serial_file_);
 }
 
@@ -59,6 +61,7 @@ Expected<void> Engine::make_machine() {
 
 Expected<void> Engine::drop_machine() {
     auto ended = stop_recording();
+    timeline_.reset();
     replayer_.reset();
     machine_.reset();
     return ended;
@@ -67,7 +70,9 @@ Expected<void> Engine::drop_machine() {
 void Engine::adopt() {
     state_ = State::Paused;
     goal_.reset(), temporary_.reset(), last_report_.reset();
-    any_phase_ = resting_ = anchored_ = false;
+    any_phase_ = resting_ = anchored_ = idle_for_ever_ = panic_printed_ = false;
+    console_searched_ = 0, phase_text_.clear();
+    steps_per_second_ = times_real_ = wall_since_ = 0; // another machine, another speed
     typed_ = 0, typed_from_ = machine_->serial_total();
     ++generation_, ++stops_;
     if (serial_file_ >= 0)
@@ -78,8 +83,11 @@ void Engine::adopt() {
 }
 
 bool Engine::booted() const {
-    for (const auto& phase : machine_->phases())
-        if (phase.name == "init") return true;
+    const auto& phases = machine_->phases();
+    for (auto phase = phases.rbegin(); phase != phases.rend(); ++phase) {
+        if (phase->name == "init") return true;
+        if (phase->source == "firmware") return false; // a guest that reboots boots again
+    }
     return false;
 }
 
@@ -87,7 +95,10 @@ bool Engine::booted() const {
 
 void Engine::start(std::string what) {
     if (state_ == State::Ended) return say("the machine has ended: Restart begins again", true);
+    if (travelling()) return say("on the way through history: Escape stops the journey", true);
+    keep_history();
     goal_.reset(), temporary_.reset(), any_phase_ = false, resting_ = false, anchored_ = false;
+    phase_text_.clear(), wall_since_ = 0;
     goal_text_ = std::move(what);
     state_ = State::Running;
     say(goal_text_);
@@ -105,13 +116,56 @@ void Engine::pause() {
 
 void Engine::step() {
     if (state_ == State::Running) return pause();
+    if (travelling()) return say("on the way through history: Escape stops the journey", true);
+    keep_history();
     if (state_ == State::Ended) return say("the machine has ended: Restart begins again", true);
     if (replayer_ && machine_->steps() >= replayer_->end_step()) return say("the recording ends here", true);
+    const u64 deliveries = machine_->processor().counters().deliveries;
     const emu::RunReport report = machine_->step();
     ++stops_;
+    look_for_panic();
     if (machine_->ended()) return stopped(report);
-    if (report.reason == emu::StopReason::IdleForever) return say(report.detail, true);
-    say("one step");
+    idle_for_ever_ = report.reason == emu::StopReason::IdleForever;
+    if (idle_for_ever_) return say(report.detail, true);
+    say(step_text(deliveries));
+}
+
+/// "one step", or which interrupt or exception the step delivered.
+std::string Engine::step_text(u64 deliveries_before) const {
+    const auto& cpu = machine_->processor();
+    if (cpu.counters().deliveries == deliveries_before) return "one step";
+    const emu::inspect::MachineReader reader(*machine_);
+    const auto idt = emu::inspect::idt_view(cpu.registers(), reader, machine_->symbols());
+    const u64 rip = cpu.rip(), selector = cpu.registers().seg[static_cast<unsigned>(cpu::Seg::CS)].selector;
+    for (const auto& gate : idt.gates)
+        if (gate.present && gate.offset == rip && gate.selector == selector)
+            return fmt::format("delivered: vector {:02x}h{}{}", gate.vector, gate.name.empty() ? "" : ", ",
+                               gate.name);
+    return "one step: an interrupt or exception was delivered";
+}
+
+void Engine::look_for_panic() {
+    constexpr std::string_view Words = "Kernel panic - not syncing";
+    const u64 total = machine_->serial_total();
+    if (total == console_searched_) return;
+    const std::string& kept = machine_->serial_output();
+    const u64 fresh = std::min<u64>(total - std::min(total, console_searched_) + Words.size(), kept.size());
+    panic_printed_ |= kept.find(Words, kept.size() - fresh) != std::string::npos;
+    console_searched_ = total;
+}
+
+Engine::Light Engine::light() const {
+    if (const auto& ended = machine_->ended()) {
+        if (ended->reason == emu::StopReason::TripleFault) return Light::Fault;
+        if (panic_printed_ && ended->reason != emu::StopReason::PoweredOff) return Light::Panicked;
+        return ended->reason == emu::StopReason::PoweredOff ? Light::PoweredOff : Light::Ended;
+    }
+    // Nothing but a reset wakes a processor that halts with interrupts disabled.
+    const auto& cpu = machine_->processor();
+    const bool dead = idle_for_ever_ && cpu.halted() && !(cpu.rflags() & cpu::IF);
+    if (dead) return panic_printed_ ? Light::Panicked : Light::Halted;
+    if (state_ != State::Running) return Light::Paused;
+    return resting_ ? Light::Idle : Light::Running;
 }
 
 void Engine::step_over(u64 next_instruction, bool is_call) {
@@ -121,6 +175,8 @@ void Engine::step_over(u64 next_instruction, bool is_call) {
 }
 
 void Engine::next_phase() {
+    if (state_ != State::Ended && booted())
+        return say("there is no next phase: the boot is over, PID 1 runs. F5 runs on");
     start("running to the next boot phase");
     any_phase_ = state_ == State::Running;
 }
@@ -133,6 +189,7 @@ void Engine::run_to(emu::StopCondition condition, std::string what) {
 }
 
 Expected<void> Engine::restart() {
+    if (travelling()) return usage_error("on the way through history: Escape stops the journey");
     const bool again = replaying();
     const std::string path = recording_path_;
     auto ok = again ? replay(path) : make_machine();
@@ -141,6 +198,7 @@ Expected<void> Engine::restart() {
 }
 
 Expected<void> Engine::record(const std::string& path) {
+    if (travelling()) return usage_error("on the way through history: Escape stops the journey");
     if (!machine_ || machine_->steps() != 0 || replaying())
         if (auto ok = make_machine(); !ok) return ok;
     if (auto ok = stop_recording(); !ok) return ok;
@@ -165,6 +223,7 @@ Expected<void> Engine::stop_recording() {
 }
 
 Expected<void> Engine::replay(const std::string& path) {
+    if (travelling()) return usage_error("on the way through history: Escape stops the journey");
     auto replayer = emu::Replayer::open(path);
     if (!replayer) return std::unexpected(replayer.error());
     auto machine = (*replayer)->make_machine();
@@ -185,6 +244,8 @@ Expected<void> Engine::replay(const std::string& path) {
 void Engine::input(const emu::InputEvent& event) {
     if (replaying()) return say("a replay takes its input from the recording", true);
     if (state_ == State::Ended) return say("the machine has ended: Restart begins again", true);
+    if (travelling() || !input_allowed_here()) return;
+    keep_history();
     machine_->input(event);
     resting_ = false;
 }
@@ -195,7 +256,7 @@ bool Engine::toggle_breakpoint(u64 linear) {
     return true;
 }
 
-Expected<void> Engine::finish() {
+Expected<void> Engine::finish(const emu::cli::MoreStats& more) {
     if (auto ok = stop_recording(); !ok) return ok;
     if (auto ok = machine_->save_overlays(); !ok) return ok;
     if (!options_.save_state.empty())
@@ -215,7 +276,7 @@ Expected<void> Engine::finish() {
     if (!options_.stats.empty()) {
         emu::RunReport report = last_report_.value_or(emu::RunReport{});
         if (!last_report_) report.reason = emu::StopReason::HostRequest;
-        if (auto ok = emu::cli::write_stats(*machine_, report, options_.stats); !ok) return ok;
+        if (auto ok = emu::cli::write_stats(*machine_, report, options_.stats, more); !ok) return ok;
     }
     return {};
 }

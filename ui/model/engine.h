@@ -15,9 +15,11 @@
 #include <set>
 #include <string>
 #include "emu/cli/app.h"
+#include "emu/cli/outputs.h"
 #include "emu/machine.h"
 #include "emu/recorder/recorder.h"
 #include "emu/recorder/replayer.h"
+#include "emu/timeline/timeline.h"
 
 namespace vitrine::ui {
 
@@ -42,7 +44,13 @@ public:
     u64 stops() const { return stops_; }
     /// Counts machines: a restart or replay makes a new one.
     u64 generation() const { return generation_; }
-    double mips() const { return mips_; }
+    /// What the lamp says: a machine that waits is not one that has stopped, and a dead one is neither.
+    enum class Light : u8 { Paused, Running, Idle, Halted, Panicked, PoweredOff, Ended, Fault };
+    Light light() const;
+    /// Steps of a second on the wall, the window's share included; 0 before there is a measurement.
+    double steps_per_second() const { return steps_per_second_; }
+    /// Virtual seconds of a second on the wall.
+    double times_real() const { return times_real_; }
 
     void run();
     void pause();
@@ -60,6 +68,25 @@ public:
     const std::string& recording_path() const { return recording_path_; }
     u64 replay_end() const { return replayer_ ? replayer_->end_step() : 0; }
 
+    // Travel (engine_travel.cpp). A journey is performed by the next frame(); another one takes its place.
+    void seek(u64 step);
+    void step_back();
+    void step_back_over(std::optional<u64> call);
+    void run_back(); ///< to the previous breakpoint
+    void previous_phase();
+    void cancel_journey();
+    bool travelling() const { return travelling_now_ || journey_ != nullptr; }
+    double journey_share() const { return journey_share_; }
+    /// Called between the parts of a journey: the machine may be read there, at a step on the way.
+    void on_pause_of_journey(std::function<void()> sink) { pause_of_journey_ = std::move(sink); }
+    u64 first_step() const;
+    u64 last_step() const;
+    bool in_the_past() const;
+    /// Of the whole known run, also of what lies ahead of a machine in the past.
+    const std::vector<emu::Phase>& known_phases() const;
+    const std::vector<emu::ModeChange>& known_modes() const;
+    const emu::Timeline* timeline() const { return timeline_.get(); }
+
     /// Guest input; refused with a message while a recording is replayed.
     void input(const emu::InputEvent& event);
     bool toggle_breakpoint(u64 linear); ///< true: set now
@@ -71,24 +98,39 @@ public:
     void frame(double seconds);
     /// When the app closes: end of the recording, disk overlays, and the files that the command line asked
     /// for.
-    Expected<void> finish();
+    Expected<void> finish(const emu::cli::MoreStats& more = {});
 
 private:
     explicit Engine(const AppOptions& options) : options_(options) {}
     Expected<void> make_machine();
     Expected<void> drop_machine();
     void adopt();
+    using Journey = std::function<Expected<std::string>(const emu::Timeline::Progress&)>;
+    void keep_history();
+    bool may_travel();
+    void travel(Journey journey, std::string what);
+    void go();
+    bool input_allowed_here();
     void start(std::string what);
     void stopped(const emu::RunReport& report);
     emu::RunLimits limits(double seconds, int& goal_index, int& typing_index);
     std::optional<u64> paced_limit();
     void measure(double seconds, u64 steps);
+    void measure_wall();
+    bool leave_phase_stub(const emu::RunReport& report);
+    void look_for_panic();
+    std::string step_text(u64 deliveries_before) const;
     static double now();
 
     AppOptions options_;
     std::unique_ptr<emu::Replayer> replayer_;
     std::unique_ptr<emu::Machine> machine_;
     std::unique_ptr<emu::Recorder> recorder_;
+    std::unique_ptr<emu::Timeline> timeline_; ///< refers to the machine
+    Journey journey_;
+    bool travelling_now_ = false, journey_cancelled_ = false;
+    double journey_share_ = 0;
+    std::function<void()> pause_of_journey_;
     std::string recording_path_;
     State state_ = State::Paused;
     std::optional<emu::RunReport> last_report_;
@@ -99,10 +141,16 @@ private:
     u64 typed_from_ = 0;
     std::set<u64> breakpoints_;
     std::string message_, goal_text_;
-    bool message_is_error_ = false, resting_ = false;
+    bool message_is_error_ = false, resting_ = false, idle_for_ever_ = false;
+    std::string phase_text_; ///< the phase whose stub is being left
+    bool panic_printed_ = false;
+    u64 console_searched_ = 0;
     u64 stops_ = 1, generation_ = 1;
-    double mips_ = 0, measured_seconds_ = 0;
+    double slice_mips_ = 0, measured_seconds_ = 0; ///< inside slices: how large the next one may be
     u64 measured_steps_ = 0;
+    double steps_per_second_ = 0, times_real_ = 0;
+    double wall_since_ = 0; ///< 0: nothing is being measured
+    u64 wall_steps_ = 0, wall_time_ = 0;
     bool anchored_ = false;
     double anchor_real_ = 0;
     u64 anchor_virtual_ = 0;

@@ -9,12 +9,18 @@ namespace {
 constexpr float ToolbarHeight = 44, StatusHeight = 26, StripHeight = 114, Gap = 6, Margin = 8;
 constexpr float HeaderHeight = 30, ScreenFrame = 8,
                 ScreenFooter = 26; // around the guest's picture, inside its panel
+constexpr float MostStrip = 0.16f; ///< of a low window
 constexpr float LeastColumn = 200, LeastRow = 90, LeastStrip = 76;
 
 float fraction(float wanted, float otherwise, float least, float most) {
     return std::clamp(wanted < 0 ? otherwise : wanted, std::min(least, most), most);
 }
 } // namespace
+
+Rect least_window(float scale) {
+    return {0, 0, std::ceil((3 * LeastColumn + 2 * Gap + 2 * Margin) * scale),
+            std::ceil((ToolbarHeight + StatusHeight + LeastStrip + 2 * LeastRow + 3 * Gap) * scale)};
+}
 
 Layout compute_layout(float width, float height, float scale, const Splits& wanted, float guest_width,
                       float guest_height) {
@@ -27,15 +33,20 @@ Layout compute_layout(float width, float height, float scale, const Splits& want
     out.toolbar = {0, 0, width, px(ToolbarHeight)};
     out.status = {0, height - px(StatusHeight), width, px(StatusHeight)};
     const float between = out.status.y - out.toolbar.bottom() - 2 * gap;
-    out.splits.strip = fraction(wanted.strip, px(StripHeight) / height, px(LeastStrip) / height,
-                                (between - px(2 * LeastRow) - gap) / height);
+    out.splits.strip = fraction(wanted.strip, std::min(px(StripHeight) / height, MostStrip),
+                                px(LeastStrip) / height, (between - px(2 * LeastRow) - gap) / height);
     const float strip_height = std::round(out.splits.strip * height);
     out.strip = {margin, out.status.y - gap - strip_height, width - 2 * margin, strip_height};
 
     const Rect body{margin, out.toolbar.bottom(), width - 2 * margin,
                     out.strip.y - gap - out.toolbar.bottom()};
-    // A wide window shows the guest's picture pixel by pixel; a narrow one gives it two fifths.
-    const float natural = guest_width + 2 * px(ScreenFrame);
+    // The guest's picture grows with the interface, in whole steps; where not even one pixel for one fits, it
+    // gets two fifths.
+    float natural = 0;
+    for (float step = std::max(1.0f, std::floor(scale)); step >= 1; --step) {
+        natural = guest_width * step + 2 * px(ScreenFrame);
+        if (natural <= 0.42f * body.width) break;
+    }
     const float left_default = natural <= 0.42f * body.width ? natural / body.width : 0.40f;
     const float least = px(LeastColumn) / body.width;
     out.splits.left =

@@ -47,6 +47,9 @@ struct Layout {
     }
 };
 
+/// The smallest window in which every part has its least size, in pixels.
+Rect least_window(float scale);
+
 /// `scale`: pixels per design unit. `guest_width`/`guest_height`: the picture that the screen wants to show.
 Layout compute_layout(float width, float height, float scale, const Splits& wanted, float guest_width = 720,
                       float guest_height = 400);

@@ -51,6 +51,21 @@ const inspect::RegistersView& Views::registers() {
 const inspect::PhasesView& Views::phases() {
     return get(phases_, fast_, [&] { return inspect::phases_view(engine_.machine()); });
 }
+const inspect::PhasesView& Views::known_phases() {
+    if (!engine_.in_the_past()) return phases();
+    return get(known_phases_, fast_, [&] {
+        inspect::PhasesView view = phases();
+        const auto& known = engine_.known_phases();
+        for (std::size_t i = view.rows.size(); i < known.size(); ++i) {
+            view.rows.push_back({known[i], 0, 0, 0, {}});
+            if (i == 0) continue;
+            auto& before = view.rows[i - 1];
+            before.duration_steps = known[i].step - before.phase.step;
+            before.duration_time = known[i].time - before.phase.time;
+        }
+        return view;
+    });
+}
 const inspect::DescriptorTableView& Views::gdt() {
     return get(gdt_, fast_, [&] { return inspect::gdt_view(raw(), reader()); });
 }

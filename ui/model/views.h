@@ -32,6 +32,8 @@ public:
     /// As they were at the stop before this one; nothing before the second stop.
     const std::optional<emu::inspect::RegistersView>& registers_before() const { return before_; }
     const emu::inspect::PhasesView& phases();
+    /// Also those that lie ahead of a machine in the past.
+    const emu::inspect::PhasesView& known_phases();
     const emu::inspect::DescriptorTableView& gdt();
     const emu::inspect::DescriptorTableView& ldt();
     const emu::inspect::TaskStateView& tss();
@@ -81,7 +83,7 @@ private:
     std::chrono::steady_clock::time_point fast_at_{}, slow_at_{};
     std::optional<emu::inspect::RegistersView> before_, at_stop_;
     Cached<emu::inspect::RegistersView> registers_;
-    Cached<emu::inspect::PhasesView> phases_;
+    Cached<emu::inspect::PhasesView> phases_, known_phases_;
     Cached<emu::inspect::DescriptorTableView> gdt_, ldt_;
     Cached<emu::inspect::TaskStateView> tss_;
     Cached<emu::inspect::IdtView> idt_;

@@ -107,13 +107,18 @@ void CodePanel::row(Context& context, const CodeRow& row, float width, u64 rip) 
 void CodePanel::draw(Context& context, const Rect& area) {
     const auto& registers = context.views.registers();
     const u64 rip = context.views.rip_linear();
-    std::string right = readable_symbol(registers.rip_symbol);
-    if (!registers.rip_line.empty()) right += (right.empty() ? "" : " · ") + base_name(registers.rip_line);
+    const bool elsewhere = !context.navigation.follow;
+    std::string right = elsewhere ? context.views.symbol_name(context.navigation.code)
+                                  : readable_symbol(registers.rip_symbol);
+    if (elsewhere && right.empty()) right = hex_text(context.navigation.code, 1);
+    if (!elsewhere && !registers.rip_line.empty())
+        right += (right.empty() ? "" : " · ") + base_name(registers.rip_line);
     if (right.empty())
         right = context.views.code_base() || address_digits(context) != 16
                     ? fmt::format("{} · {:04x}:{:04x}", registers.mode,
                                   registers.segments[1].segment.selector, registers.rip)
                     : registers.mode;
+    context.probe.code_title = right;
     begin_panel(context, "Code", area, right, colour::Border, false);
     ImGui::PushFont(context.fonts.mono);
     const float width = ImGui::GetContentRegionAvail().x, line = ImGui::GetTextLineHeight() + context.px(3);

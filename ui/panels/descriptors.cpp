@@ -18,9 +18,14 @@ void draw_table(Context& context, const emu::inspect::DescriptorTableView& view)
     if (view.rows.empty())
         return why_empty(
             context,
-            fmt::format(
-                "{} holds no descriptors. In real mode segments are 16 × selector and no table is used.",
-                view.name));
+            context.views.registers().mode == "real"
+                ? fmt::format("The {} holds no descriptors. In real mode segments are 16 × selector and "
+                              "no table is used.",
+                              view.name)
+            : view.name == "LDT"
+                ? "There is no local table: LDTR holds the null selector. Segments come from the GDT "
+                  "alone, as in every modern kernel."
+                : fmt::format("The {} holds no descriptors that can be read.", view.name));
     if (!begin_table("descriptors", 5)) return;
     ImGui::TableSetupScrollFreeze(0, 1);
     for (const char* column : {"Sel", "In", "Kind", "Base", "Limit"}) ImGui::TableSetupColumn(column);
@@ -62,7 +67,10 @@ void draw_tss(Context& context) {
         ImGui::TableNextColumn();
         text(colour::Text, row.name);
         ImGui::TableNextColumn();
-        address_link(context, row.value, Leads::Data, {}, view.wide ? 16 : 8);
+        if (row.name == "io map base") // an offset from the TSS, no address
+            text_in(context.fonts.mono, colour::Dim, fmt::format("{:04x}", row.value));
+        else
+            address_link(context, row.value, Leads::Data, {}, view.wide ? 16 : 8);
         ImGui::TableNextColumn();
         text(colour::Dim, readable_symbol(row.meaning));
     }

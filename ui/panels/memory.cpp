@@ -147,7 +147,7 @@ void MemoryPanel::draw(Context& context) {
             for (std::size_t i = 0; i < emu::inspect::page_type_names().size(); ++i)
                 if (counts[i])
                     what += fmt::format("\n{} × {}", counts[i], emu::inspect::page_type_names()[i]);
-            tooltip(context, what + "\nClick: its bytes");
+            tooltip_now(context, what + "\nClick: its bytes");
             if (ImGui::IsMouseClicked(0)) context.show_bytes(first * PageBytes, true);
         }
     }

@@ -1,4 +1,5 @@
 // Boot phases — what the host saw the boot do: name, step, virtual time, duration. Newest at the end.
+#include <algorithm>
 #include <fmt/format.h>
 #include "roms/post_codes.h"
 #include "ui/model/format.h"
@@ -64,17 +65,24 @@ void draw_phases(Context& context) {
     if (wide) ImGui::TableSetupColumn("Time");
     ImGui::TableSetupColumn("Took");
     ImGui::TableHeadersRow();
+    // The list keeps to its end while phases are added; whoever scrolls up stays there.
+    auto& navigation = context.navigation;
+    const bool grown = view.rows.size() != navigation.phases_seen,
+               at_end = ImGui::GetScrollY() >= ImGui::GetScrollMaxY() - context.px(24);
     for (std::size_t i = 0; i < view.rows.size(); ++i) {
         const auto& row = view.rows[i];
         ImGui::TableNextRow();
         ImGui::TableNextColumn();
-        if (static_cast<int>(i) == context.navigation.phase || i + 1 == view.rows.size())
+        if (static_cast<int>(i) == navigation.phase)
+            ImGui::TableSetBgColor(ImGuiTableBgTarget_RowBg1, colour::with_alpha(colour::Accent, 96));
+        else if (i + 1 == view.rows.size())
             ImGui::TableSetBgColor(ImGuiTableBgTarget_RowBg1, colour::CurrentLine);
+        if (static_cast<int>(i) == navigation.phase && navigation.phase_scroll) ImGui::SetScrollHereY(0.4f);
         const ImVec2 at = ImGui::GetCursorPos();
         ImGui::PushID(static_cast<int>(i));
         if (ImGui::Selectable("##row", false,
                               ImGuiSelectableFlags_SpanAllColumns | ImGuiSelectableFlags_AllowItemOverlap))
-            context.show_code(row.phase.rip);
+            context.show_code(row.phase.rip), navigation.phase = static_cast<int>(i);
         ImGui::PopID();
         if (ImGui::IsItemHovered())
             tooltip(context,
@@ -95,14 +103,13 @@ void draw_phases(Context& context) {
         text_in(context.fonts.mono, colour::Dim,
                 (i + 1 < view.rows.size() ? duration_text(row.duration_time) : "now") + std::string("  "));
     }
-    if (context.navigation.phase >= 0) {
-        ImGui::SetScrollY(static_cast<float>(context.navigation.phase) *
-                              ImGui::GetTextLineHeightWithSpacing() -
-                          context.px(60));
-        context.navigation.phase = -1;
-    } else if (context.engine.running() || context.redraw > 0) {
-        ImGui::SetScrollHereY(1.0f);
-    }
+    if (navigation.phase_scroll)
+        navigation.phase_scroll = false;
+    else if (grown && (at_end || navigation.phases_seen == 0 || view.rows.size() < navigation.phases_seen))
+        ImGui::SetScrollHereY(1.0f), context.redraw = std::max(context.redraw, 2);
+    navigation.phases_seen = view.rows.size();
+    context.probe.phases_scroll = ImGui::GetScrollY(),
+    context.probe.phases_scroll_max = ImGui::GetScrollMaxY();
     ImGui::EndTable();
 }
 

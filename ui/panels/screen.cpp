@@ -86,11 +86,12 @@ void ScreenPanel::draw(Context& context, const Rect& area) {
         width_ = frame.width, height_ = frame.height;
     const float room_x = std::max(16.0f, to.x - from.x), room_y = std::max(16.0f, to.y - from.y);
     float factor = std::min(room_x / static_cast<float>(width_), room_y / static_cast<float>(height_));
-    if (factor >= 1) factor = std::max(1.0f, std::floor(factor * 4) / 4);
+    if (factor >= 1) factor = std::floor(factor); // a pixel of the guest is a square of whole pixels
     const u32 shown_x = static_cast<u32>(std::floor(static_cast<float>(width_) * factor)),
               shown_y = static_cast<u32>(std::floor(static_cast<float>(height_) * factor));
     const ImVec2 at{std::floor(from.x + (room_x - static_cast<float>(shown_x)) / 2),
                     std::floor(from.y + (room_y - static_cast<float>(shown_y)) / 2)};
+    context.probe.picture = {at.x, at.y, static_cast<float>(shown_x), static_cast<float>(shown_y)};
     if (on && !fresh) {
         if (frame.pixels != last_ || shown_x != shown_width_ || shown_y != shown_height_ ||
             picture_.id() == nullptr) {
@@ -113,7 +114,7 @@ void ScreenPanel::draw(Context& context, const Rect& area) {
 
     ImGui::SetCursorScreenPos(from);
     if (ImGui::InvisibleButton("screen", {room_x, room_y}))
-        context.capture = captured ? Capture::None : Capture::Screen;
+        context.ask_for_keys(captured ? Capture::None : Capture::Screen);
     if (ImGui::IsItemHovered()) ImGui::SetMouseCursor(ImGuiMouseCursor_Hand);
     if (captured)
         draw->AddRect({from.x - 2, from.y - 2}, {to.x + 2, to.y + 2}, colour::Accent, context.px(4), 0,
@@ -122,8 +123,10 @@ void ScreenPanel::draw(Context& context, const Rect& area) {
     ImGui::SetCursorScreenPos({origin.x + context.px(10), to.y + context.px(5)});
     if (captured)
         text(colour::Accent, "Keys go to the guest · Ctrl+Alt releases them");
-    else
+    else if (context.engine.running())
         text(colour::Dim, "Click to type · Ctrl+Alt to release");
+    else
+        text(colour::Dim, "The machine stands still: it hears no keys");
     end_panel();
 }
 

@@ -44,7 +44,7 @@ void draw_legend(Context& context, const Rect& area) {
 
 /// Colours the lane from each change to the next; changes that share a pixel are drawn once.
 void draw_modes(Context& context, const StripScale& scale, float top, float bottom) {
-    const auto& changes = context.engine.machine().mode_changes();
+    const auto& changes = context.engine.known_modes();
     ImDrawList* draw = ImGui::GetWindowDrawList();
     cpu::Mode mode = changes.empty() ? context.engine.machine().processor().mode()
                                      : cpu::Mode::Real; // reset begins in real mode
@@ -61,9 +61,22 @@ void draw_modes(Context& context, const StripScale& scale, float top, float bott
 }
 
 cpu::Mode mode_at(Context& context, u64 step) {
-    const auto& changes = context.engine.machine().mode_changes();
+    const auto& changes = context.engine.known_modes();
     auto after = std::ranges::upper_bound(changes, step, {}, &emu::ModeChange::step);
     return after == changes.begin() ? cpu::Mode::Real : std::prev(after)->mode;
+}
+
+/// A press on the strip, and every move while the button is down, is a wish to be there.
+void scrub(Context& context, const StripScale& scale, bool hovered, float x, const Rect& lanes) {
+    auto& navigation = context.navigation;
+    Engine& engine = context.engine;
+    if (hovered && ImGui::IsMouseClicked(0) && engine.timeline())
+        navigation.scrubbing = true, navigation.scrubbed_x = -1;
+    if (!ImGui::IsMouseDown(0)) navigation.scrubbing = false;
+    if (!navigation.scrubbing || x == navigation.scrubbed_x) return;
+    navigation.scrubbed_x = x;
+    const float place = std::clamp(x, lanes.x, lanes.right());
+    engine.seek(place >= lanes.right() - 1 ? engine.last_step() : scale.step_at(place));
 }
 
 } // namespace
@@ -76,7 +89,8 @@ void draw_strip(Context& context, const Rect& area) {
                   "Boot");
     draw_legend(context, area);
 
-    const auto& view = context.views.phases();
+    const emu::inspect::PhasesView view = context.views.known_phases();
+    Engine& engine = context.engine;
     const float left = area.x + context.px(10), right = area.right() - context.px(10);
     const float top = area.y + context.px(BandTop), lane = context.px(LaneHeight);
     const float lane_bottom = area.bottom() - context.px(AxisHeight), lane_top = lane_bottom - lane,
@@ -85,7 +99,8 @@ void draw_strip(Context& context, const Rect& area) {
     std::vector<u64> starts;
     for (const auto& row : view.rows) starts.push_back(row.phase.step);
     if (starts.empty() || starts.front() > 0) starts.insert(starts.begin(), 0);
-    const StripScale scale(starts, std::max(now, starts.back() + 1), left, right - left);
+    const u64 end = std::max({now, engine.last_step(), starts.back() + 1});
+    const StripScale scale(starts, end, left, right - left);
 
     draw->AddRectFilled({left, top}, {right, bottom}, colour::Inset, context.px(3));
     if (view.rows.empty()) {
@@ -100,6 +115,10 @@ void draw_strip(Context& context, const Rect& area) {
                          mouse.y <= lane_bottom;
     int pointed = -1;
     float last_tick = left - 1000;
+    const float at = now == 0 ? left : std::min(scale.x_of(now), right - 1);
+    const std::string now_text = fmt::format("step {}", grouped(now));
+    const float now_width = font->CalcTextSizeA(font->FontSize, 1e9f, 0, now_text.c_str()).x,
+                now_left = std::clamp(at - now_width / 2, left, right - now_width);
     struct Label {
         ImVec2 at;
         std::string text;
@@ -140,7 +159,9 @@ void draw_strip(Context& context, const Rect& area) {
         }
         const std::string tick = short_count(row.phase.step);
         const float tick_width = font->CalcTextSizeA(font->FontSize, 1e9f, 0, tick.c_str()).x;
-        if (x0 > last_tick + context.px(14) && x0 + tick_width + context.px(70) < right) {
+        const bool under_now =
+            x0 < now_left + now_width + context.px(10) && x0 + tick_width + context.px(10) > now_left;
+        if (x0 > last_tick + context.px(14) && x0 + tick_width < right && !under_now) {
             draw->AddLine({x0 + 0.5f, lane_bottom}, {x0 + 0.5f, lane_bottom + context.px(3)}, colour::Faint);
             draw->AddText(font, font->FontSize, {x0, lane_bottom + context.px(2)}, colour::Faint,
                           tick.c_str());
@@ -152,16 +173,15 @@ void draw_strip(Context& context, const Rect& area) {
                       label.strong ? colour::rgb(0xFFFFFF) : colour::rgb(0xC9D3DF), label.text.c_str());
     draw_modes(context, scale, lane_top, lane_bottom);
 
-    const float at = now == 0 ? left : std::min(scale.x_of(now), right - 1);
+    // What is known and lies ahead is dimmed.
+    if (end > now && engine.in_the_past())
+        draw->AddRectFilled({at, top}, {right, lane_bottom}, colour::with_alpha(colour::Panel, 165));
     draw->AddLine({at, top - context.px(3)}, {at, lane_bottom + context.px(2)}, colour::Text, context.px(2));
     draw->AddTriangleFilled({at - context.px(5), top - context.px(7)},
                             {at + context.px(5), top - context.px(7)}, {at, top - context.px(1)},
                             colour::Text);
-    const std::string now_text = fmt::format("step {}", grouped(now));
-    const float now_width = font->CalcTextSizeA(font->FontSize, 1e9f, 0, now_text.c_str()).x;
-    draw->AddText(font, font->FontSize,
-                  {std::clamp(at - now_width / 2, left, right - now_width), lane_bottom + context.px(2)},
-                  colour::Text, now_text.c_str());
+    draw->AddText(font, font->FontSize, {now_left, lane_bottom + context.px(2)}, colour::Text,
+                  now_text.c_str());
 
     if (hovered) {
         const u64 step = scale.step_at(mouse.x);
@@ -175,10 +195,13 @@ void draw_strip(Context& context, const Rect& area) {
                             grouped(row.phase.step), duration_text(row.phase.time),
                             grouped(row.duration_steps), duration_text(row.duration_time)) +
                 what;
-            if (ImGui::IsMouseClicked(0)) context.navigation.phase = pointed, context.show_tab(Tab::Phases);
+            if (ImGui::IsMouseClicked(0)) context.show_phase(pointed);
         }
-        tooltip(context, what);
+        if (engine.timeline() && step >= engine.first_step() && step <= end)
+            what += engine.in_the_past() || step < now ? "\nClick or drag: the machine goes there" : "";
+        tooltip_now(context, what);
     }
+    scrub(context, scale, hovered, mouse.x, {left, top, right - left, lane_bottom - top});
     end_frame();
 }
 

@@ -106,13 +106,15 @@ void TerminalPanel::draw(Context& context, const Rect& area) {
         if (at_end_) ImGui::SetScrollHereY(1.0f);
     }
     if (ImGui::IsWindowHovered() && ImGui::IsMouseReleased(0) && !ImGui::IsMouseDragging(0))
-        context.capture = captured ? Capture::None : Capture::Terminal;
+        context.ask_for_keys(captured ? Capture::None : Capture::Terminal);
     ImGui::EndChild();
     ImGui::SetCursorPosY(ImGui::GetWindowHeight() - footer - context.px(1));
     if (captured)
         text(colour::Accent, "Keys go to COM1 · Ctrl+Alt releases them");
-    else
+    else if (context.engine.running())
         text(colour::Dim, "Click to type on COM1");
+    else
+        text(colour::Dim, "The machine stands still: it hears no keys");
     end_panel();
 }
 

@@ -14,8 +14,11 @@
 namespace vitrine::ui {
 
 namespace {
-constexpr double MachineShare = 0.012; ///< seconds of each frame for the machine, at least
+constexpr int MostUnseen = 64;
 constexpr double SoftwareFrame = 1.0 / 30, AcceleratedFrame = 1.0 / 60, QuietFrame = 0.1;
+
+constexpr const char* Names[TabCount] = {"phases", "page-tables", "descriptors", "run-queues",
+                                         "memory", "bytes",       "devices"};
 
 double seconds_now() {
     return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
@@ -49,8 +52,15 @@ Expected<void> App::open_window() {
     };
     SDL_SetHint(SDL_HINT_VIDEO_X11_NET_WM_BYPASS_COMPOSITOR, "0");
     int width = 1280, height = 800;
+    LoadedSettings loaded;
+    if (options_.ui_screenshot.empty())
+        settings_path_ = settings_path(), loaded = load_settings(settings_path_);
+    const Settings& remembered = loaded.settings;
     SDL_Rect usable{};
-    if (SDL_GetDisplayUsableBounds(0, &usable) == 0 && usable.w > 1400)
+    const bool bounded = SDL_GetDisplayUsableBounds(0, &usable) == 0;
+    if (remembered.width && remembered.height && bounded)
+        width = std::min(remembered.width, usable.w), height = std::min(remembered.height, usable.h);
+    else if (bounded && usable.w > 1400)
         width = std::min(usable.w * 88 / 100, 1920), height = std::min(usable.h * 88 / 100, 1200);
     if (!options_.window.empty() && (std::sscanf(options_.window.c_str(), "%dx%d", &width, &height) != 2 ||
                                      width < 640 || height < 480 || width > 16384 || height > 16384))
@@ -71,30 +81,16 @@ Expected<void> App::open_window() {
     ImGui::CreateContext();
     imgui_ = true;
     ImGuiIO& io = ImGui::GetIO();
-    io.IniFilename = nullptr; // the app remembers nothing between runs
+    io.IniFilename = nullptr; // what the app remembers is in Settings
     ImGui_ImplSDL2_InitForSDLRenderer(window_);
     renderer_ = std::make_unique<Renderer>(sdl_renderer_);
-    context_.reset(new Context{*engine_,
-                               *views_,
-                               *renderer_,
-                               {},
-                               1,
-                               {},
-                               {},
-                               Capture::None,
-                               {},
-                               Dialog::None,
-                               false,
-                               0,
-                               false,
-                               false,
-                               false,
-                               3});
+    context_.reset(new Context{*engine_, *views_,      *renderer_, {}, 1,     {},    {},    Capture::None,
+                               {},       Dialog::None, false,      0,  false, false, false, 3,
+                               false,    false,        false,      {}, 0,     false, {}});
     screen_ = std::make_unique<ScreenPanel>();
     memory_ = std::make_unique<MemoryPanel>();
     for (unsigned i = 0; i < TabCount; ++i) {
-        static constexpr const char* Names[TabCount] = {"phases", "page-tables", "descriptors", "run-queues",
-                                                        "memory", "bytes",       "devices"};
+        if (remembered.tab == Names[i] && options_.ui_tab.empty()) context_->show_tab(static_cast<Tab>(i));
         if (options_.ui_tab == Names[i])
             context_->show_tab(static_cast<Tab>(i));
         else if (i + 1 == TabCount && !options_.ui_tab.empty() &&
@@ -109,7 +105,11 @@ Expected<void> App::open_window() {
     pixels_per_point_ =
         window_width > 0 ? static_cast<float>(output_width) / static_cast<float>(window_width) : 1;
     first_scale_ = wanted_scale_ = scale_of_display() * pixels_per_point_;
+    if (options_.ui_scale == 0) wanted_scale_ = std::clamp(first_scale_ * remembered.text_size, 0.5f, 4.0f);
+    splits_ = remembered.splits;
+    engine_->real_time = remembered.real_time;
     set_scale(wanted_scale_);
+    if (!loaded.remark.empty()) engine_->say(loaded.remark, true);
     SDL_StartTextInput();
     return {};
 }
@@ -119,12 +119,19 @@ void App::set_scale(float scale) {
     context_->fonts = load_fonts(scale);
     apply_style(scale);
     renderer_->upload_fonts();
+    // A window that is smaller than its parts hides some of them; one larger than the monitor all the more.
+    const Rect least = least_window(scale / pixels_per_point_);
+    SDL_Rect usable{0, 0, 640, 480};
+    SDL_GetDisplayUsableBounds(std::max(0, SDL_GetWindowDisplayIndex(window_)), &usable);
+    SDL_SetWindowMinimumSize(window_, std::min(static_cast<int>(least.width), usable.w),
+                             std::min(static_cast<int>(least.height), usable.h));
     if (context_->fonts.fallback)
         engine_->say("the DejaVu fonts are missing (package fonts-dejavu-core): a built-in font is used");
     context_->redraw = 3;
 }
 
 App::~App() {
+    thread_.reset();
     memory_.reset(), screen_.reset(), context_.reset(), renderer_.reset();
     if (imgui_) {
         ImGui_ImplSDL2_Shutdown();
@@ -138,21 +145,48 @@ App::~App() {
 // ---- the loop ---------------------------------------------------------------------------------------------
 
 void App::wait_for_something() {
+    if (wait_ms_ > 0) SDL_WaitEventTimeout(nullptr, wait_ms_);
+    // Events may come faster than pictures can be drawn or seen.
+    const double due = drawn_at_ + (software_ ? SoftwareFrame : AcceleratedFrame) - seconds_now();
+    if (due > 0) SDL_Delay(static_cast<Uint32>(due * 1000));
+}
+
+/// Everything that has come is taken in before one picture is drawn, however slow drawing is. ImGui sees keys
+/// once a frame: where one frame would lose or reorder them, a frame without a picture lies between.
+void App::take_events() {
     SDL_Event event;
-    // A resting guest needs a look now and then, a paused one only when something happens.
-    const int timeout = context_->redraw > 0 || (engine_->running() && !engine_->resting()) ? 0
-                        : engine_->running()                                                ? 15
-                                                                                            : 1000;
-    bool pressed = false;
-    if (timeout && SDL_WaitEventTimeout(&event, timeout)) pressed = event.type == SDL_KEYDOWN, handle(event);
-    // ImGui sees keys once a frame: a tap that is over within one would be lost, so its release waits for the
-    // next.
-    SDL_PumpEvents();
-    while (SDL_PeepEvents(&event, 1, SDL_PEEKEVENT, SDL_FIRSTEVENT, SDL_LASTEVENT) == 1) {
-        if (event.type == SDL_KEYUP && pressed && context_->capture == Capture::None) return;
-        pressed |= event.type == SDL_KEYDOWN;
-        if (SDL_PollEvent(&event)) handle(event);
+    for (int frames = 0; SDL_PollEvent(&event);) {
+        if (waits_for_frame(event) && ++frames < MostUnseen) lay_out();
+        handle(event);
     }
+    characters_ = key_ = released_ = false;
+}
+
+/// True when `event` must not share a frame with what came before it: a key's release with its press, or text
+/// with a key like Backspace.
+bool App::waits_for_frame(const SDL_Event& event) {
+    if (context_->capture != Capture::None) return false;
+    const auto plain = [&] { // makes text, or nothing that ImGui looks at
+        const SDL_Keymod mods = static_cast<SDL_Keymod>(event.key.keysym.mod);
+        return !(mods & (KMOD_CTRL | KMOD_ALT)) && event.key.keysym.sym >= SDLK_SPACE &&
+               event.key.keysym.sym < SDLK_DELETE;
+    };
+    bool wait = false;
+    if (event.type == SDL_TEXTINPUT) {
+        wait = key_;
+        if (wait) key_ = false;
+        characters_ = true;
+    } else if (event.type == SDL_KEYDOWN && !plain()) {
+        wait = characters_ || key_ || released_;
+        characters_ = released_ = false, key_ = true;
+    } else if (event.type == SDL_KEYUP && !plain()) {
+        wait = key_;
+        key_ = false, released_ = true;
+    } else if (event.type == SDL_MOUSEBUTTONDOWN) {
+        wait = characters_ || key_;
+        characters_ = key_ = false;
+    }
+    return wait;
 }
 
 void App::feed_terminal() {
@@ -171,35 +205,93 @@ int App::run() {
     const double started = seconds_now();
     if (!options_.ui_screenshot.empty()) return screenshot();
     int status = 0;
+    thread_ = std::make_unique<MachineThread>(*engine_, [] {
+        SDL_Event wake{};
+        wake.type = SDL_USEREVENT;
+        SDL_PushEvent(&wake);
+    });
     while (!context_->quit) {
         wait_for_something();
-        const double before = seconds_now();
-        if (options_.limit_seconds < 1e17 && before - started > options_.limit_seconds) {
+        if (options_.limit_seconds < 1e17 && seconds_now() - started > options_.limit_seconds) {
             std::fprintf(stderr, "vitrine: --limit-seconds %g is over\n", options_.limit_seconds);
             status = static_cast<int>(Exit::LimitReached);
             break;
         }
-        const bool was_running = engine_->running();
-        // A slow renderer must not starve the machine: it gets at least as much as drawing takes.
-        engine_->frame(std::max(MachineShare, std::min(frame_seconds_, 0.05)));
-        // A guest that waits for a key is looked at often and drawn seldom.
-        const double drawn_from = seconds_now();
-        const bool quiet = engine_->running() && engine_->resting() && context_->redraw == 0 &&
-                           engine_->machine().serial_total() == fed_;
-        if (quiet && drawn_from - drawn_at_ < QuietFrame) continue;
-        draw();
+        if (!build()) continue;
+        present();
         drawn_at_ = seconds_now();
-        frame_seconds_ = drawn_at_ - drawn_from;
-        if (was_running != engine_->running()) context_->redraw = 3;
-        const double spent = seconds_now() - before, wanted = software_ ? SoftwareFrame : AcceleratedFrame;
-        const bool busy = engine_->running() && !engine_->resting();
-        if (!busy && spent < wanted) SDL_Delay(static_cast<Uint32>((wanted - spent) * 1000));
+        note_echo();
     }
-    if (auto ok = engine_->finish(); !ok) {
+    thread_.reset();
+    remember();
+    if (auto ok = engine_->finish(stats()); !ok) {
         emu::cli::report_error(ok.error());
         return static_cast<int>(ok.error().status);
     }
     return status;
+}
+
+/// One turn: what the person did, and what there is to draw. False when nothing is.
+bool App::build() {
+    MachineThread::Turn turn(*thread_);
+    take_events();
+    const bool working = engine_->running() && !engine_->resting();
+    if (!engine_->running() && context_->capture != Capture::None) give_keys_back();
+    // A guest that waits for a key is looked at often and drawn seldom.
+    const bool quiet = engine_->running() && engine_->resting() && context_->redraw == 0 &&
+                       engine_->machine().serial_total() == fed_;
+    const bool drawn = !quiet || seconds_now() - drawn_at_ >= QuietFrame;
+    if (drawn) {
+        prepare();
+        write_state_file();
+        counts_ = working, drawn_console_ = fed_;
+    }
+    wait_ms_ = context_->redraw > 0 || working || engine_->travelling() ? 0 : engine_->running() ? 40 : 1000;
+    return drawn;
+}
+
+void App::remember() {
+    Settings now;
+    now.splits = splits_;
+    now.text_size = wanted_scale_ / first_scale_;
+    SDL_GetWindowSize(window_, &now.width, &now.height);
+    now.tab = Names[static_cast<unsigned>(context_->navigation.tab)];
+    now.real_time = engine_->real_time;
+    if (auto ok = save_settings(settings_path_, now); !ok) emu::cli::report_error(ok.error());
+}
+
+/// From a key that went to the guest to the picture that shows what the guest said to it.
+void App::note_echo() {
+    // Frames count while the machine works; a resting one is drawn seldom on purpose.
+    if (counts_) {
+        if (frames_from_ > 0) ++frames_, frames_seconds_ += drawn_at_ - frames_from_;
+        frames_from_ = drawn_at_;
+    } else {
+        frames_from_ = 0;
+    }
+    if (echo_from_ == 0 || drawn_console_ == echo_console_) return;
+    if (echoes_.size() < 10'000) echoes_.push_back((drawn_at_ - echo_from_) * 1e3);
+    echo_from_ = 0;
+}
+
+/// A key went to the guest; it was pressed at `event_ticks` of SDL's clock.
+void App::await_echo(unsigned event_ticks) {
+    if (echo_from_ != 0) return;
+    echo_from_ = seconds_now() - static_cast<double>(SDL_GetTicks() - event_ticks) / 1e3;
+    echo_console_ = engine_->machine().serial_total();
+}
+
+emu::cli::MoreStats App::stats() const {
+    emu::cli::MoreStats out{{"steps_per_second", engine_->steps_per_second()},
+                            {"times_real", engine_->times_real()}};
+    if (frames_seconds_ > 0)
+        out.emplace_back("frames_per_second", static_cast<double>(frames_) / frames_seconds_);
+    if (!echoes_.empty()) {
+        std::vector<double> sorted = echoes_;
+        std::ranges::nth_element(sorted, sorted.begin() + static_cast<std::ptrdiff_t>(sorted.size() / 2));
+        out.emplace_back("echo_ms", sorted[sorted.size() / 2]);
+    }
+    return out;
 }
 
 /// For tests and for the docs: run to where --until says, draw until the layout has settled, write the
@@ -217,7 +309,8 @@ int App::screenshot() {
     for (int i = 0; i < 6; ++i) {
         while (SDL_PollEvent(&event)) handle(event);
         if (options_.ui_show == "keys" && i == 1) context_->open_dialog(Dialog::Keys);
-        draw();
+        prepare();
+        present();
     }
     if (auto ok = write_window_png(sdl_renderer_, options_.ui_screenshot); !ok) {
         emu::cli::report_error(ok.error());

@@ -1,11 +1,14 @@
 // App — the window, its loop and its keys.
 //
-// Each turn: host events, then the machine for a bounded time, then one drawn frame. While nothing runs and
-// nothing happens the loop sleeps in SDL's event queue.
+// The machine runs in a thread of its own (ui/model/machine_thread.h). Each round of the loop: sleep in SDL's
+// event queue; take a turn for host events and for laying out what they and the machine have changed; give
+// the turn back, then draw. Invariant: what touches the engine, views or context happens in a turn.
 #pragma once
 #include <memory>
 #include <set>
 #include "emu/cli/app.h"
+#include "ui/model/machine_thread.h"
+#include "ui/model/settings.h"
 #include "ui/panels/panels.h"
 #include "ui/shell/context.h"
 #include "ui/shell/dialogs.h"
@@ -29,13 +32,24 @@ private:
     void handle(const SDL_Event& event);
     void key(const SDL_KeyboardEvent& event);
     bool guest_key(const SDL_KeyboardEvent& event);
-    bool shortcut(SDL_Keycode key, bool control);
+    bool shortcut(SDL_Keycode key, bool control, bool shift);
+    bool waits_for_frame(const SDL_Event& event);
+    void give_keys_back();
     void release_guest_keys();
     // frame
     void wait_for_something();
+    void take_events();
+    bool build();
+    void present();
     void feed_terminal();
-    void draw();
+    void prepare();
+    void lay_out();
     void draw_parts();
+    void write_state_file();
+    void remember();
+    void note_echo();
+    void await_echo(unsigned event_ticks);
+    emu::cli::MoreStats stats() const;
     void draw_splitters();
     void draw_structures();
     int screenshot();
@@ -56,8 +70,21 @@ private:
     Splits splits_;
     float wanted_scale_ = 1, first_scale_ = 1, pixels_per_point_ = 1;
     u64 fed_ = 0, fed_generation_ = 0;
-    std::set<unsigned> keys_down_; ///< usages that the guest believes are down
-    double frame_seconds_ = 0, drawn_at_ = 0;
+    std::set<unsigned> keys_down_;          ///< usages that the guest believes are down
+    std::unique_ptr<MachineThread> thread_; ///< refers to the engine
+    double drawn_at_ = 0;
+    int wait_ms_ = 0;       ///< how long nothing may happen before the next look; decided in a turn
+    bool counts_ = false;   ///< the frame shows a machine at work
+    u64 drawn_console_ = 0; ///< what COM1 had sent when the frame was built
+    // Events of one ImGui frame: see waits_for_frame().
+    bool characters_ = false, key_ = false, released_ = false;
+    std::string settings_path_, state_written_;
+    // Figures for --stats.
+    u64 frames_ = 0;
+    double frames_from_ = 0, frames_seconds_ = 0;
+    double echo_from_ = 0; ///< a key went to the guest then; 0: none is awaited
+    u64 echo_console_ = 0;
+    std::vector<double> echoes_;
 };
 
 /// PNG from the window's pixels, as they were drawn last.

@@ -9,11 +9,31 @@
 
 namespace vitrine::ui {
 
-void App::draw() {
+void App::prepare() {
     if (context_->redraw > 0) --context_->redraw;
     if (wanted_scale_ != context_->scale) set_scale(wanted_scale_);
     feed_terminal();
     views_->refresh();
+    // What changes its size is laid out again before anybody sees it.
+    for (int pass = 0; pass < 3; ++pass) {
+        context_->settle = false;
+        lay_out();
+        if (!context_->settle) break;
+    }
+}
+
+/// Draws what prepare() laid out. No turn is needed: the machine runs meanwhile.
+void App::present() {
+    const ImVec4 back = ImGui::ColorConvertU32ToFloat4(colour::Window);
+    SDL_SetRenderDrawColor(sdl_renderer_, static_cast<Uint8>(back.x * 255), static_cast<Uint8>(back.y * 255),
+                           static_cast<Uint8>(back.z * 255), 255);
+    SDL_RenderClear(sdl_renderer_);
+    renderer_->draw(*ImGui::GetDrawData());
+    if (options_.ui_screenshot.empty()) SDL_RenderPresent(sdl_renderer_);
+}
+
+/// One frame of ImGui, from its input to its draw lists.
+void App::lay_out() {
     ImGui_ImplSDL2_NewFrame();
     // Everything is laid out in pixels of the output, whatever the window system calls a point.
     ImGuiIO& io = ImGui::GetIO();
@@ -21,20 +41,23 @@ void App::draw() {
     SDL_GetRendererOutputSize(sdl_renderer_, &width, &height);
     io.DisplaySize = {static_cast<float>(width), static_cast<float>(height)};
     io.DisplayFramebufferScale = {1, 1};
+    // The position of the last event: the server-wide one that the backend asks for lags behind on some
+    // servers.
+    int mouse_x = 0, mouse_y = 0;
+    SDL_GetMouseState(&mouse_x, &mouse_y);
+    if (SDL_GetMouseFocus() == window_)
+        io.MousePos = {static_cast<float>(mouse_x), static_cast<float>(mouse_y)};
     if (pixels_per_point_ != 1 && io.MousePos.x > -1e6f)
         io.MousePos = {io.MousePos.x * pixels_per_point_, io.MousePos.y * pixels_per_point_};
     ImGui::NewFrame();
     context_->layout = compute_layout(io.DisplaySize.x, io.DisplaySize.y, context_->scale, splits_,
                                       static_cast<float>(screen_->guest_width()),
                                       static_cast<float>(screen_->guest_height()));
+    context_->probe = {};
+    context_->hint_seen = false;
     draw_parts();
+    if (!context_->hint_seen) context_->hint.clear();
     ImGui::Render();
-    const ImVec4 back = ImGui::ColorConvertU32ToFloat4(colour::Window);
-    SDL_SetRenderDrawColor(sdl_renderer_, static_cast<Uint8>(back.x * 255), static_cast<Uint8>(back.y * 255),
-                           static_cast<Uint8>(back.z * 255), 255);
-    SDL_RenderClear(sdl_renderer_);
-    renderer_->draw(*ImGui::GetDrawData());
-    if (options_.ui_screenshot.empty()) SDL_RenderPresent(sdl_renderer_);
 }
 
 void App::draw_parts() {
@@ -64,6 +87,7 @@ void App::draw_splitters() {
         ImGui::InvisibleButton("splitter", {splitter.area.width, splitter.area.height});
         ImGui::PopID();
         const bool active = ImGui::IsItemActive();
+        if (ImGui::IsItemHovered() && ImGui::IsMouseDoubleClicked(0)) splits_.*splitter.value = -1;
         if (active || ImGui::IsItemHovered()) {
             ImGui::SetMouseCursor(splitter.vertical ? ImGuiMouseCursor_ResizeEW : ImGuiMouseCursor_ResizeNS);
             const float inset =
@@ -133,6 +157,7 @@ void App::draw_structures() {
                         width = label + spare;
             ImGui::SetCursorScreenPos({x, y});
             if (ImGui::InvisibleButton(entry.label, {width, height})) context.show_tab(entry.tab);
+            context.probe.places.push_back({entry.label, {x, y, width, height}});
             const bool on = context.navigation.tab == entry.tab, hovered = ImGui::IsItemHovered();
             if (on || hovered)
                 draw->AddRectFilled({x + 1, y + 1}, {x + width - 1, y + height - 1},

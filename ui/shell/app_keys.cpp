@@ -1,4 +1,5 @@
 // Host events: who gets a key — the guest's keyboard, COM1, a text field, or the app's shortcuts. See app.h.
+#include <algorithm>
 #include <imgui_impl_sdl.h>
 #include "ui/model/keys.h"
 #include "ui/shell/app.h"
@@ -27,7 +28,7 @@ void App::handle(const SDL_Event& event) {
                 context_->capture == Capture::Screen ? context_->layout.screen : context_->layout.terminal;
             const float x = static_cast<float>(event.button.x) * pixels_per_point_,
                         y = static_cast<float>(event.button.y) * pixels_per_point_;
-            if (!inside(keeps, x, y)) release_guest_keys(), context_->capture = Capture::None;
+            if (!inside(keeps, x, y)) give_keys_back();
         }
         break;
     case SDL_KEYDOWN:
@@ -36,13 +37,23 @@ void App::handle(const SDL_Event& event) {
         break;
     case SDL_TEXTINPUT:
         if (context_->capture == Capture::Screen) return; // the scan codes say it all
-        if (context_->capture == Capture::Terminal) return engine_->input(emu::SerialInput{event.text.text});
+        if (context_->capture == Capture::Terminal) {
+            await_echo(event.text.timestamp);
+            return engine_->input(emu::SerialInput{event.text.text});
+        }
         if (!ImGui::GetIO().WantTextInput && context_->dialog == Dialog::None && event.text.text[0] == '?')
             return context_->open_dialog(Dialog::Keys);
         break;
     default: break;
     }
     ImGui_ImplSDL2_ProcessEvent(&event);
+    if (event.type == SDL_KEYDOWN || event.type == SDL_KEYUP) {
+        // The modifiers of this event, not of the moment at which a slow window gets to it.
+        ImGuiIO& io = ImGui::GetIO();
+        io.KeyCtrl = (event.key.keysym.mod & KMOD_CTRL) != 0,
+        io.KeyShift = (event.key.keysym.mod & KMOD_SHIFT) != 0;
+        io.KeyAlt = (event.key.keysym.mod & KMOD_ALT) != 0;
+    }
     if (event.type == SDL_KEYDOWN) key(event.key);
 }
 
@@ -51,8 +62,7 @@ bool App::guest_key(const SDL_KeyboardEvent& event) {
     if (context_->capture == Capture::None) return false;
     const bool down = event.type == SDL_KEYDOWN;
     if (down && (event.keysym.mod & Control) && (event.keysym.mod & Alt)) {
-        release_guest_keys();
-        context_->capture = Capture::None;
+        give_keys_back();
         return true;
     }
     const unsigned usage = static_cast<unsigned>(event.keysym.scancode);
@@ -63,6 +73,7 @@ bool App::guest_key(const SDL_KeyboardEvent& event) {
             keys_down_.insert(usage);
         else if (!keys_down_.erase(usage))
             return true; // it went down before the guest had the keys
+        if (down && codes.size() == 1) await_echo(event.timestamp);
         engine_->input(emu::KeyInput{codes});
         return true;
     }
@@ -74,6 +85,12 @@ bool App::guest_key(const SDL_KeyboardEvent& event) {
     return true;
 }
 
+void App::give_keys_back() {
+    release_guest_keys();
+    context_->capture = Capture::None;
+    context_->redraw = std::max(context_->redraw, 3);
+}
+
 void App::release_guest_keys() {
     for (unsigned usage : keys_down_)
         if (engine_->state() != Engine::State::Ended && !engine_->replaying())
@@ -83,6 +100,11 @@ void App::release_guest_keys() {
 
 void App::key(const SDL_KeyboardEvent& event) {
     const bool control = (event.keysym.mod & Control) != 0;
+    if (event.keysym.sym == SDLK_ESCAPE && context_->probe.menu) {
+        context_->menu_closing = true;
+        return;
+    }
+    if (event.keysym.sym == SDLK_ESCAPE && engine_->travelling()) return engine_->cancel_journey();
     if (event.keysym.sym == SDLK_ESCAPE && context_->dialog != Dialog::None) {
         context_->dialog = Dialog::None;
         return;
@@ -90,14 +112,18 @@ void App::key(const SDL_KeyboardEvent& event) {
     const bool function = event.keysym.sym >= SDLK_F1 && event.keysym.sym <= SDLK_F12;
     if (context_->dialog != Dialog::None && !(control || function)) return;
     if (ImGui::GetIO().WantTextInput && !control && !function) return;
-    shortcut(event.keysym.sym, control);
+    shortcut(event.keysym.sym, control, (event.keysym.mod & KMOD_SHIFT) != 0);
 }
 
-bool App::shortcut(SDL_Keycode key, bool control) {
+bool App::shortcut(SDL_Keycode key, bool control, bool shift) {
     if (control) {
         switch (key) {
         case SDLK_g: context_->open_dialog(Dialog::GoTo); return true;
-        case SDLK_r: report(*context_, engine_->restart()); return true;
+        case SDLK_r: ask_restart(*context_); return true;
+        case SDLK_l:
+            splits_ = {};
+            engine_->say("every panel is back at its place");
+            return true;
         case SDLK_q: context_->quit = true; return true;
         case SDLK_PLUS:
         case SDLK_EQUALS:
@@ -114,10 +140,12 @@ bool App::shortcut(SDL_Keycode key, bool control) {
     switch (key) {
     case SDLK_F1: context_->open_dialog(Dialog::Keys); return true;
     case SDLK_F5:
+        if (shift) return engine_->run_back(), true;
+        [[fallthrough]];
     case SDLK_SPACE: toggle_run(*context_); return true;
-    case SDLK_F10: step_over(*context_); return true;
-    case SDLK_F11: engine_->step(); return true;
-    case SDLK_F12: engine_->next_phase(); return true;
+    case SDLK_F10: shift ? step_back_over(*context_) : step_over(*context_); return true;
+    case SDLK_F11: shift ? engine_->step_back() : engine_->step(); return true;
+    case SDLK_F12: shift ? engine_->previous_phase() : engine_->next_phase(); return true;
     default: return false;
     }
 }

@@ -4,6 +4,7 @@
 // here, so that an address behaves the same wherever it is shown.
 #pragma once
 #include <string>
+#include <vector>
 #include "ui/model/engine.h"
 #include "ui/model/layout.h"
 #include "ui/model/terminal.h"
@@ -16,7 +17,7 @@ namespace vitrine::ui {
 enum class Tab : u8 { Phases, PageTables, Descriptors, RunQueues, Memory, Bytes, Devices };
 inline constexpr unsigned TabCount = 7;
 enum class Capture : u8 { None, Screen, Terminal }; ///< who gets the keys
-enum class Dialog : u8 { None, GoTo, RunTo, Record, Replay, Keys, Message };
+enum class Dialog : u8 { None, GoTo, RunTo, Record, Replay, Restart, Keys, Message };
 
 struct Navigation {
     u64 code = 0;
@@ -27,8 +28,24 @@ struct Navigation {
     u64 walk = 0;
     bool walk_follow = true; ///< the page walk shows rip
     Tab tab = Tab::Phases;
-    bool tab_wanted = true; ///< select `tab` at the next frame
-    int phase = -1;         ///< row pointed at in the strip
+    bool tab_wanted = true;    ///< select `tab` at the next frame
+    int phase = -1;            ///< the marked row of the phase list
+    bool phase_scroll = false; ///< bring it into sight
+    std::size_t phases_seen = 0;
+    bool scrubbing = false; ///< the strip's button is down
+    float scrubbed_x = -1;
+};
+
+/// What the window shows, for tests (--ui-state): numbers and words that are drawn anyway.
+struct Probe {
+    float phases_scroll = 0, phases_scroll_max = 0;
+    Rect picture; ///< the guest's screen, in pixels of the window
+    std::string code_title, tooltip, dialog_text;
+    std::vector<std::string> matches;
+    int match = -1;
+    Rect dialog;
+    bool menu = false;
+    std::vector<std::pair<std::string, Rect>> places; ///< buttons and tabs by name
 };
 
 struct Context {
@@ -47,6 +64,13 @@ struct Context {
     bool menu_physical = false, menu_opening = false;
     bool quit = false;
     int redraw = 3; ///< frames to draw although nothing happens
+    bool menu_closing = false;
+    bool settle = false; ///< what was drawn changed size: lay out once more before it is shown
+    bool splits_reset = false;
+    std::string hint; ///< what the pointer rests on, and since when
+    double hint_since = 0;
+    bool hint_seen = false;
+    Probe probe;
 
     float px(float units) const { return units * scale; }
     void show_code(u64 address) { navigation.code = address, navigation.follow = false; }
@@ -58,7 +82,17 @@ struct Context {
         navigation.walk = address, navigation.walk_follow = false;
         show_tab(Tab::PageTables);
     }
+    void show_phase(int row) {
+        navigation.phase = row, navigation.phase_scroll = true;
+        show_tab(Tab::Phases);
+    }
     void show_tab(Tab tab) { navigation.tab = tab, navigation.tab_wanted = true; }
+    /// A machine that stands still hears nothing, and keys are wanted for stepping then.
+    void ask_for_keys(Capture who) {
+        if (who != Capture::None && !engine.running())
+            return engine.say("the machine stands still: F5 lets it run, then it hears keys");
+        capture = who;
+    }
     void open_dialog(Dialog which) { dialog = which, dialog_opening = true; }
 };
 

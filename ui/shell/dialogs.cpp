@@ -32,14 +32,15 @@ void Dialogs::draw(Context& context) {
     if (context.dialog_opening && context.dialog != Dialog::None) {
         ImGui::OpenPopup("dialog");
         if (context.dialog == Dialog::Record)
-            std::snprintf(text_, sizeof text_, "%s", "boot.vitrine");
+            std::snprintf(text_, sizeof text_, "%s", "boot.vrec");
         else if (context.dialog == Dialog::Replay)
             std::snprintf(text_, sizeof text_, "%s",
-                          context.engine.recording_path().empty() ? "boot.vitrine"
+                          context.engine.recording_path().empty() ? "boot.vrec"
                                                                   : context.engine.recording_path().c_str());
         else
             text_[0] = 0;
-        error_.clear(), completed_for_ = "\n";
+        error_.clear(), completed_for_ = "\n", chosen_ = -1;
+        context.settle = true;
     }
     const ImVec2 middle{ImGui::GetIO().DisplaySize.x / 2, ImGui::GetIO().DisplaySize.y * 0.40f};
     ImGui::SetNextWindowPos(middle, ImGuiCond_Always, {0.5f, 0.5f});
@@ -49,11 +50,15 @@ void Dialogs::draw(Context& context) {
                                ImGuiWindowFlags_NoTitleBar | ImGuiWindowFlags_NoMove |
                                    ImGuiWindowFlags_NoResize | ImGuiWindowFlags_NoSavedSettings |
                                    ImGuiWindowFlags_AlwaysAutoResize)) {
+        const ImVec2 at = ImGui::GetWindowPos(), size = ImGui::GetWindowSize();
+        context.probe.dialog = {at.x, at.y, size.x, size.y};
+        context.probe.dialog_text = text_;
         switch (context.dialog) {
         case Dialog::GoTo: go_to(context, false); break;
         case Dialog::RunTo: go_to(context, true); break;
         case Dialog::Record: file(context, true); break;
         case Dialog::Replay: file(context, false); break;
+        case Dialog::Restart: restart(context); break;
         case Dialog::Keys: keys(context); break;
         case Dialog::Message: message(context); break;
         case Dialog::None: ImGui::CloseCurrentPopup(); break;
@@ -110,8 +115,17 @@ void Dialogs::complete(Context& context) {
     read_names(context);
     if (completed_for_ == text_) return;
     completed_for_ = text_;
-    matches_.clear();
+    matches_.clear(), chosen_ = -1;
+    error_.clear();
+    context.settle = true; // the dialog changes its height
     if (!text_[0]) return;
+    // What means something as it stands is what Enter takes; otherwise the first suggestion.
+    const bool exact = std::strchr(text_, ':') || address(context, text_) || symbol(context, text_);
+    struct Choose {
+        Dialogs& dialogs;
+        bool exact;
+        ~Choose() { dialogs.chosen_ = exact || dialogs.matches_.empty() ? -1 : 0; }
+    } choose{*this, exact};
     // Names that begin with the text come first, then names that hold it.
     for (const bool begins : {true, false})
         for (const Name& name : names_) {
@@ -130,13 +144,36 @@ void Dialogs::go_to(Context& context, bool run) {
     text(colour::Dim, run ? "address · symbol · phase:NAME · step:N · serial:TEXT" : "address or symbol");
     if (context.dialog_opening) ImGui::SetKeyboardFocusHere();
     ImGui::PushItemWidth(-1);
+    // Up and down choose among the suggestions, Tab takes one into the field.
+    const auto edited = [](ImGuiInputTextCallbackData* data) {
+        Dialogs& self = *static_cast<Dialogs*>(data->UserData);
+        const int count = static_cast<int>(self.matches_.size());
+        if (data->EventFlag == ImGuiInputTextFlags_CallbackHistory && count) {
+            self.chosen_ = data->EventKey == ImGuiKey_UpArrow ? std::max(self.chosen_ - 1, -1)
+                                                              : std::min(self.chosen_ + 1, count - 1);
+        } else if (data->EventFlag == ImGuiInputTextFlags_CallbackCompletion && count) {
+            const auto& name = self.matches_[static_cast<std::size_t>(std::max(self.chosen_, 0))]->readable;
+            data->DeleteChars(0, data->BufTextLen);
+            data->InsertChars(0, name.c_str());
+        }
+        return 0;
+    };
     const bool entered =
-        ImGui::InputText("##where", text_, sizeof text_, ImGuiInputTextFlags_EnterReturnsTrue);
+        ImGui::InputText("##where", text_, sizeof text_,
+                         ImGuiInputTextFlags_EnterReturnsTrue | ImGuiInputTextFlags_CallbackHistory |
+                             ImGuiInputTextFlags_CallbackCompletion,
+                         edited, this);
     ImGui::PopItemWidth();
     complete(context);
-    for (const Name* match : matches_)
-        if (ImGui::Selectable(match->readable.c_str(), false, ImGuiSelectableFlags_DontClosePopups))
-            std::snprintf(text_, sizeof text_, "%s", match->readable.c_str());
+    context.probe.match = chosen_;
+    bool clicked = false;
+    for (std::size_t i = 0; i < matches_.size(); ++i) {
+        const std::string& name = matches_[i]->readable;
+        context.probe.matches.push_back(name);
+        if (ImGui::Selectable(name.c_str(), static_cast<int>(i) == chosen_,
+                              ImGuiSelectableFlags_DontClosePopups))
+            chosen_ = static_cast<int>(i), clicked = true;
+    }
     if (matches_.empty() && text_[0] && !context.engine.machine().symbols())
         text(colour::Dim, "there are no kernel symbols: addresses only");
     if (!error_.empty()) text(colour::Bad, error_);
@@ -147,7 +184,7 @@ void Dialogs::go_to(Context& context, bool run) {
         Bytes,
         Walk,
         Run
-    } act = entered ? run ? Act::Run : Act::Code : Act::None;
+    } act = entered || clicked ? run ? Act::Run : Act::Code : Act::None;
     ImGui::Dummy({0, context.px(4)});
     if (ImGui::Button("Disassembly")) act = Act::Code;
     ImGui::SameLine();
@@ -159,6 +196,10 @@ void Dialogs::go_to(Context& context, bool run) {
     ImGui::SameLine();
     if (ImGui::Button("Cancel")) return close(context);
     if (act == Act::None) return;
+    if (chosen_ >= 0 && static_cast<std::size_t>(chosen_) < matches_.size())
+        std::snprintf(text_, sizeof text_, "%s",
+                      matches_[static_cast<std::size_t>(chosen_)]->readable.c_str());
+    context.settle = true; // an error may follow
     if (act == Act::Run && std::strchr(text_, ':')) {
         auto condition = emu::cli::parse_until(text_);
         if (!condition) {
@@ -231,9 +272,11 @@ void Dialogs::keys(Context& context) {
         {"F10", "step over a call, REP or INT"},
         {"F11", "one step"},
         {"F12", "run to the next boot phase"},
+        {"Shift+…", "F11, F10, F5, F12 backwards: step, over, breakpoint, phase"},
         {"Ctrl+G", "go to an address or symbol, or run to it"},
         {"Ctrl+R", "restart at power-on"},
         {"Ctrl+Alt", "take the keys back from the guest"},
+        {"Ctrl+L", "panels back to their places and sizes"},
         {"Ctrl +", "larger text (Ctrl - smaller, Ctrl 0 as it was)"},
         {"?", "this table"},
         {"Ctrl+Q", "quit"},
@@ -254,6 +297,26 @@ void Dialogs::keys(Context& context) {
     ImGui::PopTextWrapPos();
     ImGui::Dummy({0, context.px(4)});
     if (ImGui::Button("Close")) close(context);
+}
+
+/// Ctrl+R is one key away from everything that was done so far.
+void Dialogs::restart(Context& context) {
+    text_in(context.fonts.bold, colour::Text, "Restart at power-on?");
+    ImGui::PushTextWrapPos(0);
+    text(colour::Dim, fmt::format("This run of {} steps is lost{}.", grouped(context.views.registers().step),
+                                  context.engine.recording() ? "; its recording ends here and stays" : ""));
+    ImGui::PopTextWrapPos();
+    ImGui::Dummy({0, context.px(4)});
+    const bool entered = ImGui::IsKeyPressed(ImGui::GetKeyIndex(ImGuiKey_Enter), false) ||
+                         ImGui::IsKeyPressed(ImGui::GetKeyIndex(ImGuiKey_KeyPadEnter), false);
+    const bool yes = ImGui::Button("Restart") || (entered && !context.dialog_opening);
+    ImGui::SameLine();
+    if (ImGui::Button("Keep the run")) return close(context);
+    ImGui::SameLine();
+    text(colour::Dim, "Enter restarts, Escape keeps it");
+    if (!yes) return;
+    report(context, context.engine.restart());
+    close(context);
 }
 
 void Dialogs::message(Context& context) {

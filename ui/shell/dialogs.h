@@ -14,6 +14,7 @@ public:
 private:
     void go_to(Context& context, bool run);
     void file(Context& context, bool record);
+    void restart(Context& context);
     void keys(Context& context);
     void message(Context& context);
     void complete(Context& context);
@@ -32,6 +33,7 @@ private:
     std::vector<Name> names_; ///< of the symbol file that they were read from
     const emu::GuestSymbols* names_of_ = nullptr;
     std::vector<const Name*> matches_;
+    int chosen_ = -1; ///< the suggestion that Enter takes; -1: the text as it stands
     std::string shown_message_;
 };
 

@@ -21,6 +21,7 @@ enum class Icon : u8 {
     Replay,
     Restart,
     Clock,
+    Fast,
     Help
 };
 
@@ -56,13 +57,18 @@ void draw_icon(ImDrawList* draw, Icon icon, ImVec2 c, float s, ImU32 colour) {
         draw->AddCircleFilled(c, r * 0.4f, colour, 12);
         break;
     case Icon::Record: draw->AddCircleFilled(c, r * 0.85f, colour::Record, 20); break;
-    case Icon::Stop:
-        draw->AddRectFilled({c.x - r * 0.75f, c.y - r * 0.75f}, {c.x + r * 0.75f, c.y + r * 0.75f},
-                            colour::Record, 1);
+    case Icon::Stop: // the recording's dot, ringed while it runs
+        draw->AddCircleFilled(c, r * 0.5f, colour::Record, 16);
+        draw->AddCircle(c, r, colour::Record, 20, w);
         break;
-    case Icon::Replay:
-        draw->AddTriangleFilled({c.x - r, c.y}, {c.x, c.y - r * 0.8f}, {c.x, c.y + r * 0.8f}, colour);
-        draw->AddTriangleFilled({c.x, c.y}, {c.x + r, c.y - r * 0.8f}, {c.x + r, c.y + r * 0.8f}, colour);
+    case Icon::Replay: // a tape's frame around the arrow that runs it
+        draw->AddRect({c.x - r * 1.1f, c.y - r * 0.9f}, {c.x + r * 1.1f, c.y + r * 0.9f}, colour, 2, 0, w);
+        draw->AddTriangleFilled({c.x - r * 0.4f, c.y - r * 0.5f}, {c.x - r * 0.4f, c.y + r * 0.5f},
+                                {c.x + r * 0.55f, c.y}, colour);
+        break;
+    case Icon::Fast:
+        draw->AddTriangleFilled({c.x - r, c.y - r * 0.8f}, {c.x - r, c.y + r * 0.8f}, {c.x, c.y}, colour);
+        draw->AddTriangleFilled({c.x, c.y - r * 0.8f}, {c.x, c.y + r * 0.8f}, {c.x + r, c.y}, colour);
         break;
     case Icon::Clock:
         draw->AddCircle(c, r, colour, 20, w);
@@ -95,6 +101,7 @@ bool button(Context& context, Icon icon, const char* label, const char* hint, bo
     ImGui::PushID(label[0] ? label : hint);
     const bool clicked = ImGui::InvisibleButton("button", {width, height}) && enabled;
     ImGui::PopID();
+    context.probe.places.push_back({std::string(hint).substr(0, 12), {at.x, at.y, width, height}});
     const bool hovered = ImGui::IsItemHovered(), held = ImGui::IsItemActive();
     ImDrawList* draw = ImGui::GetWindowDrawList();
     ImU32 back = primary ? colour::rgb(0x2C6CB0) : colour::rgb(0x232B36);
@@ -139,6 +146,25 @@ void step_over(Context& context) {
     context.engine.step_over(row.address + row.bytes.size(), row.call);
 }
 
+/// The instruction before rip, when it is a call: what stands behind it has come back from there.
+void step_back_over(Context& context) {
+    const u64 here = context.views.rip_linear(), before = context.views.code_before(here);
+    std::optional<u64> call;
+    if (before != here) {
+        const CodeListing listing = context.views.code(before, 1);
+        if (!listing.rows.empty() && listing.rows[0].mnemonic.starts_with("call") &&
+            before + listing.rows[0].bytes.size() == here)
+            call = before;
+    }
+    context.engine.step_back_over(call);
+}
+
+void ask_restart(Context& context) {
+    if (context.engine.machine().steps() > 0 && !context.engine.replaying())
+        return context.open_dialog(Dialog::Restart);
+    report(context, context.engine.restart());
+}
+
 void toggle_recording(Context& context) {
     if (context.engine.recording())
         report(context, context.engine.stop_recording());
@@ -181,14 +207,15 @@ void draw_toolbar(Context& context) {
                alive))
         context.open_dialog(Dialog::RunTo);
     gap(context);
-    if (engine.recording() ? button(context, Icon::Stop, "Stop", "Ends the recording")
-                           : button(context, Icon::Record, "Record",
-                                    "Records the run from power-on: its input is all it takes"))
+    if (engine.recording()
+            ? button(context, Icon::Stop, "End recording", "Ends the recording; the machine goes on")
+            : button(context, Icon::Record, "Record",
+                     "Records the run from power-on: its input is all it takes"))
         toggle_recording(context);
     if (button(context, Icon::Replay, "Replay…", "Runs a recording again, bit by bit the same"))
         context.open_dialog(Dialog::Replay);
-    if (button(context, Icon::Restart, "Restart", "Back to power-on, with the same configuration"))
-        report(context, engine.restart());
+    if (button(context, Icon::Restart, "Restart", "Back to power-on, with the same configuration (Ctrl+R)"))
+        ask_restart(context);
 
     const auto width_of = [&](const char* label) {
         return compact(context)
@@ -198,12 +225,34 @@ void draw_toolbar(Context& context) {
     };
     const char* pace = engine.real_time ? "Real time" : "Flat out";
     ImGui::SetCursorPos({area.width - context.px(14) - width_of("Keys") - width_of(pace), context.px(8)});
-    if (button(context, engine.real_time ? Icon::Clock : Icon::Replay, pace,
+    if (button(context, engine.real_time ? Icon::Clock : Icon::Fast, pace,
                engine.real_time ? "Once booted, virtual time keeps to real time. Click: as fast as possible"
                                 : "As fast as possible: an idle guest races ahead. Click: real time"))
         engine.real_time = !engine.real_time;
     if (button(context, Icon::Help, "Keys", "All keys (?)")) context.open_dialog(Dialog::Keys);
     end_frame();
+}
+
+const char* light_name(Engine::Light light) {
+    switch (light) {
+    case Engine::Light::Paused: return "paused";
+    case Engine::Light::Running: return "running";
+    case Engine::Light::Idle: return "idle";
+    case Engine::Light::Halted: return "halted for good";
+    case Engine::Light::Panicked: return "panicked";
+    case Engine::Light::PoweredOff: return "powered off";
+    case Engine::Light::Ended: return "ended";
+    case Engine::Light::Fault: return "triple fault";
+    }
+    return "?";
+}
+
+/// What a person gets: steps in a second on the wall, and how fast the guest's clock goes beside it.
+static std::string speed_text(const Engine& engine) {
+    if (engine.steps_per_second() <= 0 && engine.times_real() <= 0) return "–";
+    return fmt::format("{} steps/s · {} real time", short_count(static_cast<u64>(engine.steps_per_second())),
+                       engine.times_real() >= 9.95 ? fmt::format("{:.0f}×", engine.times_real())
+                                                   : fmt::format("{:.2f}×", engine.times_real()));
 }
 
 void draw_status(Context& context) {
@@ -214,15 +263,30 @@ void draw_status(Context& context) {
     draw->AddRectFilled({area.x, area.y}, {area.right(), area.bottom()}, colour::Header);
     const float y = std::floor(area.y + (area.height - context.fonts.text->FontSize) / 2);
     float x = area.x + context.px(14);
-    const bool running = engine.running();
-    const char* state = engine.state() == Engine::State::Ended ? "ended"
-                        : running                              ? engine.resting() ? "idle" : "running"
-                                                               : "paused";
-    const ImU32 lamp = engine.message_is_error()                ? colour::Bad
-                       : running                                ? colour::Good
-                       : engine.state() == Engine::State::Ended ? colour::Faint
-                                                                : colour::Changed;
-    draw->AddCircleFilled({x + context.px(4), area.y + area.height / 2}, context.px(4.5f), lamp, 16);
+    const Engine::Light light = engine.light();
+    const std::string state = engine.travelling()
+                                  ? fmt::format("travelling {:.0f} %", 100 * engine.journey_share())
+                              : engine.in_the_past() && light == Engine::Light::Paused ? "in the past"
+                                                                                       : light_name(light);
+    // Not by colour alone: what stands still is a square, what waits a ring, what is off an empty ring.
+    const ImVec2 lamp{x + context.px(4), area.y + area.height / 2};
+    const float radius = context.px(4.5f);
+    switch (light) {
+    case Engine::Light::Running: draw->AddCircleFilled(lamp, radius, colour::Good, 16); break;
+    case Engine::Light::Idle: draw->AddCircle(lamp, radius, colour::Good, 16, context.px(2)); break;
+    case Engine::Light::Paused:
+        draw->AddRectFilled({lamp.x - radius, lamp.y - radius}, {lamp.x + radius, lamp.y + radius},
+                            colour::Changed, 1);
+        break;
+    case Engine::Light::PoweredOff:
+    case Engine::Light::Ended: draw->AddCircle(lamp, radius, colour::Dim, 16, context.px(1.5f)); break;
+    case Engine::Light::Halted:
+    case Engine::Light::Panicked:
+    case Engine::Light::Fault:
+        draw->AddTriangleFilled({lamp.x - radius, lamp.y + radius}, {lamp.x + radius, lamp.y + radius},
+                                {lamp.x, lamp.y - radius}, colour::Bad);
+        break;
+    }
     x += context.px(16);
     const auto put = [&](ImFont* font, ImU32 c, const std::string& what, float least = 0) {
         draw->AddText(font, font->FontSize, {x, y}, c, what.c_str());
@@ -231,7 +295,7 @@ void draw_status(Context& context) {
     put(context.fonts.bold, colour::Text, state, context.px(74));
     const std::string& message = engine.message();
     const std::string first_line = message.substr(0, message.find('\n'));
-    draw->PushClipRect({x, area.y}, {area.right() - context.px(540), area.bottom()}, true);
+    draw->PushClipRect({x, area.y}, {area.right() - context.px(660), area.bottom()}, true);
     put(context.fonts.text, engine.message_is_error() ? colour::Bad : colour::Dim,
         first_line == state ? "" : first_line);
     draw->PopClipRect();
@@ -251,11 +315,12 @@ void draw_status(Context& context) {
     put_right(context.fonts.text, colour::Dim, fmt::format("CPL {}", view.cpl));
     put_right(context.fonts.text,
               mode_colour(engine.machine().processor().mode()) == 0 ? colour::Dim : colour::Text, view.mode);
-    put_right(context.fonts.text, colour::Dim,
-              running || engine.mips() > 0 ? fmt::format("{:.0f} MIPS", engine.mips()) : "– MIPS",
-              context.px(86));
+    put_right(context.fonts.text, colour::Dim, speed_text(engine), context.px(150));
     put_right(context.fonts.text, colour::Dim, duration_text(view.time), context.px(96));
-    put_right(context.fonts.text, colour::Text, "step " + grouped(view.step));
+    put_right(context.fonts.text, colour::Text,
+              engine.in_the_past()
+                  ? fmt::format("step {} of {}", grouped(view.step), grouped(engine.last_step()))
+                  : "step " + grouped(view.step));
     end_frame();
 }
 

@@ -2,6 +2,7 @@
 #include "ui/shell/widgets.h"
 #include <algorithm>
 #include <bit>
+#include <utility>
 #include "ui/model/format.h"
 
 namespace vitrine::ui {
@@ -150,7 +151,10 @@ void address_link(Context& context, u64 address, Leads leads, std::string_view l
 void address_menu(Context& context) {
     if (context.menu_opening) ImGui::OpenPopup("address");
     context.menu_opening = false;
+    context.probe.menu = false;
     if (!ImGui::BeginPopup("address")) return;
+    context.probe.menu = true;
+    if (std::exchange(context.menu_closing, false)) ImGui::CloseCurrentPopup();
     const u64 address = context.menu_address;
     text_in(context.fonts.mono, colour::Text, hex_text(address, address >> 32 ? 16 : 8));
     if (const std::string symbol = context.menu_physical ? "physical" : context.views.symbol_name(address);
@@ -195,7 +199,18 @@ bool begin_table(const char* name, int columns, bool scrolls, bool sideways) {
                                  (scrolls && sideways ? ImGuiTableFlags_ScrollX : 0));
 }
 
+/// Hints wait until the pointer rests, so that they do not cover what it is on its way to.
 void tooltip(Context& context, std::string_view what) {
+    constexpr double Rest = 0.45;
+    const double now = ImGui::GetTime();
+    context.hint_seen = true;
+    if (context.hint != what) context.hint = what, context.hint_since = now;
+    if (now - context.hint_since >= Rest) return tooltip_now(context, what);
+    context.redraw = std::max(context.redraw, 1);
+}
+
+void tooltip_now(Context& context, std::string_view what) {
+    context.probe.tooltip = what;
     ImGui::PushStyleVar(ImGuiStyleVar_WindowPadding, {context.px(8), context.px(6)});
     ImGui::BeginTooltip();
     ImGui::PushTextWrapPos(context.px(420));

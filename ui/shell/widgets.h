@@ -38,6 +38,8 @@ unsigned address_digits(Context& context);
 /// left.
 bool begin_table(const char* name, int columns, bool scrolls = true, bool sideways = true);
 void tooltip(Context& context, std::string_view what);
+/// At once: for what is pointed at to be read, as a chart is.
+void tooltip_now(Context& context, std::string_view what);
 /// A small key cap, as on a keyboard.
 void key_cap(Context& context, const char* key);
 /// A two-state button in the style of a chip.

@@ -1,0 +1,359 @@
+#!/usr/bin/env python3
+"""Traps that a new user fell into, each as that user would meet it. Run as: traps.py VITRINE CASE."""
+import json, os, subprocess, sys, tempfile, time
+from person import Person
+
+vitrine = sys.argv[1]
+
+
+def phases_list():
+    """The list scrolls while the machine is paused, and a click on the strip's band marks its row and shows it."""
+    p = Person(vitrine)
+    p.boot()
+    p.pause()
+    s = p.wait(lambda s: s["phases_scroll_max"] > 50, "a list longer than its panel")
+    p.at(*p.middle(s["parts"]["structures"], 0.5, 0.6))
+    for _ in range(40):
+        p.xdotool("click", 4)
+    p.wait(lambda s: s["phases_scroll"] == 0, "the list's beginning")
+    p.stays(lambda s: s["phases_scroll"] == 0, "the list's beginning")
+    p.click_place("Memory")
+    p.wait(lambda s: s["tab"] == 4, "another tab")
+    p.click_part("strip", 0.93, 0.5)
+    s = p.wait(lambda s: s["tab"] == 0 and s["phase"] > 10, "the band's row")
+    p.wait(lambda s: s["phases_scroll"] > 20, "the row in sight")
+    p.stays(lambda n: n["phase"] == s["phase"], "the mark")
+    p.close()
+
+
+def keys_come_back():
+    """A guest that stops at run-to has lost the keyboard: F11 steps, and no key reaches the guest."""
+    p = Person(vitrine)
+    p.boot()
+    p.key("ctrl+g")
+    p.wait(lambda s: s["dialog"] == "go-to", "the dialog")
+    p.type("copy_process")
+    p.wait(lambda s: "copy_process" in s["matches"], "the symbol")
+    p.key("Escape")
+    p.wait(lambda s: s["dialog"] == "none", "no dialog")
+    p.click_place("Runs to an a")
+    p.wait(lambda s: s["dialog"] == "run-to", "the dialog")
+    p.type("copy_process")
+    p.wait(lambda s: s["dialog_text"] == "copy_process", "the text")
+    p.key("Return")
+    p.wait(lambda s: s["dialog"] == "none" and s["light"] in ("idle", "running"), "the run")
+    p.click_part("screen")
+    p.wait(lambda s: s["capture"] == "screen", "the guest's keyboard")
+    p.type("hello\n")
+    s = p.wait(lambda s: s["light"] == "paused", "the stop")
+    s = p.wait(lambda s: s["capture"] == "none", "the keys")
+    p.key("F11")
+    p.wait(lambda n: n["step"] == s["step"] + 1, "one step")
+    p.click_part("screen")
+    p.stays(lambda s: s["capture"] == "none", "the keys, while the machine stands")
+    p.close()
+
+
+def large_interface():
+    """The guest's picture grows with the interface, by whole steps."""
+    p = Person(vitrine, "--ui-scale", "2", size="3840x2160")
+    p.key("F12")
+    p.wait(lambda s: s["picture"][2:] == [1440, 800], "a picture of twice the size")
+    p.close()
+    p = Person(vitrine, "--ui-scale", "3", size="1920x1080")
+    s = p.wait(lambda s: s["picture"][2] > 0, "a picture")
+    p.check(s["picture"][2] >= 300, "the picture is a stamp")
+    p.close()
+
+
+def invisible():
+    """A display that does not answer: one clear line, and the machine on this terminal."""
+    environment = {k: v for k, v in os.environ.items() if k not in ("WAYLAND_DISPLAY", "SDL_VIDEODRIVER", "XDG_RUNTIME_DIR")}
+    environment["DISPLAY"] = ":9973"
+    done = subprocess.run([vitrine, "--until", "step:1000", "--limit-seconds", "20"], env=environment, capture_output=True, text=True,
+                          timeout=60, stdin=subprocess.DEVNULL)
+    if done.returncode != 0 or ":9973" not in done.stderr or "headless" not in done.stderr:
+        sys.exit(f"status {done.returncode}, said {done.stderr!r}")
+
+
+def lamp():
+    """Running, idle, stopped, powered off, panicked: five different words."""
+    p = Person(vitrine)
+    p.check(p.state()["light"] == "paused", "power-on is a pause")
+    p.boot()
+    p.click_part("terminal")
+    p.wait(lambda s: s["capture"] == "terminal", "COM1")
+    p.type("spin 1 100\n")
+    p.wait(lambda s: s["light"] == "running", "running")
+    p.close()
+    p = Person(vitrine, "--type", "poweroff\\n")
+    p.key("F5")
+    p.wait(lambda s: s["light"] == "powered off", "powered off")
+    p.close()
+    p = Person(vitrine, "--type", "panic\\n")
+    p.key("F5")
+    p.wait(lambda s: s["light"] == "panicked", "panicked")
+    p.close()
+
+
+def throughput():
+    """Steps a second are steps by the clock on the wall, and the guest's clock is named beside it."""
+    p = Person(vitrine, "--type", "spin 4 400\\n", "--stats", "stats.json")
+    p.key("F5")
+    p.wait(lambda s: s["light"] == "running" and "spin 4 400" in p.printed(), "a busy guest")
+    time.sleep(1.5)
+    first, began = p.state()["step"], time.time()
+    shown = []
+    while time.time() - began < 4:
+        shown.append(p.state()["steps_per_second"])
+        time.sleep(0.1)
+    measured = (p.state()["step"] - first) / (time.time() - began)
+    mean = sum(shown) / len(shown)
+    p.check(0.7 * measured < mean < 1.4 * measured, f"shows {mean:.3g} steps/s, does {measured:.3g}")
+    p.check(p.state()["times_real"] > 0, "no word on real time")
+    # A restart begins with no measurement.
+    p.key("ctrl+r")
+    p.wait(lambda s: s["dialog"] == "restart", "the question")
+    p.key("Escape")
+    s = p.wait(lambda s: s["dialog"] == "none", "no question")
+    p.check(s["step"] > 1000, "Escape keeps the run")
+    p.key("ctrl+r")
+    p.wait(lambda s: s["dialog"] == "restart", "the question")
+    p.key("Return")
+    p.wait(lambda s: s["step"] == 0 and s["steps_per_second"] == 0, "power-on without a speed")
+    p.close()
+    stats = json.load(open(os.path.join(p.folder, "stats.json")))
+    for name in ("frames_per_second", "steps_per_second"):
+        if name not in stats:
+            sys.exit(f"--stats lacks {name}")
+
+
+def go_to():
+    """Enter takes the first suggestion, arrows choose another, Tab completes; the code's head names what is shown."""
+    p = Person(vitrine, "--until", "phase:init")
+    p.wait(lambda s: s["light"] == "paused" and s["phases"] > 10, "init")
+    p.key("ctrl+g")
+    p.wait(lambda s: s["dialog"] == "go-to", "the dialog")
+    p.type("sched")
+    s = p.wait(lambda s: len(s["matches"]) > 3 and s["match"] == 0, "suggestions")
+    wanted = s["matches"][2]
+    p.key("Down", "Down")
+    p.wait(lambda s: s["match"] == 2, "the third")
+    p.key("Return")
+    p.wait(lambda s: s["dialog"] == "none" and s["code_title"].split("+")[0] == wanted, f"the code of {wanted}")
+    p.key("ctrl+g")
+    p.wait(lambda s: s["dialog"] == "go-to", "the dialog")
+    p.type("copy_pro")
+    p.wait(lambda s: s["match"] == 0, "suggestions")
+    p.key("Return")
+    p.wait(lambda s: s["dialog"] == "none" and s["code_title"].startswith("copy_pro"), "the first suggestion")
+    p.close()
+
+
+def dialog_keys():
+    """Keys that came while one picture was drawn are all heard, in their order."""
+    p = Person(vitrine)
+    p.key("ctrl+g")
+    p.wait(lambda s: s["dialog"] == "go-to", "the dialog")
+    os.kill(p.app.pid, 19)  # SIGSTOP: a renderer that takes its time
+    p.type("schedule_xyz", delay=1)
+    p.key("BackSpace", "BackSpace", "BackSpace", "BackSpace")
+    p.type("d", delay=1)
+    os.kill(p.app.pid, 18)
+    s = p.wait(lambda s: s["dialog_text"] == "scheduled", "every key in order", 5)
+    os.kill(p.app.pid, 19)
+    p.key("ctrl+a")
+    p.type("abc", delay=1)
+    os.kill(p.app.pid, 18)
+    p.wait(lambda s: s["dialog_text"] == "abc", "Ctrl+A", 5)
+    s = p.state()
+    p.check(s["dialog_area"][1] + s["dialog_area"][3] <= 800, "the dialog is cut off")
+    p.key("Escape")
+    p.close()
+
+
+def hints_wait():
+    """A hint opens when the pointer rests, not while it passes."""
+    p = Person(vitrine)
+    area = p.state()["places"]["Page tables"]
+    p.at(600, 600)
+    p.xdotool("mousemove", *map(int, p.middle(area)))
+    time.sleep(0.12)
+    p.check(p.state()["tooltip"] == "", "the hint came at once")
+    p.wait(lambda s: s["tooltip"] != "", "the hint", 3)
+    p.close()
+
+
+def escape_closes_the_menu():
+    p = Person(vitrine)
+    p.click_part("code", 0.12, 0.16, button=3)
+    p.wait(lambda s: s["menu"], "the menu", 5)
+    p.key("Escape")
+    p.wait(lambda s: not s["menu"], "no menu", 5)
+    p.close()
+
+
+def no_next_phase():
+    """F12 behind the last phase says so and runs nothing; on the way, phases stop in their callers."""
+    p = Person(vitrine, "--until", "phase:trap_init")
+    p.wait(lambda s: s["light"] == "paused" and s["step"] > 0, "trap_init")
+    p.key("F12")
+    s = p.wait(lambda s: s["light"] == "paused" and "mm_init" in s["message"], "the next phase")
+    p.check("boot_phase" not in s["code_title"], f"stopped in the stub: {s['code_title']}")
+    p.click_place("Runs to an a")
+    p.wait(lambda s: s["dialog"] == "run-to", "the dialog")
+    p.type("phase:init\n")
+    p.wait(lambda n: n["light"] == "paused" and n["step"] > s["step"], "init")
+    p.key("F12")
+    s = p.wait(lambda n: "no next phase" in n["message"], "the word")
+    p.stays(lambda n: n["step"] == s["step"] and n["light"] == "paused", "the pause")
+    p.close()
+
+
+def remembers():
+    """The open tab and dragged panels come back; Ctrl+L undoes them; settings that cannot be read are set aside."""
+    config = tempfile.mkdtemp(prefix="vitrine-config-")
+    p = Person(vitrine, config=config)
+    before = p.state()["parts"]["code"]
+    p.at(before[0] - 3, before[1] + 200)
+    p.xdotool("mousedown", 1)
+    p.at(before[0] - 60, before[1] + 200)
+    p.at(before[0] - 83, before[1] + 200)
+    p.xdotool("mouseup", 1)
+    p.click_place("Devices")
+    dragged = p.wait(lambda s: s["tab"] == 6 and s["parts"]["code"][0] < before[0] - 40, "the drag")["parts"]["code"]
+    p.close()
+    p = Person(vitrine, config=config)
+    s = p.wait(lambda s: s["tab"] == 6, "the tab again")
+    p.check(abs(s["parts"]["code"][0] - dragged[0]) <= 2, "the panels are elsewhere")
+    p.key("ctrl+l")
+    p.wait(lambda s: abs(s["parts"]["code"][0] - before[0]) <= 1, "the layout of old")
+    p.close()
+    path = os.path.join(config, "vitrine", "app.json")
+    open(path, "w").write('{"splits": 7, "tab": [')
+    p = Person(vitrine, config=config)
+    p.wait(lambda s: "app.json.bad" in s["message"], "the remark")
+    p.close()
+    if not os.path.exists(path + ".bad"):
+        sys.exit("the settings were not set aside")
+
+
+def least_window():
+    """No window is smaller than what its parts need."""
+    p = Person(vitrine, size="1280x800")
+    p.xdotool("windowsize", p.window, 200, 150)
+    time.sleep(1)
+    p.wait(lambda s: all(r[2] > 60 and r[3] > 20 for r in s["parts"].values()), "parts that can be read")
+    geometry = dict(l.split("=") for l in p.xdotool("getwindowgeometry", "--shell", p.window).split())
+    hints = subprocess.run(["xprop", "-id", p.window, "WM_NORMAL_HINTS"], env=p.environment, capture_output=True, text=True).stdout
+    p.check("minimum size" in hints or int(geometry["WIDTH"]) >= 600, "no least size")
+    p.close()
+
+
+def no_recording():
+    done = subprocess.run([vitrine, "--headless", "--serial", "null", "--replay", "/etc/passwd"], capture_output=True, text=True)
+    if done.returncode != 66 or "/etc/passwd is not a Vitrine recording" not in done.stderr:
+        sys.exit(f"status {done.returncode}, said {done.stderr!r}")
+
+
+def travel():
+    """Backwards by a step, a phase, a breakpoint; by the strip to anywhere; a key in the past makes a branch."""
+    p = Person(vitrine)
+    p.boot()
+    p.pause()
+    end = p.state()["last"]
+    s = p.wait(lambda s: s["step"] == end and not s["past"], "the end of the known run")
+    p.key("shift+F11")
+    s = p.wait(lambda s: s["step"] == end - 1 and s["past"] and not s["travelling"], "one step back")
+    p.key("F11")
+    p.wait(lambda s: s["step"] == end and not s["past"], "and forth")
+    p.key("shift+F12")
+    p.wait(lambda s: not s["travelling"] and "phase init" in s["message"], "the last phase")
+    p.key("shift+F12")
+    s = p.wait(lambda s: not s["travelling"] and "phase kernel:" in s["message"], "the phase before")
+    p.check("boot_phase" not in s["code_title"], "in the stub")
+    strip = s["parts"]["strip"]
+    p.click(*p.middle(strip, 0.5, 0.5))
+    s = p.wait(lambda n: not n["travelling"] and n["step"] not in (s["step"], end), "the middle of the run")
+    here = s["step"]
+    p.at(*p.middle(strip, 0.3, 0.5))
+    p.xdotool("mousedown", 1)
+    for dx in (0.32, 0.36, 0.4, 0.44):
+        p.at(*p.middle(strip, dx, 0.5))
+    p.xdotool("mouseup", 1)
+    s = p.wait(lambda n: not n["travelling"] and n["step"] != here, "the drag's end")
+    p.check(s["last"] == end and s["past"], "the future is known still")
+    # From the past the machine runs its known future, and on.
+    p.key("F5")
+    p.wait(lambda s: s["step"] > end, "the run beyond what was known")
+    p.pause()
+    p.click(*p.middle(strip, 0.985, 0.5))
+    s = p.wait(lambda s: s["past"] and not s["travelling"], "shortly before the end")
+    p.key("F5")
+    p.wait(lambda s: s["light"] != "paused", "the run")
+    p.click_part("terminal")
+    p.wait(lambda s: s["capture"] == "terminal", "COM1")
+    if p.state()["past"]:
+        p.type("u")
+        p.wait(lambda s: s["branches"] == 1 or not s["past"], "a branch")
+    p.close()
+
+
+def branch():
+    """Typing in the past keeps what was known as a branch, and says so."""
+    p = Person(vitrine, "--type", "spin 2 2\\n")
+    p.key("F5")
+    p.wait(lambda s: p.printed().count("#") >= 2 and s["light"] == "idle", "the second prompt")
+    p.pause()
+    end = p.state()["last"]
+    p.click_part("strip", 0.9, 0.5)
+    s = p.wait(lambda s: s["past"] and not s["travelling"], "the past")
+    p.check(s["last"] == end, "the end is known")
+    p.key("F5")
+    p.click_part("terminal")
+    p.wait(lambda s: s["capture"] == "terminal", "COM1")
+    p.check(p.state()["past"], "still in the past")
+    p.type("x")
+    s = p.wait(lambda s: s["branches"] == 1 and not s["past"], "a branch")
+    p.check("new branch" in s["message"], f"it does not say so: {s['message']}")
+    p.close()
+
+
+def run_back():
+    """Shift+F5 goes to the breakpoint before; without one it says what is missing."""
+    p = Person(vitrine, "--until", "phase:mm_init")
+    p.wait(lambda s: s["light"] == "paused" and s["step"] > 0, "mm_init")
+    p.key("shift+F5")
+    p.wait(lambda s: "no breakpoint" in s["message"], "the word")
+    s = p.state()
+    p.key("F10", "F10", "F10")
+    p.wait(lambda n: n["step"] > s["step"] and n["light"] == "paused", "three instructions")
+    time.sleep(0.3)
+    after = p.state()["step"]
+    p.key("shift+F10")
+    p.wait(lambda n: not n["travelling"] and n["step"] < after, "back over")
+    p.close()
+
+
+def window_changes_nothing():
+    """The same step, watched through a window with a busy tab, has the same hash as without a window."""
+    arguments = ["--type", "spin 3 3\\n", "--until", "step:60000000", "--state-hash"]
+    alone = subprocess.run([vitrine, "--headless", "--serial", "null", *arguments], capture_output=True, text=True)
+    for extra in (["--ui-tab", "run-queues"], ["--ui-tab", "memory", "--history", "off"]):
+        p = Person(vitrine, *arguments, *extra)
+        p.click_place("Once booted,")
+        while p.state()["step"] < 60000000:
+            p.at(300 + time.time() * 500 % 700, 300)
+            p.wait(lambda s: s["light"] not in ("idle",) or True, "it")
+        p.wait(lambda s: s["step"] == 60000000 and s["light"] == "paused", "the step")
+        out = p.close()
+        if out.split("state-hash")[1].split(",")[0] != alone.stdout.split("state-hash")[1].split(",")[0]:
+            sys.exit(f"another state: {out!r} and {alone.stdout!r}")
+
+
+CASES = {f.__name__: f for f in (phases_list, keys_come_back, large_interface, invisible, lamp, throughput, go_to, dialog_keys,
+                                 hints_wait, escape_closes_the_menu, no_next_phase, remembers, least_window, no_recording, travel, branch, run_back,
+                                 window_changes_nothing)}
+if __name__ == "__main__":
+    CASES[sys.argv[2]]()
+    print(f"{sys.argv[2]}: fine")

@@ -1,0 +1,73 @@
+// --ui-state FILE: what the window shows, as JSON, for tests that act as a person does and must see what a
+// person sees. Written anew whenever it changes; nothing is computed for it.
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+#include "emu/load/files.h"
+#include "ui/shell/app.h"
+#include "ui/shell/toolbar.h"
+
+namespace vitrine::ui {
+
+namespace {
+nlohmann::json rect(const Rect& r) { return {r.x, r.y, r.width, r.height}; }
+} // namespace
+
+void App::write_state_file() {
+    if (options_.ui_state.empty()) return;
+    const Context& context = *context_;
+    const Probe& probe = context.probe;
+    static constexpr const char* Captures[] = {"none", "screen", "terminal"};
+    static constexpr const char* Dialogs[] = {"none",   "go-to",   "run-to", "record",
+                                              "replay", "restart", "keys",   "message"};
+    nlohmann::json places = nlohmann::json::object();
+    for (const auto& [name, area] : probe.places) places[name] = rect(area);
+    const Layout& layout = context.layout;
+    const nlohmann::json now = {
+        {"light", light_name(engine_->light())},
+        {"message", engine_->message()},
+        {"error", engine_->message_is_error()},
+        {"step", views_->registers().step},
+        {"capture", Captures[static_cast<unsigned>(context.capture)]},
+        {"dialog", Dialogs[static_cast<unsigned>(context.dialog)]},
+        {"dialog_text", probe.dialog_text},
+        {"dialog_area", rect(probe.dialog)},
+        {"matches", probe.matches},
+        {"match", probe.match},
+        {"menu", probe.menu},
+        {"tab", static_cast<unsigned>(context.navigation.tab)},
+        {"phase", context.navigation.phase},
+        {"phases", context.navigation.phases_seen},
+        {"phases_scroll", probe.phases_scroll},
+        {"phases_scroll_max", probe.phases_scroll_max},
+        {"picture", rect(probe.picture)},
+        {"code_title", probe.code_title},
+        {"tooltip", probe.tooltip},
+        {"scale", context.scale},
+        {"first", engine_->first_step()},
+        {"last", engine_->last_step()},
+        {"past", engine_->in_the_past()},
+        {"travelling", engine_->travelling()},
+        {"branches", engine_->timeline() ? engine_->timeline()->branches().size() : 0},
+        {"rip", views_->registers().rip},
+        {"steps_per_second", engine_->steps_per_second()},
+        {"times_real", engine_->times_real()},
+        {"places", places},
+        {"parts",
+         {{"screen", rect(layout.screen)},
+          {"terminal", rect(layout.terminal)},
+          {"code", rect(layout.code)},
+          {"processor", rect(layout.processor)},
+          {"structures", rect(layout.structures)},
+          {"strip", rect(layout.strip)},
+          {"status", rect(layout.status)}}},
+    };
+    std::string text = now.dump(1, ' ', false, nlohmann::json::error_handler_t::replace);
+    if (text == state_written_) return;
+    state_written_ = std::move(text);
+    if (auto ok = emu::write_file_atomically(
+            options_.ui_state, {reinterpret_cast<const u8*>(state_written_.data()), state_written_.size()});
+        !ok)
+        engine_->say(ok.error().message, true);
+}
+
+} // namespace vitrine::ui
