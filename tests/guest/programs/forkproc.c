@@ -1,5 +1,5 @@
-// forkproc: processes that fork and end, while others read /proc/PID files of tasks that come and go. Kernel stacks and the
-// text of /proc files come from the same addresses; a reader must find a whole task or none.
+// forkproc: processes that fork and end, while others read /proc/PID files of tasks that come and go. Kernel
+// stacks and the text of /proc files come from the same addresses; a reader must find a whole task or none.
 #include <dirent.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -31,7 +31,8 @@ static void reads(int rounds) {
                 snprintf(path, sizeof path, "/proc/%.10s/%s", entry->d_name, names[n]);
                 int file = open(path, O_RDONLY);
                 if (file < 0) continue; // it is gone
-                while (read(file, text, sizeof text) > 0) {}
+                while (read(file, text, sizeof text) > 0) {
+                }
                 close(file);
             }
         }

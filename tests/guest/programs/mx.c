@@ -1,5 +1,5 @@
-// mx: processes that read through one open file at the same time. Every read holds its offset's lock over the whole copy: a
-// mutex that loses a wake-up, or whose waiter locks itself out, leaves a process in D for ever.
+// mx: processes that read through one open file at the same time. Every read holds its offset's lock over the
+// whole copy: a mutex that loses a wake-up, or whose waiter locks itself out, leaves a process in D for ever.
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>

@@ -1,5 +1,5 @@
-// All the other programs at once, again and again, for as long as asked: nothing may hang or fail. With a second
-// argument, says how many runs there were and how much memory went.
+// All the other programs at once, again and again, for as long as asked: nothing may hang or fail. With a
+// second argument, says how many runs there were and how much memory went.
 #include "case.h"
 #include <sys/stat.h>
 
@@ -12,11 +12,20 @@ static long free_kib(void) {
     if (f) fclose(f);
     return value;
 }
-static const char* const programs[][3] = {{"threads", "join", 0},       {"threads", "condition", 0}, {"threads", "barriers", 0},
-                                          {"threads", "exec_in_thread", 0}, {"threads", "terminated", 0}, {"threads", "requeue", 0},
-                                          {"signals", "realtime_queue", 0}, {"signals", "kill_stopped", 0},
-                                          {"signals", "group_kill", 0}, {"signals", "wait_groups", 0}, {"smp", "shoot_down", 0},
-                                          {"smp", "fork_snapshot", 0},  {"smp", "storm", 0},         {"smp", "contended", 0},
+static const char* const programs[][3] = {{"threads", "join", 0},
+                                          {"threads", "condition", 0},
+                                          {"threads", "barriers", 0},
+                                          {"threads", "exec_in_thread", 0},
+                                          {"threads", "terminated", 0},
+                                          {"threads", "requeue", 0},
+                                          {"signals", "realtime_queue", 0},
+                                          {"signals", "kill_stopped", 0},
+                                          {"signals", "group_kill", 0},
+                                          {"signals", "wait_groups", 0},
+                                          {"smp", "shoot_down", 0},
+                                          {"smp", "fork_snapshot", 0},
+                                          {"smp", "storm", 0},
+                                          {"smp", "contended", 0},
                                           {"forkproc", "1", "20"}};
 static char folder[200];
 

@@ -285,7 +285,8 @@ static void requeue(void) {
     pthread_t t[4];
     for (int i = 0; i < 4; i++) pthread_create(&t[i], 0, requeue_waiter, &done);
     pause_ms(50);
-    printf("wrong value %d %d\n", RESULT(futex(&words[0], FUTEX_CMP_REQUEUE_PRIVATE, 1, (void*)2, &words[1], 5)), EAGAIN);
+    printf("wrong value %d %d\n",
+           RESULT(futex(&words[0], FUTEX_CMP_REQUEUE_PRIVATE, 1, (void*)2, &words[1], 5)), EAGAIN);
     printf("touched %d\n", futex(&words[0], FUTEX_CMP_REQUEUE_PRIVATE, 1, (void*)2, &words[1], 0));
     pause_ms(20);
     printf("done %d\n", __atomic_load_n(&done, __ATOMIC_ACQUIRE));
@@ -298,7 +299,8 @@ static void bitset(void) {
     struct timespec past = {1, 0};
     printf("no bits %d %d\n", RESULT(futex(&words[0], FUTEX_WAIT_BITSET_PRIVATE, 0, 0, 0, 0)), EINVAL);
     printf("past %d %d\n", RESULT(futex(&words[0], FUTEX_WAIT_BITSET_PRIVATE, 0, &past, 0, 1)), ETIMEDOUT);
-    printf("unaligned %d %d\n", RESULT(futex((int*)((char*)words + 1), FUTEX_WAKE_PRIVATE, 1, 0, 0, 0)), EINVAL);
+    printf("unaligned %d %d\n", RESULT(futex((int*)((char*)words + 1), FUTEX_WAKE_PRIVATE, 1, 0, 0, 0)),
+           EINVAL);
 }
 static void robust(void) {
     pthread_mutexattr_t attr;
@@ -314,7 +316,8 @@ static void robust(void) {
     }
     waitpid(child, 0, 0);
     int r = pthread_mutex_lock(m);
-    printf("owner died %d consistent %d unlock %d\n", r == EOWNERDEAD, pthread_mutex_consistent(m), pthread_mutex_unlock(m));
+    printf("owner died %d consistent %d unlock %d\n", r == EOWNERDEAD, pthread_mutex_consistent(m),
+           pthread_mutex_unlock(m));
 }
 static void* spin_create(void* x) { return x; }
 static void many_threads(void) {
@@ -351,13 +354,29 @@ int main(int argc, char** argv) {
     ssize_t n = readlink("/proc/self/exe", self_path, sizeof self_path - 1);
     self_path[n > 0 ? n : 0] = 0;
     static const struct test_case cases[] = {
-        {"join", join}, {"condition", condition}, {"timed_wait", timed_wait}, {"semaphore", semaphore}, {"barriers", barriers},
-        {"exit_in_thread", exit_in_thread}, {"return_in_leader", return_in_leader}, {"leader_exits_first", leader_exits_first},
-        {"fault_in_thread", fault_in_thread}, {"terminated", terminated}, {"exec_in_thread", exec_in_thread},
-        {"exec_in_leader", exec_in_leader}, {"process_signal", process_signal_finds_a_thread}, {"thread_signal", thread_signal},
-        {"others_child", wait_for_other_threads_child}, {"vfork_in_thread", vfork_in_thread}, {"ids", ids},
-        {"shared_futex", shared_futex}, {"requeue", requeue}, {"bitset", bitset}, {"robust", robust},
-        {"many_threads", many_threads}, {"group_times", group_times},
+        {"join", join},
+        {"condition", condition},
+        {"timed_wait", timed_wait},
+        {"semaphore", semaphore},
+        {"barriers", barriers},
+        {"exit_in_thread", exit_in_thread},
+        {"return_in_leader", return_in_leader},
+        {"leader_exits_first", leader_exits_first},
+        {"fault_in_thread", fault_in_thread},
+        {"terminated", terminated},
+        {"exec_in_thread", exec_in_thread},
+        {"exec_in_leader", exec_in_leader},
+        {"process_signal", process_signal_finds_a_thread},
+        {"thread_signal", thread_signal},
+        {"others_child", wait_for_other_threads_child},
+        {"vfork_in_thread", vfork_in_thread},
+        {"ids", ids},
+        {"shared_futex", shared_futex},
+        {"requeue", requeue},
+        {"bitset", bitset},
+        {"robust", robust},
+        {"many_threads", many_threads},
+        {"group_times", group_times},
     };
     return run_cases(cases, LENGTH(cases), argc, argv);
 }
