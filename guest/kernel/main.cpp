@@ -16,6 +16,7 @@
 #include "fs/ext2/ext2.h"
 #include "fs/fs-writeback.h"
 #include "fs/proc/proc.h"
+#include "fs/tmpfs.h"
 #include "fs/vfs.h"
 #include "irq/irq.h"
 #include "lib/log.h"
@@ -179,6 +180,7 @@ void kernel_init(void*) {
     boot_phase("smp_init");
     smp_init();
     torture_locks(); // only when asked for
+    shmem_init();
     kswapd_run();
     flusher_run();
     do_initcalls();

@@ -249,7 +249,13 @@ Result<char*> d_path(struct dentry* dentry, char* buffer, usize capacity) {
     SpinGuard guard(dentry_lock);
     while (dentry) {
         if (is_root(dentry)) {
-            if (!dentry->mount_point) break;
+            if (!dentry->mount_point) {
+                if (dentry->d_name[0] == '/') break;
+                usize length = dentry->d_name_length; // a file without a place in the tree: pipe:[7]
+                if (*at || length + 1 > capacity) return Errno::ENAMETOOLONG;
+                memcpy(at -= length, dentry->d_name, length);
+                return at;
+            }
             dentry = dentry->mount_point;
             continue;
         }
@@ -270,6 +276,11 @@ const char* d_path_or_name(struct dentry* dentry, char* buffer, usize capacity) 
     SpinGuard guard(dentry_lock);
     strscpy(buffer, dentry->d_name, capacity);
     return buffer;
+}
+
+bool d_unused(struct dentry* root, u32 users) {
+    SpinGuard guard(dentry_lock);
+    return root->d_count == users && root->d_subdirs.empty();
 }
 
 } // namespace kernel

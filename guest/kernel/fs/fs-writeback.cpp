@@ -42,6 +42,7 @@ u64 count_dirty() {
 } // namespace
 
 void mark_inode_dirty(struct inode* inode, u32 what) {
+    if (inode->i_data.unevictable) return; // there is nowhere to write it
     if ((__atomic_load_n(&inode->i_dirty, __ATOMIC_ACQUIRE) & what) == what) return;
     SpinGuard guard(list_lock);
     if (!inode->i_dirty) inode->dirtied_when = jiffies;

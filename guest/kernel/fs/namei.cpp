@@ -47,6 +47,11 @@ Result<struct dentry*> link_path_walk(nameidata& nd, struct dentry* at, const ch
 
 /// Replaces `link` (consumed, as is `at`, the directory that it is in) by what it points to.
 Result<struct dentry*> get_link(nameidata& nd, struct dentry* at, struct dentry* link) {
+    if (Result<struct dentry*> jump = link->d_inode->jump_link(); jump.ok()) {
+        dput(link);
+        dput(at);
+        return jump;
+    }
     auto* target = static_cast<char*>(kmalloc(PathMax));
     Result<usize> length =
         target ? link->d_inode->read_link(target, PathMax - 1) : Result<usize>(Errno::ENOMEM);

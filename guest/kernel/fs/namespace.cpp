@@ -44,10 +44,45 @@ Result<void> do_mount(const char* path, struct inode* root, const char* source, 
     strscpy(record->source, source, sizeof record->source);
     strscpy(record->target, path, sizeof record->target);
     record->super = super;
+    record->mnt_root = mounted.value();
     struct mount** end = &mounts;
     while (*end) end = &(*end)->next;
     *end = record;
     return {};
+}
+
+Result<void> do_umount(struct dentry* root) {
+    Result<void> result = [&]() -> Result<void> {
+        MutexGuard guard(namespace_sem);
+        struct mount** link = &mounts;
+        while (*link && (*link)->mnt_root != root) link = &(*link)->next;
+        if (!*link || !root->mount_point) return Errno::EINVAL;
+        struct mount* record = *link;
+        if (root->mounted) return Errno::EBUSY;
+        while (prune_dcache(nr_dentry_unused)) {
+        }
+        TRY(record->super->sync());
+        while (prune_dcache(nr_dentry_unused)) {
+        }                                            // what had still to be written
+        if (!d_unused(root, 2)) return Errno::EBUSY; // the mount's reference, and the caller's
+        *link = record->next;
+        struct dentry* place = root->mount_point;
+        __atomic_store_n(&place->mounted, static_cast<struct dentry*>(nullptr), __ATOMIC_RELEASE);
+        root->mount_point = nullptr;
+        dput(place);
+        dput(root); // the mount's
+        super_block* super = record->super;
+        destroy(record);
+        dput(root);
+        root = nullptr;
+        super->put_super();
+        wait_on_freeing_inodes(*super);
+        // The kernel's own trees stay: their files are shared with other mounts of them.
+        if (!super->s_permanent) destroy(super);
+        return {};
+    }();
+    if (root) dput(root);
+    return result;
 }
 
 void kill_all_supers() {

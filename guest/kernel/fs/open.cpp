@@ -134,6 +134,11 @@ Result<struct dentry*> open_last_lookups(struct dentry* base, const char* path, 
         result = lookup_open(base, last, flags, mode, created);
         if (!result.ok() || !is_symlink(result.value()->d_inode->i_mode) || (flags & O_NOFOLLOW)) break;
         struct dentry* link = result.value();
+        if (Result<struct dentry*> jump = link->d_inode->jump_link(); jump.ok()) {
+            dput(link);
+            result = jump;
+            break;
+        }
         if (!target) target = static_cast<char*>(kmalloc(PathMax));
         Result<usize> length =
             target ? link->d_inode->read_link(target, PathMax - 1) : Result<usize>(Errno::ENOMEM);

@@ -5,6 +5,7 @@
 #include "fs/pipe.h"
 
 #include "fs/poll.h"
+#include "lib/format.h"
 
 #include "mm/slab.h"
 #include "task/signal.h"
@@ -214,12 +215,24 @@ Result<void> do_pipe_flags(struct file* files[2], u32 flags) {
     static constinit u64 next_number = 1;
     inode->i_ino = __atomic_fetch_add(&next_number, 1, __ATOMIC_RELAXED);
     inode->i_mode = S_IFIFO | 0600;
-    inode->i_count = 2; // one a file
+    pipe_inode_info* info = inode->i_pipe;
+    char name[32];
+    usize length = format_text(name, sizeof name, "pipe:[%lu]", inode->i_ino);
+    Result<struct dentry*> dentry =
+        d_add(nullptr, StringView(name, length), inode); // takes over the reference, or drops it
+    if (!dentry.ok()) {
+        free_pipe_info(info);
+        destroy(files[0]);
+        destroy(files[1]);
+        return dentry.error();
+    }
+    dget(dentry.value()); // one a file
     pipe_inode_info& pipe = *inode->i_pipe;
     pipe.readers = pipe.writers = pipe.r_counter = pipe.w_counter = 1;
     pipe.files = 2;
     for (unsigned i = 0; i < 2; i++) {
         files[i]->f_inode = inode;
+        files[i]->f_dentry = dentry.value();
         files[i]->f_op = &pipefifo_fops;
         files[i]->f_flags = (i ? O_WRONLY : O_RDONLY) | (flags & O_NONBLOCK);
     }

@@ -58,6 +58,7 @@ struct super_block {
     u64 s_blocksize = 4096;
     u64 s_maxbytes = 0x7fff'ffff'ffff'ffff;
     bool s_readonly = false;
+    bool s_permanent = false;                        ///< proc, devtmpfs: umount leaves it
     struct mutex s_vfs_rename_mutex{"s_vfs_rename"}; ///< renames between directories
     virtual ~super_block() = default;
     /// A blank inode for iget_locked().
@@ -143,6 +144,8 @@ struct inode : file_operations {
     /// False when names come and go by themselves (procfs): its dentries are not kept.
     virtual bool keep_dentries() const { return true; }
     virtual Result<usize> read_link(char*, usize) { return Errno::EINVAL; }
+    /// A link that leads to a file rather than to a name (/proc/PID/fd): its dentry with a reference.
+    virtual Result<struct dentry*> jump_link() { return Errno::EINVAL; }
 
     // Contents, through the page cache (mm/filemap.cpp).
     Result<usize> read(struct file&, IoBuffer, u64 position) override;
@@ -232,6 +235,8 @@ void shrink_dcache_parent(struct dentry* parent);
 /// Drops up to `count` unused dentries, the longest unused first; returns how many went.
 u64 prune_dcache(u64 count);
 extern u64 nr_dentry, nr_dentry_unused;
+/// Whether nobody but `users` has it, nor anything below it.
+bool d_unused(struct dentry* root, u32 users);
 /// "/a/b" of a dentry, right-aligned in the buffer; ENAMETOOLONG when it does not fit.
 Result<char*> d_path(struct dentry* dentry, char* buffer, usize capacity);
 /// For labels: the path, or the last name alone where the path is too long.
@@ -241,10 +246,13 @@ extern struct dentry* root_dentry;
 struct mount {
     char source[32], target[64];
     super_block* super;
+    struct dentry* mnt_root;
     struct mount* next;
 };
 extern struct mount* mounts;
 Result<void> do_mount(const char* path, struct inode* root, const char* source, super_block* super);
+/// Takes over the reference on the root of what is mounted; EBUSY while somebody is in there.
+Result<void> do_umount(struct dentry* root);
 /// Before power-off: every file system is written and marked clean.
 void kill_all_supers();
 

@@ -23,6 +23,7 @@ Result<void> filemap_add_page(address_space& mapping, struct page* page, u64 ind
     __atomic_store_n(&page->mapping, &mapping, __ATOMIC_RELEASE);
     mapping.nrpages++;
     mod_page_state(NR_FILE_PAGES, 1);
+    if (mapping.unevictable) mod_page_state(NR_SHMEM, 1);
     return {};
 }
 
@@ -36,6 +37,7 @@ void page_cache_delete(address_space& mapping, struct page* page) {
     __atomic_store_n(&page->mapping, static_cast<address_space*>(nullptr), __ATOMIC_RELEASE);
     mapping.nrpages--;
     mod_page_state(NR_FILE_PAGES, -1);
+    if (mapping.unevictable) mod_page_state(NR_SHMEM, -1);
 }
 
 /// The first page at or behind `from`, with a reference.
@@ -63,7 +65,7 @@ struct page* filemap_new_page(address_space& mapping, u64 index, u32 gfp_flags) 
     if (!page) return nullptr;
     page->set_flags(PageLocked);
     if (filemap_add_page(mapping, page, index).ok()) {
-        lru_cache_add(page);
+        if (!mapping.unevictable) lru_cache_add(page);
         return page;
     }
     page->clear_flags(PageLocked);
@@ -85,7 +87,7 @@ Result<struct page*> grab_cache_page(address_space& mapping, u64 index) {
         page->set_flags(PageLocked);
         Result<void> added = filemap_add_page(mapping, page, index);
         if (added.ok()) {
-            lru_cache_add(page);
+            if (!mapping.unevictable) lru_cache_add(page);
             return page;
         }
         page->clear_flags(PageLocked);
@@ -113,7 +115,7 @@ Result<struct page*> filemap_get_page(struct inode& inode, u64 index) {
 
 void set_page_dirty(struct page* page) {
     address_space* mapping = __atomic_load_n(&page->mapping, __ATOMIC_ACQUIRE);
-    if (!mapping || page->has(PageDirty)) return;
+    if (!mapping || mapping->unevictable || page->has(PageDirty)) return;
     {
         SpinGuard guard(mapping->i_pages_lock);
         if (page->mapping != mapping || page->test_and_set(PageDirty)) return;

@@ -48,6 +48,7 @@ void do_page_cache_ra(struct inode& inode, u64 start, u32 count, u64 marked) {
 void page_cache_sync_ra(struct file& file, u64 index, u32 wanted) {
     file_ra_state& ra = file.f_ra;
     struct inode& inode = *file.f_mapping->host;
+    if (inode.i_data.unevictable) return;
     if (index && index != ra.prev_index + 1 && index != ra.prev_index)
         return do_page_cache_ra(inode, index, min(wanted, RaPages), ~u64{0});
     ra.start = index;

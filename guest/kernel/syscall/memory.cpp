@@ -1,4 +1,5 @@
 // System calls on address spaces: mmap, munmap, mprotect, mremap, brk, madvise.
+#include "fs/tmpfs.h"
 #include "fs/vfs.h"
 #include "arch/x86_64/user_access.h"
 #include "mm/memory_struct.h"
@@ -39,6 +40,12 @@ Result<i64> sys_mmap(u64 address, usize size, u32 protection, u32 flags, i32 des
             return regular ? Errno::EACCES : Errno::ENODEV;
         }
         name = d_path_or_name(file->f_dentry, path_buffer, sizeof path_buffer);
+    }
+    if ((flags & MAP_ANONYMOUS) &&
+        kind != MAP_PRIVATE) { // a file without a name, shared by whoever inherits it
+        file = TRY(shmem_file_setup(align_up(size, PAGE_SIZE)));
+        offset = 0;
+        name = "/dev/zero (deleted)";
     }
     Result<u64> mapped = [&] {
         WriteGuard guard(mm.mmap_lock);

@@ -47,6 +47,7 @@ struct SyscallSpan {
 SyscallSpan file_syscalls();
 SyscallSpan directory_syscalls();
 SyscallSpan attribute_syscalls();
+SyscallSpan mount_syscalls();
 SyscallSpan poll_syscalls();
 SyscallSpan epoll_syscalls();
 SyscallSpan eventfd_syscalls();

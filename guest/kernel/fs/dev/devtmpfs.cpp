@@ -66,6 +66,18 @@ struct KmsgInode final : DeviceInode {
     }
 };
 
+/// /dev/fd and its like: where they point to is fixed.
+struct SymlinkInode final : inode {
+    const char* target = "";
+    Result<usize> read_link(char* out, usize capacity) override { return strscpy(out, target, capacity); }
+    void evict_inode() override {}
+};
+struct inode* make_link(const char* target) {
+    auto* link = make<SymlinkInode>();
+    if (link) link->target = target;
+    return link;
+}
+
 struct Node {
     char name[16];
     struct inode* inode;
@@ -131,12 +143,14 @@ struct inode* make_devtmpfs() {
     auto* root = make<DevDirectory>();
     if (!super || !root) panic("out of memory for devtmpfs");
     super->s_type = "devtmpfs";
+    super->s_permanent = true;
     super->s_magic = 0x01021994;
     super->s_dev = 5;
     root->i_sb = super;
     root->i_mode = S_IFDIR | 0755;
     root->i_ino = 1;
     root->i_nlink = 2;
+    if (device_nodes) return root; // mounted again: the same nodes
     root->add("null", make<NullInode>(), S_IFCHR | 0666, make_device(1, 3));
     root->add("zero", make<ZeroInode>(), S_IFCHR | 0666, make_device(1, 5));
     root->add("full", make<FullInode>(), S_IFCHR | 0666, make_device(1, 7));
@@ -147,6 +161,10 @@ struct inode* make_devtmpfs() {
     root->add("tty", make_terminal_inode(make_device(5, 0)), S_IFCHR | 0666, 0);
     root->add("tty0", make_terminal_inode(make_device(4, 0)), S_IFCHR | 0620, 0);
     root->add("ttyS0", make_terminal_inode(make_device(4, 64)), S_IFCHR | 0660, 0);
+    root->add("fd", make_link("/proc/self/fd"), S_IFLNK | 0777, 0);
+    root->add("stdin", make_link("/proc/self/fd/0"), S_IFLNK | 0777, 0);
+    root->add("stdout", make_link("/proc/self/fd/1"), S_IFLNK | 0777, 0);
+    root->add("stderr", make_link("/proc/self/fd/2"), S_IFLNK | 0777, 0);
     for (struct block_device* device = block_devices; device; device = device->next)
         root->add(device->name, device, 0, 0);
     return root;

@@ -80,6 +80,7 @@ struct ext2_sb_info : super_block {
     bool was_valid = false;    ///< s_state at mount
     struct mutex lock{"ext2"}; ///< bitmaps, counts, super block
 
+    ~ext2_sb_info() override;
     struct inode* alloc_inode() override;
     Result<void> sync() override;
     Result<void> statfs(kstatfs& stat) override;

@@ -27,6 +27,8 @@ u64 ext2_sb_info::inode_position(u32 number) const {
     return groups[group].bg_inode_table * s_blocksize + u64{index} * inode_size;
 }
 
+ext2_sb_info::~ext2_sb_info() { vfree(groups); }
+
 struct inode* ext2_sb_info::alloc_inode() {
     auto* fresh = make<ext2_inode_info>();
     if (fresh) fresh->fs = this;

@@ -1,6 +1,8 @@
 // procfs's tree: the fixed files, one directory a process, self. See proc.h.
 #include "fs/proc/proc.h"
 
+#include "fs/proc/fd.h"
+
 #include "arch/x86_64/acpi.h"
 #include "lib/format.h"
 #include "lib/log.h"
@@ -21,7 +23,7 @@ void seq_file::print(const char* format, ...) {
 
 namespace {
 
-constexpr usize TextCapacity = 64 * KiB;
+constexpr usize LargestText = 16 * MiB;
 constinit super_block* proc_super = nullptr;
 
 struct SystemFile {
@@ -59,9 +61,20 @@ struct TaskFile {
     void (*show)(seq_file&, task_struct&);
 };
 constexpr TaskFile task_files[] = {
-    {"stat", show_task_stat},   {"status", show_task_status}, {"statm", show_task_statm},
-    {"maps", show_task_maps},   {"comm", show_task_comm},     {"cmdline", show_task_cmdline},
+    {"stat", show_task_stat},
+    {"status", show_task_status},
+    {"statm", show_task_statm},
+    {"maps", show_task_maps},
+    {"comm", show_task_comm},
+    {"cmdline", show_task_cmdline},
     {"sched", show_task_sched},
+    {"environ", show_task_environ},
+    {"mounts", show_task_mounts},
+    {"mountinfo", show_task_mountinfo},
+    {"limits", show_task_limits},
+    {"oom_score", show_task_oom_score},
+    {"oom_score_adj", show_task_oom_score_adj},
+    {"smaps", show_task_smaps},
 };
 
 /// A task that stays while its file is made.
@@ -83,24 +96,32 @@ struct ProcFile final : inode {
     void (*show_task)(seq_file&, task_struct&) = nullptr;
     i32 pid = 0;
 
+    /// The text as it is now, whole: what does not fit is made again with twice the room (seq_read does so
+    /// too).
     Result<void> open(struct file& file) override {
-        auto* memory = static_cast<char*>(vmalloc(TextCapacity));
-        if (!memory) return Errno::ENOMEM;
-        seq_file text{memory, TextCapacity};
-        if (show_system) {
-            show_system(text);
-        } else {
-            task_struct* task = get_task(pid);
-            if (!task) {
-                vfree(memory);
-                return Errno::ESRCH;
+        for (usize capacity = 4 * PAGE_SIZE;; capacity *= 2) {
+            auto* memory = static_cast<char*>(vmalloc(capacity));
+            if (!memory) return Errno::ENOMEM;
+            seq_file text{memory, capacity};
+            if (show_system) {
+                show_system(text);
+            } else {
+                task_struct* task = get_task(pid);
+                if (!task) {
+                    vfree(memory);
+                    return Errno::ESRCH;
+                }
+                show_task(text, *task);
+                put_task_struct(task);
             }
-            show_task(text, *task);
-            put_task_struct(task);
+            if (text.length + 1 >= capacity && capacity < LargestText) {
+                vfree(memory);
+                continue;
+            }
+            file.private_data = memory;
+            file.private_value = text.length;
+            return {};
         }
-        file.private_data = memory;
-        file.private_value = text.length;
-        return {};
     }
     void release(struct file& file) override { vfree(file.private_data); }
     Result<usize> read(struct file& file, IoBuffer buffer, u64 position) override {
@@ -222,6 +243,10 @@ struct TaskDirectory final : inode {
             file->pid = pid;
             return file;
         }
+        if (name == StringView("fd"))
+            return make_fd_directory(proc_super, pid, false, static_cast<u64>(pid) << 8 | 80);
+        if (name == StringView("fdinfo"))
+            return make_fd_directory(proc_super, pid, true, static_cast<u64>(pid) << 8 | 81);
         struct Link {
             const char* name;
             ProcLink::Target target;
@@ -247,6 +272,9 @@ struct TaskDirectory final : inode {
         else if (index < array_size(task_files) + 3)
             fill_entry(entry, static_cast<u64>(pid) << 8 | (index + 64), 10,
                        links[index - array_size(task_files)]);
+        else if (index < array_size(task_files) + 5)
+            fill_entry(entry, static_cast<u64>(pid) << 8 | (80 + index - array_size(task_files) - 3), 4,
+                       index == array_size(task_files) + 3 ? "fd" : "fdinfo");
         else
             return false;
         file.f_pos++;
@@ -312,6 +340,7 @@ struct inode* make_procfs() {
     auto* root = make<RootDirectory>();
     if (!proc_super || !root) panic("out of memory for procfs");
     proc_super->s_type = "proc";
+    proc_super->s_permanent = true;
     proc_super->s_magic = 0x9fa0;
     proc_super->s_dev = 4;
     root->i_sb = proc_super;

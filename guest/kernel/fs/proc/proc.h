@@ -43,9 +43,18 @@ void show_diskstats(seq_file& out);
 void show_task_stat(seq_file& out, task_struct& task);
 void show_task_status(seq_file& out, task_struct& task);
 void show_task_statm(seq_file& out, task_struct& task);
+/// One line of maps; `buffer` has PathMax bytes.
+void show_map_vma(seq_file& out, const struct vm_area_struct& area, char* buffer);
 void show_task_maps(seq_file& out, task_struct& task);
 void show_task_comm(seq_file& out, task_struct& task);
 void show_task_cmdline(seq_file& out, task_struct& task);
 void show_task_sched(seq_file& out, task_struct& task);
+void show_task_environ(seq_file& out, task_struct& task);
+void show_task_mounts(seq_file& out, task_struct& task);
+void show_task_mountinfo(seq_file& out, task_struct& task);
+void show_task_limits(seq_file& out, task_struct& task);
+void show_task_oom_score(seq_file& out, task_struct& task);
+void show_task_oom_score_adj(seq_file& out, task_struct& task);
+void show_task_smaps(seq_file& out, task_struct& task);
 
 } // namespace kernel

@@ -55,8 +55,8 @@ void show_task_stat(seq_file& out, task_struct& task) {
     MmReference mm(task);
     Signals signals = classify(task);
     out.print("%d (%s) %c %d %d %d %d %d %u ", task.pid, task.comm, task_state_to_char(task),
-              parent_pid(task), task_pgrp_nr(task), task_session_nr(task), task.mm ? make_device(5, 1) : 0, -1,
-              task.flags);
+              parent_pid(task), task_pgrp_nr(task), task_session_nr(task), task.mm ? make_device(5, 1) : 0,
+              -1, task.flags);
     out.print("%lu 0 %lu 0 %lu %lu 0 0 %d %d 1 0 %lu ", task.min_flt, task.maj_flt,
               task.utime * ClockTicks / HZ, task.stime * ClockTicks / HZ, 20 + task.nice, task.nice,
               task.start_time / (1'000'000'000 / ClockTicks));
@@ -95,26 +95,27 @@ void show_task_statm(seq_file& out, task_struct& task) {
               mm ? mm->total_vm - text : 0);
 }
 
+void show_map_vma(seq_file& out, const vm_area_struct& area, char* buffer) {
+    u64 device = area.vm_file && area.vm_file->f_inode->i_sb ? area.vm_file->f_inode->i_sb->s_dev : 0;
+    out.print("%08lx-%08lx %c%c%c%c %08lx %02x:%02x %-10lu ", area.vm_start, area.vm_end,
+              area.vm_flags & VM_READ ? 'r' : '-', area.vm_flags & VM_WRITE ? 'w' : '-',
+              area.vm_flags & VM_EXEC ? 'x' : '-', area.vm_flags & VM_SHARED ? 's' : 'p',
+              area.vm_pgoff << PAGE_SHIFT, device_major(static_cast<u32>(device)),
+              device_minor(static_cast<u32>(device)), area.vm_file ? area.vm_file->f_inode->i_ino : 0);
+    const char* name = area.vm_file && area.vm_file->f_dentry
+                           ? d_path_or_name(area.vm_file->f_dentry, buffer, PathMax)
+                           : area.vm_name;
+    out.print("%s%s\n", name[0] ? "                " : "", name);
+}
+
 void show_task_maps(seq_file& out, task_struct& task) {
     MmReference mm(task);
     auto* buffer = static_cast<char*>(mm ? kmalloc(PathMax) : nullptr);
     if (!buffer) return;
     {
         ReadGuard guard(mm->mmap_lock);
-        for (LIST_EACH(node, mm->mmap)) {
-            const vm_area_struct* area = container_of(node, vm_area_struct, vm_list);
-            u64 device =
-                area->vm_file && area->vm_file->f_inode->i_sb ? area->vm_file->f_inode->i_sb->s_dev : 0;
-            out.print("%08lx-%08lx %c%c%c%c %08lx %02x:%02x %-10lu ", area->vm_start, area->vm_end,
-                      area->vm_flags & VM_READ ? 'r' : '-', area->vm_flags & VM_WRITE ? 'w' : '-',
-                      area->vm_flags & VM_EXEC ? 'x' : '-', area->vm_flags & VM_SHARED ? 's' : 'p',
-                      area->vm_pgoff << PAGE_SHIFT, device_major(static_cast<u32>(device)),
-                      device_minor(static_cast<u32>(device)),
-                      area->vm_file ? area->vm_file->f_inode->i_ino : 0);
-            const char* name =
-                area->vm_file ? d_path_or_name(area->vm_file->f_dentry, buffer, PathMax) : area->vm_name;
-            out.print("%s%s\n", name[0] ? "                " : "", name);
-        }
+        for (LIST_EACH(node, mm->mmap))
+            show_map_vma(out, *container_of(node, vm_area_struct, vm_list), buffer);
     }
     kfree(buffer);
 }

@@ -1,0 +1,14 @@
+// tmpfs, and shared anonymous memory.
+#pragma once
+
+#include "fs/vfs.h"
+
+namespace kernel {
+
+void shmem_init();
+/// The root of a new, empty file system.
+Result<struct inode*> make_tmpfs();
+/// Memory that several processes share (mmap MAP_SHARED | MAP_ANONYMOUS).
+Result<struct file*> shmem_file_setup(u64 size);
+
+} // namespace kernel
