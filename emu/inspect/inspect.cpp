@@ -78,7 +78,7 @@ constexpr View Views[] = {
     {{"phases", "", "boot phases with step, virtual time and duration"},
      [](const Context& c) -> Expected<std::string> { return c.face(phases_view(c.machine)); }},
     {{"tasks", "", "the kernel's tasks"},
-     [](const Context& c) -> Expected<std::string> { return c.face(tasks_view(c.kernel())); }},
+     [](const Context& c) -> Expected<std::string> { return c.face(tasks_view(c.kernel(), c.symbols)); }},
     {{"runqueues", "", "run queues: the tree with vruntime, weight and state, for every processor"},
      [](const Context& c) -> Expected<std::string> { return c.face(run_queues_view(c.kernel())); }},
     {{"buddy", "", "buddy lists: zones and orders"},

@@ -8,9 +8,12 @@
 namespace vitrine::emu::inspect {
 
 MachineReader::MachineReader(const Machine& machine) : board_(machine.board()) {}
+MachineReader::MachineReader(const Machine& machine, unsigned index)
+    : board_(machine.board()), index_(static_cast<int>(index)) {}
 
 std::size_t MachineReader::linear(u64 address, std::span<u8> out) const {
-    return board_.processor().peek(address, out);
+    return (index_ < 0 ? board_.processor() : board_.processor(static_cast<unsigned>(index_)))
+        .peek(address, out);
 }
 
 bool MachineReader::physical(u64 address, std::span<u8> out) const {

@@ -35,11 +35,14 @@ class MachineReader final : public GuestReader {
 public:
     explicit MachineReader(const Board& board) : board_(board) {}
     explicit MachineReader(const Machine& machine);
+    /// Linear addresses as processor `index` translates them.
+    MachineReader(const Machine& machine, unsigned index);
     std::size_t linear(u64 address, std::span<u8> out) const override;
     bool physical(u64 address, std::span<u8> out) const override;
 
 private:
     const Board& board_;
+    int index_ = -1; ///< negative: the processor whose turn it is
 };
 
 /// Remarks that belong to a view: "corrupt at …", "in flux", "the kernel has not published …". Bounded,

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <fmt/format.h>
 #include "emu/inspect/render.h"
+#include "emu/symbols/guest_symbols.h"
 
 namespace vitrine::emu::inspect {
 
@@ -46,7 +47,36 @@ TaskRow read_task(const GuestObject& task) {
     row.vruntime = task.u64_of("vruntime");
     row.weight = task.u64_of("weight");
     row.runtime = task.u64_of("sum_exec_runtime");
+    if (task.has("policy")) row.policy = task.u64_of("policy");
+    if (task.has("voluntary_switches"))
+        row.voluntary = task.u64_of("voluntary_switches"),
+        row.involuntary = task.u64_of("involuntary_switches");
+    if (task.has("thread_flags")) row.need_resched = (task.u64_of("thread_flags") & 8) != 0;
     return row;
+}
+
+/// What a sleeping task waits in, as /proc/PID/wchan has it: the first function on its stack that is not the
+/// scheduler's. `kernel_rsp` points at the six registers that the switch saved, RBP the last of them.
+std::string wait_function(const GuestObject& task, const GuestKernel& kernel, const GuestSymbols& symbols) {
+    constexpr u64 SavedRbp = 40, ReturnAddress = 48;
+    constexpr unsigned MostFrames = 12;
+    const u64 stack = task.u64_of("kernel_rsp");
+    u64 frame = 0, place = 0;
+    if (!kernel.memory().linear_value(stack + SavedRbp, frame) ||
+        !kernel.memory().linear_value(stack + ReturnAddress, place))
+        return {};
+    for (unsigned i = 0; i < MostFrames; ++i) {
+        std::string name = symbols.name(place);
+        name.resize(std::min(name.size(), name.rfind("+0x")));
+        if (!name.empty() && !name.contains("schedule") && !name.contains("switch")) return name;
+        // Frames grow towards the stack's beginning; anything else is damage.
+        u64 next = 0;
+        if (frame <= stack || !kernel.memory().linear_value(frame, next) ||
+            !kernel.memory().linear_value(frame + 8, place) || next <= frame)
+            return {};
+        frame = next;
+    }
+    return {};
 }
 
 void read_tree(const GuestKernel& kernel, const GuestObject& queue, RunQueueRow& row, Notes& notes) {
@@ -88,13 +118,29 @@ nlohmann::json task_json(const TaskRow& t) {
             {"vruntime", t.vruntime},
             {"weight", t.weight},
             {"runtime_ns", t.runtime},
+            {"policy", policy_name(t.policy)},
+            {"voluntary_switches", t.voluntary},
+            {"involuntary_switches", t.involuntary},
+            {"need_resched", t.need_resched},
+            {"waits_in", t.waits_in},
             {"kernel_thread", t.kernel_thread},
             {"on_cpu", t.on_cpu}};
 }
 
 } // namespace
 
-TasksView tasks_view(const std::expected<GuestKernel, std::string>& kernel) {
+const char* policy_name(u64 policy) {
+    switch (policy) {
+    case 0: return "normal";
+    case 1: return "fifo";
+    case 2: return "rr";
+    case 3: return "batch";
+    case 5: return "idle";
+    default: return "?";
+    }
+}
+
+TasksView tasks_view(const std::expected<GuestKernel, std::string>& kernel, const GuestSymbols* symbols) {
     TasksView view;
     if (!kernel) {
         view.why_empty = kernel.error();
@@ -113,6 +159,10 @@ TasksView tasks_view(const std::expected<GuestKernel, std::string>& kernel) {
         const u64 address = node - links->offset;
         if (std::ranges::find(view.rows, address, &TaskRow::address) == view.rows.end())
             view.rows.push_back(read_task(kernel->object("Task", address, view.notes)));
+        TaskRow& row = view.rows.back();
+        if (symbols && row.address == address && !row.on_cpu &&
+            (row.state == "S" || row.state == "D" || row.state == "I"))
+            row.waits_in = wait_function(kernel->object("Task", address, view.notes), *kernel, *symbols);
         return view.rows.size() < MostTasks;
     });
     if (view.rows.empty()) view.why_empty = "the task list is empty: no task was created yet";
@@ -164,12 +214,14 @@ RunQueuesView run_queues_view(const std::expected<GuestKernel, std::string>& ker
 
 std::string to_text(const TasksView& v) {
     if (!v.why_empty.empty()) return v.why_empty + "\n" + notes_text(v.notes);
-    Table table({"pid", "ppid", "state", "cpu", "nice", "vruntime ns", "runtime ns", "comm", "address"});
+    Table table({"pid", "ppid", "state", "cpu", "class", "nice", "weight", "vruntime ns", "runtime ns",
+                 "switches", "waits in", "comm", "address"});
     for (const auto& t : v.rows)
         table.row({std::to_string(t.pid), std::to_string(t.parent), t.state + (t.on_cpu ? "+" : ""),
-                   std::to_string(t.cpu), std::to_string(t.nice), std::to_string(t.vruntime),
-                   std::to_string(t.runtime), t.kernel_thread ? "[" + t.comm + "]" : t.comm,
-                   hex(t.address, 16)});
+                   std::to_string(t.cpu), policy_name(t.policy), std::to_string(t.nice),
+                   std::to_string(t.weight), std::to_string(t.vruntime), std::to_string(t.runtime),
+                   fmt::format("{}+{}", t.voluntary, t.involuntary), t.waits_in,
+                   t.kernel_thread ? "[" + t.comm + "]" : t.comm, hex(t.address, 16)});
     return table.text() + notes_text(v.notes);
 }
 

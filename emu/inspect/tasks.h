@@ -15,6 +15,10 @@ struct TaskRow {
     std::string comm, state; ///< state: "R" … as ps prints it
     u64 cpu = 0, vruntime = 0, weight = 0, runtime = 0;
     bool kernel_thread = false, on_cpu = false;
+    u64 policy = 0; ///< SCHED_NORMAL 0, FIFO 1, RR 2, BATCH 3, IDLE 5
+    u64 voluntary = 0, involuntary = 0;
+    bool need_resched = false;
+    std::string waits_in; ///< the function that gave the processor away, when it sleeps
 };
 struct TasksView {
     std::vector<TaskRow> rows;
@@ -44,7 +48,11 @@ struct RunQueuesView {
     std::string why_empty;
 };
 
-TasksView tasks_view(const std::expected<GuestKernel, std::string>& kernel);
+/// `symbols` names what tasks wait in; without them that stays empty.
+TasksView tasks_view(const std::expected<GuestKernel, std::string>& kernel,
+                     const GuestSymbols* symbols = nullptr);
+/// "normal", "fifo" …
+const char* policy_name(u64 policy);
 RunQueuesView run_queues_view(const std::expected<GuestKernel, std::string>& kernel);
 
 std::string to_text(const TasksView& view);

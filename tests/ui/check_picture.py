@@ -70,5 +70,5 @@ for name, part in parts.items():
         sys.exit(f"the {name} is blank: {found} colours")
 size = os.path.getsize(options.output)
 print(f"{options.output}: {size} bytes")
-if size > 500_000:
+if size > 500_000 * max(1, width * height / (1920 * 1080)):
     sys.exit(f"the picture has {size} bytes, more than the docs want")

@@ -351,9 +351,33 @@ def window_changes_nothing():
             sys.exit(f"another state: {out!r} and {alone.stdout!r}")
 
 
+def processors():
+    """With several processors, one of them can be chosen; choosing changes what is shown and not the machine."""
+    p = Person(vitrine, "--cpus", "3", "--until", "phase:init")
+    s = p.wait(lambda s: s["light"] == "paused" and s["step"] > 0, "init")
+    for index in (2, 1):
+        p.click_place(f"CPU {index}")
+        p.wait(lambda n: n["processor"] == index and n["step"] == s["step"], f"processor {index}")
+    p.check(p.state()["rip"] != s["rip"], "another processor stands at the same place")
+    p.close()
+
+
+def task_table():
+    """The task list tells class, nice, weight, switches and what a sleeper waits in."""
+    out = subprocess.run([vitrine, "--headless", "--serial", "null", "--type", "spin 3 3\\n", "--until", "step:40000000", "--inspect", "tasks",
+                          "--json"], capture_output=True, text=True).stdout
+    tasks = json.loads(out)["tasks"]
+    shell = [t for t in tasks if t["pid"] == 1][0]
+    if shell["waits_in"] != "hrtimer_nanosleep" or shell["policy"] != "normal":
+        sys.exit(f"PID 1 sleeps while the others spin, and is shown as {shell}")
+    busy = [t for t in tasks if t["state"] == "R" and t["pid"] > 2]
+    if len(busy) != 3 or not all(t["involuntary_switches"] for t in busy) or len({t["weight"] for t in busy}) < 2:
+        sys.exit(f"three spinning tasks: {busy}")
+
+
 CASES = {f.__name__: f for f in (phases_list, keys_come_back, large_interface, invisible, lamp, throughput, go_to, dialog_keys,
                                  hints_wait, escape_closes_the_menu, no_next_phase, remembers, least_window, no_recording, travel, branch, run_back,
-                                 window_changes_nothing)}
+                                 window_changes_nothing, processors, task_table)}
 if __name__ == "__main__":
     CASES[sys.argv[2]]()
     print(f"{sys.argv[2]}: fine")

@@ -2,6 +2,7 @@
 #include "ui/model/engine.h"
 #include <cerrno>
 #include <cstring>
+#include <utility>
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
@@ -161,6 +162,10 @@ Engine::Light Engine::light() const {
         return ended->reason == emu::StopReason::PoweredOff ? Light::PoweredOff : Light::Ended;
     }
     // Nothing but a reset wakes a processor that halts with interrupts disabled.
+    for (unsigned i = 0; panic_printed_ && i < machine_->processor_count(); ++i) {
+        const auto& each = std::as_const(*machine_).processor(i);
+        if (each.halted() && !(each.rflags() & cpu::IF)) return Light::Panicked;
+    }
     const auto& cpu = machine_->processor();
     const bool dead = idle_for_ever_ && cpu.halted() && !(cpu.rflags() & cpu::IF);
     if (dead) return panic_printed_ ? Light::Panicked : Light::Halted;

@@ -1,5 +1,6 @@
 // The views' cache: see views.h.
 #include "ui/model/views.h"
+#include <utility>
 #include "emu/symbols/guest_symbols.h"
 #include "ui/model/engine.h"
 #include "ui/model/format.h"
@@ -40,12 +41,30 @@ template <class T, class Make> const T& Views::get(Cached<T>& slot, u64 stamp, M
     return slot.value;
 }
 
-const cpu::Registers& Views::raw() const { return engine_.machine().processor().registers(); }
-inspect::MachineReader Views::reader() const { return inspect::MachineReader(engine_.machine()); }
+unsigned Views::shown_processor() const {
+    const auto& machine = engine_.machine();
+    return chosen_ && *chosen_ < machine.processor_count() ? *chosen_ : machine.current_processor();
+}
+const cpu::Cpu& Views::processor() const {
+    return std::as_const(engine_).machine().processor(shown_processor());
+}
+void Views::choose_processor(std::optional<unsigned> index) {
+    chosen_ = index;
+    ++fast_, ++slow_;
+    before_.reset(), at_stop_.reset(); // what changed since the last stop was another processor's
+}
+
+const cpu::Registers& Views::raw() const { return processor().registers(); }
+inspect::MachineReader Views::reader() const {
+    return inspect::MachineReader(engine_.machine(), shown_processor());
+}
 
 const inspect::RegistersView& Views::registers() {
     return get(registers_, fast_, [&] {
-        return inspect::registers_view(engine_.machine().processor(), engine_.machine().symbols());
+        auto view = inspect::registers_view(processor(), engine_.machine().symbols());
+        // Processors that wait for their turn stand at an earlier step; the moment is the machine's.
+        view.step = engine_.machine().steps(), view.time = engine_.machine().time();
+        return view;
     });
 }
 const inspect::PhasesView& Views::phases() {
@@ -94,7 +113,7 @@ std::expected<inspect::GuestKernel, std::string> Views::kernel() {
                                       inspect::current_phase(engine_.machine()));
 }
 const inspect::TasksView& Views::tasks() {
-    return get(tasks_, fast_, [&] { return inspect::tasks_view(kernel()); });
+    return get(tasks_, fast_, [&] { return inspect::tasks_view(kernel(), engine_.machine().symbols()); });
 }
 const inspect::RunQueuesView& Views::run_queues() {
     return get(run_queues_, fast_, [&] { return inspect::run_queues_view(kernel()); });
@@ -113,13 +132,13 @@ const inspect::EventsView& Views::events() {
 }
 
 u64 Views::code_base() const {
-    const auto& cpu = engine_.machine().processor();
+    const auto& cpu = processor();
     return cpu.mode() == cpu::Mode::Long64 ? 0
                                            : cpu.registers().seg[static_cast<unsigned>(cpu::Seg::CS)].base;
 }
 u64 Views::rip_linear() const {
-    const u64 linear = engine_.machine().processor().rip() + code_base();
-    return engine_.machine().processor().mode() == cpu::Mode::Long64 ? linear : linear & 0xFFFF'FFFF;
+    const u64 linear = processor().rip() + code_base();
+    return processor().mode() == cpu::Mode::Long64 ? linear : linear & 0xFFFF'FFFF;
 }
 std::string Views::symbol_name(u64 address) const {
     const auto* symbols = engine_.machine().symbols();
@@ -131,7 +150,7 @@ const CodeListing& Views::code(u64 address, unsigned rows) {
         code_, fast_,
         [&] {
             return disassembler_.list(reader(), engine_.machine().symbols(), address, rows,
-                                      engine_.machine().processor().mode(), code_base());
+                                      processor().mode(), code_base());
         },
         address * 1021 + rows);
 }
@@ -142,13 +161,13 @@ const CodeListing& Views::code_at_target(u64 address, unsigned rows) {
             // A far jump in real mode loads CS with the target's segment; near targets below are relative to
             // it.
             return disassembler_.list(reader(), engine_.machine().symbols(), address, rows,
-                                      engine_.machine().processor().mode(), code_base());
+                                      processor().mode(), code_base());
         },
         address * 1021 + rows);
 }
 
 u64 Views::code_before(u64 address) const {
-    return disassembler_.previous(reader(), address, engine_.machine().processor().mode());
+    return disassembler_.previous(reader(), address, processor().mode());
 }
 
 u64 Views::code_start(u64 address, unsigned rows_before) const {
@@ -157,7 +176,7 @@ u64 Views::code_start(u64 address, unsigned rows_before) const {
     if (const auto* symbols = engine_.machine().symbols())
         if (auto hit = symbols->at(address); hit && hit->offset <= Near) {
             const CodeListing listing = disassembler_.list(reader(), nullptr, address - hit->offset, 1024,
-                                                           engine_.machine().processor().mode(), code_base());
+                                                           processor().mode(), code_base());
             for (std::size_t i = 0; i < listing.rows.size(); ++i)
                 if (listing.rows[i].address == address)
                     return listing.rows[i > rows_before ? i - rows_before : 0].address;
@@ -171,7 +190,7 @@ const Views::Bytes& Views::bytes(u64 address, std::size_t count, bool physical) 
         [&] {
             Bytes out;
             out.data.resize(count), out.readable.resize(count);
-            const inspect::MachineReader reader(engine_.machine());
+            const inspect::MachineReader reader(engine_.machine(), shown_processor());
             // Page by page, so that a hole hides itself alone.
             for (std::size_t done = 0; done < count;) {
                 const std::size_t n = std::min(

@@ -64,6 +64,12 @@ public:
     u64 code_base() const;
     std::string symbol_name(u64 address) const;
     u64 version() const { return fast_; }
+    /// Whose registers, tables, code and linear memory are shown: the processor whose turn it is, or one that
+    /// a person chose.
+    unsigned shown_processor() const;
+    bool processor_chosen() const { return chosen_.has_value(); }
+    void choose_processor(std::optional<unsigned> index);
+    const cpu::Cpu& processor() const;
 
 private:
     template <class T> struct Cached {
@@ -80,6 +86,7 @@ private:
     std::optional<emu::inspect::MachineReader> kernel_reader_; ///< a GuestKernel refers to its reader
     u64 fast_ = 1, slow_ = 1; ///< versions: of cheap views and of ones that read much memory
     u64 stops_ = 0, generation_ = 0;
+    std::optional<unsigned> chosen_;
     std::chrono::steady_clock::time_point fast_at_{}, slow_at_{};
     std::optional<emu::inspect::RegistersView> before_, at_stop_;
     Cached<emu::inspect::RegistersView> registers_;

@@ -23,7 +23,7 @@ void draw_bytes(Context& context) {
         navigation.bytes_follow = true;
     ImGui::SameLine();
     if (toggle(context, "rsp", false, "The stack")) {
-        const auto& registers = context.engine.machine().processor().registers();
+        const auto& registers = context.views.processor().registers();
         context.show_bytes(
             registers.gpr[cpu::RSP] +
             (address_digits(context) == 16 ? 0 : registers.seg[static_cast<unsigned>(cpu::Seg::SS)].base));

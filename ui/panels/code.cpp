@@ -59,7 +59,7 @@ void CodePanel::row(Context& context, const CodeRow& row, float width, u64 rip) 
     if (stop)
         draw->AddCircleFilled(dot, context.px(4.5f), colour::Record, 16);
     else if (ImGui::IsItemHovered())
-        draw->AddCircle(dot, context.px(4.5f), colour::Faint, 16),
+        draw->AddCircle(dot, context.px(4.5f), colour::Line, 16),
             tooltip(context, "Click: a breakpoint here");
     ImGui::PopID();
 

@@ -29,6 +29,13 @@ constexpr Flag Flags[] = {
     {cpu::VM, "VM", "virtual-8086 mode"},
 };
 
+/// A flag that is clear is written small, so that the colour is not alone in saying it.
+std::string lower(std::string_view name) {
+    std::string out(name);
+    for (char& c : out) c = static_cast<char>(c | 0x20);
+    return out;
+}
+
 void draw_flags(Context& context, u64 now, std::optional<u64> before) {
     const float wide = ImGui::CalcTextSize("WWW").x;
     bool first = true;
@@ -38,7 +45,10 @@ void draw_flags(Context& context, u64 now, std::optional<u64> before) {
         if (ImGui::GetContentRegionAvail().x < wide) ImGui::NewLine();
         first = false;
         ImGui::PushFont(context.fonts.mono);
-        text(changed ? colour::Changed : on ? colour::Text : colour::rgb(0x3C4654), flag.name);
+        text(changed ? colour::Changed
+             : on    ? colour::Text
+                     : colour::Faint,
+             on ? flag.name : lower(flag.name));
         ImGui::PopFont();
         if (ImGui::IsItemHovered())
             tooltip(context, fmt::format("{} = {}: {}", flag.name, on ? 1 : 0, flag.meaning));
@@ -52,9 +62,32 @@ void draw_flags(Context& context, u64 now, std::optional<u64> before) {
 void draw_processor(Context& context, const Rect& area) {
     const auto& view = context.views.registers();
     const auto& before = context.views.registers_before();
-    begin_panel(context, "Processor", area,
-                fmt::format("{} · CPL {}{}", view.mode, view.cpl, view.halted ? " · halted" : ""));
+    const unsigned processors = context.engine.machine().processor_count(),
+                   current = context.engine.machine().current_processor();
+    begin_panel(
+        context, "Processor", area,
+        (processors > 1 ? fmt::format("CPU {} of {} · ", context.views.shown_processor(), processors) : "") +
+            fmt::format("{} · CPL {}{}", view.mode, view.cpl, view.halted ? " · halted" : ""));
     ImGui::PushStyleVar(ImGuiStyleVar_ItemSpacing, {context.px(6), context.px(2)});
+    if (processors > 1) {
+        if (toggle(context, "whose turn it is", !context.views.processor_chosen(),
+                   "Follows the processors as they take turns"))
+            context.views.choose_processor(std::nullopt);
+        for (unsigned i = 0; i < processors; ++i) {
+            ImGui::SameLine();
+            const std::string label = fmt::format("CPU {}{}", i, i == current ? " ●" : "");
+            const auto& each = context.engine.machine().processor(i);
+            if (toggle(context, label.c_str(),
+                       context.views.processor_chosen() && context.views.shown_processor() == i,
+                       each.halted()  ? "halted"
+                       : i == current ? "its turn"
+                                      : "waits for its turn"))
+                context.views.choose_processor(i);
+            const ImVec2 at = ImGui::GetItemRectMin(), to = ImGui::GetItemRectMax();
+            context.probe.places.push_back(
+                {fmt::format("CPU {}", i), {at.x, at.y, to.x - at.x, to.y - at.y}});
+        }
+    }
     const unsigned digits = address_digits(context);
     const float cell = context.fonts.mono->CalcTextSizeA(context.fonts.mono->FontSize, 1e9f, 0, "0").x;
     const auto name = [&](std::string_view what, float cells = 4.2f) {

@@ -37,18 +37,19 @@ void draw_tree(Context& context, const emu::inspect::RunQueueRow& queue) {
     for (const auto& node : queue.tree)
         for (u64 child : {node.left, node.right})
             if (places.contains(child))
-                draw->AddLine(places[node.node], places[child], colour::Faint, context.px(1.5f));
+                draw->AddLine(places[node.node], places[child], colour::Line, context.px(1.5f));
     for (const auto& node : queue.tree) {
         const ImVec2 at = places[node.node];
         draw->AddCircleFilled(at, radius, node.black ? colour::rgb(0x2A313C) : colour::rgb(0x8E2F36), 24);
-        draw->AddCircle(at, radius, node.leftmost ? colour::Accent : colour::Faint, 24,
+        draw->AddCircle(at, radius, node.leftmost ? colour::Accent : colour::Line, 24,
                         node.leftmost ? 2.0f : 1.0f);
         const std::string pid = fmt::format("{}", node.task.pid);
         const ImFont* small = context.fonts.small;
         const ImVec2 size = small->CalcTextSizeA(small->FontSize, 1e9f, 0, pid.c_str());
         draw->AddText(small, small->FontSize, {at.x - size.x / 2, at.y - size.y / 2}, colour::Text,
                       pid.c_str());
-        const std::string label = node.task.comm.substr(0, static_cast<std::size_t>(step_x / context.px(7)));
+        const std::string label = fmt::format("{} {:+}", node.task.comm, node.task.nice)
+                                      .substr(0, static_cast<std::size_t>(step_x / context.px(6)));
         const ImVec2 label_size = small->CalcTextSizeA(small->FontSize, 1e9f, 0, label.c_str());
         draw->AddText(small, small->FontSize, {at.x - label_size.x / 2, at.y + radius + 1}, colour::Dim,
                       label.c_str());
@@ -73,26 +74,39 @@ void draw_tasks(Context& context) {
     const auto& view = context.views.tasks();
     section(context, "All tasks", fmt::format("{}", view.rows.size()));
     notes(context, view.notes);
-    if (!begin_table("tasks", 7)) return;
-    ImGui::TableSetupScrollFreeze(0, 1);
-    for (const char* column : {"PID", "Name", "S", "CPU", "Ran", "vruntime", "task"})
+    if (!begin_table("tasks", 12)) return;
+    ImGui::TableSetupScrollFreeze(2, 1);
+    for (const char* column : {"PID", "Name", "S", "Nice", "Weight", "vruntime", "Ran", "Switches",
+                               "Waits in", "Class", "CPU", "task"})
         ImGui::TableSetupColumn(column);
     ImGui::TableHeadersRow();
+    const auto mono = [&](ImU32 c, const std::string& what) {
+        ImGui::TableNextColumn();
+        text_in(context.fonts.mono, c, what);
+    };
     for (const auto& task : view.rows) {
         ImGui::TableNextRow();
-        ImGui::TableNextColumn();
-        text_in(context.fonts.mono, colour::Dim, fmt::format("{:3}", task.pid));
+        mono(colour::Dim, fmt::format("{:3}", task.pid));
         ImGui::TableNextColumn();
         text(task.on_cpu ? colour::Accent : colour::Text,
-             task.kernel_thread ? "[" + task.comm + "]" : task.comm);
+             (task.kernel_thread ? "[" + task.comm + "]" : task.comm) + (task.on_cpu ? " ●" : ""));
+        if (ImGui::IsItemHovered())
+            tooltip(context, fmt::format("{}child of {}{}", task.on_cpu ? "runs now; " : "", task.parent,
+                                         task.need_resched ? "; is to be preempted" : ""));
+        mono(task.state == "R" ? colour::Good : colour::Dim, task.state);
+        mono(task.nice ? colour::Text : colour::Dim, fmt::format("{:3}", task.nice));
+        mono(colour::Dim, fmt::format("{:5}", task.weight));
+        mono(colour::Dim, duration_text(task.vruntime));
+        mono(colour::Dim, duration_text(task.runtime));
+        mono(colour::Dim, fmt::format("{}+{}", task.voluntary, task.involuntary));
+        if (ImGui::IsItemHovered()) tooltip(context, "switches: gave the processor away + had it taken away");
         ImGui::TableNextColumn();
-        text_in(context.fonts.mono, task.state == "R" ? colour::Good : colour::Dim, task.state);
-        ImGui::TableNextColumn();
-        text_in(context.fonts.mono, colour::Dim, fmt::format("{}", task.cpu));
-        ImGui::TableNextColumn();
-        text_in(context.fonts.mono, colour::Dim, duration_text(task.runtime));
-        ImGui::TableNextColumn();
-        text_in(context.fonts.mono, colour::Dim, duration_text(task.vruntime));
+        text(colour::Dim, task.waits_in.empty() ? task.on_cpu         ? ""
+                                                  : task.state == "R" ? "for the processor"
+                                                                      : "–"
+                                                : readable_symbol(task.waits_in));
+        mono(colour::Dim, emu::inspect::policy_name(task.policy));
+        mono(colour::Dim, fmt::format("{}", task.cpu));
         ImGui::TableNextColumn();
         address_link(context, task.address, Leads::Data);
     }
@@ -114,9 +128,8 @@ void draw_run_queues(Context& context) {
         if (queue.has_current) {
             address_link(context, queue.current.address, Leads::Data,
                          fmt::format("{} ({})", queue.current.comm, queue.current.pid));
-            ImGui::SameLine();
             text(colour::Dim,
-                 fmt::format("vruntime {}, least in the queue {}", duration_text(queue.current.vruntime),
+                 fmt::format("vruntime {} · least in the queue {}", duration_text(queue.current.vruntime),
                              duration_text(queue.min_vruntime)));
         } else {
             text(colour::Dim, "nothing");

@@ -162,7 +162,7 @@ void draw_strip(Context& context, const Rect& area) {
         const bool under_now =
             x0 < now_left + now_width + context.px(10) && x0 + tick_width + context.px(10) > now_left;
         if (x0 > last_tick + context.px(14) && x0 + tick_width < right && !under_now) {
-            draw->AddLine({x0 + 0.5f, lane_bottom}, {x0 + 0.5f, lane_bottom + context.px(3)}, colour::Faint);
+            draw->AddLine({x0 + 0.5f, lane_bottom}, {x0 + 0.5f, lane_bottom + context.px(3)}, colour::Line);
             draw->AddText(font, font->FontSize, {x0, lane_bottom + context.px(2)}, colour::Faint,
                           tick.c_str());
             last_tick = x0 + tick_width;

@@ -92,7 +92,7 @@ void TerminalPanel::draw(Context& context, const Rect& area) {
                     draw->AddRectFilled({x, y}, {x + cell, y + height - 1},
                                         colour::with_alpha(colour::Accent, 190));
                 else
-                    draw->AddRect({x, y}, {x + cell, y + height - 1}, colour::Faint);
+                    draw->AddRect({x, y}, {x + cell, y + height - 1}, colour::Line);
             }
         }
         ImGui::Dummy({1, static_cast<float>(rows_.size()) * height});

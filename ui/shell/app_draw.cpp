@@ -96,7 +96,7 @@ void App::draw_splitters() {
                            splitter.area.y + (splitter.vertical ? 0 : inset)};
             const ImVec2 b{splitter.area.right() - (splitter.vertical ? inset : 0),
                            splitter.area.bottom() - (splitter.vertical ? 0 : inset)};
-            ImGui::GetWindowDrawList()->AddRectFilled(a, b, active ? colour::Accent : colour::Faint, 2);
+            ImGui::GetWindowDrawList()->AddRectFilled(a, b, active ? colour::Accent : colour::Line, 2);
         }
         if (active) {
             const ImVec2 moved = ImGui::GetIO().MouseDelta;

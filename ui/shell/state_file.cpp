@@ -49,6 +49,7 @@ void App::write_state_file() {
         {"travelling", engine_->travelling()},
         {"branches", engine_->timeline() ? engine_->timeline()->branches().size() : 0},
         {"rip", views_->registers().rip},
+        {"processor", views_->shown_processor()},
         {"steps_per_second", engine_->steps_per_second()},
         {"times_real", engine_->times_real()},
         {"places", places},

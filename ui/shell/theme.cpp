@@ -54,7 +54,7 @@ ImU32 page_type_colour(std::size_t type) {
 ImU32 terminal_colour(unsigned index) {
     static constexpr std::array<ImU32, 16> Colours = {
         rgb(0x1C222B), rgb(0xE5616B), rgb(0x4CC38A), rgb(0xE0B73A), rgb(0x5AA2E8), rgb(0xC58AF0),
-        rgb(0x4DC4C4), rgb(0xD4DBE5), rgb(0x6B7788), rgb(0xFF8A92), rgb(0x7FE3B2), rgb(0xFFD873),
+        rgb(0x4DC4C4), rgb(0xD4DBE5), rgb(0x8592A5), rgb(0xFF8A92), rgb(0x7FE3B2), rgb(0xFFD873),
         rgb(0x8CC4FF), rgb(0xDDB3FF), rgb(0x8BE6E6), rgb(0xFFFFFF)};
     return Colours[index & 15];
 }

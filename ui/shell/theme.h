@@ -1,7 +1,9 @@
 // Theme — every colour, size and font of the app, in one place.
 //
-// The palette: neutral blue-greys; one accent for what can be clicked or is active; amber for what has
-// changed. Phase and mode colours are from Okabe and Ito's set, which stays apart for colour-blind people.
+// Everything that is read has a contrast of at least 4.5 : 1 (WCAG 2.1, 1.4.3) on every ground that it stands
+// on: tests/ui/theme_test.cpp. The palette: neutral blue-greys; one accent for what can be clicked or is
+// active; amber for what has changed. Phase and mode colours are from Okabe and Ito's set, which stays apart
+// for colour-blind people.
 #pragma once
 #include <imgui.h>
 #include <string_view>
@@ -15,7 +17,9 @@ inline constexpr ImU32 rgb(unsigned hex, unsigned alpha = 255) {
 }
 inline constexpr ImU32 Window = rgb(0x0E1116), Panel = rgb(0x161B22), Header = rgb(0x1C222B),
                        Inset = rgb(0x0A0D11), Border = rgb(0x2B3340);
-inline constexpr ImU32 Text = rgb(0xDCE3EC), Dim = rgb(0x93A0B2), Faint = rgb(0x5C6878);
+inline constexpr ImU32 Text = rgb(0xDCE3EC), Dim = rgb(0xA3AFBF), Faint = rgb(0x8A96A7);
+/// For lines and marks alone: as text it could not be read.
+inline constexpr ImU32 Line = rgb(0x5C6878);
 inline constexpr ImU32 Accent = rgb(0x6CB6FF), AccentSoft = rgb(0x6CB6FF, 40), Link = rgb(0x9CC8F5);
 inline constexpr ImU32 Changed = rgb(0xFFC65C), Good = rgb(0x4CC38A), Bad = rgb(0xFF7B72),
                        Record = rgb(0xFF5C5C);

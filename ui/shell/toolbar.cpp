@@ -313,8 +313,7 @@ void draw_status(Context& context) {
         put_right(context.fonts.bold, colour::Accent,
                   fmt::format("replay of {} steps", short_count(engine.replay_end())));
     put_right(context.fonts.text, colour::Dim, fmt::format("CPL {}", view.cpl));
-    put_right(context.fonts.text,
-              mode_colour(engine.machine().processor().mode()) == 0 ? colour::Dim : colour::Text, view.mode);
+    put_right(context.fonts.text, colour::Text, view.mode);
     put_right(context.fonts.text, colour::Dim, speed_text(engine), context.px(150));
     put_right(context.fonts.text, colour::Dim, duration_text(view.time), context.px(96));
     put_right(context.fonts.text, colour::Text,

@@ -116,7 +116,7 @@ void section(Context& context, const char* title, std::string_view right) {
 // ---- addresses --------------------------------------------------------------------------------------------
 
 unsigned address_digits(Context& context) {
-    switch (context.engine.machine().processor().mode()) {
+    switch (context.views.processor().mode()) {
     case cpu::Mode::Long64: return 16;
     default: return 8;
     }
@@ -180,7 +180,7 @@ void hex_value(Context& context, u64 value, unsigned digits, bool changed) {
     ImGui::PushFont(context.fonts.mono);
     ImGui::PushStyleVar(ImGuiStyleVar_ItemSpacing, {0, ImGui::GetStyle().ItemSpacing.y});
     if (zeros) {
-        text(changed ? colour::mix(colour::Panel, colour::Changed, 0.5f) : colour::Faint,
+        text(changed ? colour::mix(colour::Panel, colour::Changed, 0.65f) : colour::Faint,
              std::string_view(all).substr(0, zeros));
         ImGui::SameLine();
     }
