@@ -88,8 +88,8 @@ void Core::start_up(u8 vector) {
 }
 
 bool Core::can_run() const {
-    if (init_pending || map_changed || debug_trap || debug_hits || fault_deferred || activity == Activity::Running ||
-        activity == Activity::Shutdown)
+    if (init_pending || map_changed || debug_trap || debug_hits || fault_deferred ||
+        activity == Activity::Running || activity == Activity::Shutdown)
         return true;
     if (activity == Activity::WaitForSipi) return start_pending;
     return (nmi_pending && !nmi_blocked) || (interrupt_line && (r.rflags & IF));
@@ -179,8 +179,8 @@ void Core::serialize(Archive& archive) {
     if (!archive.loading()) set_flags(flags()); // the lazy form is a shape, not state
     serialize_registers(archive, r);
     archive(step_count, cycle_count, cpl, mode, activity, init_pending, start_pending, start_vector,
-            interrupt_line, nmi_pending, nmi_blocked, shadow, debug_trap, debug_hits, mid_repeat, fault_deferred,
-            deferred.vector, deferred.has_error, deferred.error);
+            interrupt_line, nmi_pending, nmi_blocked, shadow, debug_trap, debug_hits, mid_repeat,
+            fault_deferred, deferred.vector, deferred.has_error, deferred.error);
     archive(predictor, tlb_contexts, data_tlb, code_tlb);
     if (!archive.loading() || !archive.ok()) return;
     if (cpl > 3 || mode > Mode::Long64 || shadow > Shadow::MovSs || activity > Activity::Shutdown ||

@@ -246,7 +246,8 @@ struct alignas(64) Core {
     /// PAE paging: reads and checks the four PDPTEs. False: #GP(0) is pending, nothing changed.
     bool load_pdptes(u64 cr3);
 
-    // ---- debug registers (exec/debug.cpp) ------------------------------------------------------------------
+    // ---- debug registers (exec/debug.cpp)
+    // ------------------------------------------------------------------
     void update_breakpoints();
     /// Breakpoints of the instruction at rip.
     u8 code_breakpoint_hits() const;

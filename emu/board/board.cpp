@@ -57,8 +57,8 @@ Expected<std::unique_ptr<Board>> Board::create(BoardSetup setup, BoardSinks sink
 }
 
 Board::Board(BoardSetup setup, GuestMemory memory, BoardSinks sinks)
-    : turns_(sockets_, setup.quantum, setup.preempt_fuzz), sinks_(std::move(sinks)), memory_(std::move(memory)),
-      rom_(std::move(setup.bios)), disks_(std::move(setup.disks)),
+    : turns_(sockets_, setup.quantum, setup.preempt_fuzz), sinks_(std::move(sinks)),
+      memory_(std::move(memory)), rom_(std::move(setup.bios)), disks_(std::move(setup.disks)),
       events_([this] { return sockets_.empty() || !sockets_[0]->cpu ? 0 : cycles(); }),
       pic_([this](bool level) { sockets_[0]->apic.set_external_interrupt(level); }),
       ioapic_([this](const InterruptMessage& m) { return apic_bus_.deliver(m); }),

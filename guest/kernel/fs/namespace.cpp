@@ -63,7 +63,7 @@ Result<void> do_umount(struct dentry* root) {
         }
         TRY(record->super->sync());
         while (prune_dcache(nr_dentry_unused)) {
-        }                                            // what had still to be written
+        } // what had still to be written
         if (!d_unused(root, 2)) return Errno::EBUSY; // the mount's reference, and the caller's
         *link = record->next;
         struct dentry* place = root->mount_point;

@@ -73,7 +73,8 @@ void unmap_page_range(mm_struct& mm, u64 start, u64 end) {
     mmu_gather tlb(mm); // flushes, and lets the pages go, after the lock
     SpinGuard guard(mm.page_table_lock);
     each_entry(mm.pgd, start, end, [&](u64 address, u64& slot) {
-        u64 entry = __atomic_exchange_n(&slot, 0, __ATOMIC_ACQ_REL); // another CPU may be setting its dirty bit
+        u64 entry =
+            __atomic_exchange_n(&slot, 0, __ATOMIC_ACQ_REL); // another CPU may be setting its dirty bit
         struct page* page = phys_to_page(entry & pte::AddressMask);
         if ((entry & pte::Dirty) && page->tag == PageType::PageCache) set_page_dirty(page);
         count_rss(mm, page, -1);
@@ -145,7 +146,8 @@ Result<void> move_page_tables(mm_struct& mm, const vm_area_struct& area, u64 fro
     {
         SpinGuard guard(mm.page_table_lock);
         each_entry(mm.pgd, from, from + size, [&](u64 address, u64& entry) {
-            *page_table_entry(mm.pgd, address - from + to, false, 0) = __atomic_exchange_n(&entry, 0, __ATOMIC_ACQ_REL);
+            *page_table_entry(mm.pgd, address - from + to, false, 0) =
+                __atomic_exchange_n(&entry, 0, __ATOMIC_ACQ_REL);
         });
         flush_tlb_range(mm, from, from + size);
     }

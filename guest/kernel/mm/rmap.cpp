@@ -67,7 +67,8 @@ u32 page_referenced(struct page* page) {
     u32 references = 0;
     rmap_walk_file(page, [&](mm_struct& mm, u64 address, u64& entry) {
         if (!(entry & pte::Accessed)) return;
-        __atomic_fetch_and(&entry, ~pte::Accessed, __ATOMIC_RELAXED); // no flush: a stale one only looks unused
+        __atomic_fetch_and(&entry, ~pte::Accessed,
+                           __ATOMIC_RELAXED); // no flush: a stale one only looks unused
         (void)mm, (void)address;
         references++;
     });

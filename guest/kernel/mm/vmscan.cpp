@@ -113,8 +113,7 @@ void shrink_active_list(u64 count) {
 }
 
 u64 shrink_slab(scan_control& sc) {
-    // Dropping an inode takes its lock, and who reclaims directly may hold one: only kswapd, which holds none.
-    if (!sc.kswapd || !(sc.gfp_mask & __GFP_FS) || !nr_dentry_unused) return 0;
+    if (!(sc.gfp_mask & __GFP_FS) || !nr_dentry_unused) return 0;
     u64 target = max<u64>(nr_dentry_unused >> sc.priority, sc.priority < DEF_PRIORITY ? SWAP_CLUSTER_MAX : 8);
     count_vm_events(SLABS_SCANNED, target);
     return prune_dcache(target);
