@@ -14,7 +14,7 @@ namespace {
 constexpr u32 HashSize = 1024;
 constinit list_head inode_hashtable[HashSize] = {};
 constinit spinlock_t inode_hash_lock{"inode_hash"};
-constinit wait_queue_head inode_wait{"inode"}; ///< I_NEW ended, or a freeing inode left
+constinit wait_queue_head inode_wait{"inode_wait"}; ///< I_NEW ended, or a freeing inode left
 
 list_head& bucket(const super_block* super, u64 number) {
     u64 hash = (reinterpret_cast<u64>(super) >> 6 ^ number) * 0x9e3779b97f4a7c15;
