@@ -157,12 +157,14 @@ TEST(BadInput, Recordings) {
     };
     expect_one_line(replay(folder.file("none")), 66, "No such file");
     expect_one_line(replay(folder.write("empty", {})), 66, "empty");
-    expect_one_line(replay(folder.write("text", std::vector<u8>(500, 'x'))), 66, "corrupt at offset 0");
+    expect_one_line(replay(folder.write("text", std::vector<u8>(500, 'x'))), 66,
+                    "is not a Vitrine recording");
     const auto good = read_bytes(recording);
     for (std::size_t at : {std::size_t{0}, std::size_t{5}, std::size_t{30}, good.size() - 1}) {
         auto damaged = good;
         damaged[at] ^= 4;
-        expect_one_line(replay(folder.write("damaged", damaged)), 66, "corrupt at offset");
+        expect_one_line(replay(folder.write("damaged", damaged)), 66,
+                        at == 0 ? "is not a Vitrine recording" : "corrupt at offset");
     }
     auto cut = good;
     cut.resize(20);

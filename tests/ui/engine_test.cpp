@@ -100,7 +100,7 @@ TEST(Engine, StepOverRunsACallToItsReturn) {
 }
 
 TEST(Engine, WatchingEverythingChangesNothing) {
-    constexpr u64 Steps = 7'800'000; // behind init's first instruction
+    constexpr u64 Steps = 12'000'000; // behind init's first instruction
     auto watched = make(), alone = make();
     ASSERT_TRUE(watched && alone);
     watched->real_time = alone->real_time = false;
