@@ -83,7 +83,7 @@ Expected<void> App::open_window() {
     ImGuiIO& io = ImGui::GetIO();
     io.IniFilename = nullptr; // what the app remembers is in Settings
     ImGui_ImplSDL2_InitForSDLRenderer(window_);
-    renderer_ = std::make_unique<Renderer>(sdl_renderer_);
+    renderer_ = std::make_unique<Renderer>(sdl_renderer_, software_);
     context_.reset(new Context{*engine_, *views_,      *renderer_, {}, 1,     {},    {},    Capture::None,
                                {},       Dialog::None, false,      0,  false, false, false, 3,
                                false,    false,        false,      {}, 0,     false, {}});
@@ -116,8 +116,8 @@ Expected<void> App::open_window() {
 
 void App::set_scale(float scale) {
     context_->scale = wanted_scale_ = scale;
-    context_->fonts = load_fonts(scale);
-    apply_style(scale);
+    context_->fonts = load_fonts(scale, software_);
+    apply_style(scale, software_);
     renderer_->upload_fonts();
     // A window that is smaller than its parts hides some of them; one larger than the monitor all the more.
     const Rect least = least_window(scale / pixels_per_point_);

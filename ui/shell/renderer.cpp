@@ -1,5 +1,6 @@
 // ImGui's draw lists as SDL_RenderGeometryRaw calls: see renderer.h.
 #include "ui/shell/renderer.h"
+#include <cmath>
 #include <spdlog/spdlog.h>
 
 namespace vitrine::ui {
@@ -41,6 +42,67 @@ void Renderer::upload_fonts() {
     io.Fonts->SetTexID(fonts_);
 }
 
+/// Text, panels and pictures are upright rectangles: those are filled and copied, only the rest is triangles.
+void Renderer::draw_rectangles(const ImDrawList& list, const ImDrawCmd& command) {
+    const ImDrawVert* vertices = list.VtxBuffer.Data + command.VtxOffset;
+    const ImDrawIdx* indices = list.IdxBuffer.Data + command.IdxOffset;
+    SDL_Texture* texture = static_cast<SDL_Texture*>(command.GetTexID());
+    int width = 1, height = 1;
+    SDL_QueryTexture(texture, nullptr, nullptr, &width, &height);
+    const auto same = [](float a, float b) { return a == b; };
+    const auto rectangle = [&](unsigned i) {
+        const ImDrawIdx* at = indices + i;
+        if (i + 6 > command.ElemCount || at[3] != at[0] || at[4] != at[2]) return false;
+        const ImDrawVert &a = vertices[at[0]], &b = vertices[at[1]], &c = vertices[at[2]],
+                         &d = vertices[at[5]];
+        return a.col == b.col && a.col == c.col && a.col == d.col && same(a.pos.y, b.pos.y) &&
+               same(b.pos.x, c.pos.x) && same(c.pos.y, d.pos.y) && same(d.pos.x, a.pos.x);
+    };
+    unsigned from = 0;
+    const auto triangles = [&](unsigned to) {
+        if (to <= from) return;
+        SDL_SetTextureColorMod(texture, 255, 255, 255);
+        SDL_SetTextureAlphaMod(texture, 255);
+        SDL_RenderGeometryRaw(renderer_, texture, &vertices->pos.x, sizeof(ImDrawVert),
+                              reinterpret_cast<const SDL_Color*>(&vertices->col), sizeof(ImDrawVert),
+                              &vertices->uv.x, sizeof(ImDrawVert),
+                              list.VtxBuffer.Size - static_cast<int>(command.VtxOffset), indices + from,
+                              static_cast<int>(to - from), sizeof(ImDrawIdx));
+    };
+    SDL_SetRenderDrawBlendMode(renderer_, SDL_BLENDMODE_BLEND);
+    unsigned i = 0;
+    while (i < command.ElemCount) {
+        if (!rectangle(i)) {
+            i += 3;
+            continue;
+        }
+        triangles(i);
+        const ImDrawVert &a = vertices[indices[i]], &c = vertices[indices[i + 2]];
+        const SDL_Color colour = *reinterpret_cast<const SDL_Color*>(&a.col);
+        const float x0 = std::round(a.pos.x), y0 = std::round(a.pos.y), x1 = std::round(c.pos.x),
+                    y1 = std::round(c.pos.y);
+        const SDL_Rect to{static_cast<int>(x0), static_cast<int>(y0), static_cast<int>(x1 - x0),
+                          static_cast<int>(y1 - y0)};
+        if (a.uv.x == c.uv.x && a.uv.y == c.uv.y) { // the atlas's white point: one plain colour
+            SDL_SetRenderDrawColor(renderer_, colour.r, colour.g, colour.b, colour.a);
+            SDL_RenderFillRect(renderer_, &to);
+        } else {
+            const int u0 = static_cast<int>(std::lround(a.uv.x * static_cast<float>(width))),
+                      v0 = static_cast<int>(std::lround(a.uv.y * static_cast<float>(height))),
+                      u1 = static_cast<int>(std::lround(c.uv.x * static_cast<float>(width))),
+                      v1 = static_cast<int>(std::lround(c.uv.y * static_cast<float>(height)));
+            const SDL_Rect part{u0, v0, u1 - u0, v1 - v0};
+            SDL_SetTextureColorMod(texture, colour.r, colour.g, colour.b);
+            SDL_SetTextureAlphaMod(texture, colour.a);
+            SDL_RenderCopy(renderer_, texture, &part, &to);
+        }
+        i += 6, from = i;
+    }
+    triangles(command.ElemCount);
+    SDL_SetTextureColorMod(texture, 255, 255, 255);
+    SDL_SetTextureAlphaMod(texture, 255);
+}
+
 void Renderer::draw(const ImDrawData& data) {
     SDL_RenderSetViewport(renderer_, nullptr);
     const ImVec2 scale = data.FramebufferScale;
@@ -58,6 +120,10 @@ void Renderer::draw(const ImDrawData& data) {
                                 static_cast<int>(command.ClipRect.w) - top};
             if (clip.w <= 0 || clip.h <= 0) continue;
             SDL_RenderSetClipRect(renderer_, &clip);
+            if (software_) {
+                draw_rectangles(list, command);
+                continue;
+            }
             const ImDrawVert* vertices = list.VtxBuffer.Data + command.VtxOffset;
             SDL_RenderGeometryRaw(renderer_, static_cast<SDL_Texture*>(command.GetTexID()), &vertices->pos.x,
                                   sizeof(ImDrawVert), reinterpret_cast<const SDL_Color*>(&vertices->col),

@@ -30,7 +30,8 @@ private:
 
 class Renderer {
 public:
-    explicit Renderer(SDL_Renderer* renderer) : renderer_(renderer) {}
+    /// `software`: SDL draws by the processor, whose triangles are slow and whose rectangles are not.
+    explicit Renderer(SDL_Renderer* renderer, bool software) : renderer_(renderer), software_(software) {}
     ~Renderer();
     Renderer(const Renderer&) = delete;
     Renderer& operator=(const Renderer&) = delete;
@@ -40,7 +41,9 @@ public:
     void draw(const ImDrawData& data);
 
 private:
+    void draw_rectangles(const ImDrawList& list, const ImDrawCmd& command);
     SDL_Renderer* renderer_;
+    bool software_;
     SDL_Texture* fonts_ = nullptr;
 };
 

@@ -61,7 +61,7 @@ ImU32 terminal_colour(unsigned index) {
 
 // ---- fonts ------------------------------------------------------------------------------------------------
 
-Fonts load_fonts(float scale) {
+Fonts load_fonts(float scale, bool software) {
     static constexpr const char* Folder = "/usr/share/fonts/truetype/dejavu/";
     // Latin, Greek, punctuation, arrows, box drawing, geometric shapes, and the replacement character.
     static constexpr ImWchar Ranges[] = {0x20,   0xFF,   0x370,  0x3FF,  0x2000, 0x209F, 0x2190,
@@ -78,7 +78,7 @@ Fonts load_fonts(float scale) {
             return io.Fonts->AddFontDefault(&config);
         }
         ImFontConfig config;
-        config.OversampleH = 2, config.OversampleV = 1;
+        config.OversampleH = software ? 1 : 2, config.OversampleV = 1;
         config.PixelSnapH = true;
         return io.Fonts->AddFontFromFileTTF(path.c_str(), std::round(size * scale), &config, Ranges);
     };
@@ -91,7 +91,7 @@ Fonts load_fonts(float scale) {
     return out;
 }
 
-void apply_style(float scale) {
+void apply_style(float scale, bool software) {
     ImGuiStyle& style = ImGui::GetStyle();
     style = ImGuiStyle{};
     style.WindowPadding = {8, 8};
@@ -105,6 +105,7 @@ void apply_style(float scale) {
     style.ScrollbarRounding = 5, style.TabRounding = 4;
     style.WindowBorderSize = 1, style.ChildBorderSize = 0, style.FrameBorderSize = 0,
     style.PopupBorderSize = 1, style.TabBorderSize = 0;
+    if (software) style.WindowRounding = style.ChildRounding = 0;
     style.WindowMinSize = {16, 16};
     style.AntiAliasedLinesUseTex = false; // the software renderer samples textures without filtering
     style.ScaleAllSizes(scale);

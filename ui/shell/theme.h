@@ -39,7 +39,8 @@ struct Fonts {
     bool fallback = false; ///< DejaVu is not installed: ImGui's built-in font everywhere
 };
 /// Builds the font atlas at a scale. The renderer must upload it again afterwards.
-Fonts load_fonts(float scale);
-void apply_style(float scale);
+/// `software`: glyphs pixel for pixel and square panels, which a software renderer draws many times faster.
+Fonts load_fonts(float scale, bool software);
+void apply_style(float scale, bool software);
 
 } // namespace vitrine::ui
