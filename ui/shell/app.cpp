@@ -51,6 +51,8 @@ Expected<void> App::open_window() {
         return std::unexpected(Error{Exit::Internal, fmt::format("{}: {}", what, SDL_GetError())});
     };
     SDL_SetHint(SDL_HINT_VIDEO_X11_NET_WM_BYPASS_COMPOSITOR, "0");
+    SDL_SetHint(SDL_HINT_FRAMEBUFFER_ACCELERATION,
+                "0"); // a picture drawn by the processor needs no OpenGL to be shown
     int width = 1280, height = 800;
     LoadedSettings loaded;
     if (options_.ui_screenshot.empty())
