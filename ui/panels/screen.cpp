@@ -75,7 +75,9 @@ void ScreenPanel::draw(Context& context, const Rect& area) {
                 captured ? colour::Accent : colour::Border, false);
 
     const ImVec2 origin = ImGui::GetWindowPos(), size = ImGui::GetWindowSize();
-    const float pad = context.px(7), footer = context.px(FooterHeight);
+    const bool low =
+        area.height < context.px(150); // large text in a small window: the picture needs the room
+    const float pad = context.px(7), footer = low ? pad : context.px(FooterHeight);
     const ImVec2 from{origin.x + pad, origin.y + pad},
         to{origin.x + size.x - pad, origin.y + size.y - footer};
     ImDrawList* draw = ImGui::GetWindowDrawList();
@@ -120,6 +122,7 @@ void ScreenPanel::draw(Context& context, const Rect& area) {
         draw->AddRect({from.x - 2, from.y - 2}, {to.x + 2, to.y + 2}, colour::Accent, context.px(4), 0,
                       context.px(2));
 
+    if (low) return end_panel();
     ImGui::SetCursorScreenPos({origin.x + context.px(10), to.y + context.px(5)});
     if (captured)
         text(colour::Accent, "Keys go to the guest · Ctrl+Alt releases them");
