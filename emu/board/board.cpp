@@ -32,6 +32,7 @@ enum Selector : u16 {
     SetupSize = 0x17,
     SetupData = 0x18,
 };
+constexpr u64 LongestRun = u64{1} << 62; // steps, and nanoseconds
 constexpr u32 E820Ram = 1;
 
 void append(std::vector<u8>& bytes, const auto& value) {
@@ -351,6 +352,9 @@ void Board::serialize_chips(Archive& archive) {
         return archive.fail("the machine has another number of processors");
     turns_.serialize(archive);
     for (auto& socket : sockets_) socket->cpu->serialize(archive);
+    // Nothing runs for a century; near 2^64 deadlines would wrap round and be due for ever.
+    if (archive.loading() && archive.ok() && (steps() > LongestRun || cycles() > LongestRun))
+        return archive.fail("a clock that no run reaches");
     events_.serialize(archive);
     for (Chip* chip : chips_) chip->serialize(archive);
 }

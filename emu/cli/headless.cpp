@@ -253,7 +253,14 @@ int Session::run() {
 
 } // namespace
 
-void report_error(const Error& error) { std::fprintf(stderr, "vitrine: %s\n", error.message.c_str()); }
+void report_error(const Error& error) {
+    // One line, whatever a file or an option has brought into it.
+    std::string line;
+    for (const char c : error.message)
+        line += static_cast<u8>(c) < 0x20 || c == 0x7F ? fmt::format("\\x{:02x}", static_cast<u8>(c))
+                                                       : std::string(1, c);
+    std::fprintf(stderr, "vitrine: %s\n", line.c_str());
+}
 
 int run_headless(const Options& options) {
     Session session(options);

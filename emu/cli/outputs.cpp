@@ -59,7 +59,7 @@ Expected<void> write_stats(Machine& machine, const RunReport& report, const std:
                   {"deliveries", counters.deliveries}}}};
     for (const auto& [name, value] : more) out[name] = value;
     const std::string text = out.dump(2, ' ', false, json::error_handler_t::replace) + "\n";
-    return write_file_atomically(path, {reinterpret_cast<const u8*>(text.data()), text.size()});
+    return write_file(path, {reinterpret_cast<const u8*>(text.data()), text.size()});
 }
 
 Expected<void> write_screenshot(Machine& machine, const std::string& path) {
@@ -81,14 +81,14 @@ Expected<void> write_screenshot(Machine& machine, const std::string& path) {
         !png_image_write_to_memory(&image, file.data(), &size, 0, picture.pixels.data(), 0, nullptr))
         return std::unexpected(Error{Exit::Internal, fmt::format("screenshot {}: {}", path, image.message)});
     file.resize(size);
-    return write_file_atomically(path, file);
+    return write_file(path, file);
 }
 
 Expected<void> write_state(Machine& machine, const std::string& path) {
     std::vector<u8> file(StateMagic.begin(), StateMagic.end());
     const auto packed = compress(machine.save());
     file.insert(file.end(), packed.begin(), packed.end());
-    return write_file_atomically(path, file);
+    return write_file(path, file);
 }
 
 Expected<void> read_state(Machine& machine, const std::string& path) {

@@ -226,7 +226,7 @@ Expected<void> Disk::save_overlay() {
     std::vector<u8> file(OverlayMagic.begin(), OverlayMagic.end());
     const auto packed = compress(archive.take());
     file.insert(file.end(), packed.begin(), packed.end());
-    return write_file_atomically(config_.overlay, file);
+    return write_file(config_.overlay, file);
 }
 
 } // namespace vitrine::emu

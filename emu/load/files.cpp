@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include <utility>
 #include <xxhash.h>
 
 namespace vitrine::emu {
@@ -38,27 +39,66 @@ Expected<std::vector<u8>> read_file(const std::string& path, std::string_view wh
     return bytes;
 }
 
-Expected<void> write_file_atomically(const std::string& path, std::span<const u8> bytes) {
-    const std::string temporary = path + ".part";
+namespace {
+
+/// Writes all of `bytes`; false leaves the reason in errno.
+bool write_all(int file, std::span<const u8> bytes) {
+    while (!bytes.empty()) {
+        const ssize_t n = ::write(file, bytes.data(), bytes.size());
+        if (n < 0 && errno == EINTR) continue;
+        if (n <= 0) return false;
+        bytes = bytes.subspan(static_cast<std::size_t>(n));
+    }
+    return true;
+}
+
+/// Where the symbolic links at the end of `path` lead, also when nothing is there yet.
+std::string behind_links(std::string path) {
+    std::error_code error;
+    for (int hops = 0; hops < 40; ++hops) {
+        const auto target = std::filesystem::read_symlink(path, error);
+        if (error) break;
+        path = (std::filesystem::path(path).parent_path() / target).string();
+    }
+    return path;
+}
+
+} // namespace
+
+Expected<void> write_file(const std::string& path, std::span<const u8> bytes) {
+    std::string temporary;
+    int file = -1;
     auto failed = [&](const char* step) {
         const std::string why = std::strerror(errno);
-        ::unlink(temporary.c_str());
+        if (file >= 0) ::close(file);
+        if (!temporary.empty()) ::unlink(temporary.c_str());
         return bad_input(fmt::format("{}: cannot {}: {}", path, step, why));
     };
-    const int file = ::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
-    if (file < 0) return failed("create the file");
-    std::size_t done = 0;
-    while (done < bytes.size()) {
-        const ssize_t n = ::write(file, bytes.data() + done, bytes.size() - done);
-        if (n < 0 && errno == EINTR) continue;
-        if (n <= 0) {
-            ::close(file);
-            return failed("write");
-        }
-        done += static_cast<std::size_t>(n);
+    struct stat old{};
+    const bool exists = ::stat(path.c_str(), &old) == 0;
+    if (!exists && errno != ENOENT) return failed("create the file");
+    if (exists && !S_ISREG(old.st_mode)) {
+        // A device, a FIFO, a terminal: it takes the bytes and stays what it is.
+        file = ::open(path.c_str(), O_WRONLY | O_CLOEXEC | O_NOCTTY);
+        if (file < 0) return failed("open");
+        if (!write_all(file, bytes)) return failed("write");
+        ::close(file);
+        return {};
     }
-    if (::close(file) != 0) return failed("write");
-    if (::rename(temporary.c_str(), path.c_str()) != 0) return failed("rename the finished file");
+    const std::string target = behind_links(path);
+    for (unsigned attempt = 0; file < 0 && attempt < 100; ++attempt) {
+        temporary = fmt::format("{}.part{}", target, attempt ? fmt::format("{}", attempt) : "");
+        file = ::open(temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+        if (file < 0 && errno != EEXIST) break;
+    }
+    if (file < 0) {
+        temporary.clear(); // somebody else's, or nobody's
+        return failed("create the file");
+    }
+    if (exists) ::fchmod(file, old.st_mode & 07777);
+    if (!write_all(file, bytes)) return failed("write");
+    if (::close(std::exchange(file, -1)) != 0) return failed("write");
+    if (::rename(temporary.c_str(), target.c_str()) != 0) return failed("rename the finished file");
     return {};
 }
 

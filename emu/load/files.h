@@ -1,6 +1,8 @@
 // Reading and writing whole host files, with one clear line when something is wrong.
 //
-// A file is written to a temporary neighbour and renamed, so that a reader never sees half of it.
+// A regular file is written to a temporary neighbour and renamed, so that a reader never sees half of it; it
+// keeps its mode, and symbolic links stay and are followed. What is not a regular file (a device, a FIFO) is
+// written through.
 #pragma once
 #include <span>
 #include <string>
@@ -12,7 +14,7 @@ namespace vitrine::emu {
 
 /// `what` names the file's role in the message: "kernel", "firmware".
 Expected<std::vector<u8>> read_file(const std::string& path, std::string_view what, u64 limit);
-Expected<void> write_file_atomically(const std::string& path, std::span<const u8> bytes);
+Expected<void> write_file(const std::string& path, std::span<const u8> bytes);
 /// A file that the build puts beside the executable: "guest/vitrine-disk.img".
 std::string bundled_path(std::string_view relative);
 bool file_exists(const std::string& path);

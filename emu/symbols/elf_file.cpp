@@ -10,7 +10,8 @@ namespace vitrine::emu {
 
 namespace {
 constexpr u64 LargestElf = 1ull << 30;
-constexpr u64 MostSymbols = 4'000'000;
+// Of all tables together, which may claim the same bytes many times over.
+constexpr u64 MostSymbols = 4'000'000, MostNameBytes = 256 << 20;
 } // namespace
 
 template <class T> bool ElfFile::get(u64 offset, T& out) const {
@@ -97,6 +98,7 @@ Expected<void> ElfFile::read_sections() {
     const auto inside = [&](const Elf64_Shdr& s) {
         return s.sh_offset <= bytes_.size() && s.sh_size <= bytes_.size() - s.sh_offset;
     };
+    u64 seen = 0, name_bytes = 0;
     for (unsigned i = 0; i < header.e_shnum; ++i) {
         Elf64_Shdr table{}, strings{};
         if (!section(i, table))
@@ -106,7 +108,10 @@ Expected<void> ElfFile::read_sections() {
         if (!inside(table) || !section(table.sh_link, strings) || !inside(strings) ||
             table.sh_entsize != sizeof(Elf64_Sym))
             return bad_input(fmt::format("symbol file {}: its symbol table lies outside the file", name_));
-        const u64 count = std::min<u64>(table.sh_size / sizeof(Elf64_Sym), MostSymbols);
+        const u64 count = table.sh_size / sizeof(Elf64_Sym);
+        seen += count;
+        if (seen > MostSymbols)
+            return bad_input(fmt::format("symbol file {}: more than {} symbols", name_, MostSymbols));
         for (u64 k = 0; k < count; ++k) {
             Elf64_Sym raw{};
             get(table.sh_offset + k * sizeof raw, raw);
@@ -114,6 +119,10 @@ Expected<void> ElfFile::read_sections() {
             if (raw.st_shndx == SHN_UNDEF || type == STT_SECTION || type == STT_FILE) continue;
             const std::string_view text = string_at(strings.sh_offset, strings.sh_size, raw.st_name);
             if (text.empty() || (type == STT_NOTYPE && text[0] == '.')) continue;
+            name_bytes += text.size();
+            if (name_bytes > MostNameBytes)
+                return bad_input(
+                    fmt::format("symbol file {}: more than {} bytes of names", name_, MostNameBytes));
             symbols_.push_back({raw.st_value, raw.st_size, std::string(text), type == STT_FUNC});
         }
     }

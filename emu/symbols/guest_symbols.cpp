@@ -94,9 +94,11 @@ bool GuestSymbols::try_page(u64 linear, std::span<const u8> page) {
     for (const ElfFile::Segment& segment : elf_.segments()) {
         if (!segment.executable || segment.virtual_address < KernelHalf) continue;
         // Every link address in this segment that differs from `start` by a multiple of 2 MiB is a candidate.
+        // Counted from the segment's first page: the file may put its end at 2^64.
         const u64 first = segment.virtual_address & ~u64{0xFFF};
-        u64 candidate = first + ((start - first) % SlideUnit);
-        for (; candidate < segment.virtual_address + segment.file_size; candidate += SlideUnit) {
+        const u64 reach = segment.virtual_address - first + segment.file_size;
+        for (u64 offset = (start - first) % SlideUnit; offset < reach; offset += SlideUnit) {
+            const u64 candidate = first + offset;
             const auto expected = elf_.at(candidate, page.size());
             if (expected.size() < 64 || expected.size() > page.size()) continue;
             std::size_t equal = 0;

@@ -240,3 +240,10 @@ TEST(BadInput, ATripleFaultIsExplained) {
                              "code: f7 f1", "IDT entry 00"})
         EXPECT_NE(result.err.find(part), std::string::npos) << part << " is missing in:\n" << result.err;
 }
+
+TEST(BadInput, AnErrorIsOneLineWhateverItQuotes) {
+    TemporaryFolder folder;
+    expect_one_line(run_vitrine(folder, headless({"--disk", folder.file("two\nlines\x1b[31m.img")})), 66,
+                    "two\\x0alines\\x1b[31m.img");
+    expect_one_line(run_vitrine(folder, headless({"--until", "no\nsense"})), 64, "\\x0a");
+}

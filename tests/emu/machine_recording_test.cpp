@@ -185,3 +185,26 @@ TEST(Replay, ATornRecordingReplaysItsPrefix) {
     auto replayed = replay(folder.write("torn", bytes));
     EXPECT_TRUE(replayed) << replayed.error().message;
 }
+
+TEST(SavedStates, ForgedTimeIsRefusedOrEndsWithTheLimits) {
+    auto reference = boot_machine();
+    run_to(*reference, 12'345'678);
+    const std::vector<u8> good = reference->save();
+    const u64 time = reference->time();
+    for (const u64 forged : {~u64{0}, ~u64{0} - 1000, u64{1} << 63, u64{1} << 62, time + (u64{1} << 50)}) {
+        auto bytes = good;
+        unsigned places = 0;
+        for (std::size_t at = 0; at + 8 <= bytes.size() && places < 64; ++at)
+            if (std::memcmp(bytes.data() + at, &time, 8) == 0)
+                std::memcpy(bytes.data() + at, &forged, 8), ++places;
+        ASSERT_GT(places, 0u);
+        auto machine = boot_machine();
+        if (!machine->restore(bytes)) continue;
+        RunLimits limits;
+        limits.host_seconds = 0.2;
+        const auto start = std::chrono::steady_clock::now();
+        machine->run(limits);
+        const std::chrono::duration<double> spent = std::chrono::steady_clock::now() - start;
+        EXPECT_LT(spent.count(), 20) << forged;
+    }
+}

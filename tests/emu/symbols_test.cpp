@@ -100,3 +100,41 @@ TEST(Symbols, DamagedFilesAreRefusedOrHarmless) {
     }
     EXPECT_FALSE(ElfFile::parse(std::vector<u8>(8192, 'x'), "text"));
 }
+
+TEST(Symbols, SegmentsNearTheEndOfTheAddressSpaceEndTheSearch) {
+    for (const u64 address : {u64{0xFFFFFFFFFFE00000}, u64{0xFFFFFFFFFFFFF000}, u64{0xFFFFFFFFFFFFFFF8}}) {
+        auto file = small_elf();
+        Elf64_Phdr segment{PT_LOAD, PF_R | PF_X, 0x1000, address, 0x1000000, 0x2000, 0x2000, 0x1000};
+        std::memcpy(file.data() + 64, &segment, sizeof segment);
+        GuestSymbols symbols(*ElfFile::parse(file, "high"));
+        const std::vector<u8> page(4096, 0x90);
+        for (u64 linear = 0xFFFFFFFF80000000; linear < 0xFFFFFFFF80400000; linear += 0x1000)
+            EXPECT_FALSE(symbols.try_page(linear, page));
+    }
+}
+
+TEST(Symbols, ManyTablesOverTheSameBytesAreRefused) {
+    auto file = small_elf();
+    const u64 table_at = file.size(), count = 50'000;
+    file.resize(table_at + count * sizeof(Elf64_Sym));
+    for (u64 i = 0; i < count; ++i) {
+        const Elf64_Sym symbol{1, ELF64_ST_INFO(STB_GLOBAL, STT_FUNC), 0, 1, Base + i, 1};
+        std::memcpy(file.data() + table_at + i * sizeof symbol, &symbol, sizeof symbol);
+    }
+    Elf64_Ehdr header{};
+    std::memcpy(&header, file.data(), sizeof header);
+    header.e_shoff = file.size(), header.e_shnum = 100;
+    std::memcpy(file.data(), &header, sizeof header);
+    Elf64_Shdr strings{}, symbols{};
+    strings.sh_type = SHT_STRTAB, strings.sh_offset = 0x3800, strings.sh_size = 30;
+    symbols.sh_type = SHT_SYMTAB, symbols.sh_offset = table_at, symbols.sh_size = count * sizeof(Elf64_Sym),
+    symbols.sh_entsize = sizeof(Elf64_Sym), symbols.sh_link = 0;
+    for (unsigned i = 0; i < 100; ++i) {
+        const Elf64_Shdr& section = i ? symbols : strings;
+        file.insert(file.end(), reinterpret_cast<const u8*>(&section),
+                    reinterpret_cast<const u8*>(&section + 1));
+    }
+    const auto elf = ElfFile::parse(std::move(file), "many");
+    ASSERT_FALSE(elf);
+    EXPECT_NE(elf.error().message.find("more than"), std::string::npos) << elf.error().message;
+}

@@ -84,7 +84,7 @@ Expected<void> save_settings(const std::string& path, const Settings& settings) 
     std::error_code error;
     std::filesystem::create_directories(std::filesystem::path(path).parent_path(), error);
     const std::string text = file.dump(2) + "\n";
-    return emu::write_file_atomically(path, {reinterpret_cast<const u8*>(text.data()), text.size()});
+    return emu::write_file(path, {reinterpret_cast<const u8*>(text.data()), text.size()});
 }
 
 } // namespace vitrine::ui

@@ -25,7 +25,7 @@ Expected<void> write_window_png(SDL_Renderer* renderer, const std::string& path)
     if (!png_image_write_to_memory(&image, file.data(), &size, 0, pixels.data(), 0, nullptr))
         return std::unexpected(Error{Exit::Internal, fmt::format("{}: {}", path, image.message)});
     file.resize(size);
-    return emu::write_file_atomically(path, file);
+    return emu::write_file(path, file);
 }
 
 } // namespace vitrine::ui

@@ -65,7 +65,7 @@ void App::write_state_file() {
     std::string text = now.dump(1, ' ', false, nlohmann::json::error_handler_t::replace);
     if (text == state_written_) return;
     state_written_ = std::move(text);
-    if (auto ok = emu::write_file_atomically(
+    if (auto ok = emu::write_file(
             options_.ui_state, {reinterpret_cast<const u8*>(state_written_.data()), state_written_.size()});
         !ok)
         engine_->say(ok.error().message, true);
