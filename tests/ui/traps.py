@@ -238,6 +238,17 @@ def remembers():
         sys.exit("the settings were not set aside")
 
 
+def quick_drag():
+    """Press, move and release faster than pictures are drawn: the panel goes where the pointer went."""
+    p = Person(vitrine)
+    before = p.state()["parts"]["code"]
+    x, y = int(before[0]) - 3, int(before[1]) + 200
+    p.at(x, y)
+    p.xdotool("mousedown", 1, "mousemove", x - 30, y, "mousemove", x - 80, y, "mouseup", 1)
+    s = p.wait(lambda s: abs(s["parts"]["code"][0] - (before[0] - 80)) <= 6, "the drag")
+    p.close()
+
+
 def least_window():
     """No window is smaller than what its parts need."""
     p = Person(vitrine, size="1280x800")
@@ -376,7 +387,7 @@ def task_table():
 
 
 CASES = {f.__name__: f for f in (phases_list, keys_come_back, large_interface, invisible, lamp, throughput, go_to, dialog_keys,
-                                 hints_wait, escape_closes_the_menu, no_next_phase, remembers, least_window, no_recording, travel, branch, run_back,
+                                 hints_wait, escape_closes_the_menu, no_next_phase, remembers, quick_drag, least_window, no_recording, travel, branch, run_back,
                                  window_changes_nothing, processors, task_table)}
 if __name__ == "__main__":
     CASES[sys.argv[2]]()

@@ -16,12 +16,26 @@ namespace vitrine::ui {
 namespace {
 constexpr int MostUnseen = 64;
 constexpr double SoftwareFrame = 1.0 / 30, AcceleratedFrame = 1.0 / 60, QuietFrame = 0.1;
+constexpr double KeyLook = 0.004; ///< how long a key for the guest may lie
 
 constexpr const char* Names[TabCount] = {"phases", "page-tables", "descriptors", "run-queues",
                                          "memory", "bytes",       "devices"};
 
 double seconds_now() {
     return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
+}
+
+/// True when the OpenGL in use is Mesa's, drawn by the processor.
+bool opengl_is_software() {
+    using GetString = const unsigned char* (*)(unsigned);
+    constexpr unsigned GlRenderer = 0x1F01;
+    if (!SDL_GL_GetCurrentContext()) return false;
+    const auto get_string = reinterpret_cast<GetString>(SDL_GL_GetProcAddress("glGetString"));
+    const unsigned char* name = get_string ? get_string(GlRenderer) : nullptr;
+    if (!name) return false;
+    const std::string_view text(reinterpret_cast<const char*>(name));
+    return text.contains("llvmpipe") || text.contains("softpipe") || text.contains("swrast") ||
+           text.contains("Software Rasterizer");
 }
 } // namespace
 
@@ -77,6 +91,14 @@ Expected<void> App::open_window() {
     SDL_RendererInfo info{};
     SDL_GetRendererInfo(sdl_renderer_, &info);
     software_ = (info.flags & SDL_RENDERER_SOFTWARE) != 0;
+    if (!software_ && opengl_is_software()) {
+        // OpenGL by the processor draws every point of every frame; SDL's own way draws what has changed.
+        SDL_DestroyRenderer(sdl_renderer_);
+        sdl_renderer_ = SDL_CreateRenderer(window_, -1, SDL_RENDERER_SOFTWARE);
+        if (!sdl_renderer_) return failed("no renderer");
+        SDL_GetRendererInfo(sdl_renderer_, &info);
+        software_ = true;
+    }
     spdlog::info("window {}×{}, renderer {}", width, height, info.name ? info.name : "?");
 
     IMGUI_CHECKVERSION();
@@ -148,9 +170,18 @@ App::~App() {
 
 void App::wait_for_something() {
     if (wait_ms_ > 0) SDL_WaitEventTimeout(nullptr, wait_ms_);
-    // Events may come faster than pictures can be drawn or seen.
-    const double due = drawn_at_ + (software_ ? SoftwareFrame : AcceleratedFrame) - seconds_now();
-    if (due > 0) SDL_Delay(static_cast<Uint32>(due * 1000));
+    // Events may come faster than pictures can be drawn or seen; what draws slowly leaves time to others.
+    const double due = std::max(frame_began_ + (software_ ? SoftwareFrame : AcceleratedFrame),
+                                drawn_at_ + (drawn_at_ - frame_began_) / 4);
+    for (double left; (left = due - seconds_now()) > 0;) {
+        // The guest need not wait for a picture to get its keys.
+        SDL_PumpEvents();
+        if (context_->capture != Capture::None && SDL_HasEvents(SDL_KEYDOWN, SDL_TEXTINPUT)) {
+            MachineThread::Turn turn(*thread_);
+            take_events();
+        }
+        SDL_Delay(static_cast<Uint32>(std::ceil(std::min(left, KeyLook) * 1000)));
+    }
 }
 
 /// Everything that has come is taken in before one picture is drawn, however slow drawing is. ImGui sees keys
@@ -161,33 +192,36 @@ void App::take_events() {
         if (waits_for_frame(event) && ++frames < MostUnseen) lay_out();
         handle(event);
     }
-    characters_ = key_ = released_ = false;
 }
 
-/// True when `event` must not share a frame with what came before it: a key's release with its press, or text
-/// with a key like Backspace.
+/// True when `event` must not share a frame with what came before it: a key's release with its press, text
+/// with a key like Backspace, a drag with the press that begins it. Notes the event for those that follow.
 bool App::waits_for_frame(const SDL_Event& event) {
-    if (context_->capture != Capture::None) return false;
     const auto plain = [&] { // makes text, or nothing that ImGui looks at
         const SDL_Keymod mods = static_cast<SDL_Keymod>(event.key.keysym.mod);
         return !(mods & (KMOD_CTRL | KMOD_ALT)) && event.key.keysym.sym >= SDLK_SPACE &&
                event.key.keysym.sym < SDLK_DELETE;
     };
-    bool wait = false;
-    if (event.type == SDL_TEXTINPUT) {
-        wait = key_;
-        if (wait) key_ = false;
-        characters_ = true;
-    } else if (event.type == SDL_KEYDOWN && !plain()) {
-        wait = characters_ || key_ || released_;
-        characters_ = released_ = false, key_ = true;
-    } else if (event.type == SDL_KEYUP && !plain()) {
-        wait = key_;
-        key_ = false, released_ = true;
-    } else if (event.type == SDL_MOUSEBUTTONDOWN) {
-        wait = characters_ || key_;
-        characters_ = key_ = false;
+    const bool keys = context_->capture == Capture::None; // else they are the guest's, not ImGui's
+    Unseen& u = unseen_;
+    bool wait = false, Unseen::*now = nullptr;
+    switch (event.type) {
+    case SDL_TEXTINPUT:
+        if (keys) wait = u.key, now = &Unseen::characters;
+        break;
+    case SDL_KEYDOWN:
+        if (keys && !plain()) wait = u.characters || u.key || u.released, now = &Unseen::key;
+        break;
+    case SDL_KEYUP:
+        if (keys && !plain()) wait = u.key, now = &Unseen::released;
+        break;
+    case SDL_MOUSEBUTTONDOWN: wait = u.characters || u.key || u.pressed, now = &Unseen::pressed; break;
+    case SDL_MOUSEMOTION: wait = u.pressed, now = &Unseen::moved; break;
+    case SDL_MOUSEBUTTONUP: wait = u.pressed || u.moved; break; // a drag goes as far as the pointer went
+    default: break;
     }
+    if (wait) u = {};
+    if (now) u.*now = true;
     return wait;
 }
 
@@ -219,8 +253,10 @@ int App::run() {
             status = static_cast<int>(Exit::LimitReached);
             break;
         }
+        const double began = seconds_now();
         if (!build()) continue;
         present();
+        frame_began_ = began;
         drawn_at_ = seconds_now();
         note_echo();
     }

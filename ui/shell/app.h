@@ -72,12 +72,17 @@ private:
     u64 fed_ = 0, fed_generation_ = 0;
     std::set<unsigned> keys_down_;          ///< usages that the guest believes are down
     std::unique_ptr<MachineThread> thread_; ///< refers to the engine
-    double drawn_at_ = 0;
+    double frame_began_ = 0, drawn_at_ = 0; ///< of the last frame
     int wait_ms_ = 0;       ///< how long nothing may happen before the next look; decided in a turn
     bool counts_ = false;   ///< the frame shows a machine at work
     u64 drawn_console_ = 0; ///< what COM1 had sent when the frame was built
-    // Events of one ImGui frame: see waits_for_frame().
-    bool characters_ = false, key_ = false, released_ = false;
+    /// What came since ImGui's last frame: see waits_for_frame().
+    struct Unseen {
+        bool characters = false, key = false, released = false, pressed = false, moved = false;
+    };
+    Unseen unseen_;
+    int mouse_x_ = 0, mouse_y_ = 0; ///< of the last event that was handled
+    u32 mouse_buttons_ = 0;         ///< down after it: SDL_BUTTON masks
     std::string settings_path_, state_written_;
     // Figures for --stats.
     u64 frames_ = 0;

@@ -12,6 +12,7 @@ namespace vitrine::ui {
 void App::prepare() {
     if (context_->redraw > 0) --context_->redraw;
     if (wanted_scale_ != context_->scale) set_scale(wanted_scale_);
+    unseen_ = {};
     feed_terminal();
     views_->refresh();
     // What changes its size is laid out again before anybody sees it.
@@ -24,11 +25,7 @@ void App::prepare() {
 
 /// Draws what prepare() laid out. No turn is needed: the machine runs meanwhile.
 void App::present() {
-    const ImVec4 back = ImGui::ColorConvertU32ToFloat4(colour::Window);
-    SDL_SetRenderDrawColor(sdl_renderer_, static_cast<Uint8>(back.x * 255), static_cast<Uint8>(back.y * 255),
-                           static_cast<Uint8>(back.z * 255), 255);
-    SDL_RenderClear(sdl_renderer_);
-    renderer_->draw(*ImGui::GetDrawData());
+    renderer_->draw(*ImGui::GetDrawData(), colour::Window);
     if (options_.ui_screenshot.empty()) SDL_RenderPresent(sdl_renderer_);
 }
 
@@ -41,12 +38,13 @@ void App::lay_out() {
     SDL_GetRendererOutputSize(sdl_renderer_, &width, &height);
     io.DisplaySize = {static_cast<float>(width), static_cast<float>(height)};
     io.DisplayFramebufferScale = {1, 1};
-    // The position of the last event: the server-wide one that the backend asks for lags behind on some
-    // servers.
-    int mouse_x = 0, mouse_y = 0;
-    SDL_GetMouseState(&mouse_x, &mouse_y);
+    // Position and buttons after the last event that was handled: the server-wide ones that the backend asks
+    // for lag behind on some servers, and SDL's own run ahead to events that wait for the next frame.
+    io.MouseDown[0] = (mouse_buttons_ & SDL_BUTTON_LMASK) != 0;
+    io.MouseDown[1] = (mouse_buttons_ & SDL_BUTTON_RMASK) != 0;
+    io.MouseDown[2] = (mouse_buttons_ & SDL_BUTTON_MMASK) != 0;
     if (SDL_GetMouseFocus() == window_)
-        io.MousePos = {static_cast<float>(mouse_x), static_cast<float>(mouse_y)};
+        io.MousePos = {static_cast<float>(mouse_x_), static_cast<float>(mouse_y_)};
     if (pixels_per_point_ != 1 && io.MousePos.x > -1e6f)
         io.MousePos = {io.MousePos.x * pixels_per_point_, io.MousePos.y * pixels_per_point_};
     ImGui::NewFrame();

@@ -16,9 +16,19 @@ bool inside(const Rect& r, float x, float y) {
 
 void App::handle(const SDL_Event& event) {
     context_->redraw = std::max(context_->redraw, 3);
+    if (event.type == SDL_MOUSEMOTION) mouse_x_ = event.motion.x, mouse_y_ = event.motion.y;
+    if (event.type == SDL_MOUSEBUTTONDOWN || event.type == SDL_MOUSEBUTTONUP)
+        mouse_x_ = event.button.x, mouse_y_ = event.button.y;
+    if (event.type == SDL_MOUSEBUTTONDOWN) mouse_buttons_ |= SDL_BUTTON(event.button.button);
+    if (event.type == SDL_MOUSEBUTTONUP) mouse_buttons_ &= ~SDL_BUTTON(event.button.button);
     switch (event.type) {
     case SDL_QUIT: context_->quit = true; return;
+    case SDL_RENDER_TARGETS_RESET:
+    case SDL_RENDER_DEVICE_RESET: renderer_->forget(); break;
     case SDL_WINDOWEVENT:
+        if (event.window.event == SDL_WINDOWEVENT_SIZE_CHANGED ||
+            event.window.event == SDL_WINDOWEVENT_EXPOSED || event.window.event == SDL_WINDOWEVENT_SHOWN)
+            renderer_->forget();
         if (event.window.event == SDL_WINDOWEVENT_CLOSE) context_->quit = true;
         if (event.window.event == SDL_WINDOWEVENT_FOCUS_LOST) release_guest_keys();
         break;

@@ -1,9 +1,42 @@
 // ImGui's draw lists as SDL_RenderGeometryRaw calls: see renderer.h.
 #include "ui/shell/renderer.h"
+#include <algorithm>
 #include <cmath>
+#include <cstdint>
 #include <spdlog/spdlog.h>
+#include <xxhash.h>
 
 namespace vitrine::ui {
+
+namespace {
+SDL_Rect clip_of(const ImDrawCmd& command) {
+    const int left = static_cast<int>(command.ClipRect.x), top = static_cast<int>(command.ClipRect.y);
+    return {left, top, static_cast<int>(command.ClipRect.z) - left,
+            static_cast<int>(command.ClipRect.w) - top};
+}
+/// A texture has other content now: a number that no texture had before.
+void touch(SDL_Texture* texture) {
+    static std::uintptr_t version = 0;
+    SDL_SetTextureUserData(texture, reinterpret_cast<void*>(++version));
+}
+
+/// What overlaps much becomes one part; a corner in common is drawn twice, which changes nothing.
+void add_part(std::vector<SDL_Rect>& parts, SDL_Rect part) {
+    const auto points = [](const SDL_Rect& r) { return static_cast<u64>(r.w) * static_cast<u64>(r.h); };
+    for (std::size_t k = 0; k < parts.size();) {
+        SDL_Rect both;
+        SDL_UnionRect(&part, &parts[k], &both);
+        if (points(both) <= points(part) + points(parts[k])) {
+            part = both;
+            parts.erase(parts.begin() + static_cast<std::ptrdiff_t>(k));
+            k = 0;
+        } else {
+            ++k;
+        }
+    }
+    parts.push_back(part);
+}
+} // namespace
 
 Picture::~Picture() {
     if (texture_) SDL_DestroyTexture(texture_);
@@ -22,6 +55,7 @@ void Picture::update(SDL_Renderer* renderer, int width, int height, std::span<co
         width_ = width, height_ = height;
     }
     SDL_UpdateTexture(texture_, nullptr, pixels.data(), width * 4);
+    touch(texture_);
 }
 
 Renderer::~Renderer() {
@@ -37,6 +71,7 @@ void Renderer::upload_fonts() {
     fonts_ = SDL_CreateTexture(renderer_, SDL_PIXELFORMAT_RGBA32, SDL_TEXTUREACCESS_STATIC, width, height);
     if (!fonts_) return spdlog::error("no texture for the fonts: {}", SDL_GetError());
     SDL_UpdateTexture(fonts_, nullptr, pixels, width * 4);
+    touch(fonts_);
     SDL_SetTextureBlendMode(fonts_, SDL_BLENDMODE_BLEND);
     SDL_SetTextureScaleMode(fonts_, SDL_ScaleModeLinear);
     io.Fonts->SetTexID(fonts_);
@@ -103,10 +138,82 @@ void Renderer::draw_rectangles(const ImDrawList& list, const ImDrawCmd& command)
     SDL_SetTextureAlphaMod(texture, 255);
 }
 
-void Renderer::draw(const ImDrawData& data) {
+/// What a list shows, as a number: its commands, its vertices and the pictures that it refers to.
+Renderer::Drawn Renderer::look(const ImDrawList& list, const SDL_Rect& all) {
+    Drawn out{XXH3_64bits(list.VtxBuffer.Data, static_cast<std::size_t>(list.VtxBuffer.size_in_bytes())), {}};
+    const auto mix = [&](const void* data, std::size_t size) {
+        out.hash = XXH3_64bits_withSeed(data, size, out.hash);
+    };
+    mix(list.IdxBuffer.Data, static_cast<std::size_t>(list.IdxBuffer.size_in_bytes()));
+    for (const ImDrawCmd& command : list.CmdBuffer) {
+        const ImTextureID texture = command.GetTexID();
+        void* version = texture ? SDL_GetTextureUserData(static_cast<SDL_Texture*>(texture)) : nullptr;
+        mix(&command.ClipRect, sizeof command.ClipRect);
+        mix(&texture, sizeof texture);
+        mix(&version, sizeof version);
+        mix(&command.ElemCount, sizeof command.ElemCount);
+        // Clips are often wider than what is drawn.
+        float left = 1e9f, top = 1e9f, right = -1e9f, bottom = -1e9f;
+        for (unsigned i = 0; i < command.ElemCount; ++i) {
+            const ImVec2 at = list.VtxBuffer[static_cast<int>(command.VtxOffset) +
+                                             list.IdxBuffer[static_cast<int>(command.IdxOffset + i)]]
+                                  .pos;
+            left = std::min(left, at.x), top = std::min(top, at.y);
+            right = std::max(right, at.x), bottom = std::max(bottom, at.y);
+        }
+        if (command.ElemCount == 0) continue;
+        const SDL_Rect clip = clip_of(command),
+                       box{static_cast<int>(left) - 1, static_cast<int>(top) - 1,
+                           static_cast<int>(right - left) + 3, static_cast<int>(bottom - top) + 3};
+        SDL_Rect seen;
+        if (SDL_IntersectRect(&clip, &all, &seen) && SDL_IntersectRect(&box, &seen, &seen))
+            SDL_UnionRect(&out.bounds, &seen, &out.bounds);
+    }
+    return out;
+}
+
+/// The parts to draw again. Lists are compared by their place in the order: when a window comes or goes, all
+/// is.
+std::vector<SDL_Rect> Renderer::changed(const ImDrawData& data, const SDL_Rect& all) {
+    std::vector<Drawn> now;
+    for (int n = 0; n < data.CmdListsCount; ++n) now.push_back(look(*data.CmdLists[n], all));
+    std::vector<SDL_Rect> parts;
+    if (now.size() != drawn_.size()) {
+        parts.push_back(all);
+    } else {
+        for (std::size_t i = 0; i < now.size(); ++i) {
+            if (now[i] == drawn_[i]) continue;
+            SDL_Rect part = now[i].bounds;
+            SDL_UnionRect(&part, &drawn_[i].bounds, &part);
+            if (part.w > 0 && part.h > 0) add_part(parts, part);
+        }
+    }
+    drawn_ = std::move(now);
+    return parts;
+}
+
+void Renderer::draw(const ImDrawData& data, ImU32 back) {
     SDL_RenderSetViewport(renderer_, nullptr);
     const ImVec2 scale = data.FramebufferScale;
     SDL_RenderSetScale(renderer_, scale.x, scale.y);
+    const SDL_Rect all{0, 0, static_cast<int>(data.DisplaySize.x), static_cast<int>(data.DisplaySize.y)};
+    if (!software_ || all.w != drawn_all_.w || all.h != drawn_all_.h || back != drawn_back_) forget();
+    drawn_all_ = all, drawn_back_ = back;
+    if (software_)
+        for (const SDL_Rect& part : changed(data, all)) draw_inside(data, part, back);
+    else
+        draw_inside(data, all, back);
+    SDL_RenderSetClipRect(renderer_, nullptr);
+    SDL_RenderSetScale(renderer_, 1, 1);
+}
+
+void Renderer::draw_inside(const ImDrawData& data, const SDL_Rect& part, ImU32 back) {
+    points_ += static_cast<u64>(part.w) * static_cast<u64>(part.h);
+    SDL_RenderSetClipRect(renderer_, &part);
+    const SDL_Color ground = *reinterpret_cast<const SDL_Color*>(&back);
+    SDL_SetRenderDrawBlendMode(renderer_, SDL_BLENDMODE_NONE);
+    SDL_SetRenderDrawColor(renderer_, ground.r, ground.g, ground.b, 255);
+    SDL_RenderFillRect(renderer_, &part);
     for (int n = 0; n < data.CmdListsCount; ++n) {
         const ImDrawList& list = *data.CmdLists[n];
         for (const ImDrawCmd& command : list.CmdBuffer) {
@@ -115,10 +222,9 @@ void Renderer::draw(const ImDrawData& data) {
                     command.UserCallback(&list, &command);
                 continue;
             }
-            const int left = static_cast<int>(command.ClipRect.x), top = static_cast<int>(command.ClipRect.y);
-            const SDL_Rect clip{left, top, static_cast<int>(command.ClipRect.z) - left,
-                                static_cast<int>(command.ClipRect.w) - top};
-            if (clip.w <= 0 || clip.h <= 0) continue;
+            const SDL_Rect wanted = clip_of(command);
+            SDL_Rect clip;
+            if (!SDL_IntersectRect(&wanted, &part, &clip)) continue;
             SDL_RenderSetClipRect(renderer_, &clip);
             if (software_) {
                 draw_rectangles(list, command);
@@ -133,8 +239,6 @@ void Renderer::draw(const ImDrawData& data) {
                                   static_cast<int>(command.ElemCount), sizeof(ImDrawIdx));
         }
     }
-    SDL_RenderSetClipRect(renderer_, nullptr);
-    SDL_RenderSetScale(renderer_, 1, 1);
 }
 
 } // namespace vitrine::ui
