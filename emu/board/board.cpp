@@ -205,6 +205,15 @@ void Board::fill_firmware_configuration(const BoardSetup& setup) {
 
     if (!setup.kernel) return;
     const DirectKernel& kernel = *setup.kernel;
+    if (kernel.image) {
+        const BootImage& image = *kernel.image;
+        std::vector<u8> file;
+        append(file, image.header);
+        for (const auto& segment : image.segments) append(file, segment);
+        fw_cfg_.add_file(ImageFile, file);
+        fw_cfg_.add_file(ImageDataFile, image.data);
+        return;
+    }
     std::vector<u8> line(kernel.command_line.begin(), kernel.command_line.end());
     line.push_back(0);
     fw_cfg_.add_item_u32(KernelAddress, kernel.payload_address);

@@ -5,6 +5,7 @@
 #pragma once
 #include <memory>
 #include <string>
+#include <string_view>
 #include "cpu/base/types.h"
 
 namespace vitrine::emu {
@@ -20,6 +21,10 @@ public:
     static Expected<Rom> load(const std::string& path);
 
     u64 size() const { return size_; }
+    /// True when the text stands somewhere in it: what this firmware knows by name.
+    bool contains(std::string_view text) const {
+        return std::string_view(reinterpret_cast<const char*>(bytes_.get()), size_).contains(text);
+    }
     u64 hash() const { return hash_; }
     u8* high(u64 pa) const {
         return pa < End && pa >= End - size_ ? bytes_.get() + (pa - (End - size_)) : nullptr;

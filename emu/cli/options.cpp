@@ -12,7 +12,7 @@ namespace {
 /// What was typed, before it is checked.
 struct Raw {
     std::string memory, cpu, timing, wall_clock, serial, until, history, limit_steps, boot, cdrom, gdb;
-    std::vector<std::string> disks, types, shapes;
+    std::vector<std::string> disks, initrds, types, shapes;
     unsigned cpus = 1;
 };
 
@@ -60,6 +60,8 @@ Expected<void> check_machine(const Raw& raw, Options& o) {
     }
     if (!raw.cdrom.empty())
         o.machine.disks.push_back({.path = raw.cdrom, .read_only = true, .overlay = {}, .optical = true});
+    for (const std::string& list : raw.initrds)
+        o.machine.initrd_path += (o.machine.initrd_path.empty() ? "" : ",") + list;
     if (!raw.wall_clock.empty()) {
         auto seconds = parse_wall_clock(raw.wall_clock);
         if (!seconds) return std::unexpected(seconds.error());
@@ -156,8 +158,14 @@ Expected<Parsed> parse(int argc, const char* const* argv) {
             ->allow_extra_args(false),
         app.add_option("--cdrom", raw.cdrom, "ISO image")->group(machine),
         app.add_option("--boot", raw.boot, "disk or cdrom")->group(machine),
-        app.add_option("--kernel", o.machine.kernel_path, "Linux bzImage to start directly")->group(machine),
-        app.add_option("--initrd", o.machine.initrd_path, "initial RAM disk for --kernel")->group(machine),
+        app.add_option("--kernel", o.machine.kernel_path,
+                       "Linux bzImage, Multiboot or PVH image to start directly")
+            ->group(machine),
+        app.add_option("--initrd", raw.initrds, "initial RAM disk or module for --kernel; repeatable")
+            ->group(machine)
+            ->take_all()
+            ->delimiter('\0')
+            ->allow_extra_args(false),
         app.add_option("--append", o.machine.append, "kernel command line for --kernel")->group(machine),
         app.add_option("--wall-clock", raw.wall_clock, "time at power-on: 2026-01-01T00:00:00Z")
             ->group(machine),

@@ -39,26 +39,68 @@ template <class T> void put(std::vector<u8>& bytes, std::size_t at, T value) {
     std::memcpy(bytes.data() + at, &value, sizeof value);
 }
 
-bool has_multiboot_header(const std::vector<u8>& image) {
-    // Multiboot 0.6.96 §3.1.1: within the first 8 KiB, 32-bit aligned; Multiboot2 1.6 §3.1.1: within 32 KiB,
-    // 64-bit aligned.
-    for (std::size_t at = 0; at + 4 <= std::min<std::size_t>(image.size(), 32768); at += 4) {
-        const u32 magic = get32(image, at);
-        if ((at < 8192 && magic == 0x1BADB002) || (at % 8 == 0 && magic == 0xE85250D6)) return true;
+/// The list of --initrd: names between commas.
+std::vector<std::string> split(const std::string& list) {
+    std::vector<std::string> out;
+    if (list.empty()) return out;
+    out.emplace_back();
+    for (std::size_t i = 0; i < list.size(); ++i) {
+        if (list[i] != ',')
+            out.back() += list[i];
+        else if (i + 1 < list.size() && list[i + 1] == ',')
+            out.back() += list[++i];
+        else
+            out.emplace_back();
     }
-    return false;
+    return out;
+}
+
+Expected<std::vector<BootModule>> read_modules(const std::string& list, bool with_arguments) {
+    std::vector<BootModule> out;
+    for (const std::string& text : split(list)) {
+        // A blank may belong to the name.
+        std::string path = text;
+        if (const auto blank = text.find(' '); with_arguments && blank != text.npos && !file_exists(text))
+            path.resize(blank);
+        auto bytes = read_file(path, "initrd", LargestInitrd);
+        if (!bytes) return std::unexpected(bytes.error());
+        out.push_back({text, std::move(*bytes)});
+    }
+    return out;
+}
+
+Expected<DirectKernel> load_image(const std::string& path, const std::vector<u8>& image,
+                                  const std::string& initrd_paths, const std::string& command_line,
+                                  u64 low_memory) {
+    auto modules = read_modules(initrd_paths, true);
+    if (!modules) return std::unexpected(modules.error());
+    auto made = make_boot_image(path, image, *modules, command_line, low_memory);
+    if (!made) return std::unexpected(made.error());
+    DirectKernel out;
+    out.kernel_hash = hash_bytes(image);
+    std::vector<u8> all;
+    for (const BootModule& module : *modules) {
+        all.insert(all.end(), module.text.begin(), module.text.end());
+        all.insert(all.end(), module.bytes.begin(), module.bytes.end());
+    }
+    if (!modules->empty()) out.initrd_hash = hash_bytes(all);
+    out.image = std::move(*made);
+    return out;
+}
+
+bool is_bzimage(const std::vector<u8>& image) {
+    return image.size() >= HeaderEnd && std::memcmp(image.data() + HeaderMagic, "HdrS", 4) == 0;
 }
 
 Expected<void> check_format(const std::string& path, const std::vector<u8>& image) {
     if (image.empty()) return bad_input(fmt::format("kernel {} is empty", path));
-    if (has_multiboot_header(image))
-        return bad_input(fmt::format("kernel {} is a Multiboot image, which is not supported yet", path));
     if (image.size() >= 4 && std::memcmp(image.data(),
                                          "\x7F"
                                          "ELF",
                                          4) == 0)
-        return bad_input(
-            fmt::format("kernel {} is an ELF image, which is not supported yet; give the bzImage", path));
+        return bad_input(fmt::format("kernel {} is an ELF file with neither a Multiboot header nor a PVH "
+                                     "note (Linux: give the bzImage)",
+                                     path));
     if (image.size() < HeaderEnd)
         return bad_input(
             fmt::format("kernel {} is truncated: {} bytes hold no set-up header", path, image.size()));
@@ -76,10 +118,12 @@ Expected<void> check_format(const std::string& path, const std::vector<u8>& imag
 
 } // namespace
 
-Expected<DirectKernel> load_kernel(const std::string& kernel_path, const std::string& initrd_path,
+Expected<DirectKernel> load_kernel(const std::string& kernel_path, const std::string& initrd_paths,
                                    const std::string& command_line, u64 low_memory) {
     auto image = read_file(kernel_path, "kernel", LargestKernel);
     if (!image) return std::unexpected(image.error());
+    if (!is_bzimage(*image) && boot_image_kind(*image))
+        return load_image(kernel_path, *image, initrd_paths, command_line, low_memory);
     if (auto ok = check_format(kernel_path, *image); !ok) return std::unexpected(ok.error());
 
     const std::size_t sectors = (*image)[SetupSectors] ? (*image)[SetupSectors] : 4; // boot.rst: 0 means 4
@@ -103,10 +147,13 @@ Expected<DirectKernel> load_kernel(const std::string& kernel_path, const std::st
         return bad_input(
             fmt::format("kernel {} does not fit into {} MiB of memory", kernel_path, low_memory >> 20));
 
-    if (!initrd_path.empty()) {
-        auto initrd = read_file(initrd_path, "initrd", LargestInitrd);
-        if (!initrd) return std::unexpected(initrd.error());
-        kernel.initrd = std::move(*initrd);
+    if (!initrd_paths.empty()) {
+        auto files = read_modules(initrd_paths, false);
+        if (!files) return std::unexpected(files.error());
+        for (const BootModule& file : *files) {
+            kernel.initrd.resize((kernel.initrd.size() + 3) & ~std::size_t{3});
+            kernel.initrd.insert(kernel.initrd.end(), file.bytes.begin(), file.bytes.end());
+        }
         kernel.initrd_hash = hash_bytes(kernel.initrd);
         // As high as the header allows, and below the last MiB, where firmware keeps its ACPI tables.
         const u64 maximum = get16(*image, Protocol) >= 0x0203 ? get32(*image, InitrdMaximum) : 0x37FFFFFF;
@@ -114,7 +161,7 @@ Expected<DirectKernel> load_kernel(const std::string& kernel_path, const std::st
         const u64 floor = kernel.payload_address + kernel.payload.size();
         if (kernel.initrd.size() > top || ((top - kernel.initrd.size()) & ~u64{4095}) < floor)
             return bad_input(fmt::format("initrd {} ({} MiB) does not fit into memory beside the kernel",
-                                         initrd_path, kernel.initrd.size() >> 20));
+                                         initrd_paths, kernel.initrd.size() >> 20));
         kernel.initrd_address = static_cast<u32>((top - kernel.initrd.size()) & ~u64{4095});
     }
 

@@ -80,6 +80,10 @@ Expected<std::unique_ptr<Machine>> Machine::create(const MachineConfig& wanted) 
         auto kernel = load_kernel(config.kernel_path, config.initrd_path, config.append,
                                   std::min(config.memory_bytes, LowMemoryLimit));
         if (!kernel) return std::unexpected(kernel.error());
+        if (kernel->image && !bios->contains(ImageFile))
+            return bad_input(
+                fmt::format("firmware {} cannot start Multiboot and PVH images; the bundled firmware can",
+                            config.bios_path));
         impl.images.kernel = kernel->kernel_hash;
         impl.images.initrd = kernel->initrd_hash;
         setup.kernel = std::move(*kernel);

@@ -179,4 +179,6 @@ void acpi_init() {
     rsdp.extended_checksum = checksum(address_of(&rsdp), sizeof rsdp);
 }
 
+U32 acpi_rsdp() { return address_of(&rsdp); }
+
 } // namespace vitrine::bios

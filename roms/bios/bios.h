@@ -27,6 +27,9 @@ inline constexpr U16 RamSize = 0x03, Processors = 0x05, KernelSize = 0x08, Initr
 bool detect();
 bool present();
 void read(U16 key, U32 address, U32 bytes);
+/// Stands at the item's beginning; read_on() then goes through it piece by piece.
+void select(U16 key);
+void read_on(U32 address, U32 bytes);
 U32 read32(U16 key);
 /// Size of a file and its key; 0 bytes when there is none.
 U32 find(const char* name, U16& key);
@@ -90,6 +93,10 @@ void vga_move_cursor(U8 page);
 void vbe_init();
 void vbe_leave(); ///< back to VGA registers, before a VGA mode is set
 void vbe_service(Frame& frame);
+/// A linear mode of that size and depth (8, 15, 16, 24, 32); false: there is none.
+bool vbe_set_linear(U32 width, U32 height, U32 depth, U32& address);
+/// Position and size of red, green and blue in a pixel: six bytes.
+void vbe_colours(U32 depth, U8* out);
 extern "C" const U8 font_8x16[4096]; ///< in segment F000h
 
 // --- keyboard.cpp, ahci.cpp, disk.cpp, acpi.cpp, mp.cpp, smbios.cpp, boot.cpp, direct_kernel.cpp, system.cpp
@@ -125,6 +132,7 @@ bool cdrom_owns(U8 drive);
 Outcome cdrom_service(Frame& frame);
 
 void acpi_init();
+U32 acpi_rsdp(); ///< its address, for whoever need not look for it
 void smbios_init();
 void mp_init();
 void clock_init();
@@ -133,6 +141,8 @@ U32 processor_count();
 void boot_service(Frame& frame);
 /// Prepares `frame` for the kernel that the configuration device offers; false when it offers none.
 bool boot_direct_kernel(Frame& frame);
+/// Starts the Multiboot or PVH image that the configuration device offers; returns when it offers none.
+void boot_image();
 
 // --- the interrupt services ---
 Outcome video_service(Frame& frame);

@@ -1,6 +1,6 @@
 // INT 19h: which device starts the machine, and its first sector.
 //
-// A kernel on the configuration device comes first (as with `--kernel`), else what opt/vitrine/boot names
+// A kernel or image on the configuration device comes first (as with `--kernel`), else what opt/vitrine/boot names
 // (disk or cdrom), else the first disk, else the disc. Failures are final: one line that says what and where,
 // a POST code, and a halt.
 #include "roms/bios/bios.h"
@@ -34,6 +34,7 @@ static void boot_registers(Frame& frame) {
 void boot_service(Frame& frame) {
     using namespace roms::post;
     post_code(BootSelection);
+    boot_image();
     if (boot_direct_kernel(frame)) return;
     const bool wanted = chosen_device() == BootDevice::Cdrom;
     post_code(BootSector);

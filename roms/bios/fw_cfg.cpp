@@ -38,9 +38,10 @@ bool detect() {
     return true;
 }
 
-void read(U16 key, U32 address, U32 bytes) {
+/// `control`: DmaRead alone goes on where the item stands. False: the device cannot.
+static bool read_by_dma(U32 control, U32 address, U32 bytes) {
     if (dma && bytes > 16) {
-        command.control = swap32(DmaRead | DmaSelect | static_cast<U32>(key) << 16);
+        command.control = swap32(control);
         command.length = swap32(bytes);
         command.address = static_cast<U64>(swap32(address)) << 32;
         asm volatile("" : : : "memory");
@@ -48,15 +49,26 @@ void read(U16 key, U32 address, U32 bytes) {
         out32(0x518, swap32(address_of(&command)));
         // The device clears the control word when it is done; most do it before the write to 518h returns.
         for (U32 spin = 0; spin < 100000000; ++spin) {
-            const U32 control = swap32(memory<U32>(address_of(&command.control)));
-            if (control == 0) return;
-            if (control & DmaError) break;
+            const U32 state = swap32(memory<U32>(address_of(&command.control)));
+            if (state == 0) return true;
+            if (state & DmaError) break;
         }
-        debug("fw_cfg: DMA failed on item %04x; falling back to the data port", key);
+        debug("fw_cfg: DMA failed; falling back to the data port");
         dma = false;
     }
-    out16(0x510, key);
+    return false;
+}
+
+void read(U16 key, U32 address, U32 bytes) {
+    if (read_by_dma(DmaRead | DmaSelect | static_cast<U32>(key) << 16, address, bytes)) return;
+    select(key);
     in8_string(0x511, address, bytes);
+}
+
+void select(U16 key) { out16(0x510, key); }
+
+void read_on(U32 address, U32 bytes) {
+    if (!read_by_dma(DmaRead, address, bytes)) in8_string(0x511, address, bytes);
 }
 
 U32 read32(U16 key) {

@@ -150,6 +150,40 @@ void vbe_leave() {
     current_mode = 0xffff;
 }
 
+bool vbe_set_linear(U32 width, U32 height, U32 depth, U32& address) {
+    constexpr U32 MostWidth = 2560, MostHeight = 1600;
+    const bool known = depth == 8 || depth == 15 || depth == 16 || depth == 24 || depth == 32;
+    if (!available || !known || width > MostWidth || height > MostHeight || width % 8 ||
+        width * height * ((depth + 7) / 8) > memory_bytes)
+        return false;
+    write(Enable, 0);
+    write(Width, static_cast<U16>(width));
+    write(Height, static_cast<U16>(height));
+    write(Depth, static_cast<U16>(depth));
+    write(VirtualWidth, static_cast<U16>(width));
+    write(OffsetX, 0);
+    write(OffsetY, 0);
+    write(Enable, Enabled | Linear);
+    memory<U8>(bda::VideoMode) = 0x6f;
+    current_mode = 0xffff;
+    address = framebuffer;
+    return true;
+}
+
+void vbe_colours(U32 depth, U8* out) {
+    const bool narrow = depth == 15 || depth == 16;
+    const U8 red = depth == 16   ? 11
+                   : depth == 15 ? 10
+                                 : 16,
+             green = narrow ? 5 : 8,
+             green_size = depth == 16 ? 6
+                          : narrow    ? 5
+                                      : 8,
+             size = narrow ? 5 : 8;
+    const U8 all[6] = {red, size, green, green_size, 0, size};
+    for (U32 i = 0; i < 6; ++i) out[i] = all[i];
+}
+
 void vbe_service(Frame& frame) {
     if (!available) {
         unsupported(frame);

@@ -1,6 +1,7 @@
 // Runs the program as a person would, with input that is missing, truncated, corrupt, of the wrong kind or
 // impossible.
 #include <algorithm>
+#include <cstring>
 #include <fcntl.h>
 #include <sys/wait.h>
 #include "emu/recorder/format.h"
@@ -113,10 +114,15 @@ TEST(BadInput, Kernels) {
         cut.resize(size);
         expect_one_line(kernel(folder.write("cut", cut)), 66, "truncated");
     }
+    // A Multiboot header (magic, flags, checksum) in a file that is nothing else.
     std::vector<u8> multiboot(8192, 0);
-    const u8 magic[] = {0x02, 0xB0, 0xAD, 0x1B};
-    std::ranges::copy(magic, multiboot.begin() + 64);
-    expect_one_line(kernel(folder.write("multiboot", multiboot)), 66, "Multiboot");
+    const u32 header[] = {0x1BADB002, 0x3, 0 - 0x1BADB002u - 0x3};
+    std::memcpy(multiboot.data() + 64, header, sizeof header);
+    const std::string image = folder.write("multiboot", multiboot);
+    expect_one_line(kernel(image), 66, "not an ELF file");
+    expect_one_line(run_vitrine(folder, headless({"--kernel", image, "--initrd",
+                                                  folder.file("none") + " with arguments"})),
+                    66, "none: No such file");
     expect_one_line(run_vitrine(folder, headless({"--kernel", TEST_KERNEL, "--initrd", folder.file("none")})),
                     66, "initrd");
     expect_one_line(
