@@ -15,13 +15,15 @@
 #include "cpu/base/archive.h"
 #include "cpu/base/types.h"
 #include "cpu/bus.h"
+#include "cpu/state/features.h"
 #include "cpu/state/registers.h"
 
 namespace vitrine::cpu {
 
-enum class Model : u8 { V1, V2 }; ///< CPUID models: x86-64 baseline levels (System V psABI)
-/// SSE instructions run on the host's own unit: can this host run that model?
-bool host_runs(Model model);
+/// SIMD instructions run on the host's own unit: what the host lacks for that model, as a list of names;
+/// empty when it can run it.
+std::string host_lacks(Model model);
+inline bool host_runs(Model model) { return host_lacks(model).empty(); }
 enum class Timing : u8 { Fast, Simple };
 
 /// SDM 3A 8.4.1 and vol. 3C 26.4.2: what a logical processor does.
@@ -32,6 +34,7 @@ struct Options {
     Timing timing = Timing::Simple;
     unsigned processors =
         1;                 ///< logical processors of the machine, as CPUID tells; more than one: PAUSE yields
+    u64 random_seed = 0;   ///< of RDRAND and RDSEED
     bool bootstrap = true; ///< starts at the reset vector; the others wait for a start-up message
     // Shape switches: they never change what the guest sees (law 3). Tests turn them.
     bool block_cache = true;

@@ -56,7 +56,10 @@ void address32(Decoded& d, Cursor& c, u8 rm) {
     if (rm == 4) {
         const u8 sib = static_cast<u8>(c.take(1));
         const u8 index = static_cast<u8>(((sib >> 3) & 7) | rex_x);
-        if (index != 4) d.index = index, d.scale = sib >> 6;
+        if (d.row->flags & VectorIndex)
+            d.vector_index = index, d.scale = sib >> 6;
+        else if (index != 4)
+            d.index = index, d.scale = sib >> 6;
         if ((sib & 7) == 5 && d.mod == 0)
             no_base = true;
         else
@@ -98,6 +101,31 @@ void immediate(Decoded& d, Cursor& c) {
         if ((d.reg & 7) < 2) d.imm = c.take_signed(d.size == 1 ? 1 : z);
         break;
     }
+}
+
+/// The rest of a VEX prefix (SDM vol. 2 2.3.5) whose first byte, C4 or C5, is `first`. R X B W come out as in
+/// REX, pp as legacy prefixes. False: not enough bytes, or a map that does not exist.
+bool vex_prefix(Decoded& d, Cursor& c, u8 first) {
+    // 66, F2, F3, LOCK and REX before it are #UD; the instruction's length still counts.
+    const bool clash = d.prefix66 || d.rep || d.repne || d.lock || d.rex;
+    const bool long64 = d.code_size == 8;
+    u8 map = 1, rxb = 0xE0;
+    u8 byte = static_cast<u8>(c.take(1));
+    if (first == 0xC4) {
+        map = byte & 31, rxb = byte & 0xE0;
+        byte = static_cast<u8>(c.take(1));
+    } else {
+        rxb = static_cast<u8>((byte & 0x80) | 0x60);
+    }
+    if (c.result != DecodeResult::Ok) return false;
+    d.vex = true;
+    d.vex_long = byte & 4;
+    d.vvvv = static_cast<u8>(~byte >> 3 & (long64 ? 15 : 7));
+    const u8 inverted = static_cast<u8>(~rxb >> 5 & 7); // R X B
+    d.rex = static_cast<u8>(0x40 | (long64 ? inverted : 0) | (first == 0xC4 && (byte & 0x80) ? 8 : 0));
+    d.prefix66 = (byte & 3) == 1, d.rep = (byte & 3) == 2, d.repne = (byte & 3) == 3;
+    d.map = map;
+    return !clash && map >= 1 && map <= 3;
 }
 
 } // namespace
@@ -142,7 +170,19 @@ DecodeResult decode(std::span<const u8> bytes, unsigned code_size, Decoded& d) {
         }
         break;
     }
-    if (byte == 0x0F) {
+    // C4 and C5 are LES and LDS outside 64-bit mode, unless what would be their ModRM names a register.
+    if (byte == 0xC4 || byte == 0xC5) {
+        if (!long64 && !c.need(1)) return c.result;
+        if (long64 || c.bytes[c.at] >= 0xC0) {
+            if (!vex_prefix(d, c, byte)) {
+                d.length = static_cast<u8>(c.at);
+                return c.result == DecodeResult::Ok ? DecodeResult::Undefined : c.result;
+            }
+            byte = static_cast<u8>(c.take(1));
+            if (c.result != DecodeResult::Ok) return c.result;
+        }
+    }
+    if (byte == 0x0F && !d.vex) {
         byte = static_cast<u8>(c.take(1));
         d.map = 1;
         if (byte == 0x38 || byte == 0x3A) {
@@ -153,7 +193,7 @@ DecodeResult decode(std::span<const u8> bytes, unsigned code_size, Decoded& d) {
     }
     d.opcode = byte;
     d.opid = opcode_id(d.map, byte);
-    d.row = &opcode_row(d.map, byte);
+    d.row = d.vex ? &vex_row(d.map, byte) : &opcode_row(d.map, byte);
     if (!d.row->emit || (long64 && (d.row->flags & Invalid64))) {
         d.length = static_cast<u8>(c.at);
         return DecodeResult::Undefined;

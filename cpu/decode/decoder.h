@@ -5,6 +5,7 @@
 #pragma once
 #include <span>
 #include "cpu/base/types.h"
+#include "cpu/state/features.h"
 #include "cpu/state/registers.h"
 
 namespace vitrine::cpu {
@@ -38,23 +39,23 @@ enum RowFlags : u16 {
     EndsBlock = 64,
     Prefix66Selects = 128, ///< 66/F2/F3 choose among instructions: they are not operand-size or REP prefixes
     ModrmIsRegister = 256, ///< MOV CR/DR: mod is ignored
+    VectorIndex = 512,     ///< the SIB's index is a vector register (gathers)
 };
-
-/// What CPUID must offer for a row to be there at all; the block builder asks once.
-enum class Feature : u8 { Baseline, V2 };
 
 struct Row {
     const char* mnemonic = nullptr;
     Imm imm = Imm::None;
     u16 flags = 0;
     Emit emit = nullptr;
-    u8 arg = 0;  ///< what the emitter wants to know: ALU operation, condition …
-    u8 cost = 1; ///< cycles, timing/cost.h
-    Feature feature = Feature::Baseline;
+    u8 arg = 0;                          ///< what the emitter wants to know: ALU operation, condition …
+    u8 cost = 1;                         ///< cycles, timing/cost.h
+    Feature feature = Feature::Baseline; ///< of the model, for the row to be there at all
 };
 
 /// Rows by map (0: one byte, 1: 0F, 2: 0F 38, 3: 0F 3A) and opcode. An unassigned row has no emit.
 const Row& opcode_row(unsigned map, unsigned opcode);
+/// The same for instructions with a VEX prefix.
+const Row& vex_row(unsigned map, unsigned opcode);
 constexpr u16 opcode_id(unsigned map, unsigned opcode) { return static_cast<u16>(map << 8 | opcode); }
 
 enum class DecodeResult : u8 {
@@ -63,6 +64,8 @@ enum class DecodeResult : u8 {
     TooLong,   ///< more than 15 bytes: #GP(0)
     Undefined, ///< #UD
 };
+
+inline constexpr u8 NoVectorIndex = 0xFF;
 
 struct Decoded {
     const Row* row = nullptr;
@@ -80,6 +83,9 @@ struct Decoded {
     u8 mod = 0, reg = 0, rm = 0;                     ///< reg and rm with REX bits; rm of a register operand
     u8 base = ZeroSlot, index = ZeroSlot, scale = 0; ///< register numbers of a memory operand
     bool rip_relative = false;
+    bool vex = false, vex_long = false; ///< VEX prefix; VEX.L
+    u8 vvvv = 0;                        ///< VEX.vvvv as a register number: 0 where the field is 1111b
+    u8 vector_index = NoVectorIndex;    ///< of a gather
     Seg seg = Seg::DS;
 
     bool memory() const { return has_modrm && mod != 3; }

@@ -16,8 +16,8 @@ enum class Kind : u8 { Base, Index, Rip, General };
 struct Emitter {
     const Decoded& d;
     Op& op;
-    u8 key_flags = 0; ///< KeyFlags of the block
-    bool v2 = false;  ///< the processor model offers x86-64-v2
+    u8 key_flags = 0;        ///< KeyFlags of the block
+    FeatureSet features = 0; ///< what the processor model offers
     // What the emit function decides:
     Handler handler = nullptr;
     Handler no_flags = nullptr; ///< the same without setting flags, when they are dead

@@ -39,7 +39,7 @@ struct Op {
     u16 cycles = 0;         ///< charged before this Op in the block
     u8 slot = 0;            ///< index of this Op in the block
     u8 index_in_block = 0;  ///< instructions before this Op in the block
-    u8 live = 0;            ///< arithmetic flags that something may read after this Op
+    u8 vvvv = 0;            ///< first source of SIMD forms: VEX.vvvv, or the destination (exec/simd/)
     u8 extra = 0;           ///< small immediates: condition, segment, operand size, sub-opcode
 };
 static_assert(sizeof(Op) == 32);

@@ -1,9 +1,11 @@
 // The opcode tables: SDM vol. 2 appendix A, tables A-2 (one byte), A-3 (0F), A-4 (0F 38), A-5 (0F 3A).
 //
-// One row an opcode; groups are resolved by their emitters. A row without an emitter raises #UD and is
-// reported as not implemented. Costs are in timing/cost.h.
+// One row an opcode; groups are resolved by their emitters. SIMD has a table of its own, by prefix and form
+// (exec/simd/table.h). A row without an emitter raises #UD and is reported as not implemented. Costs are in
+// timing/cost.h.
 #include "cpu/decode/decoder.h"
 #include "cpu/exec/emitters.h"
+#include "cpu/exec/simd/table.h"
 #include "cpu/timing/cost.h"
 #include <array>
 
@@ -204,7 +206,7 @@ Map two_byte() {
     t[0xB5] = {"lgs", Imm::None, M, emit::load_far_pointer, 5};
     t[0xB6] = {"movzx", Imm::None, M, emit::movx, 0};
     t[0xB7] = {"movzx", Imm::None, M, emit::movx, 1};
-    t[0xB8] = {"popcnt", Imm::None, M, emit::bit_scan, 2, 3, Feature::V2};
+    t[0xB8] = {"popcnt", Imm::None, M, emit::bit_scan, 2, 3, Feature::Popcnt};
     t[0xB9] = {"ud1", Imm::None, M, emit::ud};
     t[0xBA] = {"group8", Imm::Ub, M | L, emit::bit_group8};
     t[0xBB] = {"btc", Imm::None, M | L, emit::bit_test, 7};
@@ -218,44 +220,31 @@ Map two_byte() {
     t[0xC7] = {"group9", Imm::None, M | L, emit::group9};
     for (unsigned i = 0; i < 8; ++i) t[0xC8 + i] = {"bswap", Imm::None, 0, emit::bswap};
     t[0xFF] = {"ud0", Imm::None, M, emit::ud};
-    // SSE and SSE2: the emitter looks the row up by opcode and mandatory prefix.
-    const auto sse = [&](unsigned from, unsigned to, Imm imm = Imm::None) {
-        for (unsigned i = from; i <= to; ++i)
-            if (!t[i].emit) t[i] = {"sse", imm, M | X, emit::sse};
-    };
-    sse(0x10, 0x17), sse(0x28, 0x2F), sse(0x50, 0x6F), sse(0x74, 0x76), sse(0x7C, 0x7F), sse(0xD0, 0xFE);
-    for (unsigned i : {0x70, 0x71, 0x72, 0x73, 0xC2, 0xC4, 0xC5, 0xC6})
-        t[i] = {"sse", Imm::Ub, M | X, emit::sse};
-    t[0x77] = {"emms", Imm::None, X, emit::emms};
     return t;
 }
 
-Map three_byte_38() { // SSSE3, SSE4: model v2
+Map three_byte_38() {
     Map t{};
-    const auto rows = [&](unsigned from, unsigned to) {
-        for (unsigned i = from; i <= to; ++i)
-            t[i] = {"sse4", Imm::None, M | X, emit::sse4, 0, 1, Feature::V2};
-    };
-    rows(0x00, 0x0B), rows(0x10, 0x10), rows(0x14, 0x15), rows(0x17, 0x17), rows(0x1C, 0x1E),
-        rows(0x20, 0x25), rows(0x28, 0x2B);
-    rows(0x30, 0x35), rows(0x37, 0x41);
     t[0x82] = {"invpcid", Imm::None, M | X, emit::invpcid};
-    t[0xF0] = {"crc32", Imm::None, M | B, emit::crc32, 0, 3, Feature::V2};
-    t[0xF1] = {"crc32", Imm::None, M, emit::crc32, 0, 3, Feature::V2};
-    return t;
-}
-Map three_byte_3a() {
-    Map t{};
-    for (unsigned i : {0x08, 0x09, 0x0A, 0x0B, 0x0C, 0x0D, 0x0E, 0x0F, 0x14, 0x15, 0x16,
-                       0x17, 0x20, 0x21, 0x22, 0x40, 0x41, 0x42, 0x60, 0x61, 0x62, 0x63})
-        t[i] = {"sse4", Imm::Ub, M | X, emit::sse4, 0, 1, Feature::V2};
+    t[0xF0] = {"movbe/crc32", Imm::None, M | B, emit::movbe_crc32, 0, 3};
+    t[0xF1] = {"movbe/crc32", Imm::None, M, emit::movbe_crc32, 0, 3};
     return t;
 }
 
-const Map maps[4] = {one_byte(), two_byte(), three_byte_38(), three_byte_3a()};
+/// All maps: the rows above, and where they leave room the SIMD table (exec/simd/table.h), which also has
+/// the VEX encodings to itself.
+struct Maps {
+    Map legacy[4] = {one_byte(), two_byte(), three_byte_38(), {}}, vex[4] = {};
+    Maps() { simd::fill_opcode_maps(legacy, vex); }
+};
+const Maps& maps() {
+    static const Maps all;
+    return all;
+}
 
 } // namespace
 
-const Row& opcode_row(unsigned map, unsigned opcode) { return maps[map & 3][opcode & 0xFF]; }
+const Row& opcode_row(unsigned map, unsigned opcode) { return maps().legacy[map & 3][opcode & 0xFF]; }
+const Row& vex_row(unsigned map, unsigned opcode) { return maps().vex[map & 3][opcode & 0xFF]; }
 
 } // namespace vitrine::cpu

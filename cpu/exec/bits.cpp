@@ -4,6 +4,7 @@
 // BSF/BSR with a zero source leave all of the destination as it was, as AMD documents. SDM vol. 2.
 #include "cpu/exec/alu_ops.h"
 #include "cpu/exec/emitters.h"
+#include "cpu/exec/save_area.h"
 
 namespace vitrine::cpu {
 namespace {
@@ -135,7 +136,55 @@ template <class T> bool compare_exchange_pair(Core& core, const Op& op) { // T: 
     }
     return true;
 }
-/// RDRAND/RDSEED are not offered by any CPUID model: the opcodes are #UD.
+/// RDRAND, RDSEED: always ready; the numbers follow from the machine's seed (Options::random_seed), so a run
+/// repeats. SplitMix64 (Steele, Lea, Flood 2014).
+template <class T> bool random_number(Core& core, const Op& op) {
+    u64 z = core.random_state += 0x9E3779B97F4A7C15;
+    z = (z ^ z >> 30) * 0xBF58476D1CE4E5B9;
+    z = (z ^ z >> 27) * 0x94D049BB133111EB;
+    put<T>(&core, op.rm, static_cast<T>(z ^ z >> 31));
+    core.set_arithmetic(CF);
+    return true;
+}
+bool processor_number(Core& core, const Op& op) { // RDPID
+    put<u64>(&core, op.rm, core.r.msr.tsc_aux & 0xFFFFFFFF);
+    return true;
+}
+template <class T> bool swapped_load(Core& core, const Op& op) { // MOVBE
+    T value{};
+    if (!read_memory<T>(core, op, value)) return false;
+    put<T>(&core, op.reg, std::byteswap(value));
+    return true;
+}
+template <class T> bool swapped_store(Core& core, const Op& op) {
+    return write_memory<T>(core, op, std::byteswap(get<T>(&core, op.reg)));
+}
+template <class T> bool checksum(Core& core, const Op& op) { // CRC32
+    T value{};
+    if (!read_rm<T>(core, op, value)) return false;
+    u32 crc = static_cast<u32>(core.r.gpr[op.reg / 8]);
+    u64 wide = crc;
+    if constexpr (sizeof(T) == 1)
+        asm("crc32b %1, %0" : "+r"(crc) : "q"(value));
+    else if constexpr (sizeof(T) == 2)
+        asm("crc32w %1, %0" : "+r"(crc) : "r"(value));
+    else if constexpr (sizeof(T) == 4)
+        asm("crc32l %1, %0" : "+r"(crc) : "r"(value));
+    else
+        asm("crc32q %1, %0" : "+r"(wide) : "r"(value));
+    put<u64>(&core, op.reg, sizeof(T) == 8 ? wide : crc);
+    return true;
+}
+/// LZCNT, TZCNT: CF for a zero source, ZF for a zero count.
+template <class T, bool Leading> bool count_zeros(Core& core, const Op& op) {
+    T value{};
+    if (!read_rm<T>(core, op, value)) return false;
+    const T n = static_cast<T>(Leading ? std::countl_zero(value) : std::countr_zero(value));
+    put<T>(&core, op.reg, n);
+    const u64 kept = core.flags() & (OF | SF | AF | PF);
+    core.set_arithmetic(kept | (value == 0 ? CF : 0) | (n == 0 ? ZF : 0));
+    return true;
+}
 
 template <bool Immediate> void bit_form(Emitter& e, unsigned which) {
     if (which == Bt && e.d.lock) e.undefined = true;
@@ -174,10 +223,38 @@ void bit_scan(Emitter& e) { // BC BD: arg 0 BSF, 1 BSR; B8 with F3: POPCNT (arg 
             by_wide_size(e.d.size, []<class T> { return static_cast<Handler>(cold<population_count<T>>); });
         return;
     }
-    // F3 BC/BD are BSF/BSR on processors without BMI1/LZCNT, which is what CPUID says here.
+    // F3 BC/BD are BSF/BSR on processors without BMI1/LZCNT.
+    if (e.d.rep && offers(e.features, arg ? Feature::Lzcnt : Feature::Bmi1)) {
+        e.handler = by_wide_size(e.d.size, [&]<class T> {
+            return arg ? static_cast<Handler>(cold<count_zeros<T, true>>)
+                       : static_cast<Handler>(cold<count_zeros<T, false>>);
+        });
+        return;
+    }
     e.handler = by_wide_size(e.d.size, [&]<class T> {
         return arg ? static_cast<Handler>(cold<bit_scan_value<T, true>>)
                    : static_cast<Handler>(cold<bit_scan_value<T, false>>);
+    });
+}
+void movbe_crc32(Emitter& e) { // 0F 38 F0 F1: F2 CRC32, none or 66 MOVBE
+    const bool crc = e.d.repne;
+    if (!offers(e.features, crc ? Feature::Sse42 : Feature::Movbe) || e.d.rep || (!crc && !e.memory()))
+        return;
+    e.op.reg = slot_of(e.d.reg);
+    if (crc) {
+        e.cost = cost::FpSimple;
+        e.handler = by_size(e.d.size, []<class T> { return static_cast<Handler>(cold<checksum<T>>); });
+        return;
+    }
+    e.cost = 1;
+    const bool store = e.d.opcode == 0xF1;
+    const unsigned size = e.d.size != 1                          ? e.d.size
+                          : e.d.rex & 8                          ? 8
+                          : e.d.prefix66 == (e.d.code_size != 2) ? 2
+                                                                 : 4;
+    e.handler = by_wide_size(size, [&]<class T> {
+        return store ? static_cast<Handler>(cold<swapped_store<T>>)
+                     : static_cast<Handler>(cold<swapped_load<T>>);
     });
 }
 void cmpxchg(Emitter& e) {
@@ -189,8 +266,34 @@ void xadd(Emitter& e) {
     e.handler = by_size(e.d.size, []<class T> { return static_cast<Handler>(cold<exchange_add<T>>); });
 }
 void group9(Emitter& e) {
-    if (!e.memory() || (e.d.reg & 7) != 1) {
-        e.undefined = true; // RDRAND, RDSEED, VMX, XSAVEC …: not offered by CPUID
+    const unsigned which = e.d.reg & 7;
+    if (!e.memory()) { // RDRAND, RDSEED; with F3, RDPID
+        const bool identify = which == 7 && e.d.rep;
+        const Feature f = identify ? Feature::Rdpid : which == 7 ? Feature::Rdseed : Feature::Rdrand;
+        if (which < 6 || (!identify && (e.d.rep || e.d.repne)) || !offers(e.features, f)) {
+            e.undefined = true;
+            return;
+        }
+        e.op.rm = slot_of(e.d.rm);
+        e.cost = identify ? 8 : 100;
+        if (identify)
+            e.handler = cold<processor_number>;
+        else
+            e.handler =
+                by_wide_size(e.d.size, []<class T> { return static_cast<Handler>(cold<random_number<T>>); });
+        return;
+    }
+    if (which != 1) {
+        if (e.d.mandatory())
+            e.undefined = true;
+        else if (which == 3)
+            extended_state(e, Extended::Xrstors);
+        else if (which == 4)
+            extended_state(e, Extended::Xsavec);
+        else if (which == 5)
+            extended_state(e, Extended::Xsaves);
+        else
+            e.undefined = true; // VMX
         return;
     }
     e.cost = e.d.lock ? cost::Locked : 8;

@@ -44,7 +44,9 @@ void mov_control(Emitter&), mov_debug(Emitter&), msr(Emitter&), cpuid(Emitter&),
     rdpmc(Emitter&), hlt(Emitter&), port_io(Emitter&);
 void clts(Emitter&), invd(Emitter&), ud(Emitter&), group15(Emitter&), fs_gs_base(Emitter&), cli_sti(Emitter&),
     invpcid(Emitter&);
-// fp: x87.cpp, x87_control.cpp, sse.cpp, sse4.cpp, mmx.cpp
-void x87(Emitter&), wait(Emitter&), sse(Emitter&), emms(Emitter&), sse4(Emitter&), crc32(Emitter&);
+// fp: x87.cpp, x87_control.cpp; simd/table.cpp
+void x87(Emitter&), wait(Emitter&), simd(Emitter&);
+// bits.cpp
+void movbe_crc32(Emitter&);
 
 } // namespace vitrine::cpu::emit

@@ -1,33 +1,11 @@
-// Group 15 (0F AE): FXSAVE, FXRSTOR, XSAVE, XRSTOR, XSAVEOPT's place, LDMXCSR, STMXCSR, fences, CLFLUSH,
-// FS/GS bases.
-//
-// SDM vol. 1 10.5 (FXSAVE format), 13.4–13.8 (XSAVE). Components: x87 (0) and SSE (1). XSAVE writes XSTATE_BV
-// = the requested components (no init optimisation, which the manual allows); XSAVEOPT and XSAVEC are not
-// offered by CPUID.
+// Group 15 (0F AE): FXSAVE, FXRSTOR, fences, CLFLUSH, CLFLUSHOPT, CLWB; the way to XSAVE and its family
+// (xsave.cpp), MXCSR (simd/move.cpp) and the FS/GS bases (system.cpp). SDM vol. 1 10.5 (FXSAVE format).
 #include "cpu/exec/emitters.h"
-#include "cpu/exec/fp.h"
+#include "cpu/exec/save_area.h"
 
 namespace vitrine::cpu {
-namespace {
 
-constexpr u32 MxcsrWritable = 0xFFFF;
-
-/// The 512-byte legacy area.
-struct [[gnu::packed]] Legacy {
-    u16 control, status;
-    u8 tag, reserved0;
-    u16 opcode;
-    u64 instruction, data;
-    u32 mxcsr, mxcsr_mask;
-    std::array<u8, 16> st[8];
-    Xmm xmm[16];
-    u8 reserved1[96];
-};
-static_assert(sizeof(Legacy) == 512);
-
-bool fpu_ready(Core& core) { return (core.r.cr0 & (EM | TS)) ? core.raise(7) : true; }
-
-void save_x87(Core& core, Legacy& area, bool wide) {
+void save_x87(const Core& core, LegacyArea& area, bool wide) {
     const X87& x = core.r.x87;
     area.control = x.control, area.status = x.status, area.tag = x.tag_valid, area.reserved0 = 0,
     area.opcode = x.opcode;
@@ -42,7 +20,7 @@ void save_x87(Core& core, Legacy& area, bool wide) {
         for (unsigned b = 10; b < 16; ++b) area.st[i][b] = 0;
     }
 }
-void load_x87(Core& core, const Legacy& area, bool wide) {
+void load_x87(Core& core, const LegacyArea& area, bool wide) {
     X87& x = core.r.x87;
     x.control = area.control & 0x1F7F, x.control |= 0x40;
     x.status = area.status, x.tag_valid = area.tag, x.opcode = area.opcode & 0x7FF;
@@ -59,30 +37,29 @@ void load_x87(Core& core, const Legacy& area, bool wide) {
     const bool pending = x.status & ~x.control & 0x3F;
     x.status = static_cast<u16>((x.status & ~0x8080) | (pending ? 0x8080 : 0));
 }
-unsigned xmm_count(const Core& core) { return core.code64() ? 16 : 8; }
 
-bool area_address(Core& core, const Op& op, unsigned size, unsigned alignment, bool write, u64& linear) {
-    if (!operand_linear(core, op, size, write, linear)) return false;
-    return !(linear & (alignment - 1)) || core.raise(13, 0);
-}
+namespace {
+
+bool fpu_ready(Core& core) { return (core.r.cr0 & (EM | TS)) ? core.raise(7) : true; }
 
 /// Writes only what it saves, so that a missing page is a write fault and bytes 464–511 keep their value.
 template <bool Wide> bool fxsave(Core& core, const Op& op) {
     u64 linear = 0;
-    if (!fpu_ready(core) || !area_address(core, op, 512, 16, true, linear) || !core.writable(linear, 512))
+    if (!fpu_ready(core) || !save_area_address(core, op, 512, 16, true, linear) ||
+        !core.writable(linear, 512))
         return false;
     core.sync_fp();
-    Legacy area{};
+    LegacyArea area{};
     save_x87(core, area, Wide);
     area.mxcsr = core.r.mxcsr, area.mxcsr_mask = MxcsrWritable;
-    if (!core.write(linear, offsetof(Legacy, xmm), &area, core.cpl == 3, 16)) return false;
-    return !(core.r.cr4 & OSFXSR) ||
-           core.write(linear + offsetof(Legacy, xmm), 16 * xmm_count(core), &core.r.xmm, core.cpl == 3, 16);
+    if (!core.write(linear, offsetof(LegacyArea, xmm), &area, core.cpl == 3, 16)) return false;
+    return !(core.r.cr4 & OSFXSR) || core.write(linear + offsetof(LegacyArea, xmm), 16 * vector_count(core),
+                                                &core.r.xmm, core.cpl == 3, 16);
 }
 template <bool Wide> bool fxrstor(Core& core, const Op& op) {
     u64 linear = 0;
-    Legacy area{};
-    if (!fpu_ready(core) || !area_address(core, op, 512, 16, false, linear) ||
+    LegacyArea area{};
+    if (!fpu_ready(core) || !save_area_address(core, op, 512, 16, false, linear) ||
         !core.read(linear, sizeof area, &area, core.cpl == 3))
         return false;
     if ((core.r.cr4 & OSFXSR) && (area.mxcsr & ~MxcsrWritable)) return core.raise(13, 0);
@@ -90,79 +67,11 @@ template <bool Wide> bool fxrstor(Core& core, const Op& op) {
     load_x87(core, area, Wide);
     if (core.r.cr4 & OSFXSR) {
         core.r.mxcsr = area.mxcsr;
-        for (unsigned i = 0; i < xmm_count(core); ++i) core.r.xmm[i] = area.xmm[i];
+        for (unsigned i = 0; i < vector_count(core); ++i) core.r.xmm[i] = area.xmm[i];
     }
     return true;
 }
 
-struct XsaveHeader {
-    u64 state, compaction, reserved[6];
-};
-bool xsave_ready(Core& core) {
-    if (!(core.r.cr4 & OSXSAVE)) return core.raise(6);
-    return !(core.r.cr0 & TS) || core.raise(7);
-}
-u64 requested(const Core& core) {
-    return (static_cast<u32>(core.r.gpr[RAX]) | core.r.gpr[RDX] << 32) & core.r.xcr0;
-}
-
-template <bool Wide> bool xsave(Core& core, const Op& op) {
-    u64 linear = 0;
-    if (!xsave_ready(core) || !area_address(core, op, 576, 64, true, linear)) return false;
-    core.sync_fp();
-    Legacy area{};
-    XsaveHeader header{};
-    if (!core.writable(linear, 576) || !core.read(linear, sizeof area, &area, core.cpl == 3) ||
-        !core.read(linear + 512, sizeof header, &header, core.cpl == 3))
-        return false;
-    const u64 components = requested(core);
-    if (components & 1) save_x87(core, area, Wide);
-    if (components & 2) {
-        area.mxcsr = core.r.mxcsr, area.mxcsr_mask = MxcsrWritable;
-        for (unsigned i = 0; i < xmm_count(core); ++i) area.xmm[i] = core.r.xmm[i];
-    }
-    header.state = (header.state & ~components) | components;
-    return core.write(linear, sizeof area, &area, core.cpl == 3) &&
-           core.write(linear + 512, 8, &header.state, core.cpl == 3);
-}
-template <bool Wide> bool xrstor(Core& core, const Op& op) {
-    u64 linear = 0;
-    Legacy area{};
-    XsaveHeader header{};
-    if (!xsave_ready(core) || !area_address(core, op, 576, 64, false, linear) ||
-        !core.read(linear, sizeof area, &area, core.cpl == 3) ||
-        !core.read(linear + 512, sizeof header, &header, core.cpl == 3))
-        return false;
-    if ((header.state & ~core.r.xcr0) || header.compaction || header.reserved[0]) return core.raise(13, 0);
-    const u64 components = requested(core);
-    if ((components & 2) && (area.mxcsr & ~MxcsrWritable)) return core.raise(13, 0);
-    core.sync_fp();
-    if (components & 1) {
-        if (header.state & 1)
-            load_x87(core, area, Wide);
-        else {
-            core.r.x87 = X87{};
-        }
-    }
-    if (components & 2) {
-        core.r.mxcsr = area.mxcsr;
-        for (unsigned i = 0; i < xmm_count(core); ++i) core.r.xmm[i] = header.state & 2 ? area.xmm[i] : Xmm{};
-    }
-    return true;
-}
-bool load_mxcsr(Core& core, const Op& op) {
-    u32 value = 0;
-    if (!sse_ready(core) || !read_memory<u32>(core, op, value)) return false;
-    if (value & ~MxcsrWritable) return core.raise(13, 0);
-    core.sync_fp();
-    core.r.mxcsr = value;
-    return true;
-}
-bool store_mxcsr(Core& core, const Op& op) {
-    if (!sse_ready(core)) return false;
-    core.sync_fp();
-    return write_memory<u32>(core, op, core.r.mxcsr);
-}
 bool fence(Core&, const Op&) { return true; } // accesses are in order anyway
 bool flush_line(Core& core, const Op& op) {   // CLFLUSH faults like a byte read
     u8 byte = 0;
@@ -195,7 +104,10 @@ void group15(Emitter& e) {
         return;
     }
     if (e.d.mandatory()) {
-        e.undefined = true; // CLWB, CLFLUSHOPT …: not offered
+        // CLWB, CLFLUSHOPT: nothing is cached here, so they are checks of the address alone.
+        const Feature f = which == 6 ? Feature::Clwb : Feature::Clflushopt;
+        if (which >= 6 && e.d.mandatory() == 1 && offers(e.features, f))
+            e.cost = 4, e.handler = cold<flush_line>;
         return;
     }
     switch (which) {
@@ -207,17 +119,12 @@ void group15(Emitter& e) {
         e.handler =
             wide ? static_cast<Handler>(cold<fxrstor<true>>) : static_cast<Handler>(cold<fxrstor<false>>);
         break;
-    case 2: e.cost = 3, e.handler = cold<load_mxcsr>; break;
-    case 3: e.cost = 3, e.handler = cold<store_mxcsr>; break;
-    case 4:
-        e.handler = wide ? static_cast<Handler>(cold<xsave<true>>) : static_cast<Handler>(cold<xsave<false>>);
-        break;
-    case 5:
-        e.handler =
-            wide ? static_cast<Handler>(cold<xrstor<true>>) : static_cast<Handler>(cold<xrstor<false>>);
-        break;
+    case 2:
+    case 3: return simd(e); // LDMXCSR, STMXCSR
+    case 4: return extended_state(e, Extended::Xsave);
+    case 5: return extended_state(e, Extended::Xrstor);
+    case 6: return extended_state(e, Extended::Xsaveopt);
     case 7: e.cost = 8, e.handler = cold<flush_line>; break;
-    default: e.undefined = true; // XSAVEOPT
     }
 }
 

@@ -2,6 +2,7 @@
 // 3A 5.
 #include "cpu/exec/segment.h"
 #include "cpu/exec/emitters.h"
+#include "cpu/exec/save_area.h"
 #include "cpu/exec/operand.h"
 
 namespace vitrine::cpu {
@@ -353,20 +354,6 @@ bool set_access_check(Core& core, const Op& op) { // CLAC STAC
     core.update_privilege();
     return true;
 }
-bool get_xcr(Core& core, const Op&) {
-    if (!(core.r.cr4 & OSXSAVE)) return core.raise(6);
-    if (static_cast<u32>(core.r.gpr[RCX]) != 0) return core.raise(13, 0);
-    core.r.gpr[RAX] = core.r.xcr0 & 0xFFFFFFFF, core.r.gpr[RDX] = core.r.xcr0 >> 32;
-    return true;
-}
-bool set_xcr(Core& core, const Op&) {
-    if (!(core.r.cr4 & OSXSAVE)) return core.raise(6);
-    const u64 value = static_cast<u32>(core.r.gpr[RAX]) | core.r.gpr[RDX] << 32;
-    if (!privileged(core)) return false;
-    if (static_cast<u32>(core.r.gpr[RCX]) != 0 || (value & ~u64{3}) || !(value & 1)) return core.raise(13, 0);
-    core.r.xcr0 = value;
-    return true;
-}
 bool read_tsc_and_aux(Core& core, const Op&) { // RDTSCP
     if ((core.r.cr4 & TSD) && core.cpl != 0) return core.raise(13, 0);
     const u64 tsc = core.now_cycles() + core.r.msr.tsc_adjust;
@@ -459,8 +446,8 @@ void group7(Emitter& e) { // 0F 01
     switch (e.d.modrm) {
     case 0xCA: e.op.extra = 0, e.ends_block = true, e.handler = cold_end<set_access_check>; return;
     case 0xCB: e.op.extra = 1, e.ends_block = true, e.handler = cold_end<set_access_check>; return;
-    case 0xD0: e.handler = cold<get_xcr>; return;
-    case 0xD1: e.ends_block = true, e.handler = cold_end<set_xcr>; return;
+    case 0xD0: return extended_state(e, Extended::Xgetbv);
+    case 0xD1: return extended_state(e, Extended::Xsetbv);
     case 0xF8: e.handler = cold<swap_gs>; return;
     case 0xF9: e.cost = 20, e.handler = cold<read_tsc_and_aux>; return;
     default: break;

@@ -280,6 +280,10 @@ template <class T> bool segment_base(Core& core, const Op& op) {
 namespace emit {
 
 void mov_control(Emitter& e) { // 0F 20 22; LOCK MOV CR0 (CR8 alias) is AMD only
+    if (e.d.reg != 0 && e.d.reg != 2 && e.d.reg != 3 && e.d.reg != 4 && e.d.reg != 8) {
+        e.undefined = true; // before any look at the privilege
+        return;
+    }
     e.op.extra = e.d.reg;
     e.op.rm = slot_of(e.d.rm);
     e.cost = cost::Serializing;

@@ -173,7 +173,7 @@ void x87(Emitter& e) {
     e.cost = form_cost(opcode, modrm, e.memory());
     if ((e.handler = x87_control(e))) return;
     if (e.memory()) {
-        const u32 form = memory_form(opcode, reg, e.v2);
+        const u32 form = memory_form(opcode, reg, offers(e.features, Feature::Sse3));
         if (!form) {
             const bool fisttp = reg == 1 && opcode != 0xD9; // SSE3: exists, but model v1 does not offer it
             e.undefined = true, e.unimplemented = fisttp;

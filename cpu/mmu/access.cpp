@@ -185,6 +185,9 @@ void Core::install_fast(u64 linear, TlbEntry& e, Access access, bool user) {
     const u64 frame = e.frame_of(linear >> 12);
     const PhysicalPage page = bus.page(frame << 12);
     if (!page.host || (data_breakpoints && watched_page(linear >> 12))) return;
+    // A hit is told by an access's last byte: one that wraps around from the top of the address space would
+    // hit page 0. Outside IA-32e mode addresses end at 32 bits and cannot.
+    if (long_active() && !(linear >> 12)) return;
     // A page that is writable only because CR0.WP is clear stays out, so that WP may change without a flush.
     const u8 flags = code_cache.frames().of(page.frame);
     if (access == Access::Write ? !page.writable || !e.writable || (flags & RefusesWrite)

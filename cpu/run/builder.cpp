@@ -113,11 +113,11 @@ bool Builder::add(std::span<const u8> bytes, u64 rip) {
     p.op.index_in_block = static_cast<u8>(instructions_);
     Emitter e{d, p.op};
     e.key_flags = key_.flags;
-    e.v2 = core_.options.model != Model::V1;
+    e.features = features_of(core_.options.model);
     if (result == DecodeResult::Undefined) {
         e.undefined = true;
         e.unimplemented = d.row && !d.row->emit;
-    } else if (d.row->feature == Feature::V2 && !e.v2) {
+    } else if (!offers(e.features, d.row->feature)) {
         e.undefined = e.unimplemented = true; // CPUID does not offer it
     } else {
         e.cost = d.row->cost;
@@ -177,7 +177,6 @@ void Builder::liveness(bool precise) {
     u8 live = AllFlags;
     for (unsigned i = count_; i-- > 0;) {
         Pending& p = list_[i];
-        p.op.live = live;
         if (!precise && p.no_flags && !(live & p.written))
             p.op.handler = p.no_flags, live = static_cast<u8>(live & ~p.written);
         else

@@ -2,6 +2,7 @@
 // values.
 #include "cpu/run/core.h"
 #include "cpu/run/code_cache.h"
+#include "cpu/state/cpuid.h"
 #include "cpu/timing/cost.h"
 
 namespace vitrine::cpu {
@@ -24,6 +25,7 @@ Core::Core(const Options& o, PhysicalBus& b, InterruptController& i, CodeCache& 
     code_cache.attach(*this);
     if (options.timing == Timing::Simple)
         mispredict_cost = cost::Mispredict, tlb_miss_cost = cost::TlbMissLevel;
+    random_state = options.random_seed;
     reset();
 }
 Core::~Core() { code_cache.detach(*this); }
@@ -72,6 +74,7 @@ void Core::init() {
     reset();
     r.x87 = before.x87;
     std::copy(std::begin(before.xmm), std::end(before.xmm), std::begin(r.xmm));
+    r.ymm_high = before.ymm_high;
     r.mxcsr = before.mxcsr, r.xcr0 = before.xcr0;
     const u64 efer = r.msr.efer;
     r.msr = before.msr;
@@ -168,6 +171,7 @@ void serialize_registers(Archive& a, Registers& r) {
     a(x.control, x.status, x.opcode, x.tag_valid, x.instruction_pointer, x.data_pointer,
       x.instruction_segment, x.data_segment);
     for (Xmm& v : r.xmm) a(v.lo, v.hi);
+    for (Xmm& v : r.ymm_high) a(v.lo, v.hi);
     a(r.mxcsr, r.xcr0);
 }
 
@@ -175,16 +179,22 @@ void serialize_registers(Archive& a, Registers& r) {
 
 void Core::serialize(Archive& archive) {
     sync_fp();
-    archive.section("cpu", 3);
+    archive.section("cpu", 4);
+    Model model = options.model;
+    archive(model);
+    if (archive.loading() && archive.ok() && model != options.model)
+        return archive.fail("it was saved with another processor model");
     if (!archive.loading()) set_flags(flags()); // the lazy form is a shape, not state
     serialize_registers(archive, r);
     archive(step_count, cycle_count, cpl, mode, activity, init_pending, start_pending, start_vector,
             interrupt_line, nmi_pending, nmi_blocked, shadow, debug_trap, debug_hits, mid_repeat,
             fault_deferred, deferred.vector, deferred.has_error, deferred.error);
+    archive(random_state);
     archive(predictor, tlb_contexts, data_tlb, code_tlb);
     if (!archive.loading() || !archive.ok()) return;
     if (cpl > 3 || mode > Mode::Long64 || shadow > Shadow::MovSs || activity > Activity::Shutdown ||
-        r.gpr[ZeroSlot] != 0 || (r.mxcsr & ~0xFFFFu) || !tlb_contexts.current || !tlb_contexts.global)
+        r.gpr[ZeroSlot] != 0 || (r.mxcsr & ~0xFFFFu) || (r.xcr0 & ~xcr0_allowed(options.model)) ||
+        !(r.xcr0 & 1) || !tlb_contexts.current || !tlb_contexts.global)
         return archive.fail("the processor state is malformed");
     lazy = {};
     running = false;

@@ -92,6 +92,7 @@ struct alignas(64) Core {
     bool init_pending = false;  ///< INIT arrived: taken at the next boundary
     bool start_pending = false; ///< a start-up message arrived while it was awaited
     u8 start_vector = 0;
+    u64 random_state = 0; ///< of RDRAND and RDSEED
     bool yielded = false; ///< PAUSE: the next processor's turn (design.md §3)
     bool interrupt_line = false, nmi_pending = false, nmi_blocked = false;
     Shadow shadow = Shadow::None;

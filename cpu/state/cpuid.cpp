@@ -1,5 +1,6 @@
 // CPUID leaves and MSRs: see cpuid.h.
 #include "cpu/state/cpuid.h"
+#include <cpuid.h>
 #include <bit>
 #include <cstring>
 #include "cpu/exec/operand.h"
@@ -7,10 +8,37 @@
 
 namespace vitrine::cpu {
 
-bool host_runs(Model model) {
-    return model == Model::V1 || (__builtin_cpu_supports("ssse3") && __builtin_cpu_supports("sse4.1") &&
-                                  __builtin_cpu_supports("sse4.2"));
+/// The host's own bits, with the same masks as the guest's; AVX counts when the host's system saves its
+/// state.
+std::string host_lacks(Model model) {
+    struct Need {
+        Feature feature;
+        const char* name;
+        bool there;
+    };
+    unsigned a = 0, b = 0, leaf1 = 0, leaf7 = 0, unused = 0;
+    __get_cpuid(1, &a, &unused, &leaf1, &unused);
+    __get_cpuid_count(7, 0, &a, &leaf7, &b, &unused);
+    const bool avx = __builtin_cpu_supports("avx");
+    const Need needs[] = {
+        {Feature::Ssse3, "SSSE3", (leaf1 >> 9 & 1) != 0},
+        {Feature::Sse41, "SSE4.1", (leaf1 >> 19 & 1) != 0},
+        {Feature::Sse42, "SSE4.2", (leaf1 >> 20 & 1) != 0},
+        {Feature::Avx, "AVX", avx},
+        {Feature::Fma, "FMA", avx && (leaf1 >> 12 & 1)},
+        {Feature::F16c, "F16C", avx && (leaf1 >> 29 & 1)},
+        {Feature::Aes, "AES", (leaf1 >> 25 & 1) != 0},
+        {Feature::Pclmulqdq, "PCLMULQDQ", (leaf1 >> 1 & 1) != 0},
+        {Feature::Sha, "SHA", (leaf7 >> 29 & 1) != 0},
+    };
+    std::string missing;
+    for (const Need& need : needs)
+        if (offers(features_of(model), need.feature) && !need.there)
+            missing += (missing.empty() ? "" : ", ") + std::string(need.name);
+    return missing;
 }
+
+u64 xcr0_allowed(Model model) { return offers(features_of(model), Feature::Avx) ? 7 : 3; }
 
 u64 cpuid_cr4_features(Model) { return UMIP | FSGSBASE | PCIDE | OSXSAVE | SMEP | SMAP; }
 
@@ -22,23 +50,126 @@ u32 word(const char* text) {
     return v;
 }
 
-CpuidResult features(const Core& core) {
-    CpuidResult c;
+/// Where CPUID shows each feature: SDM vol. 2 CPUID, tables 3-10, 3-11, leaves 07h, 0Dh, 80000001h.
+enum Output : u8 { Eax, Ebx, Ecx, Edx };
+struct FeatureBit {
+    u32 leaf, subleaf;
+    Output output;
+    u8 bit;
+    Feature feature = Feature::Baseline;
+};
+constexpr FeatureBit feature_bits[] = {
+    // FPU VME DE PSE TSC MSR PAE MCE CX8 SEP MTRR PGE MCA CMOV PAT PSE-36 CLFSH MMX FXSR SSE SSE2. The APIC,
+    // HTT
+    // and OSXSAVE depend on the machine's state.
+    {1, 0, Edx, 0},
+    {1, 0, Edx, 1},
+    {1, 0, Edx, 2},
+    {1, 0, Edx, 3},
+    {1, 0, Edx, 4},
+    {1, 0, Edx, 5},
+    {1, 0, Edx, 6},
+    {1, 0, Edx, 7},
+    {1, 0, Edx, 8},
+    {1, 0, Edx, 11},
+    {1, 0, Edx, 12},
+    {1, 0, Edx, 13},
+    {1, 0, Edx, 14},
+    {1, 0, Edx, 15},
+    {1, 0, Edx, 16},
+    {1, 0, Edx, 17},
+    {1, 0, Edx, 19},
+    {1, 0, Edx, 23},
+    {1, 0, Edx, 24},
+    {1, 0, Edx, 25},
+    {1, 0, Edx, 26},
+    {1, 0, Ecx, 13}, // CMPXCHG16B
+    {1, 0, Ecx, 17}, // PCID
+    {1, 0, Ecx, 21}, // x2APIC
+    {1, 0, Ecx, 24}, // TSC-deadline
+    {1, 0, Ecx, 26}, // XSAVE
+    {1, 0, Ecx, 0, Feature::Sse3},
+    {1, 0, Ecx, 1, Feature::Pclmulqdq},
+    {1, 0, Ecx, 9, Feature::Ssse3},
+    {1, 0, Ecx, 12, Feature::Fma},
+    {1, 0, Ecx, 19, Feature::Sse41},
+    {1, 0, Ecx, 20, Feature::Sse42},
+    {1, 0, Ecx, 22, Feature::Movbe},
+    {1, 0, Ecx, 23, Feature::Popcnt},
+    {1, 0, Ecx, 25, Feature::Aes},
+    {1, 0, Ecx, 28, Feature::Avx},
+    {1, 0, Ecx, 29, Feature::F16c},
+    {1, 0, Ecx, 30, Feature::Rdrand},
+    {7, 0, Ebx, 0},  // FSGSBASE
+    {7, 0, Ebx, 7},  // SMEP
+    {7, 0, Ebx, 9},  // ERMS
+    {7, 0, Ebx, 10}, // INVPCID
+    {7, 0, Ebx, 20}, // SMAP
+    {7, 0, Ebx, 3, Feature::Bmi1},
+    {7, 0, Ebx, 5, Feature::Avx2},
+    {7, 0, Ebx, 8, Feature::Bmi2},
+    {7, 0, Ebx, 18, Feature::Rdseed},
+    {7, 0, Ebx, 19, Feature::Adx},
+    {7, 0, Ebx, 23, Feature::Clflushopt},
+    {7, 0, Ebx, 24, Feature::Clwb},
+    {7, 0, Ebx, 29, Feature::Sha},
+    {7, 0, Ecx, 2}, // UMIP
+    {7, 0, Ecx, 9, Feature::Vaes},
+    {7, 0, Ecx, 10, Feature::Vpclmulqdq},
+    {7, 0, Ecx, 22, Feature::Rdpid},
+    {7, 0, Edx, 4},  // FSRM
+    {7, 0, Edx, 26}, // IBRS
+    {7, 0, Edx, 27}, // STIBP
+    {7, 0, Edx, 29}, // ARCH_CAPABILITIES
+    {7, 2, Edx, 4},  // BHI_CTRL
+    {0xD, 1, Eax, 0, Feature::Xsaveopt},
+    {0xD, 1, Eax, 1, Feature::Xsavec},
+    {0xD, 1, Eax, 2, Feature::Xsavec}, // XGETBV with ECX = 1
+    {0xD, 1, Eax, 3, Feature::Xsaves},
+    {0x80000001, 0, Ecx, 0}, // LAHF
+    {0x80000001, 0, Ecx, 5, Feature::Lzcnt},
+    {0x80000001, 0, Ecx, 8},  // PREFETCHW
+    {0x80000001, 0, Edx, 11}, // SYSCALL
+    {0x80000001, 0, Edx, 20}, // NX
+    {0x80000001, 0, Edx, 26}, // 1-GiB pages
+    {0x80000001, 0, Edx, 27}, // RDTSCP
+    {0x80000001, 0, Edx, 29}, // long mode
+};
+
+/// The bits of one leaf that the model offers.
+CpuidResult features(const Core& core, u32 leaf, u32 subleaf) {
+    const FeatureSet offered = features_of(core.options.model);
+    u32 out[4] = {};
+    for (const FeatureBit& f : feature_bits)
+        if (f.leaf == leaf && f.subleaf == subleaf && offers(offered, f.feature))
+            out[f.output] |= 1u << f.bit;
+    return {out[Eax], out[Ebx], out[Ecx], out[Edx]};
+}
+
+CpuidResult version(const Core& core) { // leaf 1
+    CpuidResult c = features(core, 1, 0);
     c.eax = 0x000506E3; // family 6, model 5Eh, stepping 3
     // One core a package thread: as many logical processors as the machine has; CLFLUSH line 64 bytes.
     c.ebx = core.interrupts.apic_id() << 24 | core.options.processors << 16 | 8u << 8;
-    c.edx = 1u << 0 | 1u << 1 | 1u << 2 | 1u << 3 | 1u << 4 | 1u << 5 | 1u << 6 | 1u << 7 | 1u << 8 |
-            1u << 11 | 1u << 12 | 1u << 13 | 1u << 14 | 1u << 15 | 1u << 16 | 1u << 17 | 1u << 19 | 1u << 23 |
-            1u << 24 | 1u << 25 | 1u << 26 |
-            (core.options.processors > 1 ? 1u << 28
-                                         : 0); // FPU VME DE PSE TSC MSR PAE MCE CX8 SEP MTRR PGE MCA CMOV PAT
-                                               // PSE-36 CLFSH MMX FXSR SSE SSE2; HTT: EBX[23:16] counts
     if (core.interrupts.apic_enabled()) c.edx |= 1u << 9;
-    c.ecx = 1u << 13 | 1u << 17 | 1u << 21 | 1u << 24 | 1u << 26; // CX16 PCID x2APIC TSC-deadline XSAVE
-    if (core.options.model != Model::V1)
-        c.ecx |= 1u << 0 | 1u << 9 | 1u << 19 | 1u << 20 | 1u << 23; // SSE3 SSSE3 SSE4.1 SSE4.2 POPCNT
+    if (core.options.processors > 1) c.edx |= 1u << 28; // HTT: EBX[23:16] counts
     if (core.r.cr4 & OSXSAVE) c.ecx |= 1u << 27;
     return c;
+}
+
+/// Leaf 0Dh: sizes of the save area (SDM vol. 1 13.2). Both formats put the AVX state behind the header.
+CpuidResult extended_state(const Core& core, u32 subleaf) {
+    constexpr u32 legacy = 576, avx = 256;
+    const u64 all = xcr0_allowed(core.options.model);
+    const auto size = [](u64 components) { return components & 4 ? legacy + avx : legacy; };
+    if (subleaf == 0) return {static_cast<u32>(all), size(core.r.xcr0), size(all), 0};
+    if (subleaf == 1) {
+        CpuidResult c = features(core, 0xD, 1);
+        if (c.eax & 2) c.ebx = size(core.r.xcr0); // the compact area for XCR0 | IA32_XSS
+        return c;
+    }
+    if (subleaf == 2 && (all & 4)) return {avx, legacy, 0, 0};
+    return {};
 }
 
 /// Deterministic cache parameters, leaf 4 (SDM vol. 2, CPUID 04h).
@@ -65,32 +196,26 @@ CpuidResult cpuid(const Core& core, u32 leaf, u32 subleaf) {
     if (leaf > highest_extended) leaf = highest;
     switch (leaf) {
     case 0: return {highest, word("Genu"), word("ntel"), word("ineI")};
-    case 1: return features(core);
+    case 1: return version(core);
     case 2: return {0x00FEFF01, 0, 0, 0}; // descriptors: use leaf 4
     case 4: return cache(core, subleaf);
     case 6: return {4, 0, 0, 0}; // ARAT
-    case 7:
-        if (subleaf == 2) return {0, 0, 0, 1u << 4}; // BHI_CTRL
-        if (subleaf != 0) return {};
-        return {2, 1u << 0 | 1u << 7 | 1u << 9 | 1u << 10 | 1u << 20, 1u << 2,
-                1u << 4 | 1u << 26 | 1u << 27 | 1u << 29}; // FSGSBASE SMEP ERMS INVPCID SMAP; UMIP; FSRM IBRS
-                                                           // STIBP ARCH_CAPABILITIES
-    case 0xB: {                                            // one thread a core, all cores in one package
+    case 7: {
+        CpuidResult c = features(core, 7, subleaf);
+        if (subleaf == 0) c.eax = 2; // the highest subleaf
+        return c;
+    }
+    case 0xB: { // one thread a core, all cores in one package
         const u32 count = core.options.processors, bits = static_cast<u32>(std::bit_width(count - 1));
         if (subleaf == 0) return {0, 1, 1u << 8, core.interrupts.apic_id()};
         if (subleaf == 1) return {bits, count, 1 | 2u << 8, core.interrupts.apic_id()};
         return {0, 0, subleaf, core.interrupts.apic_id()};
     }
-    case 0xD:
-        if (subleaf == 0) return {3, 576, 576, 0}; // x87 and SSE; legacy area and header
-        return {};
+    case 0xD: return extended_state(core, subleaf);
     case 0x15: return {1, 1, 1'000'000'000, 0}; // TSC = crystal = the local APIC timer's clock, 1 GHz
     case 0x16: return {1000, 1000, 100, 0};
     case 0x80000000: return {highest_extended, 0, 0, 0};
-    case 0x80000001:
-        return {0, 0, 1 | 1u << 8,
-                1u << 11 | 1u << 20 | 1u << 26 | 1u << 27 |
-                    1u << 29}; // LAHF PREFETCHW; SYSCALL NX 1-GiB pages RDTSCP LM
+    case 0x80000001: return features(core, leaf, 0);
     case 0x80000002:
     case 0x80000003:
     case 0x80000004: {
@@ -177,6 +302,10 @@ bool msr_read(Core& core, u32 index, u64& value) {
     case 0xC0000101: value = core.seg(Seg::GS).base; break;
     case 0xC0000102: value = m.kernel_gs_base; break;
     case 0xC0000103: value = m.tsc_aux; break;
+    case 0xDA0: // IA32_XSS
+        if (!offers(features_of(core.options.model), Feature::Xsaves)) return false;
+        value = 0;
+        break;
     default: return false;
     }
     return true;
@@ -270,6 +399,7 @@ bool msr_write(Core& core, u32 index, u64 value) {
         m.kernel_gs_base = value;
         break;
     case 0xC0000103: m.tsc_aux = value & 0xFFFFFFFF; break;
+    case 0xDA0: return value == 0 && offers(features_of(core.options.model), Feature::Xsaves);
     default: return false;
     }
     return true;

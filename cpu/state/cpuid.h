@@ -1,7 +1,8 @@
 // CPUID models and model-specific registers. SDM vol. 2 CPUID, vol. 4.
 //
-// Models follow the x86-64 psABI levels. Offered beside the level: SMEP SMAP UMIP FSGSBASE XSAVE(x87, SSE)
-// x2APIC TSC-deadline, invariant TSC with leaves 15h/16h, ERMS and FSRM (bulk REP is cheap here).
+// Models follow the x86-64 psABI levels (state/features.h). Offered beside the level, by all models: SMEP
+// SMAP UMIP FSGSBASE PCID XSAVE(x87, SSE) x2APIC TSC-deadline PREFETCHW, invariant TSC with leaves 15h/16h,
+// ERMS and FSRM (bulk REP is cheap here). Leaf 0Dh gives sizes for the state that XCR0 enables.
 #pragma once
 #include "cpu/run/core.h"
 
@@ -13,6 +14,8 @@ struct CpuidResult {
 CpuidResult cpuid(const Core& core, u32 leaf, u32 subleaf);
 /// CR4 bits that the model's CPUID allows beyond the baseline.
 u64 cpuid_cr4_features(Model model);
+/// The state components that XSETBV accepts.
+u64 xcr0_allowed(Model model);
 
 /// False: #GP(0).
 bool msr_read(Core& core, u32 index, u64& value);

@@ -129,6 +129,7 @@ struct Registers {
     Msrs msr{};
     X87 x87{};
     std::array<Xmm, 16> xmm{};
+    std::array<Xmm, 16> ymm_high{}; ///< bits 128–255 of the YMM registers
     u32 mxcsr = 0x1F80;
     u64 xcr0 = 1;
 };

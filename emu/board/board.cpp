@@ -108,6 +108,7 @@ Board::Board(BoardSetup setup, GuestMemory memory, BoardSinks sinks)
     claim_ports();
     attach_disks();
     fill_firmware_configuration(setup);
+    setup.cpu.random_seed = setup.entropy_seed;
     make_processors(setup.cpu);
 }
 
@@ -265,6 +266,7 @@ void Board::make_processors(cpu::Options options) {
     options.processors = processor_count();
     for (auto& socket : sockets_) {
         options.bootstrap = socket == sockets_[0];
+        options.random_seed = options.random_seed * 6364136223846793005 + 1442695040888963407; // each its own
         socket->cpu = std::make_unique<cpu::Cpu>(options, socket->port, socket->port, code_);
     }
 }

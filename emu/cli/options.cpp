@@ -30,16 +30,14 @@ Expected<void> check_machine(const Raw& raw, Options& o) {
     if (raw.cpus == 0 || raw.cpus > 8)
         return usage_error(fmt::format("--cpus {} is impossible: 1 to 8", raw.cpus));
     o.machine.processors = raw.cpus;
-    if (raw.cpu == "v1")
-        o.machine.cpu.model = cpu::Model::V1;
-    else if (raw.cpu == "v2") {
-        if (!cpu::host_runs(cpu::Model::V2))
-            return usage_error("--cpu v2: this computer's processor lacks SSE4.2");
-        o.machine.cpu.model = cpu::Model::V2;
-    } else if (raw.cpu == "v3" || raw.cpu == "max")
-        return not_there_yet("--cpu " + raw.cpu);
-    else if (!raw.cpu.empty())
-        return usage_error(fmt::format("--cpu {}: v1, v2, v3 or max", raw.cpu));
+    if (!raw.cpu.empty()) {
+        const auto model = cpu::model_named(raw.cpu);
+        if (!model) return usage_error(fmt::format("--cpu {}: v1, v2, v3 or max", raw.cpu));
+        o.machine.cpu.model = *model;
+    }
+    if (const std::string missing = cpu::host_lacks(o.machine.cpu.model); !missing.empty())
+        return usage_error(fmt::format("--cpu {}: this computer's processor lacks {}; choose a lower model",
+                                       cpu::model_name(o.machine.cpu.model), missing));
     if (raw.timing == "fast")
         o.machine.cpu.timing = cpu::Timing::Fast;
     else if (raw.timing == "simple" || raw.timing.empty())

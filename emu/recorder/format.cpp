@@ -21,7 +21,7 @@ void serialize(Archive& archive, DiskConfig& disk) {
 }
 
 void serialize(Archive& archive, MachineConfig& config, ImageHashes& images) {
-    archive.section("configuration", 4);
+    archive.section("configuration", 5);
     archive(config.processors, config.quantum, config.preempt_fuzz, config.memory_bytes, config.cpu.model,
             config.cpu.timing, config.wall_clock, config.entropy_seed, config.no_reboot, config.boot_cdrom);
     archive.text(config.bios_path, LongestPath);
@@ -41,10 +41,11 @@ void serialize(Archive& archive, MachineConfig& config, ImageHashes& images) {
     if (!archive.loading() || !archive.ok()) return;
     if (config.processors < 1 || config.processors > Turns::MostProcessors || config.quantum < 1)
         archive.fail("an impossible number of processors");
-    else if (config.cpu.model > cpu::Model::V2 || config.cpu.timing > cpu::Timing::Simple)
+    else if (config.cpu.model > cpu::Model::Max || config.cpu.timing > cpu::Timing::Simple)
         archive.fail("an unknown processor model");
-    else if (!cpu::host_runs(config.cpu.model))
-        archive.fail("a processor model that this computer's processor cannot run");
+    else if (const std::string missing = cpu::host_lacks(config.cpu.model); !missing.empty())
+        archive.fail(fmt::format("its processor model {} needs {}, which this computer's processor lacks",
+                                 cpu::model_name(config.cpu.model), missing));
     if (images.disks.size() != config.disks.size()) archive.fail("disks and disk hashes differ in number");
 }
 

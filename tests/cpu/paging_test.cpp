@@ -276,3 +276,25 @@ TEST(Paging, AlignmentCheck) { // vol. 3A 6.15, #AC: CPL 3 only
     off.go(misaligned_ac());
     EXPECT_FAULT(off, 0x80, 0);
 }
+GUEST_CODE(wrapping_store, R"(
+    mov al, [0]
+    mov [0], al
+    mov rsi, -4
+    mov qword ptr [rsi], 0
+    out 0xF4, al
+)")
+GUEST_CODE(wrapping_load, R"(
+    mov al, [0]
+    mov rax, [-4]
+    out 0xF4, al
+)")
+TEST(Paging, AnAccessThatWrapsAroundDoesNotReachBelowTheFirstPage) {
+    // The last byte is in page 0, which is in the soft TLB; the first is at the top of the address space.
+    for (const auto code : {wrapping_store(), wrapping_load()}) {
+        Guest g;
+        g.go(code, 10);
+        ASSERT_EQ(g.deliveries.size(), 1u);
+        EXPECT_EQ(g.last_vector(), 14);
+        EXPECT_EQ(g.regs().cr2, ~u64{0} - 3);
+    }
+}

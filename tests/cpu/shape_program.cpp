@@ -161,14 +161,35 @@ using Random = std::mt19937_64;
 std::vector<u8> random_instruction(Random& random, unsigned code_size) {
     for (;;) {
         std::vector<u8> code;
-        const unsigned map = random() % 3 == 0 ? 1 : 0, opcode = random() & 0xFF;
-        if (!cpu::opcode_row(map, opcode).emit) continue;
+        const bool vex = random() % 6 == 0;
+        const unsigned map = vex            ? 1 + random() % 3
+                             : random() % 3 ? 0
+                                            : random() % 4,
+                       opcode = random() & 0xFF;
+        if (!(vex ? cpu::vex_row(map, opcode) : cpu::opcode_row(map, opcode)).emit) continue;
+        if (vex) {
+            if (random() % 16 == 0) code.push_back(0x67);
+            const u8 vvvv = static_cast<u8>((random() % 2 ? 15 : random() & 15) << 3);
+            code.push_back(0xC4);
+            code.push_back(static_cast<u8>((code_size == 8 ? random() & 0xE0 : 0xE0) | map));
+            code.push_back(static_cast<u8>((random() & 0x87) | vvvv));
+            if (code.back() % 4 == 0 && random() % 2) code.back() |= 1; // 66 has most of the rows
+            code.push_back(static_cast<u8>(opcode));
+            for (unsigned i = 0; i < 14; ++i)
+                code.push_back(static_cast<u8>(random() % 3 ? random() & 0x3F : random()));
+            if (random() % 2) code[code.size() - 14] |= 0xC0;
+            cpu::Decoded d;
+            if (cpu::decode(code, code_size, d) != cpu::DecodeResult::Ok) continue;
+            code.resize(d.length);
+            return code;
+        }
         if (random() % 6 == 0) code.push_back(0x66);
         if (random() % 16 == 0) code.push_back(0x67);
         if (random() % 8 == 0) code.push_back(random() % 2 ? 0xF2 : 0xF3);
         if (random() % 32 == 0) code.push_back(0xF0);
         if (code_size == 8 && random() % 2) code.push_back(static_cast<u8>(0x40 | (random() & 15)));
         if (map) code.push_back(0x0F);
+        if (map >= 2) code.push_back(map == 2 ? 0x38 : 0x3A);
         code.push_back(static_cast<u8>(opcode));
         for (unsigned i = 0; i < 14; ++i)
             code.push_back(static_cast<u8>(random() % 3 ? random() & 0x3F : random()));
@@ -227,6 +248,7 @@ void Structured::plain() {
                    op == 0x9A || op == 0x9B || op == 0x9C || op == 0x9D || op == 0x68 || op == 0x6A ||
                    (op >= 0xA0 && op <= 0xA3) || (op >= 0xC2 && op <= 0xC5) || (op >= 0xC8 && op <= 0xCF) ||
                    op == 0xD7 || (op >= 0xE0 && op <= 0xF4) || op == 0xFA || op == 0xFB || op == 0xFF;
+        if (map >= 2) return op == 0x82; // INVPCID
         return op < 0x0D || (op >= 0x20 && op <= 0x23) || (op >= 0x30 && op <= 0x35) ||
                (op >= 0x80 && op <= 0x8F) || op == 0xA0 || op == 0xA1 || op == 0xA8 || op == 0xA9 ||
                op == 0xB2 || op == 0xB4 || op == 0xB5 || op == 0xC7;
@@ -235,7 +257,9 @@ void Structured::plain() {
     for (;;) {
         std::vector<u8> c = random_instruction(random_, 8);
         Decoded d;
-        if (decode(c, 8, d) != DecodeResult::Ok || excluded(d.map, d.opcode)) continue;
+        if (decode(c, 8, d) != DecodeResult::Ok || (!d.vex && excluded(d.map, d.opcode))) continue;
+        if (d.vex && ((d.vvvv && kept(d.vvvv)) || d.vector_index != NoVectorIndex || d.opcode == 0xF7))
+            continue;
         if (d.has_modrm && (kept(d.reg) || (d.mod == 3 && kept(d.rm)))) continue;
         if (!d.has_modrm && (d.map == 0 ? d.opcode >= 0x90 && d.opcode < 0xC0 : d.opcode >= 0xC8) &&
             kept(d.rm))
@@ -245,12 +269,21 @@ void Structured::plain() {
         const bool risky = d.memory() || !tame;
         if (d.memory()) { // rebuild: prefixes, opcode, [r12 + disp32], the immediate
             std::vector<u8> fresh;
-            if (d.prefix66) fresh.push_back(0x66);
-            if (d.repne) fresh.push_back(0xF2);
-            if (d.rep) fresh.push_back(0xF3);
-            if (d.lock) fresh.push_back(0xF0);
-            fresh.push_back(static_cast<u8>(0x41 | (d.rex & 0xC)));
-            if (d.map) fresh.push_back(0x0F);
+            if (d.vex) { // R X B inverted: B alone is set, for r12
+                fresh.push_back(0xC4);
+                fresh.push_back(static_cast<u8>((d.rex & 4 ? 0x40 : 0xC0) | d.map));
+                fresh.push_back(static_cast<u8>((d.rex & 8) << 4 | (~d.vvvv & 15) << 3 |
+                                                (d.vex_long ? 4 : 0) | d.mandatory()));
+            }
+            if (!d.vex && d.prefix66) fresh.push_back(0x66);
+            if (!d.vex) {
+                if (d.repne) fresh.push_back(0xF2);
+                if (d.rep) fresh.push_back(0xF3);
+                if (d.lock) fresh.push_back(0xF0);
+                fresh.push_back(static_cast<u8>(0x41 | (d.rex & 0xC)));
+                if (d.map) fresh.push_back(0x0F);
+                if (d.map >= 2) fresh.push_back(d.map == 2 ? 0x38 : 0x3A);
+            }
             fresh.push_back(d.opcode);
             fresh.push_back(static_cast<u8>(0x84 | (d.reg & 7) << 3));
             fresh.push_back(0x24);
@@ -260,7 +293,7 @@ void Structured::plain() {
             for (unsigned i = 0; i < 4; ++i) fresh.push_back(static_cast<u8>(at >> (8 * i)));
             for (unsigned i = 0; i < 8; ++i) fresh.push_back(static_cast<u8>(random_()));
             Decoded e;
-            if (decode(fresh, 8, e) != DecodeResult::Ok) continue;
+            if (decode(fresh, 8, e) != DecodeResult::Ok || e.vex != d.vex || e.map != d.map) continue;
             fresh.resize(e.length);
             c = fresh;
         }
@@ -408,9 +441,17 @@ std::vector<u64> load_program(BareMachine& m, ProgramKind kind, u64 seed) {
     for (u64 i = 0; i < 0x4000; i += 8) m.poke<u64>(BareMachine::Data + i, random());
     m.poke<u64>(0x8000, random());
     auto& r = m.processor.mutable_registers();
+    // Models with AVX have it enabled, mostly.
+    const auto enable_vectors = [&] {
+        if (!cpu::offers(cpu::features_of(m.processor.options().model), cpu::Feature::Avx)) return;
+        r.cr4 |= cpu::OSXSAVE | cpu::OSFXSR | cpu::OSXMMEXCPT;
+        r.xcr0 = seed % 8 == 2 ? 3 : 7;
+        for (auto& half : r.ymm_high) half = {random(), random()};
+    };
     switch (kind) {
     case ProgramKind::Structured: {
         m.enter_long_mode();
+        enable_vectors();
         m.poke<u64>(BareMachine::Tables + 0x1000 + 8, (BareMachine::Tables + 0x2000) | 7); // AliasBase
         m.poke<u64>(BareMachine::Tables + 0x2000 + 8 * (MmioBase >> 21),
                     (MmioBase & ~u64{0x1FFFFF}) | 0x83); // one 2 MiB page
@@ -425,10 +466,12 @@ std::vector<u64> load_program(BareMachine& m, ProgramKind kind, u64 seed) {
         Structured program(seed);
         program.generate();
         m.load(BareMachine::Code, program.code);
+        m.processor.commit_registers();
         return program.patches;
     }
     case ProgramKind::Chaos64: {
         m.enter_long_mode(3);
+        enable_vectors();
         for (u64 page = 0; page < m.ram.size() >> 12;
              ++page) { // all but the program's pages belong to the supervisor
             const u64 at = page << 12;
@@ -452,6 +495,7 @@ std::vector<u64> load_program(BareMachine& m, ProgramKind kind, u64 seed) {
     }
     case ProgramKind::Chaos32: {
         m.enter_long_mode();
+        enable_vectors();
         const u64 gdt[] = {0, 0x00CF9B000000FFFF, 0x00CF93000000FFFF};
         for (unsigned i = 0; i < 3; ++i) m.poke<u64>(BareMachine::Gdt + 8 * i, gdt[i]);
         for (unsigned v = 0; v < 256; ++v)

@@ -76,6 +76,7 @@ Record record(ShapeMachine& m, bool whole) {
         a(v);
     }
     for (cpu::Xmm x : regs.xmm) a(x.lo, x.hi);
+    for (cpu::Xmm x : regs.ymm_high) a(x.lo, x.hi);
     for (auto st : regs.x87.physical) a(st);
     u64 flags = regs.rflags, cr2 = regs.cr2, dr6 = regs.dr[6];
     u32 mxcsr = regs.mxcsr;
@@ -96,7 +97,9 @@ constexpr u64 Steps = 12000, Small = 23, Whole = 2999;
 std::vector<Record> run_program(ProgramKind kind, u64 seed, const Variant& v) {
     cpu::Options options;
     options.block_cache = v.cache, options.fusion = v.fusion, options.always_precise = v.precise;
-    if (seed % 2 && cpu::host_runs(cpu::Model::V2)) options.model = cpu::Model::V2;
+    const auto model = static_cast<cpu::Model>(seed % 4);
+    if (cpu::host_runs(model)) options.model = model;
+    options.random_seed = seed;
     auto m = std::make_unique<ShapeMachine>(options);
     const std::vector<u64> patches = load_program(*m, kind, seed);
     std::mt19937_64 world(seed ^ 0x5EED), cuts(seed * 31 + static_cast<u64>(v.name[0]));

@@ -101,7 +101,7 @@ TEST(Options, WhatIsWrongOrNotThereYetIsUsage) {
                                                          {"-m", "huge"},
                                                          {"--cpus", "0"},
                                                          {"--cpus", "9"},
-                                                         {"--cpu", "v3"},
+                                                         {"--cpu", "v5"},
                                                          {"--cpu", "z80"},
                                                          {"--timing", "detailed"},
                                                          {"--gdb", "1234"},

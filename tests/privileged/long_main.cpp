@@ -61,6 +61,7 @@ extern "C" void program() {
     paging_rows();
     debug_rows();
     state_rows();
+    vector_rows();
     finish();
 }
 

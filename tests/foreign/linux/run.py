@@ -1,15 +1,18 @@
 #!/usr/bin/env python3
 """Boots Debian's Linux in Vitrine and holds what its init prints (init) against what must be so.
 
-run.py VITRINE KERNEL INITRD PROCESSORS MEMORY [ROUNDS]. The whole console goes to stdout, so that a failure shows it."""
+run.py VITRINE KERNEL INITRD PROCESSORS MEMORY [ROUNDS | --vectors PROGRAM]. PROGRAM runs on this computer too: its answer is what
+the guest's must be. The whole console goes to stdout, so that a failure shows it."""
 import re
 import subprocess
 import sys
 
 vitrine, kernel, initrd, processors, memory = sys.argv[1:6]
-rounds = sys.argv[6] if len(sys.argv) > 6 else None
+vectors = sys.argv[7] if len(sys.argv) > 7 and sys.argv[6] == "--vectors" else None
+rounds = sys.argv[6] if len(sys.argv) == 7 else None
 command = [vitrine, "--headless", "--cpus", processors, "-m", memory, "--kernel", kernel, "--initrd", initrd, "--append",
-           "console=ttyS0 panic=-1" + (f" rounds={rounds} transparent_hugepage=always" if rounds else ""), "--no-reboot",
+           "console=ttyS0 panic=-1" + (f" rounds={rounds} transparent_hugepage=always" if rounds else "") +
+           (" vectors=1" if vectors else ""), *(["--cpu", "v3"] if vectors else []), "--no-reboot",
            "--limit-seconds", "900"]
 run = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True)
 text = run.stdout.decode(errors="replace")
@@ -25,6 +28,15 @@ if rounds:
         problems.append(f"large pages: {said.get('large-pages:')}")
     elif int(found[3]) < int(rounds):
         problems.append(f"only {found[3]} huge pages in {rounds} rounds: the test did not test")
+if vectors:
+    here = subprocess.run([vectors], capture_output=True, check=True).stdout.decode().split()
+    there = said.get("vectors", "").split()
+    if there[:1] != here[1:2]:
+        problems.append(f"vectors: wanted {here[1]}, got {there[:1]}")
+    if there[2:3] != ["4"]:
+        problems.append(f"vectors: only {there[2:3]} of 4 processes were interrupted: the test did not test")
+    if said.get("processors-with-each-flag") != processors:
+        problems.append(f"flags in /proc/cpuinfo: on {said.get('processors-with-each-flag')} processors")
 if run.returncode != 0:
     problems.append(f"status {run.returncode}")
 for problem in problems:
