@@ -46,7 +46,8 @@ struct Hit {
     u64 rip = 0;            ///< of the instruction that caused it
     bool device = false;    ///< a bus master or an event did it, no instruction
     bool write = false;
-    u64 address = 0;              ///< linear or physical address, port, MSR, control register, vector, number
+    u64 address = 0; ///< linear or physical address, port, MSR, control register, vector, number
+    u32 size = 0;
     u64 old_value = 0, value = 0; ///< before and after, up to 8 bytes
     std::string what;             ///< one line: "write of 8 bytes at jiffies: 0x10 -> 0x11 by tick+0x1c"
 };
@@ -70,8 +71,11 @@ public:
 
     /// The hit that stopped the last run; empty when something else did.
     const std::optional<Hit>& last_hit() const;
-    /// Lines of log points, with their breakpoint.
-    void on_log(std::function<void(const Breakpoint&, const std::string& line)> sink);
+    /// For the timeline: the hit that a search backwards settled on.
+    void set_last_hit(std::optional<Hit> hit);
+    /// Lines of log points.
+    using LogSink = std::function<void(const Breakpoint&, const Hit&, const std::string& line)>;
+    void on_log(LogSink sink);
 
     /// The value of an expression (expression.h) where the machine stands.
     Expected<u64> evaluate(std::string_view expression) const;
@@ -80,6 +84,7 @@ public:
 
 private:
     friend class Machine;
+    friend class Timeline;
     std::unique_ptr<Impl> impl_;
 };
 

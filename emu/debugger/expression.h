@@ -1,7 +1,7 @@
 // Expressions over a stopped machine: conditions of breakpoints, texts of log points, `monitor print`.
 //
 //   values     123  0x7b  'c'  "text" (only beside == and !=)
-//   registers  rax eax ax al ah r8 r8d … rip rflags cr0 cr2 cr3 cr4 cr8 dr0–3 dr6 dr7 cs ss ds es fs gs
+//   registers  rax eax ax al ah r8 r8d … rip rflags cr0 cr2 cr3 cr4 dr0–3 dr6 dr7 cs ss ds es fs gs
 //              fs.base gs.base
 //   machine    cpu (its number)  cpl  step  time
 //   the hit    address value old vector error number size write hits
@@ -17,6 +17,7 @@
 // division by zero) is an error of evaluation, never a guess.
 #pragma once
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include "cpu/base/types.h"
@@ -24,6 +25,9 @@
 namespace vitrine::emu {
 
 class GuestSymbols;
+namespace inspect {
+class CurrentTask;
+}
 class Machine;
 struct Hit;
 
@@ -37,7 +41,8 @@ public:
 
     struct Context {
         const Machine& machine;
-        const Hit* hit = nullptr; ///< null: the names of the hit are errors
+        inspect::CurrentTask* tasks = nullptr; ///< null: task names are errors
+        const Hit* hit = nullptr;              ///< null: the names of the hit are errors
         u64 hits = 0;
     };
     /// The value, or why there is none.
@@ -51,6 +56,8 @@ private:
 };
 
 /// Up to three names that are near to `name`, nearest first: ", did you mean schedule, schedule_tail?" or "".
+std::string nearest_list(std::string_view name, std::span<const std::string_view> names);
+/// The same among the symbols.
 std::string nearest_names(std::string_view name, const GuestSymbols* symbols);
 
 } // namespace vitrine::emu
