@@ -65,6 +65,11 @@ struct Delivery {
     u16 cs = 0, ss = 0;
 };
 
+/// Notices that cost nothing unless somebody asked for them (CodeCache::set_interests).
+enum Interest : u32 { InterestMsr = 1, InterestControl = 2, InterestSystemCall = 4 };
+
+struct Registers;
+
 class CpuObserver {
 public:
     virtual ~CpuObserver() = default;
@@ -76,6 +81,16 @@ public:
     virtual void code_page_mapped(u64 linear, u64 physical) = 0;
     /// An opcode that this build does not implement raised #UD. `bytes` holds `count` instruction bytes.
     virtual void unimplemented(u64 rip, const u8* bytes, unsigned count) = 0;
+    // With an Interest only.
+    /// RDMSR read `value`, or WRMSR is about to write it.
+    virtual void msr_accessed(u32, u64 /*value*/, bool /*write*/) {}
+    /// MOV to a control register, LMSW, CLTS: done.
+    virtual void control_written(unsigned, u64 /*old*/, u64 /*value*/) {}
+    /// SYSCALL or SYSENTER is about to enter the kernel: the registers are the program's, rip is behind the
+    /// instruction.
+    virtual void system_call(const Registers&) {}
+    /// SYSRET, SYSEXIT or IRET went to privilege level 3.
+    virtual void returned_to_user(const Registers&) {}
 };
 
 } // namespace vitrine::cpu

@@ -65,6 +65,12 @@ void Cpu::commit_registers() {
     core_->update_mode();
 }
 u64 Cpu::rip() const { return core_->r.rip; }
+u64 Cpu::current_rip() const {
+    if (!core_->running || !core_->in_op) return core_->r.rip;
+    return block_of(core_->in_op)->rip + core_->in_op->offset;
+}
+u64 Cpu::cr3() const { return core_->r.cr3; }
+bool Cpu::running() const { return core_->running; }
 u64 Cpu::rflags() const { return core_->flags(); }
 u8 Cpu::cpl() const { return core_->cpl; }
 Mode Cpu::mode() const { return core_->mode; }

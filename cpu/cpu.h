@@ -116,6 +116,11 @@ public:
     Registers& mutable_registers();
     void commit_registers();
     u64 rip() const;
+    /// Inside a bus callback or a notice: the address of the instruction that runs; elsewhere rip().
+    u64 current_rip() const;
+    u64 cr3() const;
+    /// Inside run(), in an instruction (not between two, and not while one is delivered).
+    bool running() const;
     u64 rflags() const;
     u8 cpl() const;
     Mode mode() const;

@@ -62,6 +62,8 @@ public:
     virtual ~WatchObserver() = default;
     /// An access to a frame with WatchedRead or WatchedWrite. `offset` and `size` lie inside the frame.
     virtual void watched(u32 frame, unsigned offset, unsigned size, bool write) = 0;
+    /// An access by a linear address on a watched page (CodeCache::watch_linear); it may cross into the next.
+    virtual void watched_linear(u64 linear, unsigned size, bool write) = 0;
 };
 
 } // namespace vitrine::cpu

@@ -24,7 +24,9 @@
 namespace vitrine::emu {
 
 class Board;
+class Debugger;
 class GuestSymbols;
+class Probes;
 
 struct MachineConfig {
     u64 memory_bytes = 512ull << 20;
@@ -85,6 +87,8 @@ struct ModeChange {
     u64 step = 0, time = 0;
     cpu::Mode mode{};
 };
+/// "real", "long64" … as phases and breakpoints name modes.
+const char* mode_short_name(cpu::Mode mode);
 /// True when `wanted` names the phase: its full name, or the part after the colon.
 bool phase_matches(const Phase& phase, std::string_view wanted);
 
@@ -122,6 +126,13 @@ struct RunLimits {
     std::vector<u64> breakpoints;          ///< linear addresses; stop before executing there
     std::string until_serial;              ///< stop when COM1's output contains this text
     std::vector<StopCondition> conditions; ///< any number more; RunReport::condition says which
+    /// Whose breakpoints may stop this run; null: none does, none counts.
+    Debugger* debugger = nullptr;
+    /// A search backwards: breakpoints stop, but count, log and skip nothing.
+    bool searching = false;
+    /// This run goes on with one that a limit of time or steps has cut: a breakpoint at the very place where
+    /// it begins has not been looked at. (A run that starts on a breakpoint leaves it first.)
+    bool goes_on = false;
 };
 struct RunReport {
     StopReason reason = StopReason::StepLimit;
@@ -174,6 +185,15 @@ public:
     /// Set once the machine has ended by itself: powered off, debug exit, triple fault or reset with
     /// no_reboot.
     const std::optional<RunReport>& ended() const;
+
+    /// Where the host listens to the run: breakpoints, authors, events (machine/probes.h).
+    Probes& probes();
+    /// Host hooks before an address executes (linear, every address space), counted. A debugger in the run
+    /// hears of each arrival; with a sink, every run tells it, also journeys. Nothing stops by itself.
+    void hook(u64 address);
+    void unhook(u64 address);
+    void on_execute(u64 address, std::function<void()> sink);
+    void forget_execute(u64 address);
 
     /// Symbols of the guest kernel with the slide at which it runs. Null when there is no symbol file.
     const GuestSymbols* symbols() const;

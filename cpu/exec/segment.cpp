@@ -329,7 +329,9 @@ bool load_msw(Core& core, const Op& op) {
     u16 value = 0;
     if (!privileged(core) || !read_rm<u16>(core, op, value)) return false;
     // PE can be set but not cleared; MP, EM, TS follow.
+    const u64 old = core.r.cr0;
     core.r.cr0 = (core.r.cr0 & ~u64{MP | EM | TS}) | (value & (PE | MP | EM | TS));
+    if (core.wants(InterestControl)) core.observer->control_written(0, old, core.r.cr0);
     core.update_mode();
     return true;
 }

@@ -134,10 +134,17 @@ bool mov_from_control(Core& core, const Op& op) {
         put<u32>(&core, op.rm, static_cast<u32>(v));
     return true;
 }
-bool mov_to_control(Core& core, const Op& op) {
-    if (!privileged(core)) return false;
-    const u64 v = core.code64() ? get<u64>(&core, op.rm) : get<u32>(&core, op.rm);
-    switch (op.extra) {
+u64 control_value(const Core& core, unsigned number) {
+    switch (number) {
+    case 0: return core.r.cr0;
+    case 2: return core.r.cr2;
+    case 3: return core.r.cr3;
+    case 4: return core.r.cr4;
+    default: return core.interrupts.task_priority();
+    }
+}
+bool write_control(Core& core, unsigned number, u64 v) {
+    switch (number) {
     case 0: return write_cr0(core, v);
     case 2: core.r.cr2 = v; return true;
     case 3: return write_cr3(core, v);
@@ -148,6 +155,16 @@ bool mov_to_control(Core& core, const Op& op) {
         return true;
     default: return core.raise(6);
     }
+}
+
+bool mov_to_control(Core& core, const Op& op) {
+    if (!privileged(core)) return false;
+    const u64 v = core.code64() ? get<u64>(&core, op.rm) : get<u32>(&core, op.rm);
+    const u64 old = control_value(core, op.extra);
+    if (!write_control(core, op.extra, v)) return false;
+    if (core.wants(InterestControl))
+        core.observer->control_written(op.extra, old, control_value(core, op.extra));
+    return true;
 }
 
 bool debug_index(Core& core, u8& index) {
@@ -189,7 +206,9 @@ bool mov_to_debug(Core& core, const Op& op) {
 
 bool clear_task_switched(Core& core, const Op&) {
     if (!privileged(core)) return false;
+    const u64 old = core.r.cr0;
     core.r.cr0 &= ~u64{TS};
+    if (core.wants(InterestControl)) core.observer->control_written(0, old, core.r.cr0);
     return true;
 }
 bool invalidate_caches(Core& core, const Op&) { return privileged(core); }
@@ -215,12 +234,14 @@ bool read_msr_instruction(Core& core, const Op&) {
     if (!privileged(core)) return false;
     if (!msr_read(core, static_cast<u32>(core.r.gpr[RCX]), value)) return core.raise(13, 0);
     core.r.gpr[RAX] = value & 0xFFFFFFFF, core.r.gpr[RDX] = value >> 32;
+    if (core.wants(InterestMsr)) core.observer->msr_accessed(static_cast<u32>(core.r.gpr[RCX]), value, false);
     return true;
 }
 bool write_msr_instruction(Core& core, const Op&) {
     if (!privileged(core)) return false;
     const u64 value = static_cast<u32>(core.r.gpr[RAX]) | core.r.gpr[RDX] << 32;
     core.stop();
+    if (core.wants(InterestMsr)) core.observer->msr_accessed(static_cast<u32>(core.r.gpr[RCX]), value, true);
     return msr_write(core, static_cast<u32>(core.r.gpr[RCX]), value) || core.raise(13, 0);
 }
 /// CLI and STI: on IF with the privilege, on VIF under CR4.VME and CR4.PVI (SDM 3B 20.2.7, 20.4).

@@ -188,6 +188,7 @@ void Core::install_fast(u64 linear, TlbEntry& e, Access access, bool user) {
     // A hit is told by an access's last byte: one that wraps around from the top of the address space would
     // hit page 0. Outside IA-32e mode addresses end at 32 bits and cannot.
     if (long_active() && !(linear >> 12)) return;
+    if (code_cache.any_linear_watches() && code_cache.watches_linear(linear >> 12)) return;
     // A page that is writable only because CR0.WP is clear stays out, so that WP may change without a flush.
     const u8 flags = code_cache.frames().of(page.frame);
     if (access == Access::Write ? !page.writable || !e.writable || (flags & RefusesWrite)
@@ -372,6 +373,7 @@ bool Core::read(u64 linear, unsigned size, void* out, bool user, unsigned alignm
     const unsigned first = static_cast<unsigned>(std::min<u64>(size, 0x1000 - (linear & 0xFFF)));
     if (!translate(linear, Access::Read, user, pa)) return false;
     if (first == size) {
+        code_cache.before_linear(linear, size, false);
         physical_read(pa, size, out);
         if (data_breakpoints && !implicit) note_access(linear, size, false);
         return true;
@@ -379,6 +381,7 @@ bool Core::read(u64 linear, unsigned size, void* out, bool user, unsigned alignm
     u64 next = linear + first, pa2 = 0;
     if (!long_active()) next &= 0xFFFFFFFF;
     if (!translate(next, Access::Read, user, pa2)) return false;
+    code_cache.before_linear(linear, size, false);
     physical_read(pa, first, out);
     physical_read(pa2, size - first, static_cast<u8*>(out) + first);
     if (data_breakpoints && !implicit) note_access(linear, size, false);
@@ -391,6 +394,7 @@ bool Core::write(u64 linear, unsigned size, const void* data, bool user, unsigne
     const unsigned first = static_cast<unsigned>(std::min<u64>(size, 0x1000 - (linear & 0xFFF)));
     if (!translate(linear, Access::Write, user, pa)) return false;
     if (first == size) {
+        code_cache.before_linear(linear, size, true);
         physical_write(pa, size, data);
         if (data_breakpoints && !implicit) note_access(linear, size, true);
         return true;
@@ -398,6 +402,7 @@ bool Core::write(u64 linear, unsigned size, const void* data, bool user, unsigne
     u64 next = linear + first, pa2 = 0;
     if (!long_active()) next &= 0xFFFFFFFF;
     if (!translate(next, Access::Write, user, pa2)) return false;
+    code_cache.before_linear(linear, size, true);
     physical_write(pa, first, data);
     physical_write(pa2, size - first, static_cast<const u8*>(data) + first);
     if (data_breakpoints && !implicit) note_access(linear, size, true);

@@ -170,6 +170,16 @@ void CodeCache::set_flags_of_first(u32 count, u8 flags) {
     for (Core* core : cores_) core->flush_fast();
 }
 
+void CodeCache::watch_linear(u64 page) {
+    if (linear_watches_[page]++) return;
+    for (Core* core : cores_) core->flush_fast();
+}
+
+void CodeCache::unwatch_linear(u64 page) {
+    const auto found = linear_watches_.find(page);
+    if (found != linear_watches_.end() && --found->second == 0) linear_watches_.erase(found);
+}
+
 void CodeCache::tell_write(u32 frame, unsigned offset, unsigned size) {
     const u8 flags = frames_.of(frame);
     frames_.clear(frame, Clean);
@@ -189,12 +199,15 @@ void CodeCache::remove_hook(u64 linear) {
 }
 
 /// Drops the blocks that run over `linear`: they were decoded before it was hooked. Outside 64-bit mode a
-/// block does not know its segment base, so all of those go.
+/// block does not know its segment base; but paging keeps the offset in the page, so only blocks that run
+/// over that offset of theirs go.
 void CodeCache::drop_around_hook(u64 linear) {
     std::vector<Block*> hit;
     for (const auto& [frame, page] : pages_)
         for (Block* b = page.first; b; b = b->next_in_page)
-            if (b->key.code_size != 8 || (b->rip <= linear && linear - b->rip < b->length)) hit.push_back(b);
+            if (b->key.code_size == 8 ? b->rip <= linear && linear - b->rip < b->length
+                                      : linear >> 32 == 0 && ((linear - b->key.physical) & 0xFFF) < b->length)
+                hit.push_back(b);
     std::vector<u32> frames;
     for (Block* b : hit) {
         frames.push_back(frame_of(b->key.physical));

@@ -71,6 +71,23 @@ public:
         return (frames_.of(frame) & HasCode) && drop_overlapping(frame, offset, size);
     }
 
+    // ---- linear watches and notices -----------------------------------------------------------------------
+    /// Accesses by linear addresses on this page (linear >> 12) are told to the watch observer, in every
+    /// address space. Counted: each watch needs its unwatch.
+    void watch_linear(u64 page);
+    void unwatch_linear(u64 page);
+    bool any_linear_watches() const { return !linear_watches_.empty(); }
+    bool watches_linear(u64 page) const { return linear_watches_.contains(page); }
+    void before_linear(u64 linear, unsigned size, bool write) {
+        if (linear_watches_.empty()) [[likely]]
+            return;
+        if (watches_ && (watches_linear(linear >> 12) || watches_linear((linear + size - 1) >> 12)))
+            watches_->watched_linear(linear, size, write);
+    }
+    /// Which of CpuObserver's optional notices are wanted (a mask of Interest, bus.h).
+    void set_interests(u32 mask) { interests_ = mask; }
+    u32 interests() const { return interests_; }
+
     // ---- hooks --------------------------------------------------------------------------------------------
     void add_hook(u64 linear);
     void remove_hook(u64 linear);
@@ -104,6 +121,8 @@ private:
     FrameFlags frames_;
     FirstWriteObserver* first_writes_ = nullptr;
     WatchObserver* watches_ = nullptr;
+    std::unordered_map<u64, unsigned> linear_watches_; ///< page → users
+    u32 interests_ = 0;
     std::unordered_set<u64> hooks_;
     std::vector<Block*> buckets_;
     std::vector<u32> used_buckets_; ///< may repeat; lets flush() of a small cache be cheap

@@ -7,6 +7,8 @@
 
 namespace vitrine::cpu {
 
+bool Core::wants(u32 interest) const { return observer && (code_cache.interests() & interest); }
+
 const char* mode_name(Mode mode) {
     switch (mode) {
     case Mode::Real: return "real";

@@ -221,6 +221,8 @@ struct alignas(64) Core {
     void physical_write(u64 pa, unsigned size, const void* data);
     void install_fast(u64 linear, TlbEntry& e, Access access, bool user);
     FastTable& fast_table(std::size_t number);
+    /// Somebody asked for this notice of the observer (an Interest).
+    bool wants(u32 interest) const;
     void flush_fast();
     void flush_fast_non_global();
     void flush_fast_page(u64 linear_page);

@@ -120,6 +120,13 @@ void Ich9Ahci::Port::start(unsigned slot, Flight flight, const ata::Plan& plan) 
     flight.due = begin + medium + plan.latency;
     flights_[slot] = flight;
     arm();
+    tell(slot, flight, Stage::Issued);
+}
+
+void Ich9Ahci::Port::tell(unsigned slot, const Flight& flight, Stage stage) const {
+    if (!hba_.request_sink_ || !device_) return;
+    const auto extent = device_->extent(flight.command);
+    hba_.request_sink_({index_, slot, flight.command.code, extent.lba, extent.sectors, flight.due}, stage);
 }
 
 void Ich9Ahci::Port::arm() {

@@ -17,7 +17,13 @@ void Ich9Ahci::Port::event() {
             (chosen < 0 || flight.due < flights_[static_cast<unsigned>(chosen)].due))
             chosen = static_cast<int>(slot);
     }
-    if (chosen >= 0 && device_) complete(*device_, static_cast<unsigned>(chosen));
+    if (chosen >= 0 && device_) {
+        const unsigned slot = static_cast<unsigned>(chosen);
+        const Flight flight = flights_[slot];
+        tell(slot, flight, Stage::Moving);
+        complete(*device_, slot);
+        tell(slot, flight, Stage::Done);
+    }
     if (!halted_) issue();
     arm();
 }

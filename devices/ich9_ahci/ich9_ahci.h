@@ -12,6 +12,7 @@
 // latency; of a PIO command's set-up FISes only the last is posted; commands of one port run in the order of
 // their issue (lowest slot first when together).
 #pragma once
+#include <functional>
 #include <memory>
 #include "devices/ata/sata_device.h"
 #include "devices/pci_device.h"
@@ -43,6 +44,10 @@ public:
         u64 lba, sectors, due;
     };
     std::vector<Request> requests() const;
+    /// Where a command is: taken by the controller, about to move its data, over.
+    enum class Stage : u8 { Issued, Moving, Done };
+    /// Host side only: told of every command that addresses a drive.
+    void on_request(std::function<void(const Request&, Stage)> sink) { request_sink_ = std::move(sink); }
 
 private:
     class Port;
@@ -70,6 +75,7 @@ private:
     EventQueue& events_;
     Master memory_;
     std::vector<std::unique_ptr<Port>> ports_;
+    std::function<void(const Request&, Stage)> request_sink_;
     u32 global_control_ = 0x80000000, interrupt_status_ = 0;
 };
 

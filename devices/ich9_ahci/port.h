@@ -64,6 +64,7 @@ private:
     void raise(u32 bits);
     void fatal(u32 bits);
     void drop_flights();
+    void tell(unsigned slot, const Flight& flight, Stage stage) const;
     // command.cpp
     void issue();
     void fetch(ata::SataDevice& device, unsigned slot);

@@ -136,6 +136,18 @@ public:
     void serialize_memory_and_disks(Archive& archive);
     void after_restore();
 
+    // For the host's views. Null: nobody listens.
+    void set_bus_watcher(BusWatcher* watcher) {
+        for (auto& socket : sockets_) socket->port.set_watcher(watcher);
+    }
+    void
+    on_disk_request(std::function<void(const devices::Ich9Ahci::Request&, devices::Ich9Ahci::Stage)> sink) {
+        ahci_.on_request(std::move(sink));
+    }
+    /// What a frame number (cpu/frame_flags.h) stands for: the first physical address of its memory; display
+    /// memory and ROM have none.
+    std::optional<u64> frame_address(u32 frame) const;
+
     // For inspection.
     const std::vector<devices::Chip*>& chips() const { return chips_; }
     devices::Vga& vga() { return vga_; }

@@ -186,6 +186,12 @@ void Board::unclaimed(const char* kind, u64 address, unsigned size, bool is_writ
                                  is_write ? "write" : "read", size));
 }
 
+std::optional<u64> Board::frame_address(u32 frame) const {
+    if (frame >= memory_.frames()) return std::nullopt;
+    const u64 offset = u64{frame} * PageBytes;
+    return offset < memory_.low_size() ? offset : offset - memory_.low_size() + HighMemoryBase;
+}
+
 // ---- bus masters ------------------------------------------------------------------------------------------
 
 bool Board::read(u64 pa, std::span<u8> out) {

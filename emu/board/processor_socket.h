@@ -13,6 +13,16 @@ namespace vitrine::emu {
 
 class Board;
 
+/// Who is told of the processors' accesses to ports and device registers. Host side only; must not change
+/// guest-visible state.
+class BusWatcher {
+public:
+    virtual ~BusWatcher() = default;
+    /// `value`: what was read, or what is about to be written.
+    virtual void port_accessed(u16 port, unsigned size, u64 value, bool write) = 0;
+    virtual void register_accessed(u64 pa, unsigned size, u64 value, bool write) = 0;
+};
+
 class CpuPort final : public cpu::PhysicalBus, public cpu::InterruptController {
 public:
     CpuPort(Board& board, devices::LocalApic& apic) : board_(board), apic_(apic) {}
@@ -22,6 +32,7 @@ public:
     void mmio_write(u64 pa, unsigned size, u64 value) override;
     u32 port_read(u16 port, unsigned size) override;
     void port_write(u16 port, unsigned size, u32 value) override;
+    void set_watcher(BusWatcher* watcher) { watcher_ = watcher; }
 
     int acknowledge() override { return apic_.acknowledge(); }
     bool msr_read(u32 index, u64& value) override { return apic_.msr_read(index, value); }
@@ -34,8 +45,10 @@ public:
 
 private:
     bool apic_page(u64 pa) const { return apic_.mmio_enabled() && (pa & ~u64{0xFFF}) == apic_.mmio_base(); }
+    u64 register_read(u64 pa, unsigned size);
     Board& board_;
     devices::LocalApic& apic_;
+    BusWatcher* watcher_ = nullptr;
 };
 
 struct ProcessorSocket {

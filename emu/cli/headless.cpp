@@ -13,6 +13,7 @@
 #include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
 #include <unistd.h>
+#include "emu/cli/debug_run.h"
 #include "emu/cli/outputs.h"
 #include "emu/cli/terminal.h"
 #include "emu/inspect/inspect.h"
@@ -36,7 +37,8 @@ void on_interrupt(int) {
 class Session {
 public:
     explicit Session(const Options& options)
-        : options_(options), terminal_(options.serial == SerialTarget::Stdio && options.replay.empty()) {}
+        : options_(options), terminal_(options.serial == SerialTarget::Stdio && options.replay.empty()),
+          debug_(options) {}
     ~Session() {
         interrupted_machine = nullptr;
         if (serial_file_ >= 0) ::close(serial_file_);
@@ -57,11 +59,12 @@ private:
     Terminal terminal_;
     std::unique_ptr<Replayer> replayer_;
     std::unique_ptr<Machine> machine_;
+    DebugRun debug_; ///< goes before the machine
     std::unique_ptr<Recorder> recorder_;
     int serial_file_ = -1;
     std::size_t typed_ = 0; ///< scripted texts sent so far
     u64 typed_from_ = 0;    ///< console output before this position does not count for the next one
-    bool until_met_ = false;
+    bool break_met_ = false, search_failed_ = false;
     Clock::time_point started_ = Clock::now();
 };
 
@@ -80,12 +83,9 @@ Expected<void> Session::set_up() {
         if (!machine) return std::unexpected(machine.error());
         machine_ = std::move(*machine);
     }
-    if (options_.until && options_.until->kind == StopCondition::Kind::Address &&
-        !options_.until->text.empty())
-        if (!machine_->symbols() || !machine_->symbols()->link_address(options_.until->text))
-            return bad_input(fmt::format("--until {}: no such symbol", options_.until_text));
     if (!options_.load_state.empty())
         if (auto ok = read_state(*machine_, options_.load_state); !ok) return ok;
+    if (auto ok = debug_.set_up(*machine_); !ok) return ok;
     if (!options_.record.empty()) {
         auto recorder = Recorder::start(*machine_, options_.record);
         if (!recorder) return std::unexpected(recorder.error());
@@ -134,11 +134,8 @@ std::optional<RunReport> Session::one_slice() {
     const std::chrono::duration<double> spent = Clock::now() - started_;
     limits.host_seconds =
         options_.limit_seconds < 1e17 ? std::max(0.0, options_.limit_seconds - spent.count()) : 1e18;
-    int until_index = -1, typing_index = -1;
-    if (options_.until) {
-        until_index = static_cast<int>(limits.conditions.size());
-        limits.conditions.push_back(*options_.until);
-    }
+    debug_.slice(limits);
+    int typing_index = -1;
     if (typed_ < options_.typing.size()) {
         typing_index = static_cast<int>(limits.conditions.size());
         limits.conditions.push_back(options_.typing[typed_].when);
@@ -150,8 +147,8 @@ std::optional<RunReport> Session::one_slice() {
         machine_->input(SerialInput{options_.typing[typed_++].text});
         return std::nullopt;
     }
-    if (until_index >= 0 && report.condition == until_index) {
-        until_met_ = true;
+    if (debug_.stopped_by_breakpoint(report)) {
+        break_met_ = true;
         return report;
     }
     if (report.reason == StopReason::TimeLimit) return std::nullopt;
@@ -177,13 +174,17 @@ Expected<RunReport> Session::run_machine() {
 }
 
 Expected<void> Session::finish(const RunReport& report) {
-    if (replayer_ && (replayer_->divergence() || (!until_met_ && report.reason != StopReason::HostRequest &&
+    if (replayer_ && (replayer_->divergence() || (!break_met_ && report.reason != StopReason::HostRequest &&
                                                   report.reason != StopReason::HostTimeLimit &&
                                                   machine_->steps() < options_.limit_steps)))
         if (auto ok = replayer_->finish(*machine_); !ok) return ok;
     if (recorder_)
         if (auto ok = recorder_->finish(report); !ok) return ok;
     if (auto ok = machine_->save_overlays(); !ok) return ok;
+    // From here on the machine may stand in the past: what follows shows that place.
+    auto found = debug_.finish(*machine_);
+    if (!found) return std::unexpected(found.error());
+    search_failed_ = !*found;
     if (!options_.save_state.empty())
         if (auto ok = write_state(*machine_, options_.save_state); !ok) return ok;
     if (!options_.screenshot.empty())
@@ -207,16 +208,17 @@ Expected<void> Session::finish(const RunReport& report) {
 int Session::status(const RunReport& report) {
     const auto unmet = [&](std::string_view why) {
         explain(fmt::format("{} at step {}{}", why, report.steps,
-                            options_.until
+                            options_.until_break
                                 ? fmt::format(", before --until {} was reached", options_.until_text)
                                 : std::string()));
         return static_cast<int>(Exit::LimitReached);
     };
-    if (until_met_ || replayer_) return 0;
+    if (search_failed_) return static_cast<int>(Exit::LimitReached);
+    if (break_met_ || replayer_) return 0;
     switch (report.reason) {
-    case StopReason::PoweredOff: return options_.until ? unmet("the guest powered off") : 0;
+    case StopReason::PoweredOff: return options_.until_break ? unmet("the guest powered off") : 0;
     case StopReason::DebugExit: return (report.debug_exit_value << 1) | 1;
-    case StopReason::ResetRequested: return options_.until ? unmet("the guest reset the machine") : 0;
+    case StopReason::ResetRequested: return options_.until_break ? unmet("the guest reset the machine") : 0;
     case StopReason::HostRequest: return 0;
     case StopReason::TripleFault:
         explain(fmt::format("triple fault at step {}\n{}", report.steps, report.detail));

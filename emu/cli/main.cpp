@@ -32,7 +32,15 @@ int main(int argc, char** argv) {
     if (!parsed->options.headless) {
         std::string why = "this build has no app";
 #ifdef VITRINE_HAS_UI
-        if (ui::display_available(why)) return ui::run(parsed->options);
+        if (ui::display_available(why)) {
+            if (parsed->options.needs_headless()) {
+                emu::cli::report_error(
+                    usage_error("--break, --last and --until with one of --break's places need --headless")
+                        .error());
+                return static_cast<int>(Exit::Usage);
+            }
+            return ui::run(parsed->options);
+        }
 #endif
         std::fprintf(stderr, "vitrine: no window: %s; running headless on this terminal\n", why.c_str());
     }

@@ -90,10 +90,17 @@ Expected<void> check_run(const Raw& raw, Options& o) {
     else
         return usage_error(fmt::format("--serial {}: stdio, null or file:PATH", raw.serial));
     if (!raw.until.empty()) {
-        auto until = parse_until(raw.until);
-        if (!until) return std::unexpected(until.error());
-        o.until = *until, o.until_text = raw.until;
+        auto spec = parse_until_break(raw.until);
+        if (!spec) return std::unexpected(spec.error());
+        o.until_break = std::move(*spec), o.until_text = raw.until;
+        if (auto until = parse_until(raw.until)) o.until = *until;
     }
+    for (const std::string& text : o.breaks)
+        if (auto spec = parse_break(text); !spec)
+            return usage_error(fmt::format("--break {}: {}", text, spec.error().message));
+    if (!o.last.empty())
+        if (auto spec = parse_break(o.last); !spec)
+            return usage_error(fmt::format("--last {}: {}", o.last, spec.error().message));
     for (const std::string& text : raw.types) {
         auto typing = parse_typing(text);
         if (!typing) return std::unexpected(typing.error());
@@ -112,6 +119,7 @@ Expected<void> check_run(const Raw& raw, Options& o) {
             return usage_error(fmt::format("--history {}: off, or a size of at least 16M", raw.history));
         o.history = *size;
     }
+    if (o.needs_history() && o.history == 0) return usage_error("--last needs --history");
     if (o.limit_seconds <= 0) return usage_error("--limit-seconds must be positive");
     if (o.json && o.inspect.empty()) return usage_error("--json needs --inspect");
     if (!o.replay.empty()) {
@@ -180,8 +188,17 @@ Expected<Parsed> parse(int argc, const char* const* argv) {
 
     app.add_flag("--headless", o.headless, "no window")->group(running);
     app.add_option("--serial", raw.serial, "COM1: stdio, null, file:PATH")->group(running);
-    app.add_option("--until", raw.until, "stop at step:N, phase:NAME, rip:ADDR|SYMBOL, serial:TEXT")
+    app.add_option("--until", raw.until,
+                   "stop at step:N, phase:NAME, rip:ADDR|SYMBOL, serial:TEXT or another place of --break")
         ->group(running);
+    app.add_option(
+           "--break", o.breaks,
+           "stop at SPEC: an address, symbol, FILE:LINE, write:ADDR, port:N, syscall:NAME … with conditions "
+           "(docs/debugger.md); repeatable")
+        ->group(running)
+        ->take_all()
+        ->delimiter('\0')
+        ->allow_extra_args(false);
     app.add_option("--type", raw.types,
                    "TEXT[@EXPR]: type on the console when EXPR is met, by default at a shell prompt; \\n is "
                    "Enter; repeatable")
@@ -204,6 +221,8 @@ Expected<Parsed> parse(int argc, const char* const* argv) {
     app.add_option("--ui-scale", o.ui_scale, "size of text and widgets in the app")->group(running);
     app.add_option("--window", o.window, "size of the app's window: 1280x800")->group(running);
 
+    app.add_option("--last", o.last, "go back to the last time that SPEC (as for --break) was met")
+        ->group(results);
     app.add_flag("--state-hash", o.state_hash, "print the hash of the whole state")->group(results);
     app.add_option("--stats", o.stats, "write steps, MIPS and time per phase as JSON")->group(results);
     app.add_option("--screenshot", o.screenshot, "write the guest's screen as PNG")->group(results);

@@ -7,6 +7,7 @@
 #include <string>
 #include <string_view>
 #include <vector>
+#include "emu/debugger/break_spec.h"
 #include "emu/machine.h"
 
 namespace vitrine::emu::cli {
@@ -25,8 +26,11 @@ struct Options {
     SerialTarget serial = SerialTarget::Stdio;
     std::string serial_file;
     std::string record, replay, load_state, save_state;
-    std::optional<StopCondition> until;
-    std::string until_text; ///< as given, for messages
+    std::optional<StopCondition> until;   ///< step, phase, rip, serial
+    std::optional<BreakSpec> until_break; ///< the same, or any other place
+    std::string until_text;               ///< as given, for messages
+    std::vector<std::string> breaks;      ///< --break, checked by parse_break
+    std::string last;                     ///< --last: at the stop, back to the last hit of this
     std::vector<Typing> typing;
     u64 limit_steps = ~u64{0};
     double limit_seconds = 1e18;
@@ -43,7 +47,11 @@ struct Options {
     std::string ui_screenshot;  ///< write the app's window as PNG at the stop, then exit
     std::string ui_tab;         ///< the tab that is open at first
     std::string ui_show;        ///< a dialog for the screenshot: "keys"
-    std::string ui_state;       ///< keep what the window shows in this file, for tests
+    /// Something at the stop looks into the past.
+    /// The app does not know these yet.
+    bool needs_headless() const { return !breaks.empty() || !last.empty() || (until_break && !until); }
+    bool needs_history() const { return !last.empty(); }
+    std::string ui_state; ///< keep what the window shows in this file, for tests
 };
 
 struct Parsed {
@@ -56,6 +64,8 @@ Expected<Parsed> parse(int argc, const char* const* argv);
 Expected<u64> parse_size(std::string_view text); ///< "512M", "2G", "65536K", "33554432"
 Expected<StopCondition>
 parse_until(std::string_view text); ///< "step:N", "phase:NAME", "rip:ADDR|SYMBOL", "serial:TEXT"
+/// The same as a breakpoint; also any other place of parse_break().
+Expected<BreakSpec> parse_until_break(std::string_view text);
 Expected<Typing> parse_typing(std::string_view text);   ///< "TEXT[@EXPR]"
 Expected<DiskConfig> parse_disk(std::string_view text); ///< "FILE[,readonly][,overlay=FILE]"
 Expected<i64> parse_wall_clock(std::string_view text);  ///< ISO 8601 UTC: "2026-01-01T00:00:00Z"

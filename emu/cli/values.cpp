@@ -123,6 +123,28 @@ Expected<StopCondition> parse_until(std::string_view text) {
     return out;
 }
 
+Expected<BreakSpec> parse_until_break(std::string_view text) {
+    auto until = parse_until(text);
+    if (!until) {
+        auto any = parse_break(text);
+        // A word alone is rather a mistake than a symbol here.
+        if (!any || (any->kind == BreakKind::Address && !text.starts_with("rip:"))) {
+            const bool place = text.find(':') != std::string_view::npos && !any;
+            return std::unexpected(place ? any.error() : until.error());
+        }
+        return any;
+    }
+    BreakSpec out;
+    switch (until->kind) {
+    case StopCondition::Kind::Step: out.kind = BreakKind::Step, out.address = until->value; break;
+    case StopCondition::Kind::Phase: out.kind = BreakKind::Phase, out.text = until->text; break;
+    case StopCondition::Kind::Serial:
+    case StopCondition::Kind::Prompt: out.kind = BreakKind::Console, out.text = until->text; break;
+    case StopCondition::Kind::Address: return parse_break(text); // symbols with offsets, and clauses
+    }
+    return out;
+}
+
 Expected<Typing> parse_typing(std::string_view text) {
     Typing out;
     out.when.kind = StopCondition::Kind::Prompt;

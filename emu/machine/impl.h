@@ -10,6 +10,7 @@
 #include <map>
 #include "emu/board/board.h"
 #include "emu/machine.h"
+#include "emu/machine/probes.h"
 #include "emu/symbols/guest_symbols.h"
 
 namespace vitrine::emu {
@@ -17,6 +18,7 @@ namespace vitrine::emu {
 struct Machine::Impl final : cpu::CpuObserver {
     MachineConfig config;
     std::unique_ptr<Board> board;
+    std::unique_ptr<Probes> probes; ///< made with the board
     std::unique_ptr<GuestSymbols> symbols;
     ImageHashes images; ///< disks are hashed when first asked for
     bool disks_hashed = false;
@@ -31,9 +33,11 @@ struct Machine::Impl final : cpu::CpuObserver {
     std::vector<ModeChange> modes;
     u32 modes_seen = 0; ///< bit per cpu::Mode entered since the last reset
     bool user_mode_seen = false;
-    u64 boot_phase_address = 0;           ///< hooked: the kernel's phase tracepoint; 0: not yet known
-    u64 phase_hook_step = ~u64{0};        ///< the step at which a hook's phase was recorded already
-    std::map<u64, unsigned> hooks;        ///< address → users (reference count)
+    u64 boot_phase_address = 0;    ///< hooked: the kernel's phase tracepoint; 0: not yet known
+    u64 phase_hook_step = ~u64{0}; ///< the step at which a hook's phase was recorded already
+    std::map<u64, unsigned> hooks; ///< address → users (reference count)
+    std::multimap<u64, std::function<void()>> execute_sinks;
+    u64 execute_told = ~u64{0};           ///< the step whose arrival was told
     std::vector<u64> breakpoints;         ///< of the last run; kept hooked between runs of the same set
     std::vector<u64> condition_addresses; ///< per condition of the current run; 0: none, or not known yet
     std::string serial;
@@ -54,6 +58,7 @@ struct Machine::Impl final : cpu::CpuObserver {
     u32 unimplemented_lines = 0;
 
     // The current run.
+    Debugger* debugger = nullptr; ///< limits->debugger
     const RunLimits* limits = nullptr;
     std::optional<RunReport> found; ///< a condition that was met during the last slice
 
@@ -91,7 +96,12 @@ struct Machine::Impl final : cpu::CpuObserver {
     void forget_guest();
     void serialize_host(Archive& archive); // travel.cpp
     void mode_changed(cpu::Mode from, cpu::Mode to) override;
-    void delivered(const cpu::Delivery&) override {}
+    void delivered(const cpu::Delivery& delivery) override;
+    void msr_accessed(u32 index, u64 value, bool write) override;
+    void control_written(unsigned number, u64 old, u64 value) override;
+    void system_call(const cpu::Registers& registers) override;
+    void returned_to_user(const cpu::Registers& registers) override;
+    void settle();
     void code_page_mapped(u64 linear, u64 physical) override;
     void unimplemented(u64 rip, const u8* bytes, unsigned count) override;
 };

@@ -100,6 +100,7 @@ Expected<std::unique_ptr<Machine>> Machine::create(const MachineConfig& wanted) 
                            .debug_console = [](std::string_view line) { spdlog::info("guest: {}", line); }});
     if (!board) return std::unexpected(board.error());
     impl.board = std::move(*board);
+    impl.probes = std::make_unique<Probes>(*impl.board);
     for (unsigned i = 0; i < impl.board->processor_count(); ++i) impl.board->processor(i).set_observer(&impl);
     impl.modes.push_back({0, 0, impl.cpu().mode()});
     return machine;
@@ -149,6 +150,7 @@ cpu::Cpu& Machine::processor(unsigned index) { return impl_->board->processor(in
 const cpu::Cpu& Machine::processor(unsigned index) const { return impl_->board->processor(index); }
 cpu::Cpu& Machine::processor() { return impl_->cpu(); }
 const cpu::Cpu& Machine::processor() const { return impl_->cpu(); }
+Probes& Machine::probes() { return *impl_->probes; }
 Board& Machine::board() { return *impl_->board; }
 const Board& Machine::board() const { return *impl_->board; }
 const std::vector<Phase>& Machine::phases() const { return impl_->phases; }

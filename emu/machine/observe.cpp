@@ -8,6 +8,7 @@
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
 #include "emu/machine/impl.h"
+#include "emu/debugger/impl.h"
 #include "roms/post_codes.h"
 
 namespace vitrine::emu {
@@ -16,7 +17,9 @@ namespace {
 constexpr std::size_t SerialKept = 4 << 20, MostModeChanges = 65536, MostPhases = 4096, LongestName = 64;
 constexpr u64 KernelHalf = 0xFFFF'FFFF'8000'0000;
 
-const char* lower_mode_name(cpu::Mode mode) {
+} // namespace
+
+const char* mode_short_name(cpu::Mode mode) {
     switch (mode) {
     case cpu::Mode::Real: return "real";
     case cpu::Mode::Virtual8086: return "virtual8086";
@@ -28,7 +31,6 @@ const char* lower_mode_name(cpu::Mode mode) {
     }
     return "?";
 }
-} // namespace
 
 double Machine::Impl::host_now() const {
     if (run_started == std::chrono::steady_clock::time_point{}) return host_seconds;
@@ -43,6 +45,35 @@ void Machine::Impl::met(StopReason reason, int condition, std::string detail) {
     cpu().request_stop();
 }
 
+void Machine::Impl::settle() {
+    if (debugger) debugger->impl_->settle();
+}
+
+// ---- notices ----------------------------------------------------------------------------------------------
+
+void Machine::Impl::delivered(const cpu::Delivery& delivery) {
+    if (probes->wants(Notice::Kind::Delivered))
+        probes->tell({.kind = Notice::Kind::Delivered, .address = delivery.vector, .delivery = &delivery});
+}
+void Machine::Impl::msr_accessed(u32 index, u64 value, bool write) {
+    probes->tell({.kind = Notice::Kind::Msr, .write = write, .size = 8, .address = index, .value = value});
+}
+void Machine::Impl::control_written(unsigned number, u64 old, u64 value) {
+    probes->tell({.kind = Notice::Kind::Control,
+                  .write = true,
+                  .size = 8,
+                  .address = number,
+                  .old_value = old,
+                  .value = value});
+}
+void Machine::Impl::system_call(const cpu::Registers& registers) {
+    probes->tell(
+        {.kind = Notice::Kind::SystemCall, .address = registers.gpr[cpu::RAX], .registers = &registers});
+}
+void Machine::Impl::returned_to_user(const cpu::Registers& registers) {
+    probes->tell({.kind = Notice::Kind::UserReturn, .registers = &registers});
+}
+
 // ---- phases -----------------------------------------------------------------------------------------------
 
 void Machine::Impl::enter_phase(std::string name, const char* source, std::string description) {
@@ -51,6 +82,7 @@ void Machine::Impl::enter_phase(std::string name, const char* source, std::strin
                 cpu().rip(),     host_now(), std::move(description)};
     spdlog::debug("phase {} at step {}", phase.name, phase.step);
     phases.push_back(std::move(phase));
+    if (probes) probes->tell({.kind = Notice::Kind::Phase, .text = phases.back().name});
     if (!limits) return;
     const Phase& entered = phases.back();
     if (!limits->until_phase.empty() && phase_matches(entered, limits->until_phase))
@@ -70,13 +102,15 @@ void Machine::Impl::post_code(u8 code) {
 }
 
 void Machine::Impl::mode_changed(cpu::Mode, cpu::Mode to) {
+    if (probes && probes->wants(Notice::Kind::Mode))
+        probes->tell({.kind = Notice::Kind::Mode, .value = static_cast<u64>(to)});
     if (board->current() != 0) return; // the strip and the phases tell the bootstrap processor's story
     if (modes.size() < MostModeChanges) modes.push_back({cpu().steps(), cpu().cycles(), to});
     // Firmware goes back and forth between real and protected mode; only the first time is a phase.
     const u32 bit = 1u << static_cast<unsigned>(to);
     if (modes_seen & bit) return;
     modes_seen |= bit;
-    enter_phase(fmt::format("mode:{}", lower_mode_name(to)), "processor",
+    enter_phase(fmt::format("mode:{}", mode_short_name(to)), "processor",
                 fmt::format("the first code in {}", cpu::mode_name(to)));
 }
 
@@ -151,6 +185,19 @@ void Machine::Impl::drop_hook(u64 address) {
     board->code().remove_hook(address);
 }
 
+void Machine::hook(u64 address) { impl_->add_hook(address); }
+void Machine::unhook(u64 address) { impl_->drop_hook(address); }
+void Machine::on_execute(u64 address, std::function<void()> sink) {
+    impl_->add_hook(address);
+    impl_->execute_sinks.emplace(address, std::move(sink));
+}
+void Machine::forget_execute(u64 address) {
+    const auto sink = impl_->execute_sinks.find(address);
+    if (sink == impl_->execute_sinks.end()) return;
+    impl_->execute_sinks.erase(sink);
+    impl_->drop_hook(address);
+}
+
 void Machine::Impl::install_breakpoints(const RunLimits& wanted) {
     std::vector<u64> now = wanted.breakpoints;
     condition_addresses.assign(wanted.conditions.size(), 0);
@@ -176,6 +223,8 @@ void Machine::Impl::serial_out(std::string_view bytes) {
     const std::size_t old_size = serial.size();
     serial += bytes;
     serial_total += bytes.size();
+    if (probes && probes->wants(Notice::Kind::Console))
+        probes->tell({.kind = Notice::Kind::Console, .size = static_cast<u32>(bytes.size()), .text = bytes});
     if (serial_total > serial_told) {
         const u64 fresh = std::min<u64>(bytes.size(), serial_total - serial_told);
         serial_told = serial_total;

@@ -6,6 +6,7 @@
 // points, inputs) changes nothing.
 #include <algorithm>
 #include <spdlog/spdlog.h>
+#include "emu/debugger/impl.h"
 #include "emu/inspect/fault_report.h"
 #include "emu/machine/impl.h"
 
@@ -27,14 +28,23 @@ RunReport Machine::Impl::report(StopReason reason, std::string detail) {
 
 RunReport Machine::Impl::run(const RunLimits& wanted) {
     limits = &wanted;
+    debugger = wanted.debugger;
     found.reset();
+    if (debugger) {
+        debugger->impl_->stop_run = [this](std::string what) {
+            met(StopReason::Breakpoint, -1, std::move(what));
+        };
+        debugger->impl_->begin(wanted.searching, wanted.goes_on);
+    }
     install_breakpoints(wanted);
     run_started = std::chrono::steady_clock::now();
     check_serial(serial.size());
     RunReport result = loop();
     host_seconds = host_now();
     run_started = {};
+    if (debugger) debugger->impl_->end();
     limits = nullptr;
+    debugger = nullptr;
     return result;
 }
 
@@ -47,12 +57,14 @@ RunReport Machine::Impl::loop() {
         if (apply_due_inputs()) continue;
         if (cpu().steps() >= next_pause) next_pause = pause_sink();
         if (ended) return *ended;
+        settle(); // what devices did
         if (found) return *std::exchange(found, std::nullopt);
         if (auto stop = limit_reached()) return *stop;
 
         const u64 deadline = earliest_deadline();
         board->set_deadline(deadline);
         const cpu::Stop stop = board->run(deadline, furthest_step());
+        settle(); // what the last instruction did, before any event
         if (auto done = service_request()) return *done;
         switch (stop) {
         case cpu::Stop::Deadline:
@@ -73,6 +85,7 @@ RunReport Machine::Impl::loop() {
         }
         }
         learn_kernel();
+        if (debugger) debugger->impl_->learn();
         fresh = false;
     }
 }
@@ -123,6 +136,7 @@ u64 Machine::Impl::furthest_step() const {
     step = std::min({step, next_hash, std::max(next_pause, now + 1)});
     for (const StopCondition& c : limits->conditions)
         if (c.kind == StopCondition::Kind::Step) step = std::min(step, c.value);
+    if (debugger) step = std::min(step, std::max(debugger->impl_->next_step(now), now + 1));
     if (!waiting.empty() && waiting.front().step > now) step = std::min(step, waiting.front().step);
     return step;
 }
@@ -208,8 +222,17 @@ std::optional<RunReport> Machine::Impl::hook_reached(u64 start_step, bool fresh)
         if (boot_phase_address && rip == boot_phase_address) phase_hook_step = step, kernel_phase_hook();
         if (found) return std::exchange(found, std::nullopt);
     }
+    if (execute_told != step) {
+        execute_told = step;
+        const auto [first, last] = execute_sinks.equal_range(rip);
+        for (auto sink = first; sink != last; ++sink) sink->second();
+    }
     // A run that starts on a breakpoint leaves it first.
-    if (fresh && step == start_step && step != 0) return std::nullopt;
+    if (fresh && step == start_step && step != 0 && !limits->goes_on) return std::nullopt;
+    if (debugger) {
+        debugger->impl_->arrived(rip);
+        if (found) return std::exchange(found, std::nullopt);
+    }
     for (std::size_t i = 0; i < limits->conditions.size(); ++i)
         if (limits->conditions[i].kind == StopCondition::Kind::Address && condition_addresses[i] == rip &&
             rip) {

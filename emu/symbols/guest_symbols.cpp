@@ -155,4 +155,32 @@ std::optional<SourceLine> GuestSymbols::line(u64 address) const {
     return SourceLine{lines_->files[row.file], row.line};
 }
 
+bool GuestSymbols::has_lines() const {
+    if (path_.empty()) return false;
+    if (!lines_) lines_ = std::make_unique<Lines>(path_);
+    return !lines_->rows.empty();
+}
+
+std::vector<u64> GuestSymbols::line_addresses(std::string_view file, unsigned line) const {
+    std::vector<u64> out;
+    if (!has_lines() || file.empty() || line == 0) return out;
+    const auto matches = [&](const std::string& path) {
+        return path.ends_with(file) &&
+               (path.size() == file.size() || path[path.size() - file.size() - 1] == '/');
+    };
+    std::vector<bool> wanted;
+    for (const std::string& path : lines_->files) wanted.push_back(matches(path));
+    // The first row of the line in each function: a loop comes back to a line in several pieces.
+    const Symbol* last = nullptr;
+    for (const Lines::Row& row : lines_->rows) {
+        if (row.line != line || !wanted[row.file]) continue;
+        const auto after = std::ranges::upper_bound(elf_.symbols(), row.address, {}, &Symbol::address);
+        const Symbol* function = after == elf_.symbols().begin() ? nullptr : &*std::prev(after);
+        if (!out.empty() && function && function == last) continue;
+        last = function;
+        out.push_back(row.address);
+    }
+    return out;
+}
+
 } // namespace vitrine::emu

@@ -5,6 +5,7 @@
 // line(). Invariants: before the slide is known, nothing is translated. find_slide never trusts one byte: a
 // slide counts when nearly the whole code page equals the file's (relocated fields differ).
 #pragma once
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -37,6 +38,14 @@ public:
     /// Link-time address of a symbol; run-time address when the slide is known.
     std::optional<u64> link_address(std::string_view name) const;
     std::optional<u64> find(std::string_view name) const;
+    /// Every name that find() knows.
+    void each_name(const std::function<void(std::string_view)>& visit) const {
+        for (const auto& [name, address] : by_name_) visit(name);
+    }
+    /// Link-time addresses of the first instructions of a source line; `file` may be the end of a path.
+    /// Empty: no code there, or no line information.
+    std::vector<u64> line_addresses(std::string_view file, unsigned line) const;
+    bool has_lines() const;
     struct Hit {
         const Symbol* symbol;
         u64 offset;

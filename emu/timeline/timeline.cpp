@@ -2,6 +2,7 @@
 #include "emu/timeline/timeline.h"
 #include <algorithm>
 #include <fmt/format.h>
+#include "emu/debugger/debugger.h"
 
 namespace vitrine::emu {
 
@@ -111,6 +112,8 @@ Expected<RunReport> Timeline::previous(const RunLimits& wanted, const Progress& 
     known_ = last();
     RunLimits limits = wanted;
     limits.time_limit = ~u64{0}, limits.host_seconds = 1e18;
+    limits.searching = true;
+    std::optional<Hit> last_hit;
     u64 end = start,
         below = start; // hits before `end`, in the interval of the last checkpoint before `below`
     while (below > first()) {
@@ -123,10 +126,18 @@ Expected<RunReport> Timeline::previous(const RunLimits& wanted, const Progress& 
             RunReport report = machine_.run(limits);
             if (report.reason == StopReason::StepLimit || machine_.steps() >= end) break;
             hit = std::move(report);
+            if (limits.debugger) last_hit = limits.debugger->last_hit();
             if (machine_.ended()) break;
         }
         if (hit) {
             if (auto ok = seek(hit->steps); !ok) return std::unexpected(ok.error());
+            // A device's hit while every processor waits: later than the step's first moment.
+            if (machine_.time() < hit->time) {
+                RunLimits wait;
+                wait.time_limit = hit->time, wait.step_limit = hit->steps + 1;
+                machine_.run(wait);
+            }
+            if (limits.debugger) limits.debugger->set_last_hit(std::move(last_hit));
             return *hit;
         }
         // What stops at the checkpoint itself is met by the interval before it: a run that starts at a

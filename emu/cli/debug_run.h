@@ -1,0 +1,32 @@
+// The headless run's breakpoints and history: --until, --break, --last and what they leave on stderr.
+#pragma once
+#include "emu/cli/options.h"
+#include "emu/debugger/debugger.h"
+#include "emu/timeline/timeline.h"
+
+namespace vitrine::emu::cli {
+
+class DebugRun {
+public:
+    explicit DebugRun(const Options& options) : options_(options) {}
+    /// Adds the breakpoints and starts the history, where an option needs one.
+    Expected<void> set_up(Machine& machine);
+    /// Prepares the limits of the next slice.
+    void slice(RunLimits& limits);
+    /// What the run has ended with: true when --until or a --break was what stopped it.
+    bool stopped_by_breakpoint(const RunReport& report);
+    /// At the stop: counts are told, and --last travels back. False: it was never met (status 75).
+    Expected<bool> finish(Machine& machine);
+    Timeline* timeline() { return timeline_.get(); }
+    Debugger& debugger() { return *debugger_; }
+    bool until_met() const { return until_met_; }
+
+private:
+    const Options& options_;
+    std::unique_ptr<Debugger> debugger_;
+    std::unique_ptr<Timeline> timeline_;
+    u32 until_id_ = 0;
+    bool until_met_ = false, started_ = false, already_met_ = false;
+};
+
+} // namespace vitrine::emu::cli
