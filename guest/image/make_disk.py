@@ -14,7 +14,10 @@ FIXED_TIME = 1795132800  # 2026-11-20 00:00:00 UTC
 UUID = "56495452-494e-4500-8000-000000000001"
 HASH_SEED = "56495452-494e-4500-8000-000000000002"
 PARTITION_START, STAGE2_SECTORS, SECTOR, BLOCK = 2048, 64, 512, 4096
-DIRECTORIES = ["/bin", "/boot", "/dev", "/etc", "/home", "/mnt", "/proc", "/root", "/sbin", "/sys", "/tmp", "/usr", "/var"]
+DIRECTORIES = ["/bin", "/boot", "/dev", "/etc", "/home", "/home/guest", "/mnt", "/proc", "/root", "/run", "/sbin", "/sys", "/tmp", "/usr", "/usr/bin", "/usr/sbin",
+               "/var", "/var/log", "/var/tmp"]
+MODES = {"/tmp": 0o1777, "/var/tmp": 0o1777, "/root": 0o700, "/etc/shadow": 0o600}
+OWNERS = {"/home/guest": (1000, 1000)}
 DEVICES = [("/dev/console", 5, 1, 0o600), ("/dev/null", 1, 3, 0o666), ("/dev/tty", 5, 0, 0o666)]
 
 
@@ -31,8 +34,18 @@ def run(command, **more):
     return done.stdout + done.stderr
 
 
+def applet_links(busybox):
+    """Where busybox wants to be found: path → relative link to /bin/busybox. Debian's /bin and /usr/bin are one; here the short one."""
+    links = {}
+    for line in run([busybox, "--list-full"]).split():
+        path = "/" + line.removeprefix("usr/")
+        if path not in ("/bin/busybox", "/linuxrc"):
+            links[path] = "busybox" if path.startswith("/bin/") else "../bin/busybox"
+    return links
+
+
 def normalise(path):
-    """Owner 0:0 and FIXED_TIME in every used inode (ext2 superblock, group descriptors, inode bitmap and table)."""
+    """Owner 0:0 (what OWNERS names is set after this) and FIXED_TIME in every used inode (ext2 superblock, group descriptors, inode bitmap and table)."""
     with open(path, "r+b") as image:
         image.seek(1024)
         sb = image.read(1024)
@@ -67,6 +80,7 @@ def main():
     parser.add_argument("--stage2", required=True)
     parser.add_argument("--size-mib", type=int, default=64)
     parser.add_argument("--tree", help="a folder copied as it is")
+    parser.add_argument("--busybox", help="put this busybox at /bin/busybox, with a link for each applet")
     parser.add_argument("--file", action="append", default=[], help="source:target:octal mode; repeatable")
     parser.add_argument("--output", required=True)
     args = parser.parse_args()
@@ -77,7 +91,12 @@ def main():
         for folder, _, names in os.walk(args.tree):
             for name in names:
                 source = os.path.join(folder, name)
-                files["/" + os.path.relpath(source, args.tree)] = (source, 0o644)
+                executable = os.stat(source).st_mode & 0o100
+                files["/" + os.path.relpath(source, args.tree)] = (source, MODES.get("/" + os.path.relpath(source, args.tree), 0o755 if executable else 0o644))
+    links = {}
+    if args.busybox:
+        links = applet_links(args.busybox)
+        files["/bin/busybox"] = (args.busybox, 0o755)
     for item in args.file:
         source, target, mode = item.rsplit(":", 2)
         files[target] = (source, int(mode, 8))
@@ -96,12 +115,16 @@ def main():
             folders.add(parent)
             parent = os.path.dirname(parent)
     for folder in sorted(folders):
-        mode = 0o1777 if folder == "/tmp" else 0o700 if folder == "/root" else 0o755
+        mode = MODES.get(folder, 0o755)
         script += [f"mkdir {folder}", f"sif {folder} mode 0{stat.S_IFDIR | mode:o}"]
     for target, (source, mode) in sorted(files.items()):
         if not os.path.isfile(source):
             die(f"{source} (for {target}) does not exist")
         script += [f"write {os.path.abspath(source)} {target}", f"sif {target} mode 0{stat.S_IFREG | mode:o}"]
+    for link, destination in sorted(links.items()):
+        if link not in files:
+            parent, name = os.path.split(link)
+            script += [f"cd {parent}", f"symlink {name} {destination}", "cd /"]
     for target, major, minor, mode in DEVICES:
         parent, name = os.path.split(target)
         script += [f"cd {parent}", f"mknod {name} c {major} {minor}", "cd /", f"sif {target} mode 0{stat.S_IFCHR | mode:o}"]
@@ -115,6 +138,10 @@ def main():
     if complaints:
         die("debugfs: " + "; ".join(complaints))
     normalise(work)
+    for folder, (user, group) in OWNERS.items():
+        if folder in folders:
+            run(["debugfs", "-w", "-R", f"sif {folder} uid {user}", work])
+            run(["debugfs", "-w", "-R", f"sif {folder} gid {group}", work])
     run(["e2fsck", "-fn", work])
 
     with open(args.mbr, "rb") as file:

@@ -34,6 +34,11 @@ TEST(Terminal, EraseAndMove) {
     EXPECT_EQ(t.text(0), "vitrine# ls");
     t.feed("\x1B[3DX");
     EXPECT_EQ(t.text(0), "vitrine#Xls");
+    t.feed("\x1B[2@ab\x1B[3D\x1B[P"); // ICH, DCH: ECMA-48 8.3.64, 8.3.26
+    EXPECT_EQ(t.text(0), "vitrine#abls");
+    t.feed("\x1B[2X\x1B[2d>"); // ECH, VPA: 8.3.38, 8.3.158
+    EXPECT_EQ(t.text(0), "vitrine#  ls");
+    EXPECT_EQ(t.text(1), "        >");
     t.feed("\x1B[2J\x1B[Htop\x1B[5;3Hlow");
     EXPECT_EQ(t.text(0), "top");
     EXPECT_EQ(t.text(4), "  low");
@@ -60,6 +65,8 @@ TEST(Terminal, IsBounded) {
     EXPECT_LE(t.lines().size(), Terminal::MostLines);
     t.feed(std::string(5000, 'x'));
     EXPECT_LE(t.lines().back().size(), Terminal::LongestLine);
+    t.feed("\r\x1B[9999@\x1B[9999P\x1B[9999X");
+    EXPECT_LE(t.lines().back().size(), Terminal::LongestLine);
     t.feed("\x1B[999999999999;99999999999H!");
     EXPECT_LE(t.cursor_column(), Terminal::LongestLine);
     EXPECT_LT(t.cursor_line(), t.lines().size());
@@ -68,7 +75,7 @@ TEST(Terminal, IsBounded) {
 TEST(Terminal, SurvivesNoise) {
     std::mt19937 random(7);
     Terminal t;
-    static constexpr char Alphabet[] = "\x1B[];?0123456789mABCDGHJKfhl\r\n\b\t\x07xy\xC3\xA9\xFF";
+    static constexpr char Alphabet[] = "\x1B[];?0123456789mABCDGHJKfhlPXd@\r\n\b\t\x07xy\xC3\xA9\xFF";
     for (unsigned i = 0; i < 200'000; ++i) {
         const char c = Alphabet[random() % (sizeof Alphabet - 1)];
         t.feed({&c, 1});

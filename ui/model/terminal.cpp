@@ -153,6 +153,23 @@ void Terminal::finish_sequence(u8 final_byte) {
     case 'G': column_ = std::min<std::size_t>(count - 1, LongestLine - 1); break;
     case 'H':
     case 'f': move_to(parameter(0, 1) - 1, parameter(1, 1) - 1); break;
+    case 'd': move_to(count - 1, column_); break;
+    case '@':
+        if (auto& line = lines_[line_]; column_ < line.size())
+            line.insert(line.begin() + static_cast<std::ptrdiff_t>(column_),
+                        std::min<std::size_t>(count, LongestLine), TerminalCell{}),
+                line.resize(std::min(line.size(), LongestLine));
+        break;
+    case 'P':
+        if (auto& line = lines_[line_]; column_ < line.size())
+            line.erase(line.begin() + static_cast<std::ptrdiff_t>(column_),
+                       line.begin() + static_cast<std::ptrdiff_t>(std::min(column_ + count, line.size())));
+        break;
+    case 'X':
+        if (auto& line = lines_[line_]; column_ < line.size())
+            std::fill_n(line.begin() + static_cast<std::ptrdiff_t>(column_),
+                        std::min<std::size_t>(count, line.size() - column_), TerminalCell{});
+        break;
     case 'J': erase_display(parameters_[0]); break;
     case 'K': erase_line(parameters_[0]); break;
     default: break;

@@ -22,11 +22,12 @@ struct Screen {
     u8 attribute = 0x07;
     bool reverse = false, bold = false;
     // Escape sequence parser.
-    enum class State : u8 { Text, Escape, Parameters } state = State::Text;
+    enum class State : u8 { Text, Escape, Parameters, Designate } state = State::Text;
     unsigned parameters[8] = {};
     unsigned parameter_count = 0;
     bool private_sequence = false;
     unsigned saved_row = 0, saved_column = 0;
+    unsigned top = 0, bottom = Rows; ///< lines [top, bottom) scroll (DECSTBM)
 };
 constinit Screen screen = {};
 
@@ -71,11 +72,46 @@ void scroll() {
     show_origin();
 }
 
-void line_feed() {
-    if (++screen.row == Rows) {
-        screen.row = Rows - 1;
-        scroll();
+/// `count` lines from `row` on move down within the scrolling region, blank ones come in (IL); up: DL.
+void shift_lines(unsigned row, unsigned count, bool down) {
+    count = min(count, screen.bottom - row);
+    unsigned kept = screen.bottom - row - count;
+    u16* from = screen.shadow + (row + (down ? 0 : count)) * Columns;
+    memmove(screen.shadow + (row + (down ? count : 0)) * Columns, from, usize{kept} * Columns * 2);
+    for (unsigned i = 0; i < kept * Columns; i++) {
+        unsigned cell = (row + (down ? count : 0)) * Columns + i;
+        set_cell(cell / Columns, cell % Columns, screen.shadow[cell]);
     }
+    fill((down ? row : row + kept) * Columns, count * Columns);
+}
+
+/// The rest of the line moves right, blanks come in (ICH); left: DCH.
+void shift_cells(unsigned count, bool right) {
+    unsigned begin = screen.row * Columns + screen.column, end = (screen.row + 1) * Columns;
+    count = min(count, end - begin);
+    unsigned kept = end - begin - count, to = begin + (right ? count : 0);
+    memmove(screen.shadow + to, screen.shadow + begin + (right ? 0 : count), usize{kept} * 2);
+    for (unsigned cell = to; cell < to + kept; cell++)
+        set_cell(cell / Columns, cell % Columns, screen.shadow[cell]);
+    fill(right ? begin : begin + kept, count);
+}
+
+void line_feed() {
+    if (screen.row + 1 == screen.bottom) {
+        if (screen.top == 0 && screen.bottom == Rows)
+            scroll();
+        else
+            shift_lines(screen.top, 1, false);
+    } else if (screen.row + 1 < Rows) {
+        screen.row++;
+    }
+}
+
+void reverse_line_feed() {
+    if (screen.row == screen.top)
+        shift_lines(screen.top, 1, true);
+    else if (screen.row)
+        screen.row--;
 }
 
 /// CSI … m: the eight colours in VGA's order, bold as intensity, reverse video.
@@ -113,6 +149,7 @@ void set_attribute() {
 
 void control_sequence(char final) {
     unsigned first = screen.parameters[0], n = max(first, 1U);
+    screen.column = min(screen.column, Columns - 1); // behind the last cell only text waits
     unsigned here = screen.row * Columns + screen.column;
     switch (final) {
     case 'A': screen.row -= min(n, screen.row); break;
@@ -141,6 +178,26 @@ void control_sequence(char final) {
         else
             fill(screen.row * Columns, Columns);
         break;
+    case 'E': screen.row = min(screen.row + n, Rows - 1), screen.column = 0; break;
+    case 'F': screen.row -= min(n, screen.row), screen.column = 0; break;
+    case '`': screen.column = min(n, Columns) - 1; break;
+    case 'd': screen.row = min(n, Rows) - 1; break;
+    case '@': shift_cells(n, true); break;
+    case 'P': shift_cells(n, false); break;
+    case 'X': fill(here, min(n, Columns - screen.column)); break;
+    case 'L':
+    case 'M':
+        if (screen.row >= screen.top && screen.row < screen.bottom) shift_lines(screen.row, n, final == 'L');
+        break;
+    case 'S': shift_lines(screen.top, n, false); break;
+    case 'T': shift_lines(screen.top, n, true); break;
+    case 'r': {
+        unsigned bottom = screen.parameters[1] ? min(screen.parameters[1], Rows) : Rows;
+        if (n >= bottom) break; // a region has two lines at least
+        screen.top = n - 1, screen.bottom = bottom;
+        screen.row = screen.column = 0;
+        break;
+    }
     case 'm': set_attribute(); break;
     case 's': screen.saved_row = screen.row, screen.saved_column = screen.column; break;
     case 'u': screen.row = screen.saved_row, screen.column = screen.saved_column; break;
@@ -152,6 +209,16 @@ void put(char c) {
     switch (screen.state) {
     case Screen::State::Escape:
         screen.state = Screen::State::Text;
+        switch (c) {
+        case '7': screen.saved_row = screen.row, screen.saved_column = screen.column; break;
+        case '8': screen.row = screen.saved_row, screen.column = screen.saved_column; break;
+        case 'D': line_feed(); break;
+        case 'E': screen.column = 0, line_feed(); break;
+        case 'M': reverse_line_feed(); break;
+        case '(':
+        case ')': screen.state = Screen::State::Designate; break;
+        default: break;
+        }
         if (c == '[') {
             screen.state = Screen::State::Parameters;
             memset(screen.parameters, 0, sizeof screen.parameters);
@@ -174,12 +241,18 @@ void put(char c) {
             if (!screen.private_sequence) control_sequence(c);
         }
         return;
+    case Screen::State::Designate:
+        screen.state = Screen::State::Text;
+        return; // a character set: there is one
     case Screen::State::Text: break;
     }
     switch (c) {
     case '\n': line_feed(); break;
     case '\r': screen.column = 0; break;
-    case '\b': screen.column -= screen.column > 0; break;
+    case '\b':
+        screen.column = min(screen.column, Columns - 1);
+        screen.column -= screen.column > 0;
+        break;
     case '\t': screen.column = min((screen.column + 8) & ~7U, Columns - 1); break;
     case '\a': break;
     case '\033': screen.state = Screen::State::Escape; break;

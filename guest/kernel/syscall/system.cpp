@@ -110,15 +110,36 @@ Result<i64> sys_time(u64 target) {
     return now;
 }
 
+/// struct new_utsname: sysname, nodename, release, version, machine, domainname. The names change under
+/// uts_lock.
+struct new_utsname {
+    char fields[6][65];
+};
+constinit new_utsname init_uts = {{"Linux", "(none)", "6.1.0-vitrine", "#1 SMP PREEMPT", "x86_64", "(none)"}};
+constinit spinlock_t uts_lock{"uts"};
+constexpr unsigned NodeName = 1, DomainName = 5;
+
 Result<i64> sys_uname(u64 target) {
-    struct {
-        char fields[6][65];
-    } names = {};
-    const char* texts[6] = {"Linux", "vitrine", "6.1.0-vitrine", "#1 SMP PREEMPT", "x86_64", "(none)"};
-    for (unsigned i = 0; i < 6; i++) strscpy(names.fields[i], texts[i], 65);
+    new_utsname names;
+    {
+        SpinGuard guard(uts_lock);
+        names = init_uts;
+    }
     TRY(copy_to_user(target, &names, sizeof names));
     return i64{0};
 }
+
+Result<i64> set_uts_name(unsigned field, u64 name, i32 length) {
+    if (!capable(*current_cred())) return Errno::EPERM;
+    if (length < 0 || length > 64) return Errno::EINVAL;
+    char fresh[65] = {};
+    TRY(copy_from_user(fresh, name, static_cast<usize>(length)));
+    SpinGuard guard(uts_lock);
+    memcpy(init_uts.fields[field], fresh, sizeof fresh);
+    return i64{0};
+}
+Result<i64> sys_sethostname(u64 name, i32 length) { return set_uts_name(NodeName, name, length); }
+Result<i64> sys_setdomainname(u64 name, i32 length) { return set_uts_name(DomainName, name, length); }
 
 Result<i64> sys_sysinfo(u64 target) {
     struct {
@@ -184,6 +205,7 @@ Result<i64> sys_syslog(u32 action, u64 target, i32 size) {
 }
 
 Result<i64> sys_reboot(u32 magic1, u32 magic2, u32 command) {
+    if (!capable(*current_cred())) return Errno::EPERM;
     if (magic1 != 0xfee1dead ||
         (magic2 != 672274793 && magic2 != 85072278 && magic2 != 369367448 && magic2 != 537993216))
         return Errno::EINVAL;
@@ -206,6 +228,8 @@ constexpr SyscallRow rows[] = {
     row<sys_sysinfo>(99, "sysinfo", Pointer),
     row<sys_syslog>(103, "syslog", Int, Buffer, Int),
     row<sys_reboot>(169, "reboot", Hex, Hex, Hex),
+    row<sys_sethostname>(170, "sethostname", Pointer, Int),
+    row<sys_setdomainname>(171, "setdomainname", Pointer, Int),
     row<sys_time>(201, "time", Pointer),
     row<sys_clock_settime>(227, "clock_settime", Int, Pointer),
     row<sys_clock_gettime>(228, "clock_gettime", Int, Pointer),

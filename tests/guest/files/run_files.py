@@ -26,7 +26,7 @@ def in_vitrine(options, folder):
                "--limit-seconds", str(options.seconds)]
     if options.cpus > 1:
         command += ["--cpus", str(options.cpus)]
-    for line in options.commands + ["poweroff"]:
+    for line in options.commands + ["poweroff -f"]:
         command += ["--type", line.replace("\\", "\\\\") + "\\n"]
     done = subprocess.run(command, capture_output=True, stdin=subprocess.DEVNULL, timeout=options.seconds + 300)
     image = os.path.join(folder, "disk.img")
@@ -44,7 +44,7 @@ def on_qemu(options, folder):
                "-device", "ide-hd,drive=d,bus=ide.0"]
     process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     text, sent, deadline = "", 0, time.time() + options.seconds
-    lines = options.commands + ["poweroff"]
+    lines = options.commands + ["poweroff -f"]
     while time.time() < deadline:
         ready, _, _ = select.select([process.stdout], [], [], 0.5)
         if ready:

@@ -80,7 +80,7 @@ def check(condition, what):
 def shell(options, start):
     machine = start()
     boot = machine.expect(PROMPT)
-    for line in ("Memory:", "Checked W+X mappings: passed", "VFS: Mounted root (ext2", "Hello from PID"):
+    for line in ("Memory:", "Checked W+X mappings: passed", "VFS: Mounted root (ext2"):
         check(line in boot, f"the boot log has no {line!r}")
     check("Welcome" in boot, "/etc/motd was not shown")
     check("poweroff" in machine.command("help"), "help does not list poweroff")
@@ -94,23 +94,27 @@ def shell(options, start):
     times = [float(line.rsplit(":", 1)[1].split()[0]) for line in spin.splitlines() if "sum_exec_runtime" in line]
     # Nice 0 and nice 5: weights 1024 and 335.
     check(len(times) == 2 and 2.4 < times[0] / times[1] < 3.8, f"nice 0 to nice 5 got {times}, expected about 3.06 : 1")
-    # Every page and every task comes back: the second series of forks and execs must cost nothing that the first did not.
-    for _ in range(10):
-        machine.command("hello")
-    first = machine.command("free")
-    for _ in range(40):
-        machine.command("hello")
-    second = machine.command("free")
-    check(first == second, f"memory leaks:\n{first}\n{second}")
+    series(machine, 64)
     machine.power_off()
     return machine
+
+
+def series(machine, slack):
+    """Every page and every task comes back: the second series of forks and execs costs what the shell remembers of it, no more. A
+    leaked stack would be 16 KiB a time."""
+    free = []
+    for count in (10, 40):
+        machine.command(f"for i in $(seq {count}); do hello; done | tail -1")
+        text = machine.command("cat /proc/meminfo")
+        free.append(int(next(line for line in text.splitlines() if line.startswith("MemFree")).split()[1]))
+    check(abs(free[0] - free[1]) < slack, f"memory leaks: {free[0]} KiB were free, then {free[1]}")
 
 
 def crash(options, start):
     machine = start()
     machine.expect(PROMPT)
     out = machine.command("crash")
-    check("segfault at 8" in out and "killed by signal 11" in out, f"the fault is not reported: {out!r}")
+    check("segfault at 8" in out and "Segmentation fault" in out, f"the fault is not reported: {out!r}")
     check("Hello" in machine.command("hello"), "the shell is not well after the crash")
     machine.power_off()
     return machine
@@ -122,7 +126,7 @@ def panic(options, start):
     machine.process.stdin.write(b"panic\r")
     machine.process.stdin.flush()
     report = machine.expect("---[ end Kernel panic")
-    for part in ("BUG: kernel NULL pointer dereference", "RIP: 0010:", "Call Trace:", "SysrqFile::write+0x", "Attempted to kill init!"):
+    for part in ("BUG: kernel NULL pointer dereference", "RIP: 0010:", "Call Trace:", "SysrqFile::write+0x", "not syncing: Fatal exception"):
         check(part in report, f"the report lacks {part!r}")
     machine.close()
     return machine
@@ -147,7 +151,7 @@ def disk(options, start):
         again.expect(PROMPT)
         check("this is file number 7" in again.command("cat /tmp/a/some-rather-long-name-7"), "contents are lost")
         check("appended" in again.command("cat /tmp/a/some-rather-long-name-7"), "the appended line is lost")
-        check("b/" in again.command("ls /tmp/a"), "the directory is lost")
+        check("/tmp/a/b/" in again.command("ls -d /tmp/a/b/"), "the directory is lost")
         again.power_off()
         check_file_system(image, folder)
         return again
@@ -183,15 +187,7 @@ def smp(options, start):
     local = next(line for line in machine.command("cat /proc/interrupts").splitlines() if line.startswith("LOC:"))
     ticks = [int(word) for word in local.split()[1:5]]
     check(len(ticks) == 4 and min(ticks) > 100, f"not every CPU has ticks: {local}")
-    for _ in range(10):
-        machine.command("hello")
-    first = machine.command("free")
-    for _ in range(40):
-        machine.command("hello")
-    second = machine.command("free")
-    free = [int(next(line for line in text.splitlines() if line.startswith("MemFree")).split()[1]) for text in (first, second)]
-    # Stacks wait in a cache of two a CPU, slabs are a CPU's own.
-    check(abs(free[0] - free[1]) < 256, f"memory leaks:\n{first}\n{second}")
+    series(machine, 256)  # stacks wait in a cache of two a CPU, slabs are a CPU's own
     machine.power_off()
     return machine
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """busybox's shell on the guest kernel, on QEMU: jobs are stopped, continued, interrupted and put in the background by hand.
 
-Usage: job_control.py CPUS --bzimage FILE --disk FILE (with busybox at /test/sh)
+Usage: job_control.py CPUS --bzimage FILE --disk FILE 
 """
 import argparse
 import os
@@ -30,7 +30,7 @@ def main():
 
     try:
         machine.expect(boot_on_qemu.PROMPT)
-        keys("/test/sh\r", "BusyBox")
+        keys("cd /; sh\r", "BusyBox")
         for round_ in range(2):  # the second ^Z must work like the first
             machine.process.stdin.write(b"sleep 100\r" if round_ == 0 else b"fg\r")
             machine.process.stdin.flush()

@@ -23,7 +23,7 @@ def on_linux(program, arguments):
 
 def in_vitrine(options, line):
     command = [options.binary, "--headless", "--kernel", options.bzimage, "--disk", options.disk, "--append",
-               f"console=ttyS0 root=/dev/sda1 {options.append}".strip(), "--type", line + "\\n", "--type", "poweroff\\n",
+               f"console=ttyS0 root=/dev/sda1 {options.append}".strip(), "--type", line + "\\n", "--type", "poweroff -f\\n",
                "--limit-seconds", str(options.limit_seconds)]
     if options.cpus > 1:
         command += ["--cpus", str(options.cpus)]
@@ -40,7 +40,7 @@ def on_qemu(options, line):
     import select
     import time
     text, sent, deadline = "", 0, time.time() + options.limit_seconds
-    lines = [line, "poweroff"]
+    lines = [line, "poweroff -f"]
     while time.time() < deadline:
         ready, _, _ = select.select([process.stdout], [], [], 0.5)
         if ready:

@@ -413,7 +413,7 @@ static void group_kill(void) {
     printf("sent %d\n", kill(-leader, SIGHUP));
     waitpid(leader, &status, 0);
     show_status("leader", status);
-    pause_ms(10);
+    for (int i = 0; i < 500 && kill(-leader, 0) == 0; i++) pause_ms(10); // init may take its time to reap the orphans
     printf("gone %d %d\n", RESULT(kill(-leader, 0)), ESRCH);
 }
 static void orphans_hang_up(void) {

@@ -66,6 +66,8 @@ void show_backtrace(u64 rip, u64 rbp) {
     pr_alert(" </TASK>\n");
 }
 
+constinit bool panic_on_oops = false;
+
 void die(const char* what, const pt_regs& frame) {
     local_irq_disable();
     bust_console_lock();
@@ -77,6 +79,7 @@ void die(const char* what, const pt_regs& frame) {
     if (task->preempt_count & preempt::HardirqMask) panic("Fatal exception in interrupt");
     if (task->preempt_count) panic("Fatal exception with preemption off");
     if (task->pid == 0) panic("Attempted to kill the idle task!");
+    if (panic_on_oops) panic("Fatal exception");
     if (oops_count > 16) panic("too many oopses");
     local_irq_enable();
     do_exit(9); // as if killed

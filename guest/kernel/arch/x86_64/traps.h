@@ -11,6 +11,7 @@ void trap_init();
 void idt_setup_early_handler();
 
 /// Linux's "Oops" report; ends the task, or panics in interrupt context, in PID 0 and 1.
+extern bool panic_on_oops;
 [[noreturn]] void die(const char* what, const pt_regs& frame);
 void show_regs(const pt_regs& frame);
 /// Frame-pointer backtrace from rbp; bounded, and never faults.

@@ -4,6 +4,7 @@
 #include "fs/proc/fd.h"
 
 #include "arch/x86_64/acpi.h"
+#include "arch/x86_64/traps.h"
 #include "lib/format.h"
 #include "lib/log.h"
 #include "mm/memory_struct.h"
@@ -90,8 +91,13 @@ bool pid_exists(i32 pid) {
     return find_task_by_vpid(pid);
 }
 
+/// O_TRUNC and truncate() succeed and change nothing: proc_setattr.
+struct ProcNode : inode {
+    Result<void> truncate(u64) override { return {}; }
+};
+
 /// inode numbers: fixed files 0x100 + n, tasks' (pid << 8) + n.
-struct ProcFile final : inode {
+struct ProcFile final : ProcNode {
     void (*show_system)(seq_file&) = nullptr;
     void (*show_task)(seq_file&, task_struct&) = nullptr;
     i32 pid = 0;
@@ -179,7 +185,7 @@ struct ProcLink final : inode {
 };
 
 /// /proc/sysrq-trigger: c crashes, b restarts, o powers off, t lists tasks, m shows memory, w blocked tasks.
-struct SysrqFile final : inode {
+struct SysrqFile final : ProcNode {
     bool seekable() const override { return false; }
     Result<usize> read(struct file&, IoBuffer, u64) override { return Errno::EIO; }
     Result<usize> write(struct file&, IoBuffer buffer, u64&) override {
@@ -187,7 +193,10 @@ struct SysrqFile final : inode {
         if (buffer.size) TRY(buffer.load(&key, 0, 1));
         pr_info("sysrq: %c\n", key);
         switch (key) {
-        case 'c': *reinterpret_cast<volatile int*>(0) = 0; break; // the deliberate crash
+        case 'c':
+            panic_on_oops = true;
+            *reinterpret_cast<volatile int*>(0) = 0; // the deliberate crash
+            break;
         case 'b': machine_restart();
         case 'o': machine_power_off();
         case 't':

@@ -23,13 +23,6 @@ template <typename T> long as_long(T* pointer) { return reinterpret_cast<long>(p
 struct TimeSpec {
     long seconds, nanoseconds;
 };
-struct DirectoryRecord {
-    uint64_t inode;
-    int64_t offset;
-    uint16_t length;
-    uint8_t type;
-    char name[1];
-};
 
 inline long read(int file, void* to, size_t size) {
     return system_call(0, file, as_long(to), static_cast<long>(size));
@@ -41,16 +34,9 @@ inline long open(const char* path, int flags, int mode = 0) {
     return system_call(2, as_long(path), flags, mode);
 }
 inline long close(int file) { return system_call(3, file); }
-inline long control(int file, unsigned command, long argument) {
-    return system_call(16, file, command, argument);
-}
-inline long yield() { return system_call(24); }
 inline long sleep(const TimeSpec& time) { return system_call(35, as_long(&time)); }
 inline long process_id() { return system_call(39); }
 inline long fork() { return system_call(57); }
-inline long execute(const char* path, char* const* arguments, char* const* environment) {
-    return system_call(59, as_long(path), as_long(arguments), as_long(environment));
-}
 [[noreturn]] inline void exit(int code) {
     for (;;) system_call(231, code);
 }
@@ -58,23 +44,6 @@ inline long wait_for(long pid, int* status, int options) {
     return system_call(61, pid, as_long(status), options);
 }
 inline long kill(long pid, int signal) { return system_call(62, pid, signal); }
-inline long uname(void* out) { return system_call(63, as_long(out)); }
-inline long current_directory(char* out, size_t size) {
-    return system_call(79, as_long(out), static_cast<long>(size));
-}
-inline long change_directory(const char* path) { return system_call(80, as_long(path)); }
-inline long make_directory(const char* path, int mode) { return system_call(83, as_long(path), mode); }
-inline long unlink(const char* path) { return system_call(87, as_long(path)); }
-inline long new_session() { return system_call(112); }
-inline long set_process_group(long pid, long group) { return system_call(109, pid, group); }
 inline long set_priority(long pid, int nice) { return system_call(141, 0, pid, nice); }
-inline long set_signal_mask(int how, uint64_t set) { return system_call(14, how, as_long(&set), 0, 8); }
-inline long sync() { return system_call(162); }
-inline long reboot(unsigned command) {
-    return system_call(169, 0xfee1dead, 672274793, static_cast<long>(command));
-}
-inline long list_directory(int file, void* to, size_t size) {
-    return system_call(217, file, as_long(to), static_cast<long>(size));
-}
 
 } // namespace user
