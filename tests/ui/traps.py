@@ -249,6 +249,30 @@ def quick_drag():
     p.close()
 
 
+def breakpoints():
+    """The Breakpoints tab: a mistake is told, a write to a variable stops the run there and backwards, and a restart keeps it."""
+    p = Person(vitrine, "--ui-tab", "breakpoints")
+    p.boot()
+    p.pause()
+    p.click_place("Breakpoint")
+    p.type("write:jifies\n")
+    p.wait(lambda s: "jiffies" in s["refused"] and s["breakpoints"] == 0, "the nearest name")
+    p.click_place("Breakpoint")
+    p.key("ctrl+a")
+    p.type("write:jiffies if value % 2 == 0\n")
+    p.wait(lambda s: s["breakpoints"] == 1 and not s["refused"], "the breakpoint")
+    p.key("Escape")
+    p.at(*p.middle(p.state()["parts"]["status"]))
+    p.key("F5")
+    first = p.wait(lambda s: s["light"] == "paused" and "jiffies" in s["message"], "the write")
+    p.key("F5")
+    second = p.wait(lambda s: s["light"] == "paused" and s["step"] > first["step"] and "jiffies" in s["message"], "the next write")
+    p.key("shift+F5")
+    p.wait(lambda s: s["step"] == first["step"] and "jiffies" in s["message"], "the write before")
+    p.check(second["hits"] == 2, "two hits are counted")
+    p.close()
+
+
 def least_window():
     """No window is smaller than what its parts need."""
     p = Person(vitrine, size="1280x800")
@@ -387,7 +411,7 @@ def task_table():
 
 
 CASES = {f.__name__: f for f in (phases_list, keys_come_back, large_interface, invisible, lamp, throughput, go_to, dialog_keys,
-                                 hints_wait, escape_closes_the_menu, no_next_phase, remembers, quick_drag, least_window, no_recording, travel, branch, run_back,
+                                 hints_wait, escape_closes_the_menu, no_next_phase, remembers, quick_drag, breakpoints, least_window, no_recording, travel, branch, run_back,
                                  window_changes_nothing, processors, task_table)}
 if __name__ == "__main__":
     CASES[sys.argv[2]]()

@@ -47,7 +47,7 @@ Expected<std::unique_ptr<Engine>> Engine::create(const AppOptions& options) {
 }
 
 Engine::~Engine() {
-    recorder_.reset(), timeline_.reset(); // they refer to the machine
+    recorder_.reset(), timeline_.reset(), debugger_.reset(); // they refer to the machine
     if (serial_file_ >= 0) ::close(serial_file_);
 }
 
@@ -64,6 +64,7 @@ Expected<void> Engine::drop_machine() {
     auto ended = stop_recording();
     timeline_.reset();
     replayer_.reset();
+    keep_breakpoints();
     machine_.reset();
     return ended;
 }
@@ -76,6 +77,7 @@ void Engine::adopt() {
     steps_per_second_ = times_real_ = wall_since_ = 0; // another machine, another speed
     typed_ = 0, typed_from_ = machine_->serial_total();
     ++generation_, ++stops_;
+    adopt_breakpoints();
     if (serial_file_ >= 0)
         machine_->on_serial([this](std::string_view bytes) {
             if (::write(serial_file_, bytes.data(), bytes.size()) != static_cast<ssize_t>(bytes.size()))
@@ -253,12 +255,6 @@ void Engine::input(const emu::InputEvent& event) {
     keep_history();
     machine_->input(event);
     resting_ = false;
-}
-
-bool Engine::toggle_breakpoint(u64 linear) {
-    if (breakpoints_.erase(linear)) return false;
-    breakpoints_.insert(linear);
-    return true;
 }
 
 Expected<void> Engine::finish(const emu::cli::MoreStats& more) {

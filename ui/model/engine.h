@@ -12,10 +12,13 @@
 #include <chrono>
 #include <memory>
 #include <optional>
-#include <set>
+#include <deque>
+#include <span>
 #include <string>
+#include <vector>
 #include "emu/cli/app.h"
 #include "emu/cli/outputs.h"
+#include "emu/debugger/debugger.h"
 #include "emu/machine.h"
 #include "emu/recorder/recorder.h"
 #include "emu/recorder/replayer.h"
@@ -89,8 +92,17 @@ public:
 
     /// Guest input; refused with a message while a recording is replayed.
     void input(const emu::InputEvent& event);
+    // Breakpoints (engine_breakpoints.cpp): emu/debugger's, kept over restarts and replays.
     bool toggle_breakpoint(u64 linear); ///< true: set now
-    const std::set<u64>& breakpoints() const { return breakpoints_; }
+    bool breakpoint_at(u64 linear) const;
+    /// The notation of docs/debugger.md; errors say what is wrong with it.
+    Expected<void> add_breakpoint(std::string_view text);
+    void remove_breakpoint(u32 id);
+    void enable_breakpoint(u32 id, bool on);
+    std::span<const emu::Breakpoint> breakpoints() const { return debugger_->list(); }
+    const std::optional<emu::Hit>& last_hit() const { return debugger_->last_hit(); }
+    /// What log points printed, the last lines of it.
+    const std::deque<std::string>& log_lines() const { return log_lines_; }
     bool real_time = true; ///< keep to real time after the boot
     bool booted() const;
 
@@ -105,6 +117,8 @@ private:
     Expected<void> make_machine();
     Expected<void> drop_machine();
     void adopt();
+    void keep_breakpoints();
+    void adopt_breakpoints();
     using Journey = std::function<Expected<std::string>(const emu::Timeline::Progress&)>;
     void keep_history();
     bool may_travel();
@@ -113,6 +127,7 @@ private:
     bool input_allowed_here();
     void start(std::string what);
     void stopped(const emu::RunReport& report);
+    std::string breakpoint_text(const emu::RunReport& report) const;
     emu::RunLimits limits(double seconds, int& goal_index, int& typing_index);
     std::optional<u64> paced_limit();
     void measure(double seconds, u64 steps);
@@ -139,7 +154,13 @@ private:
     bool any_phase_ = false;
     std::size_t typed_ = 0;
     u64 typed_from_ = 0;
-    std::set<u64> breakpoints_;
+    std::unique_ptr<emu::Debugger> debugger_; ///< refers to the machine
+    struct KeptBreakpoint {
+        emu::BreakSpec spec;
+        bool enabled;
+    };
+    std::vector<KeptBreakpoint> kept_; ///< for the next machine
+    std::deque<std::string> log_lines_;
     std::string message_, goal_text_;
     bool message_is_error_ = false, resting_ = false, idle_for_ever_ = false;
     std::string phase_text_; ///< the phase whose stub is being left

@@ -46,7 +46,7 @@ emu::RunLimits Engine::limits(double seconds, int& goal_index, int& typing_index
     out.step_limit = std::min(out.step_limit, machine_->steps() + static_cast<u64>(speed * seconds) + 1);
     if (replayer_) out.step_limit = std::min(out.step_limit, replayer_->end_step());
     if (any_phase_) out.until_phase = "*";
-    out.breakpoints.assign(breakpoints_.begin(), breakpoints_.end());
+    out.debugger = debugger_.get();
     if (temporary_) out.breakpoints.push_back(*temporary_);
     goal_index = typing_index = -1;
     if (goal_) goal_index = static_cast<int>(out.conditions.size()), out.conditions.push_back(*goal_);
@@ -153,6 +153,12 @@ void Engine::frame(double seconds) {
     }
 }
 
+/// Which breakpoint, and what met it.
+std::string Engine::breakpoint_text(const emu::RunReport& report) const {
+    if (const auto& hit = debugger_->last_hit()) return fmt::format("breakpoint {}: {}", hit->id, hit->what);
+    return report.detail.empty() ? "breakpoint" : fmt::format("breakpoint at {}", report.detail);
+}
+
 void Engine::stopped(const emu::RunReport& report) {
     last_report_ = report;
     state_ = machine_->ended() ? State::Ended : State::Paused;
@@ -166,9 +172,8 @@ void Engine::stopped(const emu::RunReport& report) {
     case emu::StopReason::Phase: return say(fmt::format("phase {}", report.detail));
     case emu::StopReason::Breakpoint:
         if (one_shot && !phase.empty()) return say(fmt::format("phase {}", phase));
-        return say(one_shot                ? "stepped over"
-                   : report.detail.empty() ? "breakpoint"
-                                           : fmt::format("breakpoint at {}", report.detail));
+        if (one_shot) return say("stepped over");
+        return say(breakpoint_text(report));
     case emu::StopReason::SerialText: return say("the console printed the awaited text");
     case emu::StopReason::StepLimit:
         if (replayer_ && machine_->steps() >= replayer_->end_step()) {

@@ -108,16 +108,15 @@ void Engine::step_back_over(std::optional<u64> call) {
 
 void Engine::run_back() {
     if (!may_travel()) return;
-    if (breakpoints_.empty())
+    if (std::ranges::none_of(debugger_->list(), [](const auto& each) { return each.enabled; }))
         return say("there is no breakpoint to run back to: a click left of an instruction sets one", true);
     travel(
         [this](const emu::Timeline::Progress& progress) -> Expected<std::string> {
             emu::RunLimits limits;
-            limits.breakpoints.assign(breakpoints_.begin(), breakpoints_.end());
+            limits.debugger = debugger_.get();
             auto found = timeline_->previous(limits, progress);
             if (!found) return std::unexpected(found.error());
-            return found->detail.empty() ? "back at the breakpoint"
-                                         : fmt::format("back at the breakpoint at {}", found->detail);
+            return "back at " + breakpoint_text(*found);
         },
         "running back to the previous breakpoint");
 }

@@ -46,7 +46,7 @@ void CodePanel::row(Context& context, const CodeRow& row, float width, u64 rip) 
     ImDrawList* draw = ImGui::GetWindowDrawList();
     const ImVec2 at = ImGui::GetCursorScreenPos();
     const float height = ImGui::GetTextLineHeight() + context.px(3), gutter = context.px(16);
-    const bool current = row.address == rip, stop = context.engine.breakpoints().contains(row.address);
+    const bool current = row.address == rip, stop = context.engine.breakpoint_at(row.address);
     if (current) {
         draw->AddRectFilled({at.x - context.px(4), at.y - 1}, {at.x + width, at.y + height - 1},
                             colour::CurrentLine, 3);

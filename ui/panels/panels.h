@@ -56,6 +56,17 @@ private:
     u64 frames_per_cell_ = 1;
 };
 
+class BreakpointsPanel {
+public:
+    void draw(Context& context);
+
+private:
+    void add(Context& context);
+    void list(Context& context);
+    char text_[512] = "";
+    std::string refused_;
+};
+
 void draw_processor(Context& context, const Rect& area);
 void draw_strip(Context& context, const Rect& area);
 // Tabs.

@@ -19,7 +19,7 @@ constexpr double SoftwareFrame = 1.0 / 30, AcceleratedFrame = 1.0 / 60, QuietFra
 constexpr double KeyLook = 0.004; ///< how long a key for the guest may lie
 
 constexpr const char* Names[TabCount] = {"phases", "page-tables", "descriptors", "run-queues",
-                                         "memory", "bytes",       "devices"};
+                                         "memory", "bytes",       "devices",     "breakpoints"};
 
 double seconds_now() {
     return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
@@ -113,15 +113,16 @@ Expected<void> App::open_window() {
                                false,    false,        false,      {}, 0,     false, {}});
     screen_ = std::make_unique<ScreenPanel>();
     memory_ = std::make_unique<MemoryPanel>();
+    breakpoints_ = std::make_unique<BreakpointsPanel>();
     for (unsigned i = 0; i < TabCount; ++i) {
         if (remembered.tab == Names[i] && options_.ui_tab.empty()) context_->show_tab(static_cast<Tab>(i));
         if (options_.ui_tab == Names[i])
             context_->show_tab(static_cast<Tab>(i));
         else if (i + 1 == TabCount && !options_.ui_tab.empty() &&
                  std::ranges::find(Names, options_.ui_tab) == std::end(Names))
-            return usage_error(fmt::format(
-                "--ui-tab {}: phases, page-tables, descriptors, run-queues, memory, bytes or devices",
-                options_.ui_tab));
+            return usage_error(fmt::format("--ui-tab {}: phases, page-tables, descriptors, run-queues, "
+                                           "memory, bytes, devices or breakpoints",
+                                           options_.ui_tab));
     }
     int output_width = 0, window_width = 0;
     SDL_GetRendererOutputSize(sdl_renderer_, &output_width, nullptr);

@@ -64,6 +64,7 @@ private:
     std::unique_ptr<Context> context_;
     std::unique_ptr<ScreenPanel> screen_;
     std::unique_ptr<MemoryPanel> memory_;
+    std::unique_ptr<BreakpointsPanel> breakpoints_;
     TerminalPanel terminal_;
     CodePanel code_;
     Dialogs dialogs_;

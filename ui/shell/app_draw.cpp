@@ -119,6 +119,7 @@ void App::draw_structures() {
         {Tab::Memory, "Memory", "Buddy lists, and all of RAM by page type"},
         {Tab::Bytes, "Memory bytes", "Memory as bytes"},
         {Tab::Devices, "Devices", "Chips' registers and pending events"},
+        {Tab::Breakpoints, "Breakpoints", "Where the run stops: places, memory, ports, events, conditions"},
     }};
     Context& context = *context_;
     const Rect& area = context.layout.structures;
@@ -184,6 +185,7 @@ void App::draw_structures() {
     case Tab::Memory: memory_->draw(context); break;
     case Tab::Bytes: draw_bytes(context); break;
     case Tab::Devices: draw_devices(context); break;
+    case Tab::Breakpoints: breakpoints_->draw(context); break;
     }
     ImGui::EndChild();
     ImGui::PopID();

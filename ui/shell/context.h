@@ -14,8 +14,8 @@
 
 namespace vitrine::ui {
 
-enum class Tab : u8 { Phases, PageTables, Descriptors, RunQueues, Memory, Bytes, Devices };
-inline constexpr unsigned TabCount = 7;
+enum class Tab : u8 { Phases, PageTables, Descriptors, RunQueues, Memory, Bytes, Devices, Breakpoints };
+inline constexpr unsigned TabCount = 8;
 enum class Capture : u8 { None, Screen, Terminal }; ///< who gets the keys
 enum class Dialog : u8 { None, GoTo, RunTo, Record, Replay, Restart, Keys, Message };
 
@@ -40,7 +40,7 @@ struct Navigation {
 struct Probe {
     float phases_scroll = 0, phases_scroll_max = 0;
     Rect picture; ///< the guest's screen, in pixels of the window
-    std::string code_title, tooltip, dialog_text;
+    std::string code_title, tooltip, dialog_text, refused;
     std::vector<std::string> matches;
     int match = -1;
     Rect dialog;
