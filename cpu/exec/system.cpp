@@ -190,6 +190,7 @@ bool mov_to_debug(Core& core, const Op& op) {
 bool clear_task_switched(Core& core, const Op&) {
     if (!privileged(core)) return false;
     core.r.cr0 &= ~u64{TS};
+    core.update_simd();
     return true;
 }
 bool invalidate_caches(Core& core, const Op&) { return privileged(core); }

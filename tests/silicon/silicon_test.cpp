@@ -178,6 +178,10 @@ TEST(Silicon, EveryUserInstructionAgrees) {
             if (drawn.x87() && c.operand_at >= DataBase && c.operand_at + 16 <= DataBase + DataSize)
                 std::copy(c.operand.begin(), c.operand.end(),
                           initial.begin() + static_cast<long>(c.operand_at - DataBase));
+            // AMD lets LDMXCSR set bit 17 (misaligned SSE), which is reserved in the manual.
+            if (drawn.map == 1 && drawn.opcode == 0xAE && c.operand_at >= DataBase &&
+                c.operand_at + 4 <= DataBase + DataSize)
+                initial[c.operand_at + 2 - DataBase] &= 0xFD;
             auto native_memory = native_data();
             std::copy(initial.begin(), initial.end(), native_memory.begin());
             // What the entry stub leaves below rSP is part of the initial memory.
