@@ -8,6 +8,10 @@ void Core::load_fp() {
     fp_loaded = true;
 }
 void Core::sync_fp() {
+    if (x87_control != HostX87Control || x87_flags) {
+        asm volatile("fninit");
+        x87_control = HostX87Control, x87_flags = 0;
+    }
     if (!fp_loaded) return;
     r.mxcsr |= _mm_getcsr() & MxcsrFlags;
     _mm_setcsr(HostMxcsr);

@@ -32,6 +32,7 @@ struct PendingFault {
 
 enum class Shadow : u8 { None, Sti, MovSs };
 enum class Access : u8 { Read, Write, Execute };
+inline constexpr u16 HostX87Control = 0x37F;
 enum SimdReady : u8 { LegacyReady = 1, VexReady = 2 };
 
 struct JumpEntry {
@@ -79,8 +80,10 @@ struct alignas(64) Core {
     bool stop_after = false; ///< leave after this instruction
     bool fp_loaded =
         false; ///< the host's MXCSR holds the guest's controls, all exceptions masked, and collects flags
-    u8 simd_ready = 0;    ///< SimdReady: what CR0, CR4 and XCR0 allow now
-    u64 extra_cycles = 0; ///< TLB misses and the like, not yet charged
+    u16 x87_control = HostX87Control; ///< the host's x87 control word; see exec/x87_resident.cpp
+    u16 x87_flags = 0;                ///< exceptions that the host's x87 unit has accumulated
+    u8 simd_ready = 0;                ///< SimdReady: what CR0, CR4 and XCR0 allow now
+    u64 extra_cycles = 0;             ///< TLB misses and the like, not yet charged
     const Op* in_op = nullptr;
     i64 in_budget = 0;
     u64 in_steps = 0;
