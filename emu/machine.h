@@ -30,7 +30,7 @@ class Probes;
 
 struct MachineConfig {
     u64 memory_bytes = 512ull << 20;
-    cpu::Options cpu{};
+    cpu::Options cpu{.model = cpu::Model::V3};
     unsigned processors = 1;       ///< 1 to 8; they take turns on one timeline (emu/board/turns.h)
     u64 quantum = 4096;            ///< steps of a turn
     u64 preempt_fuzz = 0;          ///< seed of the schedule fuzzer (emu/board/turns.h); 0: off

@@ -14,6 +14,8 @@ namespace vitrine::cpu {
 inline constexpr u32 HostMxcsr = 0x1F80, MxcsrFlags = 0x3F, MxcsrMasks = 0x1F80, MxcsrFlushToZero = 0x8000;
 inline constexpr u32 MxcsrWritable = 0xFFFF;
 
+/// With all exceptions masked: the guest's MXCSR goes into the host's. False: some are unmasked.
+bool fp_load_masked(Core& core);
 /// What one instruction's exceptions come to when some are unmasked: `masked` are the flags of a run with all
 /// masked, `tiny` says whether a result is below the normal range (asked only when underflow is unmasked).
 /// False: #XM (or #UD) is pending.
@@ -25,8 +27,7 @@ bool fp_unmasked(Core& core, u32 masked, bool tiny);
 struct ByFlushing {};
 template <class F, class T = ByFlushing>
 [[gnu::always_inline]] inline bool fp_run(Core& core, F&& compute, T&& tiny_result = {}) {
-    if ((core.r.mxcsr & MxcsrMasks) == MxcsrMasks) [[likely]] {
-        if (!core.fp_loaded) core.load_fp();
+    if (core.fp_loaded || fp_load_masked(core)) [[likely]] {
         compute();
         return true;
     }
@@ -56,43 +57,51 @@ inline void xmm_put(Core& core, u8 n, __m128i v) {
     _mm_store_si128(reinterpret_cast<__m128i*>(&core.r.xmm[n]), v);
 }
 
+/// #UD or #NM is pending: why SIMD code cannot run now.
+bool simd_not_ready(Core& core, bool vex);
 /// #UD without OSFXSR or with EM; #NM with TS. False: fault pending.
-inline bool sse_ready(Core& core) {
-    if ((core.r.cr0 & EM) || !(core.r.cr4 & OSFXSR)) return core.raise(6);
-    if (core.r.cr0 & TS) return core.raise(7);
-    return true;
-}
+inline bool sse_ready(Core& core) { return (core.simd_ready & LegacyReady) || simd_not_ready(core, false); }
 
-/// Reads `Bytes` of memory, zero-extended to `out`. Alignment in bytes (0: none): #GP(0) when violated.
+/// Op::extra of SIMD forms: VEX.W or REX.W; and a memory operand without a segment base in 64-bit code, whose
+/// address is simply its parts' sum.
+enum SimdExtra : u8 { Wide = 1, Flat = 2 };
+
+/// The long way: any mode and segment, with every check. `data` is read or written.
+bool vector_memory(Core& core, const Op& op, unsigned size, unsigned alignment, bool write, void* data);
+
+/// The host address of a flat operand that the soft TLB knows and that is aligned, or null.
 template <unsigned Bytes, unsigned Alignment>
-bool read_vector_memory(Core& core, const Op& op, void* out, unsigned size) {
-    u64 linear = 0;
-    if (!operand_linear(core, op, Bytes, false, linear)) return false;
-    if (Alignment && (linear & (Alignment - 1))) return core.raise(13, 0);
-    u8* bytes = static_cast<u8*>(out);
-    struct Block {
+[[gnu::always_inline]] inline u8* flat_hit(const Core& core, const Op& op, const FastEntry* table) {
+    struct Span {
         u8 bytes[Bytes];
     };
-    if (const u8* p = fast_hit<Block>(core.read_fast, linear))
+    if (!(op.extra & Flat)) return nullptr;
+    const u64 base =
+        op.base == RipSlot ? block_of(&op)->rip + op.offset + op.length : get<u64>(&core, op.base);
+    const u64 linear = base + (get<u64>(&core, op.index) << (op.address & ScaleMask)) +
+                       static_cast<u64>(static_cast<i64>(op.disp));
+    if (Alignment && (linear & (Alignment - 1))) return nullptr;
+    return fast_hit<Span>(table, linear);
+}
+
+/// Reads `Bytes` of memory, zero-extended to `size`. Alignment in bytes (0: none): #GP(0) when violated.
+template <unsigned Bytes, unsigned Alignment>
+[[gnu::always_inline]] inline bool read_vector_memory(Core& core, const Op& op, void* out, unsigned size) {
+    u8* bytes = static_cast<u8*>(out);
+    if (const u8* p = flat_hit<Bytes, Alignment>(core, op, core.read_fast)) [[likely]]
         __builtin_memcpy(bytes, p, Bytes);
-    else if (!core.read(linear, Bytes, bytes, core.cpl == 3))
+    else if (!vector_memory(core, op, Bytes, Alignment, false, bytes))
         return false;
     __builtin_memset(bytes + Bytes, 0, size - Bytes);
     return true;
 }
 template <unsigned Bytes, unsigned Alignment>
-bool write_vector_memory(Core& core, const Op& op, const void* data) {
-    u64 linear = 0;
-    if (!operand_linear(core, op, Bytes, true, linear)) return false;
-    if (Alignment && (linear & (Alignment - 1))) return core.raise(13, 0);
-    struct Block {
-        u8 bytes[Bytes];
-    };
-    if (u8* p = fast_hit<Block>(core.write_fast, linear)) {
+[[gnu::always_inline]] inline bool write_vector_memory(Core& core, const Op& op, const void* data) {
+    if (u8* p = flat_hit<Bytes, Alignment>(core, op, core.write_fast)) [[likely]] {
         __builtin_memcpy(p, data, Bytes);
         return true;
     }
-    return core.write(linear, Bytes, data, core.cpl == 3);
+    return vector_memory(core, op, Bytes, Alignment, true, const_cast<void*>(data));
 }
 
 } // namespace vitrine::cpu

@@ -209,6 +209,7 @@ bool clear_task_switched(Core& core, const Op&) {
     const u64 old = core.r.cr0;
     core.r.cr0 &= ~u64{TS};
     if (core.wants(InterestControl)) core.observer->control_written(0, old, core.r.cr0);
+    core.update_simd();
     return true;
 }
 bool invalidate_caches(Core& core, const Op&) { return privileged(core); }

@@ -168,6 +168,7 @@ bool switch_task(Core& core, u16 selector, TaskSwitch how, const TaskEvent& even
     d.raw |= u64{2} << 40;
     core.r.tr = d.segment(selector);
     core.r.cr0 |= TS;
+    core.update_simd();
     core.trap_suppressed = true;
     if (back) core.nmi_blocked = false;
     if (!next.wide) flags &= 0xFFFF;

@@ -37,42 +37,57 @@ void note_operand(Core& core, const Op& op, u64 offset) {
     core.r.x87.data_segment = core.seg(operand_segment(op)).selector;
 }
 
+void run_on_registers(Core& core, const Op& op, u8& flags) {
+    const unsigned opcode = op.opid & 0xFF;
+    if (!x87::resident_registers(core, opcode, op.extra, flags)) {
+        x87::Image image = x87::to_image(core.r.x87);
+        x87::run_register(opcode, op.extra, image, flags);
+        x87::went_the_long_way(core);
+        x87::from_image(core.r.x87, image);
+    }
+    note_instruction(core, op);
+}
 bool on_registers(Core& core, const Op& op) {
     if (!x87::ready(core, op)) return false;
-    x87::Image image = x87::to_image(core.r.x87);
     u8 flags = static_cast<u8>(core.flags());
-    x87::run_register(op.opid & 0xFF, op.extra, image, flags);
-    x87::from_image(core.r.x87, image);
-    note_instruction(core, op);
+    run_on_registers(core, op, flags);
     return true;
 }
 /// FCOMI, FUCOMI and their popping forms: ZF PF CF from the comparison, OF SF AF cleared; an unmasked invalid
 /// operand leaves the flags alone.
 bool compare_to_flags(Core& core, const Op& op) {
     if (!x87::ready(core, op)) return false;
-    x87::Image image = x87::to_image(core.r.x87);
     u8 flags = static_cast<u8>(core.flags());
-    x87::run_register(op.opid & 0xFF, op.extra, image, flags);
-    x87::from_image(core.r.x87, image);
-    note_instruction(core, op);
-    const X87& x = core.r.x87;
+    run_on_registers(core, op, flags);
+    X87& x = core.r.x87;
+    x.status = static_cast<u16>(x.status & ~0x200); // C1; AMD leaves it
     if (!(x.status & ~x.control & 1)) core.set_arithmetic(flags & (ZF | PF | CF));
     return true;
 }
 bool from_memory(Core& core, const Op& op) {
-    const unsigned size = op.imm & SizeMask;
+    const unsigned size = op.imm & SizeMask, opcode = op.opid & 0xFF, reg = op.extra >> 3 & 7;
     const u64 offset = operand_offset(core, op);
     u64 linear = 0;
     alignas(16) u8 operand[16] = {};
-    if (!x87::ready(core, op) || !segment_linear(core, operand_segment(op), offset, size, false, linear) ||
-        !core.read(linear, size, operand, core.cpl == 3))
+    if (!x87::ready(core, op) || !segment_linear(core, operand_segment(op), offset, size, false, linear))
         return false;
-    x87::Image image = x87::to_image(core.r.x87);
-    x87::run_memory(op.opid & 0xFF, op.extra >> 3 & 7, image, operand);
-    x87::from_image(core.r.x87, image);
+    if (const u8* p = core.fast(core.read_fast, linear, size))
+        std::memcpy(operand, p, size);
+    else if (!core.read(linear, size, operand, core.cpl == 3))
+        return false;
+    if (!x87::resident_load(core, opcode, reg, operand)) {
+        x87::Image image = x87::to_image(core.r.x87);
+        x87::run_memory(opcode, reg, image, operand);
+        x87::went_the_long_way(core);
+        x87::from_image(core.r.x87, image);
+    }
     note_instruction(core, op);
     note_operand(core, op, offset);
     return true;
+}
+bool write_operand(Core& core, u64 linear, unsigned size, const u8* operand) {
+    if (u8* p = core.fast(core.write_fast, linear, size)) return std::memcpy(p, operand, size), true;
+    return core.write(linear, size, operand, core.cpl == 3);
 }
 bool to_memory(Core& core, const Op& op) {
     const unsigned size = op.imm & SizeMask, opcode = op.opid & 0xFF, reg = op.extra >> 3 & 7;
@@ -81,9 +96,17 @@ bool to_memory(Core& core, const Op& op) {
     if (!x87::ready(core, op) || !segment_linear(core, operand_segment(op), offset, size, true, linear))
         return false;
     alignas(16) u8 operand[16] = {};
+    if (u16 status = 0; x87::resident_store(core, opcode, reg, operand, status)) {
+        if (!write_operand(core, linear, size, operand)) return false;
+        x87::resident_stored(core, reg, status);
+        note_instruction(core, op);
+        note_operand(core, op, offset);
+        return true;
+    }
     x87::Image image = x87::to_image(core.r.x87);
     const x87::Image before = image;
     x87::run_memory(opcode, reg, image, operand);
+    x87::went_the_long_way(core);
     bool stored = true;
     if (image.status & x87::ErrorSummary) {
         // An unmasked response may leave memory alone: a second run over other bytes tells.

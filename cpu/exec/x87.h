@@ -1,9 +1,10 @@
 // x87: what its files share. SDM vol. 1 ch. 8, vol. 2.
 //
-// The arithmetic runs on the host's own x87 unit (x87_host.cpp): the whole guest stack is loaded under the
-// guest's control word, one instruction runs, and the whole stack is taken back. Values, C0–C3, stack faults,
-// masked and unmasked responses are therefore the hardware's, to all 80 bits. Instruction pointers,
-// environments and the deferred #MF are ours.
+// The arithmetic runs on the host's own x87 unit. With all exceptions masked and no stack fault in sight only
+// the instruction's own registers move (x87_resident.cpp); else (x87_host.cpp) the whole guest stack is
+// loaded under the guest's control word, one instruction runs, and the whole stack is taken back. Values,
+// C0–C3, stack faults, masked and unmasked responses are therefore the hardware's, to all 80 bits.
+// Instruction pointers, environments and the deferred #MF are ours.
 //
 // Inaccuracies: FSIN FCOS FSINCOS FPTAN FPATAN F2XM1 FYL2X FYL2XP1 are the host's: their last bit may differ
 // between host vendors, and so may a replay across vendors. FERR#/IRQ 13 is not wired: with CR0.NE = 0 an
@@ -44,6 +45,15 @@ u16 full_tags(const X87& x);
 void run_register(unsigned opcode, unsigned modrm, Image& image, u8& flags);
 /// Runs a memory form on `operand`, a host buffer of at least 16 bytes.
 void run_memory(unsigned opcode, unsigned reg, Image& image, u8* operand);
+
+/// The short way (x87_resident.cpp); false: this instruction must go the long way, and nothing has changed.
+bool resident_registers(Core& core, unsigned opcode, unsigned modrm, u8& flags);
+bool resident_load(Core& core, unsigned opcode, unsigned reg, const u8* operand);
+/// A store in two parts: the operand, and, once memory has it, what it leaves behind.
+bool resident_store(Core& core, unsigned opcode, unsigned reg, u8* operand, u16& status);
+void resident_stored(Core& core, unsigned reg, u16 status);
+/// The long way leaves the host's unit initialized.
+inline void went_the_long_way(Core& core) { core.x87_control = HostX87Control, core.x87_flags = 0; }
 
 Image to_image(const X87& x);
 void from_image(X87& x, const Image& image);

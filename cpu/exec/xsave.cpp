@@ -151,6 +151,7 @@ bool set_xcr(Core& core, const Op&) {
         !(value & X87State) || ((value & AvxState) && !(value & SseState)))
         return core.raise(13, 0);
     core.r.xcr0 = value;
+    core.update_simd();
     return true;
 }
 

@@ -139,7 +139,15 @@ void Core::update_mode() {
     update_privilege();
 }
 
+void Core::update_simd() {
+    const bool available = !(r.cr0 & TS);
+    const bool legacy = available && !(r.cr0 & EM) && (r.cr4 & OSFXSR);
+    const bool vex = available && (r.cr4 & OSXSAVE) && (r.xcr0 & 6) == 6;
+    simd_ready = static_cast<u8>((legacy ? LegacyReady : 0) | (vex ? VexReady : 0));
+}
+
 void Core::update_privilege() {
+    update_simd();
     const unsigned privilege = cpl == 3                             ? FastUser
                                : (r.cr4 & SMAP) && !(r.rflags & AC) ? FastSupervisor
                                                                     : FastSupervisorWithUser;

@@ -32,6 +32,8 @@ struct PendingFault {
 
 enum class Shadow : u8 { None, Sti, MovSs };
 enum class Access : u8 { Read, Write, Execute };
+inline constexpr u16 HostX87Control = 0x37F;
+enum SimdReady : u8 { LegacyReady = 1, VexReady = 2 };
 
 struct JumpEntry {
     u64 rip = u64{1} << 63; ///< not canonical: never a 64-bit target, and never a 32-bit one
@@ -76,8 +78,12 @@ struct alignas(64) Core {
     u64 mispredict_cost = 0, tlb_miss_cost = 0;
     bool event = false;      ///< something happened in an access: extra cycles or a stop
     bool stop_after = false; ///< leave after this instruction
-    bool fp_loaded = false;  ///< the host's MXCSR holds the guest's controls and collects its flags
-    u64 extra_cycles = 0;    ///< TLB misses and the like, not yet charged
+    bool fp_loaded =
+        false; ///< the host's MXCSR holds the guest's controls, all exceptions masked, and collects flags
+    u16 x87_control = HostX87Control; ///< the host's x87 control word; see exec/x87_resident.cpp
+    u16 x87_flags = 0;                ///< exceptions that the host's x87 unit has accumulated
+    u8 simd_ready = 0;                ///< SimdReady: what CR0, CR4 and XCR0 allow now
+    u64 extra_cycles = 0;             ///< TLB misses and the like, not yet charged
     const Op* in_op = nullptr;
     i64 in_budget = 0;
     u64 in_steps = 0;
@@ -157,6 +163,8 @@ struct alignas(64) Core {
     /// Recomputes mode, fast-table pointers and block flags after CR0/CR4/EFER/CS/SS/CPL/AC changed.
     void update_mode();
     void update_privilege();
+    /// After CR0.EM, CR0.TS, CR4.OSFXSR, CR4.OSXSAVE or XCR0 changed.
+    void update_simd();
     u8 block_flags() const;
 
     // ---- faults -------------------------------------------------------------------------------------------

@@ -10,32 +10,40 @@ namespace vitrine::cpu {
 
 /// The host's own bits, with the same masks as the guest's; AVX counts when the host's system saves its
 /// state.
-std::string host_lacks(Model model) {
-    struct Need {
-        Feature feature;
-        const char* name;
-        bool there;
-    };
+FeatureSet host_features() {
     unsigned a = 0, b = 0, leaf1 = 0, leaf7 = 0, unused = 0;
     __get_cpuid(1, &a, &unused, &leaf1, &unused);
     __get_cpuid_count(7, 0, &a, &leaf7, &b, &unused);
     const bool avx = __builtin_cpu_supports("avx");
-    const Need needs[] = {
-        {Feature::Ssse3, "SSSE3", (leaf1 >> 9 & 1) != 0},
-        {Feature::Sse41, "SSE4.1", (leaf1 >> 19 & 1) != 0},
-        {Feature::Sse42, "SSE4.2", (leaf1 >> 20 & 1) != 0},
-        {Feature::Avx, "AVX", avx},
-        {Feature::Fma, "FMA", avx && (leaf1 >> 12 & 1)},
-        {Feature::F16c, "F16C", avx && (leaf1 >> 29 & 1)},
-        {Feature::Aes, "AES", (leaf1 >> 25 & 1) != 0},
-        {Feature::Pclmulqdq, "PCLMULQDQ", (leaf1 >> 1 & 1) != 0},
-        {Feature::Sha, "SHA", (leaf7 >> 29 & 1) != 0},
+    FeatureSet set = feature_bit(Feature::Baseline);
+    const auto add = [&](Feature f, u32 word, unsigned bit, bool usable = true) {
+        if (usable && (word >> bit & 1)) set |= feature_bit(f);
     };
+    add(Feature::Ssse3, leaf1, 9), add(Feature::Sse41, leaf1, 19), add(Feature::Sse42, leaf1, 20);
+    add(Feature::Avx, leaf1, 28, avx), add(Feature::Fma, leaf1, 12, avx), add(Feature::F16c, leaf1, 29, avx);
+    add(Feature::Aes, leaf1, 25), add(Feature::Pclmulqdq, leaf1, 1), add(Feature::Sha, leaf7, 29);
+    return set;
+}
+
+/// What handlers run on the host; the rest is computed in plain C++.
+std::string lacks(FeatureSet host, Model model) {
+    static constexpr struct {
+        Feature feature;
+        const char* name;
+    } needs[] = {{Feature::Ssse3, "SSSE3"},  {Feature::Sse41, "SSE4.1"},
+                 {Feature::Sse42, "SSE4.2"}, {Feature::Avx, "AVX"},
+                 {Feature::Fma, "FMA"},      {Feature::F16c, "F16C"},
+                 {Feature::Aes, "AES"},      {Feature::Pclmulqdq, "PCLMULQDQ"},
+                 {Feature::Sha, "SHA"}};
     std::string missing;
-    for (const Need& need : needs)
-        if (offers(features_of(model), need.feature) && !need.there)
+    for (const auto& need : needs)
+        if (offers(features_of(model), need.feature) && !offers(host, need.feature))
             missing += (missing.empty() ? "" : ", ") + std::string(need.name);
     return missing;
+}
+std::string host_lacks(Model model) {
+    static const FeatureSet host = host_features();
+    return lacks(host, model);
 }
 
 u64 xcr0_allowed(Model model) { return offers(features_of(model), Feature::Avx) ? 7 : 3; }

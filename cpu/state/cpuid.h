@@ -12,6 +12,9 @@ struct CpuidResult {
     u32 eax = 0, ebx = 0, ecx = 0, edx = 0;
 };
 CpuidResult cpuid(const Core& core, u32 leaf, u32 subleaf);
+/// What a host with these features lacks for a model, as a list of names (Cpu's host_lacks asks for this
+/// host).
+std::string lacks(FeatureSet host, Model model);
 /// CR4 bits that the model's CPUID allows beyond the baseline.
 u64 cpuid_cr4_features(Model model);
 /// The state components that XSETBV accepts.

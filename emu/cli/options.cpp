@@ -35,7 +35,8 @@ Expected<void> check_machine(const Raw& raw, Options& o) {
         if (!model) return usage_error(fmt::format("--cpu {}: v1, v2, v3 or max", raw.cpu));
         o.machine.cpu.model = *model;
     }
-    if (const std::string missing = cpu::host_lacks(o.machine.cpu.model); !missing.empty())
+    if (const std::string missing = cpu::host_lacks(o.machine.cpu.model);
+        !missing.empty() && o.replay.empty()) // a recording says for itself
         return usage_error(fmt::format("--cpu {}: this computer's processor lacks {}; choose a lower model",
                                        cpu::model_name(o.machine.cpu.model), missing));
     if (raw.timing == "fast")

@@ -102,6 +102,7 @@ TEST(Options, WhatIsWrongOrNotThereYetIsUsage) {
                                                          {"--cpus", "0"},
                                                          {"--cpus", "9"},
                                                          {"--cpu", "v5"},
+                                                         {"--cpu", "V3"},
                                                          {"--cpu", "z80"},
                                                          {"--timing", "detailed"},
                                                          {"--gdb", "1234"},

@@ -34,7 +34,7 @@ constexpr Exclusion opcodes[] = {
     {1, 0x31, 0x31, "reads the time"},
     {1, 0x33, 0x33, "CR4.PCE is the host kernel's"},
     {1, 0x34, 0x35, Call},
-    {1, 0x52, 0x53, "RCP, RSQRT: processors differ; defined by docs/cpu.md, held to it by simd_test.cpp"},
+    {1, 0x52, 0x53, "RCP, RSQRT: processors differ; defined by docs/cpu.md, held to it by models_test.cpp"},
     {1, 0xA1, 0xA1, Table}, // POP FS
     {1, 0xA2, 0xA2, "CPUID tells of the model"},
     {1, 0xA9, 0xA9, Table}, // POP GS
@@ -57,7 +57,7 @@ const char* excluded_form(const cpu::Decoded& d) {
     if (d.map == 1 && d.opcode == 0xAE && !d.vex) {
         if (!d.memory() && d.rep) return "FS and GS bases are the C library's";
         if (d.memory() && !d.mandatory() && (digit <= 1 || (digit >= 4 && digit <= 6)))
-            return "save areas: formats and FIP are compared by tests/cpu/xsave_test.cpp";
+            return "save areas: formats and FIP are compared by tests/privileged";
     }
     if (d.map == 1 && d.opcode == 0xC7 && (!d.memory() || digit != 1))
         return "RDRAND, RDSEED, RDPID, XSAVEC: the host's own numbers and state";

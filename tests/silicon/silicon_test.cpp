@@ -103,7 +103,12 @@ void compare_states(Difference& differ, const Case& c, const Outcome& native, co
         differ("ymm" + number + ".3", n.ymm_high[i].hi, o.ymm_high[i].hi);
     }
     differ("fcw", n.fcw, o.fcw);
-    differ("fsw", n.fsw, o.fsw);
+    // FCOMI and its like: C1 is cleared (the manual), AMD leaves it.
+    const unsigned modrm = c.decoded.modrm, op = c.decoded.opcode;
+    const bool compares_to_flags =
+        c.decoded.map == 0 && (op == 0xDB || op == 0xDF) && modrm >= 0xE8 && modrm < 0xF8;
+    const u32 conditions = compares_to_flags ? 0x200 : 0;
+    differ("fsw", n.fsw & ~conditions, o.fsw & ~conditions);
     differ("ftw", n.ftw, o.ftw);
     for (unsigned i = 0; i < 8; ++i) {
         u64 a[2]{}, b[2]{};
@@ -178,6 +183,10 @@ TEST(Silicon, EveryUserInstructionAgrees) {
             if (drawn.x87() && c.operand_at >= DataBase && c.operand_at + 16 <= DataBase + DataSize)
                 std::copy(c.operand.begin(), c.operand.end(),
                           initial.begin() + static_cast<long>(c.operand_at - DataBase));
+            // AMD lets LDMXCSR set bit 17 (misaligned SSE), which is reserved in the manual.
+            if (drawn.map == 1 && drawn.opcode == 0xAE && c.operand_at >= DataBase &&
+                c.operand_at + 4 <= DataBase + DataSize)
+                initial[c.operand_at + 2 - DataBase] &= 0xFD;
             auto native_memory = native_data();
             std::copy(initial.begin(), initial.end(), native_memory.begin());
             // What the entry stub leaves below rSP is part of the initial memory.

@@ -43,10 +43,9 @@ template <class A> Vector both(const A& a) {
 }
 
 /// #UD, #NM: SDM vol. 2 2.4 for legacy encodings, 2.4 class 1–8 for VEX.
-template <Encoding E> bool ready(Core& core) {
-    if constexpr (E == Encoding::Legacy) return sse_ready(core);
-    if (!(core.r.cr4 & OSXSAVE) || (core.r.xcr0 & 6) != 6) return core.raise(6);
-    return !(core.r.cr0 & TS) || core.raise(7);
+template <Encoding E> [[gnu::always_inline]] inline bool ready(Core& core) {
+    constexpr bool vex = E != Encoding::Legacy;
+    return (core.simd_ready & (vex ? VexReady : LegacyReady)) || simd_not_ready(core, vex);
 }
 template <Encoding E> constexpr bool wide = E == Encoding::Vex256;
 
@@ -66,7 +65,7 @@ template <Encoding E> void put_vector(Core& core, unsigned n, const Vector& v) {
 }
 /// A register or memory operand of `Bytes`.
 template <Encoding E, unsigned Bytes, bool Aligned = (E == Encoding::Legacy && Bytes == 16)>
-bool get_rm(Core& core, const Op& op, Vector& v) {
+[[gnu::always_inline]] inline bool get_rm(Core& core, const Op& op, Vector& v) {
     if (op.address & RegisterOperand) {
         v = get_vector < Bytes == 32 ? Encoding::Vex256 : Encoding::Vex128 > (core, op.rm);
         return true;
@@ -188,7 +187,7 @@ template <auto F, unsigned I> __m128i instance1(__m128i b) {
 }
 template <auto F, unsigned... I>
 constexpr std::array<__m128i (*)(__m128i, __m128i), sizeof...(I)>
-    instances2(std::integer_sequence<unsigned, I...>) {
+instances2(std::integer_sequence<unsigned, I...>) {
     return {instance2<F, I>...};
 }
 template <auto F, unsigned... I>

@@ -50,8 +50,8 @@ template <bool Explicit, bool Mask> struct CompareStrings {
         Vector b;
         if (!ready<E>(core) || !get_rm<E, 16, false>(core, op, b)) return false;
         const StringResult r = string_compares<Explicit, Mask>[op.imm & 127](
-            xmm_get(core, op.reg), b.low, string_length(core, RAX, op.extra),
-            string_length(core, RDX, op.extra));
+            xmm_get(core, op.reg), b.low, string_length(core, RAX, op.extra & Wide),
+            string_length(core, RDX, op.extra & Wide));
         if constexpr (Mask)
             put_vector<E>(core, 0, {r.mask, _mm_setzero_si128()});
         else

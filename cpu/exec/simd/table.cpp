@@ -3,6 +3,7 @@
 #include "cpu/exec/simd/table.h"
 #include <vector>
 #include "cpu/exec/emitters.h"
+#include "cpu/exec/fp.h"
 
 namespace vitrine::cpu::simd {
 
@@ -154,7 +155,8 @@ void simd(Emitter& e) {
         if (e.undefined) return;
     }
     name_registers(e, row->form);
-    e.op.extra = (d.rex & 8) != 0;
+    e.op.extra =
+        static_cast<u8>((d.rex & 8 ? Wide : 0) | (e.memory() && e.kind() != Kind::General ? Flat : 0));
     e.cost = row->cost;
     e.handler = row->handlers[static_cast<unsigned>(encoding)];
 }
