@@ -1,87 +1,188 @@
 // A task's open files and directories; see vfs.h.
 #include "fs/vfs.h"
 #include "mm/slab.h"
+#include "mm/vmalloc.h"
 #include "task/task.h"
 
 namespace kernel {
+
+namespace {
+
+/// Room for descriptor `wanted`, as Linux sizes it: powers of two of 128 entries.
+u32 fdtable_size(u32 wanted) {
+    u32 size = 1;
+    while (size < wanted / 128 + 1) size *= 2;
+    return size * 128 < 256 && wanted >= 64 ? 256 : size * 128;
+}
+
+struct Arrays {
+    u32 size = 0;
+    struct file** fd = nullptr;
+    u64* bits = nullptr;
+
+    Result<void> allocate(u32 wanted) {
+        size = wanted;
+        fd = static_cast<struct file**>(vmalloc(u64{size} * 8));
+        bits = static_cast<u64*>(vmalloc(size / 8));
+        if (fd && bits) return {};
+        release();
+        return Errno::ENOMEM;
+    }
+    void release() {
+        vfree(fd);
+        vfree(bits);
+        fd = nullptr, bits = nullptr;
+    }
+};
+
+/// REQUIRES: file_lock. The old arrays come back in `fresh`, to be released.
+void move_in(files_struct& table, Arrays& fresh) {
+    memcpy(fresh.fd, table.fd, u64{table.max_fds} * 8);
+    memset(fresh.fd + table.max_fds, 0, u64{fresh.size - table.max_fds} * 8);
+    memset(fresh.bits, 0, fresh.size / 8);
+    memcpy(fresh.bits, table.close_on_exec, table.max_fds / 8);
+    bool embedded = table.fd == table.fd_array;
+    Arrays old{table.max_fds, embedded ? nullptr : table.fd, embedded ? nullptr : table.close_on_exec};
+    table.fd = fresh.fd, table.close_on_exec = fresh.bits, table.max_fds = fresh.size;
+    fresh = old;
+}
+
+/// Makes room for `descriptor`.
+Result<void> expand_files(files_struct& table, u32 descriptor) {
+    if (descriptor >= NR_OPEN_MAX) return Errno::EMFILE;
+    Arrays fresh;
+    TRY(fresh.allocate(fdtable_size(descriptor)));
+    {
+        SpinGuard guard(table.file_lock);
+        if (descriptor >= table.max_fds) move_in(table, fresh);
+    }
+    fresh.release();
+    return {};
+}
+
+void mark(files_struct& table, u32 descriptor, bool close_on_exec) {
+    u64 bit = u64{1} << (descriptor % 64);
+    if (close_on_exec)
+        table.close_on_exec[descriptor / 64] |= bit;
+    else
+        table.close_on_exec[descriptor / 64] &= ~bit;
+}
+
+} // namespace
 
 files_struct* alloc_files() { return make<files_struct>(); }
 
 files_struct* dup_fd(files_struct& from) {
     files_struct* copy = alloc_files();
     if (!copy) return nullptr;
-    SpinGuard guard(from.file_lock);
-    for (unsigned i = 0; i < files_struct::Capacity; i++)
-        if ((copy->fd[i] = from.fd[i])) get_file(copy->fd[i]);
-    memcpy(copy->close_on_exec, from.close_on_exec, sizeof copy->close_on_exec);
-    return copy;
+    for (;;) {
+        u32 used;
+        {
+            SpinGuard guard(from.file_lock);
+            used = from.max_fds;
+            while (used > copy->max_fds && !from.fd[used - 1]) used--;
+            if (used <= copy->max_fds) {
+                u32 common = min(from.max_fds, copy->max_fds);
+                for (u32 i = 0; i < common; i++)
+                    if ((copy->fd[i] = from.fd[i])) get_file(copy->fd[i]);
+                memcpy(copy->close_on_exec, from.close_on_exec, common / 8);
+                return copy;
+            }
+        }
+        if (!expand_files(*copy, used - 1).ok()) {
+            destroy(copy);
+            return nullptr;
+        }
+    }
 }
 
 void put_files_struct(files_struct* table) {
     if (!table || __atomic_sub_fetch(&table->count, 1, __ATOMIC_ACQ_REL)) return;
-    for (struct file* file : table->fd) fput(file);
+    for (u32 i = 0; i < table->max_fds; i++) fput(table->fd[i]);
+    if (table->fd != table->fd_array) {
+        vfree(table->fd);
+        vfree(table->close_on_exec);
+    }
     destroy(table);
 }
 
 Result<i32> fd_install(files_struct& table, struct file* file, bool close_on_exec, i32 at_least) {
-    SpinGuard guard(table.file_lock);
-    for (unsigned i = static_cast<unsigned>(max(at_least, 0)); i < files_struct::Capacity; i++) {
-        if (table.fd[i]) continue;
-        table.fd[i] = file;
-        u64 bit = u64{1} << (i % 64);
-        if (close_on_exec)
-            table.close_on_exec[i / 64] |= bit;
-        else
-            table.close_on_exec[i / 64] &= ~bit;
-        return static_cast<i32>(i);
+    u64 limit = rlimit(RLIMIT_NOFILE);
+    for (;;) {
+        u32 i = static_cast<u32>(max(at_least, 0));
+        {
+            SpinGuard guard(table.file_lock);
+            while (i < table.max_fds && table.fd[i]) i++;
+            if (i >= limit) return Errno::EMFILE;
+            if (i < table.max_fds) {
+                table.fd[i] = file;
+                mark(table, i, close_on_exec);
+                return static_cast<i32>(i);
+            }
+        }
+        TRY(expand_files(table, i));
     }
-    return Errno::EMFILE;
 }
 
-void replace_fd(files_struct& table, i32 descriptor, struct file* file, bool close_on_exec) {
-    struct file* old;
-    {
-        SpinGuard guard(table.file_lock);
-        old = table.fd[descriptor];
-        table.fd[descriptor] = file;
-        u64 bit = u64{1} << (descriptor % 64);
-        if (close_on_exec)
-            table.close_on_exec[descriptor / 64] |= bit;
-        else
-            table.close_on_exec[descriptor / 64] &= ~bit;
+Result<void> replace_fd(files_struct& table, i32 descriptor, struct file* file, bool close_on_exec) {
+    if (descriptor < 0 || static_cast<u64>(descriptor) >= rlimit(RLIMIT_NOFILE)) return Errno::EBADF;
+    u32 index = static_cast<u32>(descriptor);
+    for (;;) {
+        {
+            SpinGuard guard(table.file_lock);
+            if (index < table.max_fds) {
+                struct file* old = table.fd[index];
+                table.fd[index] = file;
+                mark(table, index, close_on_exec);
+                file = old;
+                break;
+            }
+        }
+        TRY(expand_files(table, index));
     }
-    fput(old);
+    fput(file);
+    return {};
 }
 
 Result<struct file*> fget(i32 descriptor) {
     files_struct* table = get_current()->files;
-    if (!table || descriptor < 0 || descriptor >= static_cast<i32>(files_struct::Capacity))
-        return Errno::EBADF;
+    if (!table || descriptor < 0) return Errno::EBADF;
     SpinGuard guard(table->file_lock);
-    struct file* file = table->fd[descriptor];
+    struct file* file = static_cast<u32>(descriptor) < table->max_fds ? table->fd[descriptor] : nullptr;
     if (!file) return Errno::EBADF;
     get_file(file);
     return file;
 }
 
+bool get_close_on_exec(files_struct& table, i32 descriptor) {
+    SpinGuard guard(table.file_lock);
+    return static_cast<u32>(descriptor) < table.max_fds &&
+           (table.close_on_exec[descriptor / 64] >> (descriptor % 64) & 1);
+}
+
+void set_close_on_exec(files_struct& table, i32 descriptor, bool on) {
+    SpinGuard guard(table.file_lock);
+    if (static_cast<u32>(descriptor) < table.max_fds) mark(table, static_cast<u32>(descriptor), on);
+}
+
 Result<void> close_fd(files_struct& table, i32 descriptor) {
-    if (descriptor < 0 || descriptor >= static_cast<i32>(files_struct::Capacity)) return Errno::EBADF;
-    struct file* file;
+    struct file* file = nullptr;
     {
         SpinGuard guard(table.file_lock);
-        file = table.fd[descriptor];
-        table.fd[descriptor] = nullptr;
+        if (descriptor >= 0 && static_cast<u32>(descriptor) < table.max_fds) {
+            file = table.fd[descriptor];
+            table.fd[descriptor] = nullptr;
+            mark(table, static_cast<u32>(descriptor), false);
+        }
     }
     if (!file) return Errno::EBADF;
     fput(file);
     return {};
 }
 
-void do_close_on_exec(files_struct& table) {
-    for (unsigned i = 0; i < files_struct::Capacity; i++)
-        if (table.fd[i] && (table.close_on_exec[i / 64] >> (i % 64) & 1))
-            (void)close_fd(table, static_cast<i32>(i));
-    memset(table.close_on_exec, 0, sizeof table.close_on_exec);
+void do_close_on_exec(files_struct& table) { // nobody else uses it any more
+    for (u32 i = 0; i < table.max_fds; i++)
+        if (table.close_on_exec[i / 64] >> (i % 64) & 1) (void)close_fd(table, static_cast<i32>(i));
 }
 
 fs_struct* alloc_fs_struct() {

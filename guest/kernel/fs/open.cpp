@@ -6,6 +6,7 @@
 #include "fs/vfs.h"
 #include "mm/slab.h"
 #include "sync/spinlock.h"
+#include "task/signal.h"
 #include "task/task.h"
 #include "time/timekeeping.h"
 
@@ -182,29 +183,55 @@ Result<struct file*> do_filp_open(struct dentry* base, const char* path, u32 fla
     return result;
 }
 
+Result<u64> file_size_limit(u64 position) {
+    u64 limit = rlimit(RLIMIT_FSIZE);
+    if (position < limit) return limit;
+    send_sig(get_current(), SIGXFSZ);
+    return Errno::EFBIG;
+}
+
 Result<void> do_truncate(struct inode& inode, u64 size) {
     if (inode.i_sb && inode.i_sb->s_readonly) return Errno::EROFS;
     if (inode.i_sb && size > inode.i_sb->s_maxbytes) return Errno::EFBIG;
+    if (is_regular(inode.i_mode) && size > inode.i_size && size > rlimit(RLIMIT_FSIZE))
+        TRY(file_size_limit(size));
     MutexGuard guard(inode.i_rwsem);
     return inode.truncate(size);
 }
 
-Result<usize> vfs_read(struct file& file, IoBuffer buffer) {
-    if (!file.readable()) return Errno::EBADF;
-    if (is_directory(file.f_inode->i_mode)) return Errno::EISDIR;
+namespace {
+Result<usize> read_counted(struct file& file, IoBuffer buffer) {
     if (!file.f_op->seekable()) return file.f_op->read(file, buffer, 0);
     MutexGuard guard(file.f_pos_lock);
     usize count = TRY(file.f_op->read(file, buffer, file.f_pos));
     file.f_pos += count;
     return count;
 }
-
-Result<usize> vfs_write(struct file& file, IoBuffer buffer) {
-    if (!file.writable()) return Errno::EBADF;
+Result<usize> write_counted(struct file& file, IoBuffer buffer) {
     u64 unused = 0;
     if (!file.f_op->seekable()) return file.f_op->write(file, buffer, unused);
     MutexGuard guard(file.f_pos_lock);
     return file.f_op->write(file, buffer, file.f_pos);
+}
+} // namespace
+
+Result<usize> vfs_read(struct file& file, IoBuffer buffer) {
+    if (!file.readable()) return Errno::EBADF;
+    if (is_directory(file.f_inode->i_mode)) return Errno::EISDIR;
+    Result<usize> moved = read_counted(file, buffer);
+    task_io_accounting& io = get_current()->ioac;
+    io.syscr++;
+    if (moved.ok()) io.rchar += moved.value();
+    return moved;
+}
+
+Result<usize> vfs_write(struct file& file, IoBuffer buffer) {
+    if (!file.writable()) return Errno::EBADF;
+    Result<usize> moved = write_counted(file, buffer);
+    task_io_accounting& io = get_current()->ioac;
+    io.syscw++;
+    if (moved.ok()) io.wchar += moved.value();
+    return moved;
 }
 
 Result<usize> kernel_read(struct file& file, void* to, usize size, u64 position) {

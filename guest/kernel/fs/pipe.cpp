@@ -93,7 +93,9 @@ struct PipeOperations final : file_operations {
         }
         pipe.rd_wait.wake_all();
         pipe.wr_wait.wake_all();
-        if (both || (file.readable() ? writers : readers)) return {};
+        // An anonymous pipe that is opened by way of /proc/PID/fd waits for nobody: its other end may be
+        // gone.
+        if (both || (file.readable() ? writers : readers) || !file.f_inode->i_sb) return {};
         if (file.f_flags & O_NONBLOCK) return file.readable() ? Result<void>() : Errno::ENXIO;
         if (file.readable())
             return pipe.rd_wait.wait_interruptible([&] { return pipe.w_counter != partner_counter; });

@@ -327,25 +327,35 @@ Result<void> vfs_fsync(struct file& file);
 /// A closed file gives up its flock. (syscall/attributes.cpp)
 void flock_release(struct file& file);
 Result<void> do_truncate(struct inode& inode, u64 size);
+/// RLIMIT_FSIZE; who begins at or beyond it gets SIGXFSZ and EFBIG.
+Result<u64> file_size_limit(u64 position);
 void generic_fillattr(struct inode& inode, Stat& stat);
 u64 current_time_seconds();
 
 // --- a task's files (fs/file_table.cpp)
+inline constexpr unsigned NR_OPEN_DEFAULT = 64, NR_OPEN_MAX = 1024 * 1024;
+/// Grows by itself (64, 256, 512, 1024, …), never shrinks. Everything under file_lock.
 struct files_struct {
-    static constexpr unsigned Capacity = 256;
     u32 count = 1;
-    struct file* fd[Capacity] = {};
-    u64 close_on_exec[Capacity / 64] = {};
+    u32 max_fds = NR_OPEN_DEFAULT;
+    struct file** fd = fd_array;
+    u64* close_on_exec = close_on_exec_init;
+    struct file* fd_array[NR_OPEN_DEFAULT] = {};
+    u64 close_on_exec_init[NR_OPEN_DEFAULT / 64] = {};
     spinlock_t file_lock{"files"};
 };
 files_struct* alloc_files();
 files_struct* dup_fd(files_struct& from);
 void put_files_struct(files_struct* table);
+/// The lowest free descriptor; EMFILE at RLIMIT_NOFILE.
 Result<i32> fd_install(files_struct& table, struct file* file, bool close_on_exec, i32 at_least = 0);
-/// dup2: puts `file` at `descriptor`, closing what was there, in one step. Takes over the reference.
-void replace_fd(files_struct& table, i32 descriptor, struct file* file, bool close_on_exec);
+/// dup2: puts `file` at `descriptor`, closing what was there, in one step. Takes over the reference, unless
+/// it fails.
+Result<void> replace_fd(files_struct& table, i32 descriptor, struct file* file, bool close_on_exec);
 /// With a reference.
 Result<struct file*> fget(i32 descriptor);
+bool get_close_on_exec(files_struct& table, i32 descriptor);
+void set_close_on_exec(files_struct& table, i32 descriptor, bool on);
 Result<void> close_fd(files_struct& table, i32 descriptor);
 void do_close_on_exec(files_struct& table);
 

@@ -15,6 +15,15 @@ extern "C" {
 [[gnu::weak]] extern const char kallsyms_names[];
 }
 
+bool kallsyms_entry(u32 index, Symbol* symbol) {
+    if (!&kallsyms_count || index >= kallsyms_count) return false;
+    u64 text = reinterpret_cast<u64>(_text), end = reinterpret_cast<u64>(_etext);
+    u64 address = text + kallsyms_offsets[index],
+        next = index + 1 < kallsyms_count ? text + kallsyms_offsets[index + 1] : end;
+    *symbol = {kallsyms_names + kallsyms_name_offsets[index], address, next - address};
+    return true;
+}
+
 bool kallsyms_lookup(u64 address, Symbol* symbol) {
     u64 text = reinterpret_cast<u64>(_text), end = reinterpret_cast<u64>(_etext);
     if (address < text || address >= end || !&kallsyms_count || !kallsyms_count) return false;

@@ -202,6 +202,7 @@ bool expand_stack(mm_struct& mm, vm_area_struct& area, u64 address) {
     constexpr u64 GuardGap = 256 * PAGE_SIZE;
     u64 start = align_down(address, PAGE_SIZE);
     if (area.vm_end - start > rlimit(RLIMIT_STACK)) return false;
+    if (!may_expand_vm(mm, (area.vm_start - start) >> PAGE_SHIFT)) return false;
     if (area.vm_list.prev != &mm.mmap) {
         vm_area_struct* below = container_of(area.vm_list.prev, vm_area_struct, vm_list);
         if (below->vm_end + GuardGap > start) return false;

@@ -305,6 +305,7 @@ Result<usize> inode::write(struct file& file, IoBuffer buffer, u64& position) {
     MutexGuard guard(target.i_rwsem);
     if ((file.f_flags & O_APPEND) && is_regular(target.i_mode)) position = target.i_size;
     u64 limit = target.i_sb ? target.i_sb->s_maxbytes : ~u64{0} >> 1;
+    if (is_regular(target.i_mode)) limit = min(limit, TRY(file_size_limit(position)));
     if (position >= limit) return Errno::EFBIG;
     buffer.size = min<u64>(buffer.size, limit - position);
     usize done = 0;

@@ -154,7 +154,19 @@ bool range_is_free(mm_struct& mm, u64 start, u64 size) {
     return !area || area->vm_start >= start + size;
 }
 
+/// Pages of [start, start + size) that are mapped already.
+u64 count_vma_pages_range(mm_struct& mm, u64 start, u64 size) {
+    u64 pages = 0, end = start + size;
+    for (vm_area_struct* area = find_vma(mm, start); area && area->vm_start < end; area = vma_next(mm, area))
+        pages += (min(area->vm_end, end) - max(area->vm_start, start)) >> PAGE_SHIFT;
+    return pages;
+}
+
 } // namespace
+
+bool may_expand_vm(const mm_struct& mm, u64 pages) {
+    return mm.total_vm + pages <= rlimit(RLIMIT_AS) >> PAGE_SHIFT;
+}
 
 void proc_caches_init() {
     mm_cachep = kmem_cache_create("mm_struct", sizeof(mm_struct), 64);
@@ -250,8 +262,12 @@ Result<u64> mmap_region(mm_struct& mm, u64 hint, u64 size, u32 area_flags, bool 
         if (!is_aligned(start, PAGE_SIZE) || start < LowestMapping || start > TASK_SIZE_MAX - size)
             return start < LowestMapping ? Errno::EPERM : Errno::ENOMEM;
         if (fixed_noreplace && !range_is_free(mm, start, size)) return Errno::EEXIST;
+        u64 pages = size >> PAGE_SHIFT;
+        if (!may_expand_vm(mm, pages) && !may_expand_vm(mm, pages - count_vma_pages_range(mm, start, size)))
+            return Errno::ENOMEM;
         TRY(do_munmap(mm, start, size));
     } else {
+        if (!may_expand_vm(mm, size >> PAGE_SHIFT)) return Errno::ENOMEM;
         start = align_down(start, PAGE_SIZE);
         if (start < LowestMapping || start > TASK_SIZE_MAX - size || !range_is_free(mm, start, size))
             start = vm_unmapped_area(mm, size);
@@ -330,6 +346,7 @@ Result<u64> do_mremap(mm_struct& mm, u64 old_address, u64 old_size, u64 new_size
     u64 growth = new_size - old_size;
     if (area->vm_end == old_address + old_size && growth <= TASK_SIZE_MAX - area->vm_end &&
         range_is_free(mm, area->vm_end, growth)) {
+        if (!may_expand_vm(mm, growth >> PAGE_SHIFT)) return Errno::ENOMEM;
         mm.total_vm += growth >> PAGE_SHIFT;
         if (area->vm_file) mutex_lock(area->vm_file->f_mapping->i_mmap_rwsem);
         area->vm_end += growth;
@@ -347,6 +364,8 @@ Result<u64> do_mremap(mm_struct& mm, u64 old_address, u64 old_size, u64 new_size
 
 Result<u64> do_brk(mm_struct& mm, u64 address) {
     if (address < mm.start_brk || address > TASK_SIZE_MAX) return mm.brk;
+    if (address > mm.brk && (address - mm.start_brk) + (mm.end_data - mm.start_data) > rlimit(RLIMIT_DATA))
+        return mm.brk;
     u64 old_end = align_up(mm.brk, PAGE_SIZE), new_end = align_up(address, PAGE_SIZE);
     if (new_end > old_end) {
         if (!range_is_free(mm, old_end, new_end - old_end + PAGE_SIZE)) return mm.brk;

@@ -83,6 +83,8 @@ vm_area_struct* find_vma(mm_struct& mm, u64 address); ///< the first area with e
 /// Makes an area; the highest free place below mmap_base when `hint` is not taken.
 Result<u64> mmap_region(mm_struct& mm, u64 hint, u64 size, u32 area_flags, bool fixed, bool fixed_noreplace,
                         struct file* file, u64 offset, const char* name);
+/// RLIMIT_AS of the caller.
+bool may_expand_vm(const mm_struct& mm, u64 pages);
 Result<void> do_munmap(mm_struct& mm, u64 start, u64 size);
 Result<void> do_mprotect(mm_struct& mm, u64 start, u64 size, u32 area_flags);
 Result<u64> do_mremap(mm_struct& mm, u64 old_address, u64 old_size, u64 new_size, bool may_move);

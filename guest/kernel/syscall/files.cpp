@@ -126,8 +126,14 @@ Result<i64> sys_dup(i32 descriptor) { return duplicate(descriptor, 0, false); }
 
 Result<i64> sys_dup3(i32 from, i32 to, u32 flags) {
     if (from == to) return Errno::EINVAL;
-    if (to < 0 || to >= static_cast<i32>(files_struct::Capacity)) return Errno::EBADF;
-    replace_fd(*get_current()->files, to, TRY(fget(from)), flags & O_CLOEXEC);
+    if (flags & ~O_CLOEXEC) return Errno::EINVAL;
+    if (to < 0 || static_cast<u64>(to) >= rlimit(RLIMIT_NOFILE)) return Errno::EBADF;
+    struct file* file = TRY(fget(from));
+    Result<void> replaced = replace_fd(*get_current()->files, to, file, flags & O_CLOEXEC);
+    if (!replaced.ok()) {
+        fput(file);
+        return replaced.error();
+    }
     return i64{to};
 }
 
@@ -160,20 +166,15 @@ Result<i64> sys_pipe(u64 target) { return sys_pipe2(target, 0); }
 Result<i64> sys_fcntl(i32 descriptor, u32 command, u64 argument) {
     FileReference file(TRY(fget(descriptor)));
     files_struct& table = *get_current()->files;
-    u64& word = table.close_on_exec[descriptor / 64];
-    u64 bit = u64{1} << (descriptor % 64);
     switch (command) {
-    case 0: return duplicate(descriptor, static_cast<i32>(argument), false);   // F_DUPFD
-    case 1030: return duplicate(descriptor, static_cast<i32>(argument), true); // F_DUPFD_CLOEXEC
-    case 1: return i64{(word & bit) != 0};                                     // F_GETFD
-    case 2:                                                                    // F_SETFD
-        if (argument & 1)
-            word |= bit;
-        else
-            word &= ~bit;
-        return i64{0};
-    case 3: return i64{file->f_flags}; // F_GETFL
-    case 4:                            // F_SETFL
+    case 0: // F_DUPFD, F_DUPFD_CLOEXEC
+    case 1030:
+        if (static_cast<u32>(argument) >= rlimit(RLIMIT_NOFILE)) return Errno::EINVAL;
+        return duplicate(descriptor, static_cast<i32>(argument), command != 0);
+    case 1: return i64{get_close_on_exec(table, descriptor)};                  // F_GETFD
+    case 2: set_close_on_exec(table, descriptor, argument & 1); return i64{0}; // F_SETFD
+    case 3: return i64{file->f_flags};                                         // F_GETFL
+    case 4:                                                                    // F_SETFL
         file->f_flags = (file->f_flags & ~(O_APPEND | O_NONBLOCK)) |
                         (static_cast<u32>(argument) & (O_APPEND | O_NONBLOCK));
         return i64{0};

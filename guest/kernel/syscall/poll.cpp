@@ -3,6 +3,7 @@
 #include "fs/poll.h"
 #include "fs/vfs.h"
 #include "mm/slab.h"
+#include "mm/vmalloc.h"
 #include "syscall/syscall.h"
 #include "task/signal.h"
 #include "task/task.h"
@@ -94,8 +95,8 @@ private:
 };
 
 Result<i64> do_sys_poll(u64 entries, u32 count, const Deadline& deadline) {
-    if (count > files_struct::Capacity * 4) return Errno::EINVAL;
-    auto* list = static_cast<PollEntry*>(kmalloc(max<usize>(count, 1) * sizeof(PollEntry)));
+    if (count > rlimit(RLIMIT_NOFILE)) return Errno::EINVAL;
+    auto* list = static_cast<PollEntry*>(vmalloc(max<usize>(count, 1) * sizeof(PollEntry)));
     if (!list) return Errno::ENOMEM;
     Result<i64> result = [&]() -> Result<i64> {
         TRY(copy_from_user(list, entries, count * sizeof(PollEntry)));
@@ -113,7 +114,7 @@ Result<i64> do_sys_poll(u64 entries, u32 count, const Deadline& deadline) {
         TRY(copy_to_user(entries, list, count * sizeof(PollEntry)));
         return ready;
     }();
-    kfree(list);
+    vfree(list);
     return result;
 }
 
@@ -144,36 +145,48 @@ Result<i64> sys_ppoll(u64 entries, u32 count, u64 timeout, u64 mask, u64 mask_si
 constexpr u32 SelectIn = POLLRDNORM | POLLIN | POLLHUP | POLLERR, SelectOut = POLLWRNORM | POLLOUT | POLLERR,
               SelectExcept = POLLPRI;
 
+/// Descriptors beyond the table's size do not exist, and are not looked at.
 Result<i64> core_sys_select(i32 count, u64 in, u64 out, u64 except, const Deadline& deadline) {
     if (count < 0) return Errno::EINVAL;
-    u32 bits = min<u32>(static_cast<u32>(count), files_struct::Capacity);
-    constexpr u32 Words = files_struct::Capacity / 64;
-    u64 addresses[3] = {in, out, except}, wanted[3][Words] = {}, found[3][Words] = {};
+    u32 bits =
+        min(static_cast<u32>(count), __atomic_load_n(&get_current()->files->max_fds, __ATOMIC_RELAXED));
+    u64 addresses[3] = {in, out, except};
     constexpr u32 masks[3] = {SelectIn, SelectOut, SelectExcept};
-    usize bytes = divide_up(bits, 64) * 8;
+    u32 words = divide_up(bits, 64);
+    usize bytes = usize{words} * 8;
+    auto* memory = static_cast<u64*>(bytes ? kmalloc(6 * bytes) : nullptr);
+    if (bytes && !memory) return Errno::ENOMEM;
+    u64 *wanted[3], *found[3];
     for (unsigned set = 0; set < 3; set++)
-        if (addresses[set]) TRY(copy_from_user(wanted[set], addresses[set], bytes));
-    i64 ready = TRY(wait_for_files(deadline, [&](poll_table* table) -> Result<i64> {
-        i64 total = 0;
-        for (u32 i = 0; i < bits; i++) {
-            u64 bit = u64{1} << i % 64;
-            u32 word = i / 64;
-            if (!((wanted[0][word] | wanted[1][word] | wanted[2][word]) & bit)) continue;
-            u32 events = 0;
-            for (unsigned set = 0; set < 3; set++)
-                if (wanted[set][word] & bit) events |= masks[set];
-            u32 mask = poll_one(static_cast<i32>(i), events, total ? nullptr : table);
-            if (mask & POLLNVAL) return Errno::EBADF;
-            for (unsigned set = 0; set < 3; set++) {
-                found[set][word] &= ~bit;
-                if ((wanted[set][word] & bit) && (mask & masks[set])) found[set][word] |= bit, total++;
+        wanted[set] = memory + set * words, found[set] = memory + (3 + set) * words;
+    Result<i64> result = [&]() -> Result<i64> {
+        if (bytes) memset(memory, 0, 6 * bytes);
+        for (unsigned set = 0; set < 3; set++)
+            if (addresses[set]) TRY(copy_from_user(wanted[set], addresses[set], bytes));
+        i64 ready = TRY(wait_for_files(deadline, [&](poll_table* table) -> Result<i64> {
+            i64 total = 0;
+            for (u32 i = 0; i < bits; i++) {
+                u64 bit = u64{1} << i % 64;
+                u32 word = i / 64;
+                if (!((wanted[0][word] | wanted[1][word] | wanted[2][word]) & bit)) continue;
+                u32 events = 0;
+                for (unsigned set = 0; set < 3; set++)
+                    if (wanted[set][word] & bit) events |= masks[set];
+                u32 mask = poll_one(static_cast<i32>(i), events, total ? nullptr : table);
+                if (mask & POLLNVAL) return Errno::EBADF;
+                for (unsigned set = 0; set < 3; set++) {
+                    found[set][word] &= ~bit;
+                    if ((wanted[set][word] & bit) && (mask & masks[set])) found[set][word] |= bit, total++;
+                }
             }
-        }
-        return total;
-    }));
-    for (unsigned set = 0; set < 3; set++)
-        if (addresses[set]) TRY(copy_to_user(addresses[set], found[set], bytes));
-    return ready;
+            return total;
+        }));
+        for (unsigned set = 0; set < 3; set++)
+            if (addresses[set]) TRY(copy_to_user(addresses[set], found[set], bytes));
+        return ready;
+    }();
+    kfree(memory);
+    return result;
 }
 
 Result<i64> sys_select(i32 count, u64 in, u64 out, u64 except, u64 timeout) {

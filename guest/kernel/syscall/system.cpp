@@ -8,6 +8,7 @@
 #include "mm/zone.h"
 #include "sched/scheduler.h"
 #include "syscall/syscall.h"
+#include "syscall/utsname.h"
 #include "task/task.h"
 #include "time/tick.h"
 #include "time/timekeeping.h"
@@ -117,8 +118,6 @@ struct new_utsname {
 };
 constinit new_utsname init_uts = {{"Linux", "(none)", "6.1.0-vitrine", "#1 SMP PREEMPT", "x86_64", "(none)"}};
 constinit spinlock_t uts_lock{"uts"};
-constexpr unsigned NodeName = 1, DomainName = 5;
-
 Result<i64> sys_uname(u64 target) {
     new_utsname names;
     {
@@ -134,12 +133,11 @@ Result<i64> set_uts_name(unsigned field, u64 name, i32 length) {
     if (length < 0 || length > 64) return Errno::EINVAL;
     char fresh[65] = {};
     TRY(copy_from_user(fresh, name, static_cast<usize>(length)));
-    SpinGuard guard(uts_lock);
-    memcpy(init_uts.fields[field], fresh, sizeof fresh);
+    TRY(utsname_write(field, fresh, static_cast<usize>(length)));
     return i64{0};
 }
-Result<i64> sys_sethostname(u64 name, i32 length) { return set_uts_name(NodeName, name, length); }
-Result<i64> sys_setdomainname(u64 name, i32 length) { return set_uts_name(DomainName, name, length); }
+Result<i64> sys_sethostname(u64 name, i32 length) { return set_uts_name(UtsNodeName, name, length); }
+Result<i64> sys_setdomainname(u64 name, i32 length) { return set_uts_name(UtsDomainName, name, length); }
 
 Result<i64> sys_sysinfo(u64 target) {
     struct {
@@ -239,6 +237,20 @@ constexpr SyscallRow rows[] = {
 };
 
 } // namespace
+
+void utsname_read(unsigned field, char* out, usize capacity) {
+    SpinGuard guard(uts_lock);
+    strscpy(out, init_uts.fields[field], capacity);
+}
+
+Result<void> utsname_write(unsigned field, const char* text, usize length) {
+    if (length > 64) return Errno::EINVAL;
+    char fresh[65] = {};
+    memcpy(fresh, text, length);
+    SpinGuard guard(uts_lock);
+    memcpy(init_uts.fields[field], fresh, sizeof fresh);
+    return {};
+}
 
 SyscallSpan system_syscalls() { return {rows, array_size(rows)}; }
 

@@ -25,37 +25,61 @@ namespace {
 
 constexpr u64 StackTop = 0x7fff'ffff'f000, StackInitial = 128 * KiB, MmapBase = 0x7fff'f7ff'f000,
               DynamicBase = 0x5555'5555'4000;
-constexpr unsigned MaxArguments = 1024, MaxProgramHeaders = 64, MaxScriptDepth = 4;
-constexpr usize StringCapacity = 256 * KiB;
+constexpr unsigned MaxProgramHeaders = 64, MaxScriptDepth = 4;
+constexpr usize MAX_ARG_STRLEN = 32 * PAGE_SIZE;
 
-/// Argument and environment strings, packed in kernel memory while the old address space goes away.
+/// What all strings and their pointers may take: a quarter of the stack's limit, 6 MiB at most, 128 KiB at
+/// least.
+usize argument_limit() { return max<u64>(min<u64>(rlimit(RLIMIT_STACK) / 4, 6 * MiB), 128 * KiB); }
+
+/// Argument or environment strings, one behind the other with their NULs, in pages of the kernel's while the
+/// old address space goes away.
 class StringPool {
+    struct Chunk {
+        static constexpr usize Capacity = PAGE_SIZE - 16;
+        Chunk* next = nullptr;
+        usize used = 0;
+        char text[Capacity];
+    };
+    static_assert(sizeof(Chunk) == PAGE_SIZE);
+
 public:
     static Result<StringPool*> create() {
         auto* pool = make<StringPool>();
-        if (!pool) return Errno::ENOMEM;
-        pool->text_ = static_cast<char*>(vmalloc(StringCapacity));
-        if (pool->text_) return pool;
-        destroy(pool);
-        return Errno::ENOMEM;
+        return pool ? Result<StringPool*>(pool) : Errno::ENOMEM;
     }
-    ~StringPool() { vfree(text_); }
+    ~StringPool() {
+        for (Chunk* chunk = first_; chunk;) {
+            Chunk* next = chunk->next;
+            kfree(chunk);
+            chunk = next;
+        }
+    }
+    StringPool() = default;
+    StringPool(const StringPool&) = delete;
+    StringPool& operator=(const StringPool&) = delete;
 
     Result<void> add(const char* text) {
-        usize length = strlen(text) + 1;
-        if (count_ == MaxArguments || used_ + length > StringCapacity) return Errno::E2BIG;
-        memcpy(text_ + used_, text, length);
-        offsets_[count_++] = static_cast<u32>(used_);
-        used_ += length;
-        return {};
+        for (usize left = strlen(text) + 1; left;) {
+            Chunk& chunk = *TRY(room());
+            usize count = min(left, Chunk::Capacity - chunk.used);
+            memcpy(chunk.text + chunk.used, text, count);
+            chunk.used += count, text += count, left -= count, bytes_ += count;
+        }
+        return counted();
     }
     Result<void> add_user(u64 address) {
-        if (count_ == MaxArguments) return Errno::E2BIG;
-        Result<usize> length = strncpy_from_user(text_ + used_, address, StringCapacity - used_);
-        if (!length.ok()) return length.error() == Errno::ENAMETOOLONG ? Errno::E2BIG : length.error();
-        offsets_[count_++] = static_cast<u32>(used_);
-        used_ += length.value() + 1;
-        return {};
+        for (usize length = 0;;) {
+            Chunk& chunk = *TRY(room());
+            usize capacity = Chunk::Capacity - chunk.used;
+            Result<usize> got = strncpy_from_user(chunk.text + chunk.used, address, capacity);
+            if (!got.ok() && got.error() != Errno::ENAMETOOLONG) return got.error();
+            usize count = got.ok() ? got.value() + 1 : capacity;
+            chunk.used += count, address += count, bytes_ += count, length += count;
+            if (length > MAX_ARG_STRLEN) return Errno::E2BIG;
+            if (got.ok()) return counted();
+            TRY(within_limit());
+        }
     }
     Result<void> add_user_array(u64 array) {
         if (!array) return {};
@@ -63,16 +87,62 @@ public:
             u64 text = TRY(get_user<u64>(at));
             if (!text) return {};
             TRY(add_user(text));
+            if (signal_pending_state(TASK_KILLABLE, *get_current())) return Errno::EINTR;
         }
     }
-    unsigned count() const { return count_; }
-    const char* text(unsigned index) const { return text_ + offsets_[index]; }
+    /// All strings of `other` but the first `skip`.
+    Result<void> append(const StringPool& other, u64 skip) {
+        for (Chunk* chunk = other.first_; chunk; chunk = chunk->next)
+            for (usize i = 0; i < chunk->used; i++) {
+                char c = chunk->text[i];
+                if (skip) {
+                    skip -= !c;
+                    continue;
+                }
+                Chunk& to = *TRY(room());
+                to.text[to.used++] = c;
+                bytes_++;
+                if (!c) TRY(counted());
+            }
+        return {};
+    }
+    u64 count() const { return count_; }
+    usize bytes() const { return bytes_; }
+    usize size() const { return bytes_ + count_ * 8; } ///< on the new stack
+    Result<void> copy_out(u64 to) const {
+        for (Chunk* chunk = first_; chunk; to += chunk->used, chunk = chunk->next)
+            TRY(copy_to_user(to, chunk->text, chunk->used));
+        return {};
+    }
+    /// The strings' addresses, once they stand at `text`; to user memory at `pointers`.
+    Result<void> write_pointers(u64 pointers, u64 text) const {
+        bool begins = true;
+        for (Chunk* chunk = first_; chunk; chunk = chunk->next)
+            for (usize i = 0; i < chunk->used; i++, text++) {
+                if (begins) TRY(put_user(pointers, text)), pointers += 8;
+                begins = !chunk->text[i];
+            }
+        return {};
+    }
 
 private:
-    char* text_ = nullptr;
-    usize used_ = 0;
-    unsigned count_ = 0;
-    u32 offsets_[MaxArguments] = {};
+    Result<Chunk*> room() {
+        if (last_ && last_->used < Chunk::Capacity) return last_;
+        auto* fresh = make<Chunk>();
+        if (!fresh) return Errno::ENOMEM;
+        (last_ ? last_->next : first_) = fresh;
+        return last_ = fresh;
+    }
+    Result<void> within_limit() const {
+        return size() > argument_limit() ? Result<void>(Errno::E2BIG) : Result<void>();
+    }
+    Result<void> counted() {
+        count_++;
+        return within_limit();
+    }
+    Chunk *first_ = nullptr, *last_ = nullptr;
+    u64 count_ = 0;
+    usize bytes_ = 0;
 };
 
 struct Program {
@@ -122,7 +192,8 @@ u32 area_flags(u32 segment_flags) {
            (segment_flags & PF_X ? u32{VM_EXEC} : 0);
 }
 
-Result<void> elf_map_segments(mm_struct& mm, const Program& program) {
+/// `stack_size`: what the start-up data takes of the new stack.
+Result<void> elf_map_segments(mm_struct& mm, const Program& program, usize stack_size) {
     char path_buffer[128];
     const char* path = d_path_or_name(program.file->f_dentry, path_buffer, sizeof path_buffer);
     strscpy(mm.exe_path, path, sizeof mm.exe_path);
@@ -155,7 +226,8 @@ Result<void> elf_map_segments(mm_struct& mm, const Program& program) {
     mm.start_brk = mm.brk = align_up(brk, PAGE_SIZE);
     mm.mmap_base = MmapBase;
     mm.start_stack = StackTop;
-    TRY(mmap_region(mm, StackTop - StackInitial, StackInitial, VM_READ | VM_WRITE | VM_GROWSDOWN | AreaStack,
+    stack_size = align_up(stack_size, PAGE_SIZE) + StackInitial;
+    TRY(mmap_region(mm, StackTop - stack_size, stack_size, VM_READ | VM_WRITE | VM_GROWSDOWN | AreaStack,
                     true, true, nullptr, 0, "[stack]"));
     return {};
 }
@@ -176,68 +248,65 @@ Result<void> padzero(const Program& program) {
 /// Strings, AT_RANDOM's bytes, auxiliary vector, envp, argv, argc: from the top down. Returns the stack
 /// pointer.
 Result<u64> create_elf_tables(mm_struct& mm, const Program& program, const StringPool& arguments,
-                              const StringPool& environment, const char* name) {
-    u64 stack = StackTop - 8;
-    auto push_text = [&](const char* text) -> Result<u64> {
-        usize length = strlen(text) + 1;
-        if (stack - length < StackTop - StackInitial + 64 * KiB / 4) return Errno::E2BIG;
-        stack -= length;
-        TRY(copy_to_user(stack, text, length));
-        return stack;
+                              const StringPool& environment, const char* name, const struct cred& cred) {
+    usize length = strlen(name) + 1;
+    u64 name_address = StackTop - 8 - length;
+    TRY(copy_to_user(name_address, name, length));
+    mm.env_end = name_address;
+    mm.env_start = mm.arg_end = mm.env_end - environment.bytes();
+    mm.arg_start = mm.arg_end - arguments.bytes();
+    TRY(environment.copy_out(mm.env_start));
+    TRY(arguments.copy_out(mm.arg_start));
+    constexpr char Platform[] = "x86_64";
+    u64 platform = mm.arg_start - sizeof Platform;
+    TRY(copy_to_user(platform, Platform, sizeof Platform));
+    u8 random[16];
+    random_bytes(random, sizeof random);
+    u64 stack = align_down(platform - 16, 16);
+    TRY(copy_to_user(stack, random, 16));
+    const u64 auxiliary[][2] = {
+        {AT_HWCAP, boot_cpu_data.leaf1_edx},
+        {AT_PAGESZ, PAGE_SIZE},
+        {AT_CLKTCK, 100},
+        {AT_PHDR, program.program_headers_address},
+        {AT_PHENT, sizeof(Elf64ProgramHeader)},
+        {AT_PHNUM, program.header.program_header_count},
+        {AT_BASE, 0},
+        {AT_FLAGS, 0},
+        {AT_ENTRY, program.entry},
+        {AT_UID, cred.uid},
+        {AT_EUID, cred.euid},
+        {AT_GID, cred.gid},
+        {AT_EGID, cred.egid},
+        {AT_SECURE, cred.uid != cred.euid || cred.gid != cred.egid},
+        {AT_RANDOM, stack},
+        {AT_HWCAP2, 0},
+        {AT_EXECFN, name_address},
+        {AT_PLATFORM, platform},
+        {AT_MINSIGSTKSZ, fpu_state_size() + 1024},
+        {AT_NULL, 0},
     };
-    u64 name_address = TRY(push_text(name));
-    auto* pointers = static_cast<u64*>(kmalloc((MaxArguments * 2 + 64) * 8));
-    if (!pointers) return Errno::ENOMEM;
-    Result<u64> result = [&]() -> Result<u64> {
-        usize used = 0;
-        pointers[used++] = arguments.count();
-        mm.env_end = stack;
-        usize environment_at = 1 + arguments.count() + 1;
-        for (unsigned i = environment.count(); i-- > 0;)
-            pointers[environment_at + i] = TRY(push_text(environment.text(i)));
-        mm.env_start = mm.arg_end = stack;
-        for (unsigned i = arguments.count(); i-- > 0;) pointers[1 + i] = TRY(push_text(arguments.text(i)));
-        mm.arg_start = stack;
-        used = environment_at + environment.count();
-        pointers[environment_at - 1] = 0;
-        pointers[used++] = 0;
-        u64 platform = TRY(push_text("x86_64"));
-        u8 random[16];
-        random_bytes(random, sizeof random);
-        stack = align_down(stack - 16, 16);
-        TRY(copy_to_user(stack, random, 16));
-        const u64 auxiliary[][2] = {
-            {AT_HWCAP, boot_cpu_data.leaf1_edx},
-            {AT_PAGESZ, PAGE_SIZE},
-            {AT_CLKTCK, 100},
-            {AT_PHDR, program.program_headers_address},
-            {AT_PHENT, sizeof(Elf64ProgramHeader)},
-            {AT_PHNUM, program.header.program_header_count},
-            {AT_BASE, 0},
-            {AT_FLAGS, 0},
-            {AT_ENTRY, program.entry},
-            {AT_UID, 0},
-            {AT_EUID, 0},
-            {AT_GID, 0},
-            {AT_EGID, 0},
-            {AT_SECURE, 0},
-            {AT_RANDOM, stack},
-            {AT_HWCAP2, 0},
-            {AT_EXECFN, name_address},
-            {AT_PLATFORM, platform},
-            {AT_MINSIGSTKSZ, fpu_state_size() + 1024},
-            {AT_NULL, 0},
-        };
-        for (const auto& pair : auxiliary) {
-            pointers[used++] = pair[0];
-            pointers[used++] = pair[1];
-        }
-        stack = align_down(stack - used * 8, 16);
-        TRY(copy_to_user(stack, pointers, used * 8));
-        return stack;
-    }();
-    kfree(pointers);
-    return result;
+    // argc, argv, 0, envp, 0, auxiliary vector
+    u64 words = 1 + arguments.count() + 1 + environment.count() + 1;
+    stack = align_down(stack - words * 8 - sizeof auxiliary, 16);
+    u64 argv = stack + 8, envp = argv + (arguments.count() + 1) * 8;
+    TRY(put_user(stack, arguments.count()));
+    TRY(arguments.write_pointers(argv, mm.arg_start));
+    TRY(put_user<u64>(envp - 8, 0));
+    TRY(environment.write_pointers(envp, mm.env_start));
+    TRY(put_user<u64>(envp + environment.count() * 8, 0));
+    TRY(copy_to_user(stack + words * 8, auxiliary, sizeof auxiliary));
+    return stack;
+}
+
+/// Set-user-ID and set-group-ID programs run as their owners. The caller's own copy, to be committed.
+Result<struct cred*> bprm_creds(const struct inode& inode) {
+    struct cred* cred = TRY(prepare_creds());
+    if (inode.i_mode & 04000) cred->euid = inode.i_uid;
+    if ((inode.i_mode & 02010) == 02010) cred->egid = inode.i_gid;
+    cred->suid = cred->fsuid = cred->euid;
+    cred->sgid = cred->fsgid = cred->egid;
+    return cred;
 }
 
 const char* last_component(const char* path) {
@@ -251,11 +320,16 @@ const char* last_component(const char* path) {
 Result<void> begin_new_exec(mm_struct* mm, const Program& program, const StringPool& arguments,
                             const StringPool& environment, const char* name) {
     task_struct* task = get_current();
+    struct cred* cred = TRY(bprm_creds(*program.file->f_inode));
     void* fpu = task->fpu ? nullptr : allocate_fpu_state();
-    if (!task->fpu && !fpu) return Errno::ENOMEM;
+    if (!task->fpu && !fpu) {
+        abort_creds(cred);
+        return Errno::ENOMEM;
+    }
     if (Result<void> alone = de_thread(task);
         !alone.ok()) { // another thread ended the process, or execs itself
         if (fpu) free_fpu_state(fpu);
+        abort_creds(cred);
         return alone;
     }
     mm_struct* old = task->mm;
@@ -276,8 +350,9 @@ Result<void> begin_new_exec(mm_struct* mm, const Program& program, const StringP
     wrmsrl(Msr::KernelGsBase, 0);
     local_irq_enable();
     if (old) mmput(old);
+    commit_creds(cred);
     Result<void> cleared = padzero(program);
-    Result<u64> stack = cleared.ok() ? create_elf_tables(*mm, program, arguments, environment, name)
+    Result<u64> stack = cleared.ok() ? create_elf_tables(*mm, program, arguments, environment, name, *cred)
                                      : Result<u64>(cleared.error());
     if (!stack.ok()) {
         pr_info("exec: %s: no room for its start-up data\n", name);
@@ -338,7 +413,7 @@ Result<void> bprm_execve(const char* path, StringPool& arguments, StringPool& en
             TRY(wrapped->add(interpreter));
             if (*argument) TRY(wrapped->add(argument));
             TRY(wrapped->add(path));
-            for (unsigned i = 1; i < arguments.count(); i++) TRY(wrapped->add(arguments.text(i)));
+            TRY(wrapped->append(arguments, 1));
             return bprm_execve(interpreter, *wrapped, environment, depth + 1);
         }();
         destroy(wrapped);
@@ -350,7 +425,8 @@ Result<void> bprm_execve(const char* path, StringPool& arguments, StringPool& en
     Result<void> result = [&]() -> Result<void> {
         TRY(load_elf_phdrs(*program));
         mm_struct* mm = TRY(mm_alloc());
-        Result<void> mapped = elf_map_segments(*mm, *program);
+        Result<void> mapped =
+            elf_map_segments(*mm, *program, arguments.size() + environment.size() + strlen(path));
         if (mapped.ok()) mapped = begin_new_exec(mm, *program, arguments, environment, path);
         if (!mapped.ok()) mmput(mm);
         return mapped;

@@ -209,6 +209,7 @@ void release_task(task_struct* task) {
             {
                 IrqSpinGuard signals(sighand->siglock);
                 add_times(shared->exited, times_of(*task));
+                shared->ioac.add(task->ioac);
                 bool last = --shared->nr_threads == 0;
                 detach_pid(task, PIDTYPE_PID);
                 if (last) {

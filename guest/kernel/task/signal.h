@@ -152,6 +152,15 @@ struct task_times {
     u64 runtime = 0; ///< ns on a CPU
 };
 
+/// /proc/PID/io. A thread changes its own; the process's are those of ended threads.
+struct task_io_accounting {
+    u64 rchar = 0, wchar = 0, syscr = 0, syscw = 0, read_bytes = 0, write_bytes = 0;
+    void add(const task_io_accounting& other) {
+        rchar += other.rchar, wchar += other.wchar, syscr += other.syscr, syscw += other.syscw;
+        read_bytes += other.read_bytes, write_bytes += other.write_bytes;
+    }
+};
+
 struct signal_struct {
     u32 sigcnt = 1;        ///< references
     u32 live = 1;          ///< threads that have not begun to exit
@@ -172,7 +181,9 @@ struct signal_struct {
     task_times exited;     ///< threads of this process that ended
     task_times children;   ///< processes that were waited for, with theirs
     timer_list real_timer; ///< ITIMER_REAL, alarm(2)
-    u64 it_real_incr = 0;  ///< jiffies
+    task_io_accounting ioac;
+    u64 cpu_ticks = 0;    ///< that its threads were found running: RLIMIT_CPU
+    u64 it_real_incr = 0; ///< jiffies
 };
 
 sighand_struct* alloc_sighand();

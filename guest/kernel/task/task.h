@@ -155,6 +155,7 @@ struct alignas(64) task_struct {
     u64 start_time = 0; ///< nanoseconds since boot
     u64 utime = 0, stime = 0;
     u64 min_flt = 0, maj_flt = 0;
+    task_io_accounting ioac;
     struct completion* vfork_done = nullptr; ///< completed when the child execs or exits
     i32 oom_score_adj = 0;
     blk_plug* plug = nullptr; ///< requests that wait for their neighbours (block/blk-mq.cpp)

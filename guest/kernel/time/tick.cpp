@@ -43,9 +43,26 @@ void run_timer_softirq() {
     }
 }
 
+/// RLIMIT_CPU: SIGXCPU each second from the soft limit on, SIGKILL at the hard one.
+void check_cpu_limit(task_struct& task) {
+    signal_struct* shared = task.signal;
+    if (!shared) return;
+    u64 ticks = __atomic_add_fetch(&shared->cpu_ticks, 1, __ATOMIC_RELAXED);
+    struct rlimit& limit = shared->rlim[RLIMIT_CPU];
+    u64 soft = __atomic_load_n(&limit.rlim_cur, __ATOMIC_RELAXED);
+    if (soft == RLIM_INFINITY || ticks % HZ || ticks / HZ < soft) return;
+    if (ticks / HZ >= __atomic_load_n(&limit.rlim_max, __ATOMIC_RELAXED)) {
+        (void)do_send_sig_info(SIGKILL, nullptr, &task, PIDTYPE_TGID);
+        return;
+    }
+    (void)do_send_sig_info(SIGXCPU, nullptr, &task, PIDTYPE_TGID);
+    __atomic_store_n(&limit.rlim_cur, soft + 1, __ATOMIC_RELAXED);
+}
+
 void account_process_tick(const pt_regs& frame) {
     struct kernel_cpustat& times = cpu_times[smp_processor_id()];
     task_struct* task = get_current();
+    if (!task->is_kernel_thread()) check_cpu_limit(*task);
     if (frame.from_user()) {
         task->utime++;
         (task->nice > 0 ? times.nice : times.user)++;

@@ -8,6 +8,7 @@ Linux is the judge: nothing here says what the right output is. A guest that han
 import argparse
 import os
 import re
+import signal
 import subprocess
 import sys
 import tempfile
@@ -16,9 +17,15 @@ PROMPT = "vitrine# "
 TROUBLE = re.compile(r"BUG:|Oops|Kernel panic|possible circular|inconsistent lock|possible recursive|double fault|WARNING:|hung")
 
 
+def plain_signals():
+    """A background job of a shell without job control is started with these ignored, and what it starts inherits that."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    signal.signal(signal.SIGQUIT, signal.SIG_DFL)
+
+
 def on_linux(program, arguments):
     with tempfile.TemporaryDirectory() as folder:
-        return subprocess.run([program, *arguments], capture_output=True, text=True, timeout=120, cwd=folder).stdout
+        return subprocess.run([program, *arguments], capture_output=True, text=True, timeout=120, cwd=folder, preexec_fn=plain_signals).stdout
 
 
 def in_vitrine(options, line):

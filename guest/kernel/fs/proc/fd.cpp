@@ -23,13 +23,25 @@ struct file* fget_task(i32 pid, u32 descriptor) {
     struct file* file = nullptr;
     {
         IrqSpinGuard guard(task->alloc_lock);
-        if (task->files && descriptor < files_struct::Capacity) {
+        if (task->files) {
             SpinGuard lock(task->files->file_lock);
-            if ((file = task->files->fd[descriptor])) get_file(file);
+            if (descriptor < task->files->max_fds && (file = task->files->fd[descriptor])) get_file(file);
         }
     }
     put_task_struct(task);
     return file;
+}
+
+u32 table_size(i32 pid) {
+    task_struct* task = get_task(pid);
+    if (!task) return 0;
+    u32 size = 0;
+    {
+        IrqSpinGuard guard(task->alloc_lock);
+        if (task->files) size = __atomic_load_n(&task->files->max_fds, __ATOMIC_RELAXED);
+    }
+    put_task_struct(task);
+    return size;
 }
 
 struct FdLink final : inode {
@@ -87,7 +99,7 @@ struct FdDirectory final : inode {
     Result<struct inode*> lookup(StringView name) override {
         u32 descriptor = 0;
         for (usize i = 0; i < name.size; i++) {
-            if (name[i] < '0' || name[i] > '9' || descriptor >= files_struct::Capacity) return Errno::ENOENT;
+            if (name[i] < '0' || name[i] > '9' || descriptor >= NR_OPEN_MAX) return Errno::ENOENT;
             descriptor = descriptor * 10 + static_cast<u32>(name[i] - '0');
         }
         struct file* file = fget_task(pid, descriptor);
@@ -112,12 +124,13 @@ struct FdDirectory final : inode {
     Result<bool> next_entry(struct file& file, DirectoryEntry& entry) override {
         u64 position = file.f_pos;
         if (position >= 2) {
-            for (; position - 2 < files_struct::Capacity; position++) {
+            u32 end = table_size(pid);
+            for (; position - 2 < end; position++) {
                 struct file* open = fget_task(pid, static_cast<u32>(position - 2));
                 fput(open);
                 if (open) break;
             }
-            if (position - 2 >= files_struct::Capacity) return false;
+            if (position - 2 >= end) return false;
             entry.name_length =
                 static_cast<u32>(format_text(entry.name, sizeof entry.name, "%lu", position - 2));
         } else {

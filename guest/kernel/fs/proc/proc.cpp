@@ -54,6 +54,9 @@ constexpr SystemFile system_files[] = {
     {"vmstat", show_vmstat},
     {"swaps", show_swaps},
     {"pagetypeinfo", show_pagetypeinfo},
+    {"ioports", show_ioports},
+    {"devices", show_devices},
+    {"kallsyms", show_kallsyms},
     {"lock_stat", show_lock_stat},
     {"lockdep_stats", show_lockdep_stats},
 };
@@ -76,6 +79,8 @@ constexpr TaskFile task_files[] = {
     {"oom_score", show_task_oom_score},
     {"oom_score_adj", show_task_oom_score_adj},
     {"smaps", show_task_smaps},
+    {"io", show_task_io},
+    {"wchan", show_task_wchan},
 };
 
 /// A task that stays while its file is made.
@@ -239,8 +244,51 @@ bool dots(struct file& file, DirectoryEntry& entry, u64 number) {
     return true;
 }
 
+/// The n-th thread of a process, from 0; 0 when there are no more.
+i32 nth_thread(i32 pid, u64 n) {
+    IrqSpinGuard guard(tasklist_lock);
+    task_struct* leader = find_task_by_vpid(pid);
+    if (!leader || !leader->signal) return 0;
+    for (THREAD_EACH(node, leader->signal))
+        if (!n--) return thread_of(node)->pid;
+    return 0;
+}
+
+Result<struct inode*> make_task_directory(i32 pid, bool thread);
+
+/// /proc/PID/task: a directory a thread.
+struct ThreadsDirectory final : inode {
+    i32 pid = 0;
+    bool keep_dentries() const override { return false; }
+
+    Result<struct inode*> lookup(StringView name) override {
+        u64 wanted = 0;
+        for (usize i = 0; i < name.size; i++) {
+            if (name[i] < '0' || name[i] > '9' || wanted >= PID_MAX_DEFAULT) return Errno::ENOENT;
+            wanted = wanted * 10 + static_cast<u64>(name[i] - '0');
+        }
+        {
+            IrqSpinGuard guard(tasklist_lock);
+            task_struct* task = find_task_by_vpid(static_cast<i32>(wanted));
+            if (!task || task->tgid != pid) return Errno::ENOENT;
+        }
+        return make_task_directory(static_cast<i32>(wanted), true);
+    }
+    Result<bool> next_entry(struct file& file, DirectoryEntry& entry) override {
+        if (dots(file, entry, i_ino)) return true;
+        i32 thread = nth_thread(pid, file.f_pos - 2);
+        if (!thread) return false;
+        char name[12];
+        format_text(name, sizeof name, "%d", thread);
+        fill_entry(entry, static_cast<u64>(thread) << 8 | 0x80'0000'0000, 4, name);
+        file.f_pos++;
+        return true;
+    }
+};
+
 struct TaskDirectory final : inode {
     i32 pid = 0;
+    bool thread = false; ///< below task/: without a task/ of its own
     bool keep_dentries() const override { return false; }
 
     Result<struct inode*> lookup(StringView name) override {
@@ -256,6 +304,12 @@ struct TaskDirectory final : inode {
             return make_fd_directory(proc_super, pid, false, static_cast<u64>(pid) << 8 | 80);
         if (name == StringView("fdinfo"))
             return make_fd_directory(proc_super, pid, true, static_cast<u64>(pid) << 8 | 81);
+        if (!thread && name == StringView("task")) {
+            ThreadsDirectory* threads =
+                TRY(make_node<ThreadsDirectory>(static_cast<u64>(pid) << 8 | 82, S_IFDIR | 0555));
+            threads->pid = pid;
+            return threads;
+        }
         struct Link {
             const char* name;
             ProcLink::Target target;
@@ -275,21 +329,29 @@ struct TaskDirectory final : inode {
     Result<bool> next_entry(struct file& file, DirectoryEntry& entry) override {
         if (dots(file, entry, i_ino)) return true;
         u64 index = file.f_pos - 2;
-        constexpr const char* links[] = {"exe", "cwd", "root"};
+        constexpr const char *links[] = {"exe", "cwd", "root"}, *folders[] = {"fd", "fdinfo", "task"};
         if (index < array_size(task_files))
             fill_entry(entry, static_cast<u64>(pid) << 8 | (index + 2), 8, task_files[index].name);
         else if (index < array_size(task_files) + 3)
             fill_entry(entry, static_cast<u64>(pid) << 8 | (index + 64), 10,
                        links[index - array_size(task_files)]);
-        else if (index < array_size(task_files) + 5)
+        else if (index < array_size(task_files) + (thread ? 5 : 6))
             fill_entry(entry, static_cast<u64>(pid) << 8 | (80 + index - array_size(task_files) - 3), 4,
-                       index == array_size(task_files) + 3 ? "fd" : "fdinfo");
+                       folders[index - array_size(task_files) - 3]);
         else
             return false;
         file.f_pos++;
         return true;
     }
 };
+
+Result<struct inode*> make_task_directory(i32 pid, bool thread) {
+    u64 number = static_cast<u64>(pid) << 8 | (thread ? 0x80'0000'0000 : 0);
+    TaskDirectory* directory = TRY(make_node<TaskDirectory>(number, S_IFDIR | 0555));
+    directory->pid = pid;
+    directory->thread = thread;
+    return directory;
+}
 
 struct RootDirectory final : inode {
     static constexpr u64 FirstPid = 256; ///< directory positions from here on are PIDs
@@ -305,27 +367,28 @@ struct RootDirectory final : inode {
         }
         if (name == StringView("self")) return TRY(make_node<ProcLink>(2, S_IFLNK | 0777));
         if (name == StringView("sysrq-trigger")) return TRY(make_node<SysrqFile>(3, S_IFREG | 0200));
+        if (name == StringView("sys")) return make_sys_directory(proc_super);
         u64 pid = 0;
         for (usize i = 0; i < name.size; i++) {
             if (name[i] < '0' || name[i] > '9' || pid >= PID_MAX_DEFAULT) return Errno::ENOENT;
             pid = pid * 10 + static_cast<u64>(name[i] - '0');
         }
         if (!pid_exists(static_cast<i32>(pid))) return Errno::ENOENT;
-        TaskDirectory* directory = TRY(make_node<TaskDirectory>(pid << 8, S_IFDIR | 0555));
-        directory->pid = static_cast<i32>(pid);
-        return directory;
+        return make_task_directory(static_cast<i32>(pid), false);
     }
     Result<bool> next_entry(struct file& file, DirectoryEntry& entry) override {
         if (dots(file, entry, i_ino)) return true;
         u64 index = file.f_pos - 2;
         constexpr u64 Fixed = array_size(system_files);
-        if (index < Fixed + 2) {
+        if (index < Fixed + 3) {
             if (index < Fixed)
                 fill_entry(entry, 0x100 + index, 8, system_files[index].name);
             else if (index == Fixed)
                 fill_entry(entry, 2, 10, "self");
-            else
+            else if (index == Fixed + 1)
                 fill_entry(entry, 3, 8, "sysrq-trigger");
+            else
+                fill_entry(entry, 4, 4, "sys");
             file.f_pos++;
             return true;
         }

@@ -16,6 +16,8 @@ struct seq_file {
 };
 
 struct inode* make_procfs();
+/// /proc/sys (sys.cpp).
+Result<struct inode*> make_sys_directory(super_block* super);
 
 // Generators: system.cpp, memory.cpp, tasks.cpp.
 void show_meminfo(seq_file& out);
@@ -55,6 +57,11 @@ void show_task_mountinfo(seq_file& out, task_struct& task);
 void show_task_limits(seq_file& out, task_struct& task);
 void show_task_oom_score(seq_file& out, task_struct& task);
 void show_task_oom_score_adj(seq_file& out, task_struct& task);
+void show_task_io(seq_file& out, task_struct& task);
+void show_task_wchan(seq_file& out, task_struct& task);
+void show_ioports(seq_file& out);
+void show_devices(seq_file& out);
+void show_kallsyms(seq_file& out);
 void show_task_smaps(seq_file& out, task_struct& task);
 
 } // namespace kernel

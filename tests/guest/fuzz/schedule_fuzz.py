@@ -1,0 +1,99 @@
+#!/usr/bin/env python3
+"""The multi-process programs under the schedule fuzzer (vitrine --preempt-fuzz SEED), with lockdep, and e2fsck behind every run.
+
+Usage: schedule_fuzz.py --binary VITRINE --dump DISK_DUMP --bzimage FILE --programs-disk FILE --files-disk FILE --seeds FIRST:LAST
+       [--cpus 1,4] [--only NAME]… [--report FILE]
+A seed is a schedule: the same seed is the same run, to the last instruction. A failure prints its command and what the guest said.
+"""
+import argparse
+import os
+import subprocess
+import sys
+import tempfile
+import time
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "files"))
+import run_files  # noqa: E402
+
+# name: (disk, memory in MiB, command, whether Linux prints the same, what must be printed)
+CASES = {
+    "mx": ("programs", 512, "/test/mx", True, []),
+    "forkproc": ("programs", 512, "/test/forkproc", True, []),
+    "threads": ("programs", 512, "/test/threads", True, []),
+    "signals": ("programs", 512, "/test/signals", True, []),
+    "smp": ("programs", 512, "/test/smp", True, []),
+    "soak": ("programs", 512, "/test/soak", True, []),
+    "calls": ("files", 512, "/test/calls", True, []),
+    "memory": ("files", 512, "/test/memory", True, []),
+    "waits": ("files", 512, "/test/waits", True, []),
+    "attributes": ("files", 512, "/test/attributes", True, []),
+    "mounts": ("files", 512, "/test/mounts", False, ["mounts: 0 wrong"]),
+    "excl": ("files", 512, "/test/names excl 4 20", False, ["excl: 0 names too many"]),
+    "churn": ("files", 512, "/test/names churn 4 300", False, ["churn: 0 processes failed"]),
+    "pressure": ("files", 48, "/test/pressure both 50 16", False, ["both: file all there, memory all there"]),
+}
+
+
+def run(options, name, seed, cpus, twins):
+    disk, memory, command, twin, expected = CASES[name]
+    with tempfile.TemporaryDirectory() as folder:
+        overlay = os.path.join(folder, "overlay")
+        base = options.programs_disk if disk == "programs" else options.files_disk
+        line = [options.binary, "--headless", "-m", f"{memory}M", "--kernel", options.bzimage, "--disk", f"{base},overlay={overlay}", "--append",
+                "console=ttyS0 root=/dev/sda1 lockdep", "--preempt-fuzz", str(seed), "--cpus", str(cpus), "--limit-seconds",
+                str(options.limit_seconds), "--type", command + "\\n", "--type", "poweroff -f\\n"]
+        done = subprocess.run(line, capture_output=True, stdin=subprocess.DEVNULL, timeout=3600)
+        text = (done.stdout + done.stderr).decode("latin-1").replace("\r", "")
+        faults = []
+        if done.returncode != 0:
+            faults.append(f"status {done.returncode}")
+        if trouble := run_files.TROUBLE.search(text):
+            faults.append(f"the kernel said {trouble.group(0)!r}")
+        faults += [f"{wanted!r} was not printed" for wanted in expected if wanted not in text]
+        if done.returncode == 0:
+            if twin and run_files.output_of(text, command) != twins[name]:
+                faults.append("the output is not Linux's")
+            image = os.path.join(folder, "disk.img")
+            subprocess.run([options.dump, base, overlay, image], check=True)
+            if fault := run_files.file_system_faults(image, folder):
+                faults.append(fault)
+        return faults, text, line
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    for name in ("binary", "dump", "bzimage", "programs-disk", "files-disk", "seeds"):
+        parser.add_argument("--" + name, required=True)
+    parser.add_argument("--cpus", default="1,4")
+    parser.add_argument("--only", action="append", choices=CASES)
+    parser.add_argument("--report", help="append a line a run to this file")
+    parser.add_argument("--limit-seconds", type=int, default=120, help="of virtual time; what needs more hangs")
+    options = parser.parse_args()
+    first, _, last = options.seeds.partition(":")
+    names = options.only or list(CASES)
+    twins = {}
+    for name in names:
+        if CASES[name][3]:
+            folder = os.path.dirname(options.programs_disk if CASES[name][0] == "programs" else options.files_disk)
+            with tempfile.TemporaryDirectory() as work:
+                twins[name] = subprocess.run([os.path.join(folder, name)], capture_output=True, text=True, timeout=300, cwd=work, preexec_fn=run_files.run_both.plain_signals).stdout
+    runs = failed = 0
+    for seed in range(int(first), int(last or first) + 1):
+        for cpus in (int(n) for n in options.cpus.split(",")):
+            for name in names:
+                begin = time.time()
+                faults, text, line = run(options, name, seed, cpus, twins)
+                runs += 1
+                failed += bool(faults)
+                if options.report:
+                    with open(options.report, "a") as report:
+                        report.write(f"{name} seed {seed} cpus {cpus}: {'; '.join(faults) or 'clean'} ({time.time() - begin:.1f} s)\n")
+                if faults:
+                    print(text[-6000:])
+                    print("FAILED:", " ".join(line), "\n  ", "\n   ".join(faults), flush=True)
+    print(f"{runs} runs, {failed} failed")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
