@@ -218,6 +218,10 @@ public:
     void on_hash(u64 interval, std::function<bool(u64 step, u64 hash)> sink);
 
     // For emu/timeline (machine/travel.cpp).
+    /// The position (step, time) that some run has reached before: what comes earlier is run again.
+    std::pair<u64, u64> furthest() const;
+    /// From here on the run is another one: what was known of its future is void.
+    void begin_new_future();
     /// Called at the first pause point of a run at or after the step that the last call returned; steps(),
     /// save… and restore… may be used from there. Never changes the guest.
     void on_pause_point(std::function<u64()> sink);

@@ -130,6 +130,8 @@ public:
     // DmaPort.
     bool read(u64 pa, std::span<u8> out) override;
     bool write(u64 pa, std::span<const u8> data) override;
+    /// Inside an access to memory by a device.
+    bool bus_master_active() const { return mastering_; }
 
     /// Processor, chips, wires and events, without memory and disks.
     void serialize_chips(Archive& archive);
@@ -183,6 +185,7 @@ private:
         devices::PciHost::Claim claim{};
     };
     Decoded decode(u64 pa) const;
+    bool write_memory(u64 pa, std::span<const u8> data);
     u64 read_by_bytes(u64 pa, unsigned size);
     u64 device_read(u64 pa, unsigned size);
     void device_write(u64 pa, unsigned size, u64 value);
@@ -244,6 +247,7 @@ private:
     u32 unclaimed_memory_lines_ = 0;
     std::string debug_line_;
 
+    bool mastering_ = false; ///< host side
     bool a20_ = true;
     u64 deadline_ = devices::Never;
     BoardRequest request_;

@@ -101,7 +101,7 @@ void Board::device_write(u64 pa, unsigned size, u64 value) {
     case Area::Ram: // "read ROM, write RAM", or an access that the processor chose not to make itself
         for (unsigned i = 0; i < size; ++i) {
             const u8 byte = static_cast<u8>(value >> (8 * i));
-            write(pa + i, {&byte, 1});
+            write_memory(pa + i, {&byte, 1});
         }
         return;
     case Area::Rom: return;
@@ -194,7 +194,18 @@ std::optional<u64> Board::frame_address(u32 frame) const {
 
 // ---- bus masters ------------------------------------------------------------------------------------------
 
+namespace {
+/// While it lives, a device accesses memory.
+struct Mastering {
+    explicit Mastering(bool& f) : flag(f) { flag = true; }
+    ~Mastering() { flag = false; }
+    Mastering(const Mastering&) = delete;
+    bool& flag;
+};
+} // namespace
+
 bool Board::read(u64 pa, std::span<u8> out) {
+    const Mastering mastering(mastering_);
     bool all = pa + out.size() >= pa; // else past the end of the address space
     if (!all) {
         std::ranges::fill(out, u8{0xFF});
@@ -215,6 +226,11 @@ bool Board::read(u64 pa, std::span<u8> out) {
 }
 
 bool Board::write(u64 pa, std::span<const u8> data) {
+    const Mastering mastering(mastering_);
+    return write_memory(pa, data);
+}
+
+bool Board::write_memory(u64 pa, std::span<const u8> data) {
     if (pa + data.size() < pa) return false; // past the end of the address space
     bool all = true;
     while (!data.empty()) {

@@ -2,6 +2,7 @@
 #include "emu/cli/debug_run.h"
 #include <cstdio>
 #include <fmt/format.h>
+#include "emu/load/files.h"
 
 namespace vitrine::emu::cli {
 
@@ -31,6 +32,7 @@ Expected<void> DebugRun::set_up(Machine& machine) {
         if (!id) return usage_error(fmt::format("--last {}: {}", options_.last, id.error().message));
         debugger_->remove(*id);
     }
+    if (options_.events) events_ = std::make_unique<EventStore>(machine, options_.events);
     if (options_.needs_history()) timeline_ = std::make_unique<Timeline>(machine, options_.history);
     return {};
 }
@@ -54,14 +56,103 @@ bool DebugRun::stopped_by_breakpoint(const RunReport& report) {
     return true;
 }
 
+namespace {
+void print(const Author& author, const std::string& question, bool json) {
+    const std::string line = json ? to_json(author) : fmt::format("{}: {}", question, to_text(author));
+    std::printf("%s\n", line.c_str());
+}
+} // namespace
+
+/// The questions for authors, each asked where the machine stands.
+Expected<bool> DebugRun::ask(Machine& machine) {
+    if (!timeline_) return true;
+    Authors authors(machine, *timeline_);
+    bool all = true;
+    const auto answer = [&](const std::string& question, Expected<Author> author) {
+        all &= author.has_value();
+        if (author)
+            print(*author, question, options_.json);
+        else
+            tell(author.error().message);
+    };
+    const auto asked = [&](const char* option, const std::vector<std::string>& list,
+                           auto&& question) -> Expected<void> {
+        for (const std::string& text : list) {
+            auto target = parse_target(text.substr(0, text.find('@')), machine);
+            if (!target) return usage_error(fmt::format("{} {}", option, target.error().message));
+            if (auto ok = question(text, *target); !ok) return ok;
+        }
+        return {};
+    };
+    if (auto ok = asked("--who-wrote", options_.who_wrote,
+                        [&](const std::string& text, const Target& target) -> Expected<void> {
+                            answer(text, authors.who_wrote(target));
+                            return {};
+                        });
+        !ok)
+        return std::unexpected(ok.error());
+    if (auto ok = asked("--who-read", options_.who_read,
+                        [&](const std::string& text, const Target& target) -> Expected<void> {
+                            answer(text, authors.who_read(target));
+                            return {};
+                        });
+        !ok)
+        return std::unexpected(ok.error());
+    if (auto ok = asked("--all-writes", options_.all_writes,
+                        [&](const std::string& text, const Target& target) -> Expected<void> {
+                            u64 from = timeline_->first(), to = machine.steps();
+                            if (const auto at = text.find('@'); at != std::string::npos) {
+                                const auto dash = text.find('-', at);
+                                auto first = parse_number(text.substr(at + 1, dash - at - 1));
+                                auto last = dash == std::string::npos ? Expected<u64>(to)
+                                                                      : parse_number(text.substr(dash + 1));
+                                if (!first || !last)
+                                    return usage_error(fmt::format("--all-writes {}: TARGET@FROM-TO", text));
+                                from = *first, to = *last;
+                            }
+                            auto list = authors.writes(target, from, to, 100'000);
+                            if (!list) return std::unexpected(list.error());
+                            for (const Author& author : *list) print(author, text, options_.json);
+                            return {};
+                        });
+        !ok)
+        return std::unexpected(ok.error());
+    for (const std::string& name : options_.who_changed) answer(name, authors.who_changed(name));
+    return all;
+}
+
+Expected<void> DebugRun::show_events() {
+    if (!events_) return {};
+    const u64 from = options_.events_from, to = options_.events_to;
+    if (!options_.trace.empty()) {
+        const std::string text = options_.trace.ends_with(".json")
+                                     ? to_chrome_trace(*events_, options_.events, from, to)
+                                     : to_ftrace_text(*events_, options_.events, from, to);
+        return write_file_atomically(options_.trace, {reinterpret_cast<const u8*>(text.data()), text.size()});
+    }
+    for (const Event& event : events_->query(options_.events, from, to, ~std::size_t{0})) {
+        const std::string line =
+            options_.json ? to_json(*events_, event)
+                          : fmt::format("{:>12} {:>12}.{:03} us cpu {} {}", event.step, event.time / 1000,
+                                        event.time % 1000, event.processor, events_->describe(event));
+        std::printf("%s\n", line.c_str());
+    }
+    for (unsigned kind = 0; kind < EventKinds; ++kind)
+        if (const u64 lost = events_->lost(static_cast<EventKind>(kind)))
+            tell(fmt::format("--events: the {} oldest of {} are no longer held", lost,
+                             event_kind_name(static_cast<EventKind>(kind))));
+    return {};
+}
+
 Expected<bool> DebugRun::finish(Machine& machine) {
+    if (auto ok = show_events(); !ok) return std::unexpected(ok.error());
     for (const Breakpoint& point : debugger_->list()) {
         if (point.spec.action == BreakAction::Count)
             tell(fmt::format("breakpoint {} ({}): {} hits", point.id, to_text(point.spec), point.hits));
         if (!point.trouble.empty())
             tell(fmt::format("breakpoint {} ({}): {}", point.id, to_text(point.spec), point.trouble));
     }
-    if (options_.last.empty()) return true;
+    if (options_.last.empty()) return ask(machine);
     debugger_->clear();
     if (auto id = debugger_->add(options_.last); !id)
         return usage_error(fmt::format("--last {}: {}", options_.last, id.error().message));
@@ -75,7 +166,7 @@ Expected<bool> DebugRun::finish(Machine& machine) {
     }
     tell(fmt::format("--last {}: step {}, {} steps before the end: {}", options_.last, report->steps,
                      end - report->steps, report->detail));
-    return true;
+    return ask(machine);
 }
 
 } // namespace vitrine::emu::cli

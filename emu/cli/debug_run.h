@@ -2,7 +2,8 @@
 #pragma once
 #include "emu/cli/options.h"
 #include "emu/debugger/debugger.h"
-#include "emu/timeline/timeline.h"
+#include "emu/events/events.h"
+#include "emu/timeline/authors.h"
 
 namespace vitrine::emu::cli {
 
@@ -22,9 +23,12 @@ public:
     bool until_met() const { return until_met_; }
 
 private:
+    Expected<bool> ask(Machine& machine);
+    Expected<void> show_events();
     const Options& options_;
     std::unique_ptr<Debugger> debugger_;
     std::unique_ptr<Timeline> timeline_;
+    std::unique_ptr<EventStore> events_;
     u32 until_id_ = 0;
     bool until_met_ = false, started_ = false, already_met_ = false;
 };

@@ -35,7 +35,8 @@ int main(int argc, char** argv) {
         if (ui::display_available(why)) {
             if (parsed->options.needs_headless()) {
                 emu::cli::report_error(
-                    usage_error("--break, --last and --until with one of --break's places need --headless")
+                    usage_error("--break, --last, --who-wrote and the like, --events, and --until "
+                                "with one of --break's places need --headless")
                         .error());
                 return static_cast<int>(Exit::Usage);
             }

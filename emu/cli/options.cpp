@@ -4,6 +4,7 @@
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
 #include "emu/board/memory.h"
+#include "emu/events/events.h"
 
 namespace vitrine::emu::cli {
 
@@ -11,7 +12,8 @@ namespace {
 
 /// What was typed, before it is checked.
 struct Raw {
-    std::string memory, cpu, timing, wall_clock, serial, until, history, limit_steps, boot, cdrom, gdb;
+    std::string memory, cpu, timing, wall_clock, serial, until, history, limit_steps, boot, cdrom, gdb,
+        events, events_from, events_to;
     std::vector<std::string> disks, initrds, types, shapes;
     unsigned cpus = 1;
 };
@@ -120,9 +122,26 @@ Expected<void> check_run(const Raw& raw, Options& o) {
             return usage_error(fmt::format("--history {}: off, or a size of at least 16M", raw.history));
         o.history = *size;
     }
-    if (o.needs_history() && o.history == 0) return usage_error("--last needs --history");
+    if (!raw.events.empty()) {
+        auto kinds = parse_event_kinds(raw.events);
+        if (!kinds) return usage_error(fmt::format("--events: {}", kinds.error().message));
+        o.events = *kinds;
+    } else if (!o.trace.empty() || !raw.events_from.empty() || !raw.events_to.empty()) {
+        return usage_error("--trace, --from and --to need --events");
+    }
+    const std::pair<const std::string*, u64*> limits[] = {{&raw.events_from, &o.events_from},
+                                                          {&raw.events_to, &o.events_to}};
+    for (const auto& [text, into] : limits) {
+        if (text->empty()) continue;
+        auto step = parse_number(*text);
+        if (!step) return std::unexpected(step.error());
+        *into = *step;
+    }
+    if (o.needs_history() && o.history == 0)
+        return usage_error("--last, --who-wrote and the like need --history");
     if (o.limit_seconds <= 0) return usage_error("--limit-seconds must be positive");
-    if (o.json && o.inspect.empty()) return usage_error("--json needs --inspect");
+    if (o.json && o.inspect.empty() && !o.needs_history() && !o.events)
+        return usage_error("--json needs --inspect or a question for an author");
     if (!o.replay.empty()) {
         if (!o.record.empty()) return usage_error("--record and --replay exclude each other");
         if (o.machine_given)
@@ -224,6 +243,28 @@ Expected<Parsed> parse(int argc, const char* const* argv) {
 
     app.add_option("--last", o.last, "go back to the last time that SPEC (as for --break) was met")
         ->group(results);
+    const auto repeatable = [&](const char* name, std::vector<std::string>& into, const char* text) {
+        app.add_option(name, into, text)
+            ->group(results)
+            ->take_all()
+            ->delimiter('\0')
+            ->allow_extra_args(false);
+    };
+    repeatable("--who-wrote", o.who_wrote,
+               "who wrote ADDR[:SIZE], phys:ADDR[:SIZE] or disk:SECTOR last; repeatable");
+    repeatable("--who-read", o.who_read, "who read it last");
+    repeatable("--all-writes", o.all_writes, "TARGET[@FROM-TO]: all writes to it between two steps");
+    repeatable("--who-changed", o.who_changed, "what changed a register last");
+    app.add_option("--events", raw.events,
+                   "note and print events: all, or "
+                   "interrupt,exception,page-fault,syscall,switch,disk,mode,phase,console")
+        ->group(results);
+    app.add_option("--from", raw.events_from, "only events from this step on")->group(results);
+    app.add_option("--to", raw.events_to, "only events before this step")->group(results);
+    app.add_option(
+           "--trace", o.trace,
+           "write the events to FILE.json (Chrome, Perfetto) or FILE (ftrace text) instead of printing them")
+        ->group(results);
     app.add_flag("--state-hash", o.state_hash, "print the hash of the whole state")->group(results);
     app.add_option("--stats", o.stats, "write steps, MIPS and time per phase as JSON")->group(results);
     app.add_option("--screenshot", o.screenshot, "write the guest's screen as PNG")->group(results);
@@ -231,7 +272,7 @@ Expected<Parsed> parse(int argc, const char* const* argv) {
         ->group(results)
         ->take_all()
         ->allow_extra_args(false);
-    app.add_flag("--json", o.json, "--inspect as JSON")->group(results);
+    app.add_flag("--json", o.json, "--inspect and authors as JSON")->group(results);
     app.add_option("--save-state", o.save_state, "write the whole state")->group(results);
 
     app.add_option("--ui-screenshot", o.ui_screenshot,

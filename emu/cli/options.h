@@ -30,7 +30,11 @@ struct Options {
     std::optional<BreakSpec> until_break; ///< the same, or any other place
     std::string until_text;               ///< as given, for messages
     std::vector<std::string> breaks;      ///< --break, checked by parse_break
-    std::string last;                     ///< --last: at the stop, back to the last hit of this
+    std::vector<std::string> who_wrote, who_read, all_writes, who_changed; ///< asked at the stop
+    u32 events = 0;                                                        ///< mask of event kinds to note
+    std::string trace; ///< write them for other tools: FILE.json, or ftrace text
+    u64 events_from = 0, events_to = ~u64{0};
+    std::string last; ///< --last: at the stop, back to the last hit of this
     std::vector<Typing> typing;
     u64 limit_steps = ~u64{0};
     double limit_seconds = 1e18;
@@ -49,8 +53,13 @@ struct Options {
     std::string ui_show;        ///< a dialog for the screenshot: "keys"
     /// Something at the stop looks into the past.
     /// The app does not know these yet.
-    bool needs_headless() const { return !breaks.empty() || !last.empty() || (until_break && !until); }
-    bool needs_history() const { return !last.empty(); }
+    bool needs_headless() const {
+        return !breaks.empty() || needs_history() || events || (until_break && !until);
+    }
+    bool needs_history() const {
+        return !last.empty() || !who_wrote.empty() || !who_read.empty() || !all_writes.empty() ||
+               !who_changed.empty();
+    }
     std::string ui_state; ///< keep what the window shows in this file, for tests
 };
 

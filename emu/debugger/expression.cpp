@@ -26,7 +26,9 @@ using Result = std::expected<u64, std::string>;
 class Evaluator {
 public:
     explicit Evaluator(const Expression::Context& context)
-        : context_(context), cpu_(context.machine.processor()) {}
+        : context_(context),
+          cpu_(context.processor < 0 ? context.machine.processor()
+                                     : context.machine.processor(static_cast<unsigned>(context.processor))) {}
 
     Result value(const Node& node) {
         switch (node.kind) {

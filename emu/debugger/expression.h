@@ -44,6 +44,7 @@ public:
         inspect::CurrentTask* tasks = nullptr; ///< null: task names are errors
         const Hit* hit = nullptr;              ///< null: the names of the hit are errors
         u64 hits = 0;
+        int processor = -1; ///< whose registers; negative: the current one's
     };
     /// The value, or why there is none.
     std::expected<u64, std::string> evaluate(const Context& context) const;

@@ -45,7 +45,7 @@ Hit Debugger::Impl::here() const {
     hit.step = machine.steps(), hit.time = machine.time();
     hit.processor = machine.current_processor();
     hit.rip = cpu.current_rip();
-    hit.device = !cpu.running();
+    hit.device = machine.board().bus_master_active();
     return hit;
 }
 
@@ -136,7 +136,8 @@ bool Debugger::Impl::matches(const Breakpoint& point, const Entry& entry, const 
         const std::size_t window = std::min(all.size(), notice.size + spec.text.size() - 1);
         return std::string_view(all).substr(all.size() - window).contains(spec.text);
     }
-    case Kind::UserReturn: break;
+    case Kind::UserReturn:
+    case Kind::NewFuture: break;
     }
     return false;
 }

@@ -52,6 +52,7 @@ struct Machine::Impl final : cpu::CpuObserver {
     std::function<u64()> pause_sink;
     u64 next_pause = ~u64{0};
     std::function<void()> live_input_sink;
+    std::pair<u64, u64> furthest{}; ///< step and time that a run has reached
     std::atomic<bool> stop_requested{false};
     double host_seconds = 0; ///< spent inside run() so far
     std::chrono::steady_clock::time_point run_started{};

@@ -110,6 +110,7 @@ Expected<std::unique_ptr<Machine>> Machine::create(const MachineConfig& wanted) 
 
 void Machine::input(const InputEvent& event) {
     if (impl_->live_input_sink) impl_->live_input_sink();
+    if (std::pair(steps(), time()) < impl_->furthest) begin_new_future();
     // From here on the run is a new one, wherever it stood: sinks hear of all of it.
     impl_->inputs_told = impl_->log.size();
     impl_->serial_told = impl_->serial_total;

@@ -30,6 +30,7 @@ struct Notice {
         UserReturn, ///< `registers`
         Disk,       ///< `request`, `value` = its Ich9Ahci::Stage
         Console,    ///< `text` was sent by COM1
+        NewFuture,  ///< what was known to come from here on will not: a branch, or another state was loaded
     };
     Kind kind{};
     bool write = false;
@@ -75,7 +76,7 @@ public:
     void register_accessed(u64 pa, unsigned size, u64 value, bool write) override;
 
 private:
-    static constexpr unsigned Kinds = static_cast<unsigned>(Notice::Kind::Console) + 1;
+    static constexpr unsigned Kinds = static_cast<unsigned>(Notice::Kind::NewFuture) + 1;
     void update();
     struct Wish {
         ProbeListener* listener;

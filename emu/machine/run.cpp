@@ -40,6 +40,7 @@ RunReport Machine::Impl::run(const RunLimits& wanted) {
     run_started = std::chrono::steady_clock::now();
     check_serial(serial.size());
     RunReport result = loop();
+    furthest = std::max(furthest, std::pair(cpu().steps(), cpu().cycles()));
     host_seconds = host_now();
     run_started = {};
     if (debugger) debugger->impl_->end();

@@ -116,6 +116,7 @@ Expected<void> Machine::restore(std::span<const u8> snapshot) {
     if (impl.hash_sink) on_hash(impl.hash_interval, std::move(impl.hash_sink));
     impl.serial_told = impl.serial_total;
     impl.inputs_told = impl.log.size();
+    begin_new_future();
     return {};
 }
 

@@ -12,6 +12,13 @@ void Machine::on_pause_point(std::function<u64()> sink) {
     impl_->next_pause = impl_->pause_sink ? steps() : ~u64{0};
 }
 
+std::pair<u64, u64> Machine::furthest() const { return impl_->furthest; }
+
+void Machine::begin_new_future() {
+    impl_->furthest = {steps(), time()};
+    impl_->probes->tell({.kind = Notice::Kind::NewFuture});
+}
+
 void Machine::on_live_input(std::function<void()> sink) { impl_->live_input_sink = std::move(sink); }
 
 std::vector<u8> Machine::save_without_memory() {

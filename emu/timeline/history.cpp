@@ -164,6 +164,11 @@ bool History::written_after(u64 checkpoint, u32 frame) const {
     return at != checkpoints_.end() && at->second.places.contains(frame);
 }
 
+bool History::disk_written_after(u64 checkpoint, unsigned disk, u64 page) const {
+    const auto at = checkpoints_.find(checkpoint);
+    return at != checkpoints_.end() && at->second.places.contains(DiskPlace | u64{disk} << DiskShift | page);
+}
+
 // ---- travelling -------------------------------------------------------------------------------------------
 
 Expected<void> History::restore(u64 step) {

@@ -58,6 +58,8 @@ public:
     const std::vector<ModeChange>& modes() const { return modes_; }
     /// Places written between this checkpoint and the next: frames of RAM below, disk pages above DiskPlace.
     bool written_after(u64 checkpoint, u32 frame) const;
+    /// The same for a 4 KiB page of a disk.
+    bool disk_written_after(u64 checkpoint, unsigned disk, u64 page) const;
 
     void first_write(u32 frame) override;
 

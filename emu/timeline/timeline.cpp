@@ -59,6 +59,7 @@ void Timeline::cut_future() {
     if (!in_the_past()) return;
     Branch branch{machine_.steps(), last(), machine_.forget_inputs_to_come()};
     history_.forget_future();
+    machine_.begin_new_future();
     known_ = machine_.steps();
     branches_.push_back(std::move(branch));
 }
