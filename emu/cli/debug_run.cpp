@@ -128,7 +128,7 @@ Expected<void> DebugRun::show_events() {
         const std::string text = options_.trace.ends_with(".json")
                                      ? to_chrome_trace(*events_, options_.events, from, to)
                                      : to_ftrace_text(*events_, options_.events, from, to);
-        return write_file_atomically(options_.trace, {reinterpret_cast<const u8*>(text.data()), text.size()});
+        return write_file(options_.trace, {reinterpret_cast<const u8*>(text.data()), text.size()});
     }
     for (const Event& event : events_->query(options_.events, from, to, ~std::size_t{0})) {
         const std::string line =
