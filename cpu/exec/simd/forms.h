@@ -95,7 +95,8 @@ template <Encoding E, unsigned Bytes, bool Aligned = (E == Encoding::Legacy && B
 /// The same; with `Registers`, known to be one.
 template <Encoding E, unsigned Bytes, bool Registers>
 [[gnu::always_inline]] inline bool get_source(Core& core, const Op& op, Vector& v) {
-    return get_rm < E, Bytes, E == Encoding::Legacy && Bytes == 16, Registers > (core, op, v);
+    constexpr bool aligned = E == Encoding::Legacy && Bytes == 16;
+    return get_rm<E, Bytes, aligned, Registers>(core, op, v);
 }
 /// Bytes of a full-width operand.
 template <Encoding E> constexpr unsigned full = wide<E> ? 32 : 16;

@@ -103,7 +103,7 @@ struct Row {
 
 /// All rows, one span a family.
 std::span<const std::span<const Row>> families();
-/// The row of a decoded SIMD instruction, or null. With `any_operand`: whatever its operands are.
+/// The row of a decoded SIMD instruction, or null.
 const Row* find(const Decoded& d);
 /// What the decoder must know before it sees an operand: rows of the opcode maps for legacy and for VEX
 /// encodings.
