@@ -84,17 +84,6 @@ template <unsigned Bytes, unsigned Alignment>
     return fast_hit<Span>(table, linear);
 }
 
-/// Reads `Bytes` of memory, zero-extended to `size`. Alignment in bytes (0: none): #GP(0) when violated.
-template <unsigned Bytes, unsigned Alignment>
-[[gnu::always_inline]] inline bool read_vector_memory(Core& core, const Op& op, void* out, unsigned size) {
-    u8* bytes = static_cast<u8*>(out);
-    if (const u8* p = flat_hit<Bytes, Alignment>(core, op, core.read_fast)) [[likely]]
-        __builtin_memcpy(bytes, p, Bytes);
-    else if (!vector_memory(core, op, Bytes, Alignment, false, bytes))
-        return false;
-    __builtin_memset(bytes + Bytes, 0, size - Bytes);
-    return true;
-}
 template <unsigned Bytes, unsigned Alignment>
 [[gnu::always_inline]] inline bool write_vector_memory(Core& core, const Op& op, const void* data) {
     if (u8* p = flat_hit<Bytes, Alignment>(core, op, core.write_fast)) [[likely]] {

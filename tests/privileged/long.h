@@ -75,6 +75,7 @@ inline void jump_far(u16 selector, u64 offset = 0) {
     asm volatile(".byte 0x48\n ljmp *(%0)" : : "a"(&target) : "memory");
 }
 
-void control_rows(), segment_rows(), transfer_rows(), paging_rows(), debug_rows(), state_rows(), vector_rows();
+void control_rows(), segment_rows(), transfer_rows(), paging_rows(), debug_rows(), state_rows(),
+    vector_rows();
 
 } // namespace privileged

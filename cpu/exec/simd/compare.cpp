@@ -45,11 +45,11 @@ template <u64 Mask> struct TestBits {
 #define AVX_COMPARE(name) steered2<[](__m128i a, __m128i b, auto i) {                                         \
         asm volatile(#name " %2, %1, %0, %0" : "+x"(a) : "x"(b), "i"(decltype(i)::value)); return a; }, 32>
 template <auto Sse, auto Avx, unsigned Bytes> struct Compare {
-    template <Encoding E> static bool run(Core& core, const Op& op) {
+    template <Encoding E, bool Registers = false> static bool run(Core& core, const Op& op) {
         if constexpr (E == Encoding::Legacy)
-            return Binary<Sse, true, Bytes>::template run<E>(core, op);
+            return Binary<Sse, true, Bytes>::template run<E, Registers>(core, op);
         else
-            return Binary<Avx, true, Bytes>::template run<E>(core, op);
+            return Binary<Avx, true, Bytes>::template run<E, Registers>(core, op);
     }
 };
 #define COMPARE(name, bytes) handlers<Compare<&HOST2I(name, 8), &AVX_COMPARE(v##name), bytes>>()

@@ -5,9 +5,10 @@ namespace vitrine::cpu::simd {
 namespace {
 
 template <auto F, unsigned Bytes> struct Fused {
-    template <Encoding E> static bool run(Core& core, const Op& op) {
+    template <Encoding E, bool Registers = false> static bool run(Core& core, const Op& op) {
+        constexpr unsigned bytes = Bytes == 16 ? full<E> : Bytes;
         Vector b, r;
-        if (!ready<E>(core) || !get_rm < E, Bytes == 16 ? full<E> : Bytes > (core, op, b)) return false;
+        if (!ready<E>(core) || !get_source<E, bytes, Registers>(core, op, b)) return false;
         const Vector destination = get_vector<E>(core, op.reg), a = get_vector<E>(core, op.vvvv);
         const auto lanes = [&] {
             r.low = F(destination.low, a.low, b.low);

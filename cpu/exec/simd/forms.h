@@ -63,19 +63,40 @@ template <Encoding E> void put_vector(Core& core, unsigned n, const Vector& v) {
     if constexpr (wide<E>) _mm_store_si128(reinterpret_cast<__m128i*>(&core.r.ymm_high[n]), v.high);
     if constexpr (E == Encoding::Vex128) core.r.ymm_high[n] = {};
 }
+/// `Bytes` from the host's memory, zero-extended to a lane.
+template <unsigned Bytes> [[gnu::always_inline]] inline void load_bytes(const u8* p, Vector& v) {
+    if constexpr (Bytes >= 16) {
+        v.low = _mm_loadu_si128(reinterpret_cast<const __m128i*>(p));
+        if constexpr (Bytes == 32) v.high = _mm_loadu_si128(reinterpret_cast<const __m128i*>(p + 16));
+    } else {
+        u64 value = 0;
+        __builtin_memcpy(&value, p, Bytes);
+        v.low = _mm_cvtsi64_si128(static_cast<i64>(value));
+    }
+}
 /// A register or memory operand of `Bytes`.
-template <Encoding E, unsigned Bytes, bool Aligned = (E == Encoding::Legacy && Bytes == 16)>
+template <Encoding E, unsigned Bytes, bool Aligned = (E == Encoding::Legacy && Bytes == 16),
+          bool Registers = false>
 [[gnu::always_inline]] inline bool get_rm(Core& core, const Op& op, Vector& v) {
-    if (op.address & RegisterOperand) {
+    if (Registers || (op.address & RegisterOperand)) {
         v = get_vector < Bytes == 32 ? Encoding::Vex256 : Encoding::Vex128 > (core, op.rm);
         return true;
     }
+    constexpr unsigned alignment = !Aligned ? 0 : Bytes == 32 ? 32 : 16;
+    if (const u8* p = flat_hit<Bytes, alignment>(core, op, core.read_fast)) [[likely]] {
+        load_bytes<Bytes>(p, v);
+        return true;
+    }
     alignas(16) u8 bytes[32];
-    constexpr unsigned size = Bytes == 32 ? 32 : 16;
-    if (!read_vector_memory<Bytes, Aligned ? size : 0>(core, op, bytes, size)) return false;
-    v.low = _mm_load_si128(reinterpret_cast<const __m128i*>(bytes));
-    if constexpr (size == 32) v.high = _mm_load_si128(reinterpret_cast<const __m128i*>(bytes + 16));
+    if (!vector_memory(core, op, Bytes, alignment, false, bytes)) return false;
+    load_bytes<Bytes>(bytes, v);
     return true;
+}
+/// The same; with `Registers`, known to be one.
+template <Encoding E, unsigned Bytes, bool Registers>
+[[gnu::always_inline]] inline bool get_source(Core& core, const Op& op, Vector& v) {
+    constexpr bool aligned = E == Encoding::Legacy && Bytes == 16;
+    return get_rm<E, Bytes, aligned, Registers>(core, op, v);
 }
 /// Bytes of a full-width operand.
 template <Encoding E> constexpr unsigned full = wide<E> ? 32 : 16;
@@ -97,9 +118,10 @@ template <auto F, class... A> [[gnu::always_inline]] inline auto call(unsigned i
 /// VHW, lane by lane. `Bytes` of memory in the 128-bit form; the upper lane sees the immediate shifted by
 /// `Shift`.
 template <auto F, bool Fp = false, unsigned Bytes = 16, unsigned Shift = 0> struct Binary {
-    template <Encoding E> static bool run(Core& core, const Op& op) {
+    template <Encoding E, bool Registers = false> static bool run(Core& core, const Op& op) {
+        constexpr unsigned bytes = Bytes == 16 ? full<E> : Bytes;
         Vector b, r;
-        if (!ready<E>(core) || !get_rm < E, Bytes == 16 ? full<E> : Bytes > (core, op, b)) return false;
+        if (!ready<E>(core) || !get_source<E, bytes, Registers>(core, op, b)) return false;
         const Vector a = get_vector<E>(core, op.vvvv);
         const auto lanes = [&] {
             r.low = call<F>(op.imm, a.low, b.low);
@@ -112,9 +134,10 @@ template <auto F, bool Fp = false, unsigned Bytes = 16, unsigned Shift = 0> stru
 };
 /// VHW where the second source is 128 bits whatever the length: shifts by a register.
 template <auto F> struct ByCount {
-    template <Encoding E> static bool run(Core& core, const Op& op) {
+    template <Encoding E, bool Registers = false> static bool run(Core& core, const Op& op) {
+        constexpr unsigned bytes = 16;
         Vector b, r;
-        if (!ready<E>(core) || !get_rm<E, 16>(core, op, b)) return false;
+        if (!ready<E>(core) || !get_source<E, bytes, Registers>(core, op, b)) return false;
         const Vector a = get_vector<E>(core, op.vvvv);
         r.low = F(a.low, b.low);
         if constexpr (wide<E>) r.high = F(a.high, b.low);
@@ -124,10 +147,10 @@ template <auto F> struct ByCount {
 };
 /// VW, lane by lane.
 template <auto F, bool Fp = false, unsigned Bytes = 16, unsigned Shift = 0> struct Unary {
-    template <Encoding E> static bool run(Core& core, const Op& op) {
+    template <Encoding E, bool Registers = false> static bool run(Core& core, const Op& op) {
+        constexpr unsigned bytes = Bytes == 16 || wide<E> ? full<E> : Bytes;
         Vector b, r;
-        if (!ready<E>(core) || !get_rm < E, Bytes == 16 || wide<E> ? full<E> : Bytes > (core, op, b))
-            return false;
+        if (!ready<E>(core) || !get_source<E, bytes, Registers>(core, op, b)) return false;
         const auto lanes = [&] {
             r.low = call<F>(op.imm, b.low);
             if constexpr (wide<E>) r.high = call<F>(op.imm >> Shift, b.high);
@@ -167,16 +190,31 @@ template <auto F> struct Narrow {
     }
 };
 
+/// As cold<>, for code that touches no memory: nothing outside can look at where we are.
+template <auto Fn> HANDLER on_registers(HANDLER_ARGS) {
+    if (!Fn(*core, *op)) [[unlikely]]
+        FAULT;
+    NEXT;
+}
+template <class T, Encoding E> consteval Handler register_handler() {
+    if constexpr (requires(Core& c, const Op& o) { T::template run<E, true>(c, o); })
+        return on_registers<T::template run<E, true>>;
+    else
+        return nullptr;
+}
 template <class T> consteval Handlers handlers() {
-    return {cold<T::template run<Encoding::Legacy>>, cold<T::template run<Encoding::Vex128>>,
-            cold<T::template run<Encoding::Vex256>>};
+    return {{cold<T::template run<Encoding::Legacy>>, cold<T::template run<Encoding::Vex128>>,
+             cold<T::template run<Encoding::Vex256>>},
+            {register_handler<T, Encoding::Legacy>(), register_handler<T, Encoding::Vex128>(),
+             register_handler<T, Encoding::Vex256>()}};
 }
 /// For forms that have no legacy encoding, or only that.
 template <class T> consteval Handlers handlers_vex() {
-    return {nullptr, cold<T::template run<Encoding::Vex128>>, cold<T::template run<Encoding::Vex256>>};
+    return {{nullptr, cold<T::template run<Encoding::Vex128>>, cold<T::template run<Encoding::Vex256>>},
+            {nullptr, register_handler<T, Encoding::Vex128>(), register_handler<T, Encoding::Vex256>()}};
 }
-consteval Handlers only_legacy(Handler h) { return {h, nullptr, nullptr}; }
-consteval Handlers only_vex128(Handler h) { return {nullptr, h, nullptr}; }
+consteval Handlers only_legacy(Handler h) { return {{h, nullptr, nullptr}}; }
+consteval Handlers only_vex128(Handler h) { return {{nullptr, h, nullptr}}; }
 
 /// Instructions whose immediate is part of the host's instruction: one instance a value.
 template <auto F, unsigned I> __m128i instance2(__m128i a, __m128i b) {

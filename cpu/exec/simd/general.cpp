@@ -122,9 +122,9 @@ template <class T, u64 Flag> bool add_carry(Core& core, const Op& op) { // ADCX,
     Row{name, 2, prefix, 0xF5, Form::GBE, vex128(Feature::Bmi2), 3, only_vex(cold<parallel_bits<u32, deposit>>)}.w0(),          \
     Row{name, 2, prefix, 0xF5, Form::GBE, vex128(Feature::Bmi2), 3, only_vex(cold<parallel_bits<u64, deposit>>)}.w1()
 #define ADD_CARRY(name, prefix, flag)                                                                                           \
-    Row{name, 2, prefix, 0xF6, Form::GE, legacy(Feature::Adx), 1, {cold<add_carry<u32, flag>>, nullptr, nullptr}}.w0(),         \
-    Row{name, 2, prefix, 0xF6, Form::GE, legacy(Feature::Adx), 1, {cold<add_carry<u64, flag>>, nullptr, nullptr}}.w1()
-consteval Handlers only_vex(Handler h) { return {nullptr, h, nullptr}; }
+    Row{name, 2, prefix, 0xF6, Form::GE, legacy(Feature::Adx), 1, {{cold<add_carry<u32, flag>>, nullptr, nullptr}}}.w0(),         \
+    Row{name, 2, prefix, 0xF6, Form::GE, legacy(Feature::Adx), 1, {{cold<add_carry<u64, flag>>, nullptr, nullptr}}}.w1()
+consteval Handlers only_vex(Handler h) { return {{nullptr, h, nullptr}}; }
 
 constexpr Row rows[] = {
     VEX_PAIR("andn", 2, NP, 0xF2, Form::GBE, Bmi1, 1, and_not),

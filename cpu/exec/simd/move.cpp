@@ -7,9 +7,9 @@ namespace {
 
 /// Explicitly aligned moves want their full length aligned in VEX encodings too.
 template <bool Aligned> struct Load {
-    template <Encoding E> static bool run(Core& core, const Op& op) {
+    template <Encoding E, bool Registers = false> static bool run(Core& core, const Op& op) {
         Vector v;
-        if (!ready<E>(core) || !get_rm<E, full<E>, Aligned>(core, op, v)) return false;
+        if (!ready<E>(core) || !get_rm<E, full<E>, Aligned, Registers>(core, op, v)) return false;
         put_vector<E>(core, op.reg, v);
         return true;
     }
@@ -183,7 +183,7 @@ constexpr Row rows[] = {
     {"movshdup", 1, F3, 0x16, Form::VW, Sse3Avx, 1, handlers<Unary<every_other<1>>>()},
 
     {"zeroupper", 1, NP, 0x77, Form::None, vex128(Feature::Avx), 4, only_vex128(cold<zero<false>>)},
-    {"zeroall",   1, NP, 0x77, Form::None, vex256(Feature::Avx), 8, {nullptr, nullptr, cold<zero<true>>}},
+    {"zeroall",   1, NP, 0x77, Form::None, vex256(Feature::Avx), 8, {{nullptr, nullptr, cold<zero<true>>}}},
     Row{"ldmxcsr", 1, NP, 0xAE, Form::M, SseAvx128, 3, handlers<LoadMxcsr>()}.group(2).memory(),
     Row{"stmxcsr", 1, NP, 0xAE, Form::M, SseAvx128, 3, handlers<StoreMxcsr>()}.group(3).memory(),
 };

@@ -155,10 +155,12 @@ void simd(Emitter& e) {
         if (e.undefined) return;
     }
     name_registers(e, row->form);
-    e.op.extra =
-        static_cast<u8>((d.rex & 8 ? Wide : 0) | (e.memory() && e.kind() != Kind::General ? Flat : 0));
+    e.op.extra = static_cast<u8>((d.rex & 8 && d.code_size == 8 ? Wide : 0) |
+                                 (e.memory() && e.kind() != Kind::General ? Flat : 0));
     e.cost = row->cost;
-    e.handler = row->handlers[static_cast<unsigned>(encoding)];
+    const unsigned which = static_cast<unsigned>(encoding);
+    e.handler = row->handlers.any[which];
+    if (!e.memory() && row->handlers.registers[which]) e.handler = row->handlers.registers[which];
 }
 
 } // namespace vitrine::cpu::emit

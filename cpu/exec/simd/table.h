@@ -66,7 +66,11 @@ enum class W : u8 { Ignored, W0, W1 };
 struct Offer {
     Feature encoding[Encodings];
 };
-using Handlers = std::array<Handler, Encodings>;
+/// One handler an encoding; and, where it pays, one for operands that are all registers.
+struct Handlers {
+    Handler any[Encodings];
+    Handler registers[Encodings] = {};
+};
 
 struct Row {
     const char* mnemonic; ///< without the "v" of VEX encodings
@@ -91,14 +95,15 @@ struct Row {
     constexpr Row group(this Row r, int d) { return r.digit = static_cast<i8>(d), r; }
     constexpr Row lig(this Row r) { // any VEX.L is the 128-bit form
         r.length_ignored = true;
-        r.offer.encoding[2] = r.offer.encoding[1], r.handlers[2] = r.handlers[1];
+        r.offer.encoding[2] = r.offer.encoding[1], r.handlers.any[2] = r.handlers.any[1];
+        r.handlers.registers[2] = r.handlers.registers[1];
         return r;
     }
 };
 
 /// All rows, one span a family.
 std::span<const std::span<const Row>> families();
-/// The row of a decoded SIMD instruction, or null. With `any_operand`: whatever its operands are.
+/// The row of a decoded SIMD instruction, or null.
 const Row* find(const Decoded& d);
 /// What the decoder must know before it sees an operand: rows of the opcode maps for legacy and for VEX
 /// encodings.
