@@ -32,7 +32,11 @@ struct Rig {
 } // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const unsigned char* data, std::size_t size) {
-    static Rig rig;
+    // A machine that many inputs have used has run far: a new one now and then keeps journeys short.
+    static std::unique_ptr<Rig> kept;
+    static unsigned used = 0;
+    if (!kept || ++used % 64 == 0) kept = std::make_unique<Rig>();
+    Rig& rig = *kept;
     gdb::Stub stub(*rig.machine, *rig.timeline);
     unsigned polls = 0;
     stub.on_poll([&] { return ++polls > 1; });
