@@ -64,7 +64,20 @@ struct MouseInput {
     u8 buttons = 0;
 };
 struct PowerButtonInput {};
-using InputEvent = std::variant<KeyInput, SerialInput, ResetInput, MouseInput, PowerButtonInput>;
+/// A debugger's write to a register: 0–15 general, 16 RIP, 17 RFLAGS, 18 and 19 the bases of FS and GS, 32–47
+/// XMM. Values that no processor can hold are ignored; translations of that processor are dropped.
+struct RegisterPoke {
+    u8 processor = 0, number = 0;
+    u64 low = 0, high = 0;
+};
+/// A debugger's write to RAM.
+struct MemoryPoke {
+    static constexpr std::size_t Longest = 64 << 10;
+    u64 physical = 0;
+    std::vector<u8> bytes;
+};
+using InputEvent =
+    std::variant<KeyInput, SerialInput, ResetInput, MouseInput, PowerButtonInput, RegisterPoke, MemoryPoke>;
 struct LoggedInput {
     u64 step = 0;
     u64 time = 0; ///< virtual nanoseconds; later than the step's own time while the processor was halted

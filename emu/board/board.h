@@ -114,6 +114,8 @@ public:
     void key(std::span<const u8> scancodes) { keyboard_controller_.key(scancodes); }
     void mouse(int dx, int dy, int wheel, u8 buttons) { keyboard_controller_.mouse(dx, dy, wheel, buttons); }
     void serial_in(std::string_view bytes);
+    /// A debugger's write: RAM, through the door that everybody uses.
+    void poke(u64 pa, std::span<const u8> bytes) { write_memory(pa, bytes); }
     void power_button() { acpi_pm_.press_power_button(); }
 
     // What the processors' ports reach. As cpu::PhysicalBus, without the local APICs.

@@ -16,6 +16,7 @@
 #include "emu/cli/debug_run.h"
 #include "emu/cli/outputs.h"
 #include "emu/cli/terminal.h"
+#include "emu/gdb/server.h"
 #include "emu/inspect/inspect.h"
 #include "emu/recorder/recorder.h"
 #include "emu/recorder/replayer.h"
@@ -30,7 +31,9 @@ constexpr u64 SliceInteractive = 10'000'000; ///< virtual nanoseconds between lo
 constexpr u64 SliceBatch = 1'000'000'000;
 
 Machine* interrupted_machine = nullptr;
+volatile sig_atomic_t interrupts = 0;
 void on_interrupt(int) {
+    interrupts = 1;
     if (interrupted_machine) interrupted_machine->request_stop();
 }
 
@@ -49,7 +52,9 @@ private:
     Expected<void> set_up();
     Expected<void> connect_serial();
     Expected<RunReport> run_machine();
+    Expected<std::optional<RunReport>> serve_gdb();
     std::optional<RunReport> one_slice();
+    std::unique_ptr<gdb::Server> gdb_;
     void pump_keys();
     Expected<void> finish(const RunReport& report);
     int status(const RunReport& report);
@@ -94,6 +99,11 @@ Expected<void> Session::set_up() {
     for (const std::string& view : options_.inspect)
         if (auto ok = inspect::check_view(view); !ok) return ok;
     typed_from_ = machine_->serial_total();
+    if (!options_.gdb.empty()) {
+        auto server = gdb::Server::listen(options_.gdb);
+        if (!server) return std::unexpected(server.error());
+        gdb_ = std::move(*server);
+    }
     return connect_serial();
 }
 
@@ -160,8 +170,19 @@ Expected<RunReport> Session::run_machine() {
     struct sigaction action{};
     action.sa_handler = on_interrupt;
     sigaction(SIGINT, &action, nullptr);
+    if (gdb_ && !options_.until_break) {
+        auto report = serve_gdb();
+        if (!report) return std::unexpected(report.error());
+        if (*report) return **report;
+    }
     for (;;) {
-        if (auto report = one_slice()) return *report;
+        if (auto report = one_slice()) {
+            if (!gdb_ || !break_met_) return *report;
+            auto after = serve_gdb();
+            if (!after) return std::unexpected(after.error());
+            if (*after) return **after;
+            continue;
+        }
         if (replayer_ && replayer_->divergence()) return std::unexpected(*replayer_->divergence());
         if (terminal_.open()) pump_keys();
         if (terminal_.quit_requested()) {
@@ -171,6 +192,20 @@ Expected<RunReport> Session::run_machine() {
             return report;
         }
     }
+}
+
+/// Serves gdb until it goes. A report: the run is over with it.
+Expected<std::optional<RunReport>> Session::serve_gdb() {
+    explain(fmt::format("waiting for gdb: target remote {}",
+                        gdb_->address().starts_with("unix:") ? gdb_->address().substr(5) : gdb_->address()));
+    gdb::Stub stub(*machine_, *debug_.timeline());
+    const gdb::Stub::State state = gdb_->serve(stub, [] { return interrupts != 0; });
+    gdb_.reset();
+    if (state == gdb::Stub::State::Detached && !machine_->ended()) return std::optional<RunReport>();
+    RunReport report;
+    report.reason = StopReason::HostRequest;
+    report.steps = machine_->steps(), report.time = machine_->time();
+    return std::optional(report);
 }
 
 Expected<void> Session::finish(const RunReport& report) {

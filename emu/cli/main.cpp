@@ -5,6 +5,7 @@
 #include <spdlog/spdlog.h>
 #include "emu/cli/app.h"
 #include "emu/cli/headless.h"
+#include "emu/cli/recording_command.h"
 
 namespace {
 
@@ -19,6 +20,10 @@ void set_up_log(const std::string& level) {
 
 int main(int argc, char** argv) {
     using namespace vitrine;
+    if (argc > 1 && emu::cli::is_command(argv[1])) {
+        set_up_log("warn");
+        return emu::cli::run_command(std::vector<std::string>(argv + 1, argv + argc));
+    }
     auto parsed = emu::cli::parse(argc, argv);
     if (!parsed) {
         emu::cli::report_error(parsed.error());

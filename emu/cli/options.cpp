@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 #include "emu/board/memory.h"
 #include "emu/events/events.h"
+#include "emu/gdb/server.h"
 
 namespace vitrine::emu::cli {
 
@@ -53,7 +54,10 @@ Expected<void> check_machine(const Raw& raw, Options& o) {
         return usage_error(fmt::format("--boot {}: disk or cdrom", raw.boot));
     if (raw.boot == "cdrom" && raw.cdrom.empty()) return usage_error("--boot cdrom needs --cdrom");
     o.machine.boot_cdrom = raw.boot == "cdrom";
-    if (!raw.gdb.empty()) return not_there_yet("--gdb");
+    if (!raw.gdb.empty()) {
+        if (auto ok = gdb::check_address(raw.gdb); !ok) return ok;
+        o.gdb = raw.gdb;
+    }
     for (const std::string& text : raw.disks) {
         auto disk = parse_disk(text);
         if (!disk) return std::unexpected(disk.error());
@@ -149,6 +153,7 @@ Expected<void> check_run(const Raw& raw, Options& o) {
         if (!o.typing.empty())
             return usage_error("--replay takes its input from the recording: give no --type");
         if (!o.load_state.empty()) return not_there_yet("--replay with --load-state");
+        if (!o.gdb.empty()) return not_there_yet("--replay with --gdb");
     }
     if (!o.load_state.empty() && !o.record.empty()) return not_there_yet("--record with --load-state");
     static const char* const Levels[] = {"trace", "debug", "info", "warn", "error", "off"};
@@ -236,7 +241,8 @@ Expected<Parsed> parse(int argc, const char* const* argv) {
     app.add_option("--history", raw.history, "memory for travelling back in the app: 1G (the default), off")
         ->group(running);
     app.add_option("--load-state", o.load_state, "start from a saved state")->group(running);
-    app.add_option("--gdb", raw.gdb, "wait for gdb on a port")->group(running);
+    app.add_option("--gdb", raw.gdb, "wait for gdb on PORT or unix:PATH, at power-on or at --until")
+        ->group(running);
     app.add_option("--log", o.log_level, "trace, debug, info, warn, error, off (on stderr)")->group(running);
     app.add_option("--ui-scale", o.ui_scale, "size of text and widgets in the app")->group(running);
     app.add_option("--window", o.window, "size of the app's window: 1280x800")->group(running);

@@ -25,6 +25,7 @@ struct Options {
     bool headless = false;
     SerialTarget serial = SerialTarget::Stdio;
     std::string serial_file;
+    std::string gdb; ///< where to wait for gdb; empty: nowhere
     std::string record, replay, load_state, save_state;
     std::optional<StopCondition> until;   ///< step, phase, rip, serial
     std::optional<BreakSpec> until_break; ///< the same, or any other place
@@ -57,8 +58,8 @@ struct Options {
         return !breaks.empty() || needs_history() || events || (until_break && !until);
     }
     bool needs_history() const {
-        return !last.empty() || !who_wrote.empty() || !who_read.empty() || !all_writes.empty() ||
-               !who_changed.empty();
+        return !gdb.empty() || !last.empty() || !who_wrote.empty() || !who_read.empty() ||
+               !all_writes.empty() || !who_changed.empty();
     }
     std::string ui_state; ///< keep what the window shows in this file, for tests
 };

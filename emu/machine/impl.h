@@ -78,6 +78,7 @@ struct Machine::Impl final : cpu::CpuObserver {
     RunReport shut_down_or_reset(bool& go_on);
     bool apply_due_inputs();
     void apply(const LoggedInput& input);
+    void poke(const RegisterPoke& poke);
     void platform_reset();
     u64 earliest_deadline() const;
     u64 furthest_step() const;

@@ -176,10 +176,33 @@ void Machine::Impl::apply(const LoggedInput& input) {
                 board->mouse(event.dx, event.dy, event.wheel, event.buttons);
             else if constexpr (std::is_same_v<T, PowerButtonInput>)
                 board->power_button();
+            else if constexpr (std::is_same_v<T, RegisterPoke>)
+                poke(event);
+            else if constexpr (std::is_same_v<T, MemoryPoke>)
+                board->poke(event.physical, event.bytes);
             else
                 platform_reset();
         },
         input.event);
+}
+
+void Machine::Impl::poke(const RegisterPoke& poke) {
+    if (poke.processor >= board->processor_count()) return;
+    cpu::Cpu& target = board->processor(poke.processor);
+    cpu::Registers& r = target.mutable_registers();
+    const bool canonical = static_cast<u64>(static_cast<i64>(poke.low << 16) >> 16) == poke.low;
+    constexpr u64 Writable = cpu::ArithmeticFlags | cpu::TF | cpu::IF | cpu::DF | cpu::AC | cpu::ID;
+    if (poke.number < 16)
+        r.gpr[poke.number] = poke.low;
+    else if (poke.number == 16)
+        r.rip = target.mode() == cpu::Mode::Long64 ? poke.low : poke.low & 0xFFFF'FFFF;
+    else if (poke.number == 17)
+        r.rflags = (r.rflags & ~Writable) | (poke.low & Writable);
+    else if ((poke.number == 18 || poke.number == 19) && canonical)
+        r.seg[static_cast<unsigned>(poke.number == 18 ? cpu::Seg::FS : cpu::Seg::GS)].base = poke.low;
+    else if (poke.number >= 32 && poke.number < 48)
+        r.xmm[poke.number - 32u] = {poke.low, poke.high};
+    target.commit_registers();
 }
 
 void Machine::Impl::platform_reset() {

@@ -49,15 +49,17 @@ void serialize(Archive& archive, MachineConfig& config, ImageHashes& images) {
     if (images.disks.size() != config.disks.size()) archive.fail("disks and disk hashes differ in number");
 }
 
-enum class InputKind : u8 { Key = 1, Serial = 2, Reset = 3, Mouse = 4, PowerButton = 5 };
+enum class InputKind : u8 {
+    Key = 1,
+    Serial = 2,
+    Reset = 3,
+    Mouse = 4,
+    PowerButton = 5,
+    RegisterPoke = 6,
+    MemoryPoke = 7
+};
 
-InputKind kind_of(const InputEvent& event) {
-    return static_cast<InputKind>(event.index() == 0   ? 1
-                                  : event.index() == 1 ? 2
-                                  : event.index() == 2 ? 3
-                                  : event.index() == 3 ? 4
-                                                       : 5);
-}
+InputKind kind_of(const InputEvent& event) { return static_cast<InputKind>(event.index() + 1); }
 
 void serialize(Archive& archive, LoggedInput& input) {
     InputKind kind = archive.loading() ? InputKind::Key : kind_of(input.event);
@@ -70,6 +72,8 @@ void serialize(Archive& archive, LoggedInput& input) {
         case InputKind::Reset: input.event = ResetInput{}; break;
         case InputKind::Mouse: input.event = MouseInput{}; break;
         case InputKind::PowerButton: input.event = PowerButtonInput{}; break;
+        case InputKind::RegisterPoke: input.event = RegisterPoke{}; break;
+        case InputKind::MemoryPoke: input.event = MemoryPoke{}; break;
         default: return archive.fail("an unknown kind of input");
         }
     }
@@ -79,6 +83,12 @@ void serialize(Archive& archive, LoggedInput& input) {
         archive.text(serial->bytes, 1 << 20);
     else if (auto* mouse = std::get_if<MouseInput>(&input.event))
         archive(mouse->dx, mouse->dy, mouse->wheel, mouse->buttons);
+    else if (auto* poke = std::get_if<RegisterPoke>(&input.event))
+        archive(poke->processor, poke->number, poke->low, poke->high);
+    else if (auto* bytes = std::get_if<MemoryPoke>(&input.event)) {
+        archive(bytes->physical);
+        archive.vector(bytes->bytes, MemoryPoke::Longest);
+    }
 }
 
 template <class T> void put(std::vector<u8>& out, T value) {

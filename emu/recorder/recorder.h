@@ -4,6 +4,7 @@
 // report. Without finish() (a crash, a full disk) the file still opens up to its last whole chunk. Invariant:
 // recording reads the machine and never changes it (law 4).
 #pragma once
+#include <chrono>
 #include <memory>
 #include <string>
 #include "emu/machine.h"
@@ -30,6 +31,7 @@ private:
     Machine& machine_;
     std::string path_, error_;
     int file_;
+    std::chrono::steady_clock::time_point synced_{};
 };
 
 } // namespace vitrine::emu

@@ -144,7 +144,7 @@ TEST(BadInput, Usage) {
                                                                                {"--until", "x"},
                                                                                {"--inspect", "everything"},
                                                                                {"--type", "\\q"},
-                                                                               {"--gdb", "1"},
+                                                                               {"--gdb", "x"},
                                                                                {"stray"}}) {
         line.insert(line.begin(), {"--headless", "--disk", TEST_DISK});
         const Result result = run_vitrine(folder, line);

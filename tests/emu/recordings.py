@@ -1,0 +1,105 @@
+#!/usr/bin/env python3
+"""Recordings outlive their writer: killed at any moment, or with no room left, what was written replays; and the commands
+over them: info, verify, trim, export, compare.
+
+usage: recordings.py VITRINE FOLDER [KILLS]"""
+import json
+import os
+import random
+import resource
+import signal
+import subprocess
+import sys
+import time
+
+VITRINE, FOLDER = sys.argv[1:3]
+KILLS = int(sys.argv[3]) if len(sys.argv) > 3 else 6
+MACHINE = ["-m", "64M"]
+TYPED = ["--type", "ls /\\n", "--type", "echo some text > /tmp/x\\n", "--type", "spin 2 2\\n"]
+
+
+def vitrine(*arguments, status=0, **more):
+    done = subprocess.run([VITRINE, *arguments], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=300, **more)
+    if done.returncode != status:
+        sys.exit(f"{arguments}: status {done.returncode}, not {status}\n{done.stdout[-2000:]}\n{done.stderr[-2000:]}")
+    return done
+
+
+def record(path, *arguments, **more):
+    return vitrine("--headless", "--serial", "null", *MACHINE, *TYPED, "--limit-steps", "20000000", "--record", path, *arguments,
+                   status=more.pop("status", 75), **more)
+
+
+def known(path):
+    return json.loads(vitrine("recording", path, "export").stdout)
+
+
+def killed(generator):
+    for i in range(KILLS):
+        path = os.path.join(FOLDER, f"killed{i}.vrec")
+        run = subprocess.Popen([VITRINE, "--headless", "--serial", "null", *MACHINE, *TYPED, "--record", path],
+                               stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        time.sleep(generator.uniform(0.3, 2.0))
+        run.send_signal(signal.SIGKILL)
+        run.wait()
+        if not os.path.exists(path) or os.path.getsize(path) < 100:
+            continue  # it had not begun
+        vitrine("recording", path, "verify")
+        vitrine("--headless", "--serial", "null", "--replay", path)
+
+
+def no_room(generator, whole):
+    size = os.path.getsize(whole)
+    for i in range(KILLS):
+        path = os.path.join(FOLDER, f"full{i}.vrec")
+        room = generator.randrange(400, size)
+
+        def limit():
+            signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+            resource.setrlimit(resource.RLIMIT_FSIZE, (room, room))
+        # The run itself goes on to its end; the recording's is told, and is the status.
+        done = record(path, status=66, preexec_fn=limit)
+        assert "the run goes on" in done.stderr, done.stderr
+        assert os.path.getsize(path) <= room
+        vitrine("recording", path, "verify")
+        before, after = known(whole), known(path)
+        assert after["inputs"] == before["inputs"][:len(after["inputs"])]
+        assert after.get("hashes", []) == before["hashes"][:len(after.get("hashes", []))]
+
+
+def main():
+    os.makedirs(FOLDER, exist_ok=True)
+    generator = random.Random(5)
+    whole = os.path.join(FOLDER, "whole.vrec")
+    record(whole)
+    assert "end         step 20000000" in vitrine("recording", whole, "info").stdout
+    vitrine("recording", whole, "verify")
+
+    cut = os.path.join(FOLDER, "cut.vrec")
+    vitrine("recording", whole, "trim", cut, "15000000")
+    assert known(cut)["last_step"] <= 15_000_000
+    vitrine("recording", cut, "verify")
+    copy = os.path.join(FOLDER, "copy.vrec")
+    vitrine("recording", whole, "trim", copy)
+    assert known(copy) == known(whole)
+    assert open(copy, "rb").read() == open(whole, "rb").read()
+
+    # Another text typed: the runs part where it was.
+    other = os.path.join(FOLDER, "other.vrec")
+    TYPED[3] = "echo some TEXT > /tmp/x\\n"
+    record(other)
+    TYPED[3] = "echo some text > /tmp/x\\n"
+    typed = [i["step"] for i in known(whole)["inputs"]][1]
+    parted = vitrine("compare", whole, other, status=1).stdout
+    assert f"the runs part at step {typed - 1}:" in parted and "some TEXT" in parted, (typed, parted)
+    assert "the runs are equal up to step" in vitrine("compare", whole, copy).stdout
+    for bad, status in ((("recording", whole, "eat"), 64), (("recording", FOLDER + "/none", "info"), 66), (("compare", whole), 64),
+                        (("recording", whole, "trim", cut, "x"), 64), (("recording", VITRINE, "info"), 66)):
+        done = vitrine(*bad, status=status)
+        assert done.stderr.startswith("vitrine: ") and done.stderr.count("\n") == 1, done.stderr
+    no_room(generator, whole)
+    killed(generator)
+    print("recordings: whole, cut, killed and full ones replay")
+
+
+main()
