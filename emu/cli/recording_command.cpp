@@ -150,7 +150,7 @@ Expected<int> trim(const std::string& path, const std::string& out, u64 to) {
         append(recording::encode(recording::ChunkType::End, c.end->step, recording::encode_end(*c.end)));
         last = c.end->step;
     }
-    if (auto ok = write_file_atomically(out, kept); !ok) return std::unexpected(ok.error());
+    if (auto ok = write_file(out, kept); !ok) return std::unexpected(ok.error());
     print(fmt::format("{}: {} bytes, known up to step {}, {} inputs\n", out, kept.size(), last, inputs));
     return 0;
 }
