@@ -284,9 +284,9 @@ Expected<Parsed> parse(int argc, const char* const* argv) {
     app.add_option("--ui-screenshot", o.ui_screenshot,
                    "run the app to --until, write its window as PNG, exit")
         ->group(testing);
-    app.add_option(
-           "--ui-tab", o.ui_tab,
-           "the app's first tab: phases, page-tables, descriptors, run-queues, memory, bytes, devices, breakpoints")
+    app.add_option("--ui-tab", o.ui_tab,
+                   "the app's first tab: phases, page-tables, descriptors, run-queues, memory, bytes, "
+                   "devices, breakpoints")
         ->group(testing);
     app.add_option("--ui-show", o.ui_show, "a dialog on the app's screenshot: keys")->group(testing);
 
