@@ -49,6 +49,8 @@ void iput(struct inode* inode) {
         if (__atomic_sub_fetch(&inode->i_count, 1, __ATOMIC_ACQ_REL)) return;
         inode->i_state |= I_FREEING;
     }
+    if (!inode->i_hash.linked())
+        inode_io_list_del(inode); // of procfs, a pipe: chmod marked it, nobody writes it
     inode->evict_inode();
 }
 

@@ -90,8 +90,8 @@ Result<struct dentry*> link_path_walk(nameidata& nd, struct dentry* at, const ch
         bool is_last = !*rest, must_be_directory = *end == '/';
         bool dot = name == StringView(".", 1), dotdot = name == StringView("..", 2);
         Errno refused = !is_directory(at->d_inode->i_mode) ? Errno::ENOTDIR
-                        : name.size > 255                  ? Errno::ENAMETOOLONG
-                                                           : Errno::None;
+                                                           : inode_permission(*at->d_inode, MAY_EXEC).error();
+        if (refused == Errno::None && name.size > 255) refused = Errno::ENAMETOOLONG;
         if (refused != Errno::None) {
             dput(at);
             return refused;
@@ -136,6 +136,39 @@ struct dentry* path_init(const nameidata& nd, struct dentry* base, const char* p
 }
 
 } // namespace
+
+Result<void> inode_permission(const struct inode& inode, u32 mask) {
+    u32 mode = inode.i_mode;
+    if ((mask & MAY_WRITE) && inode.i_sb && inode.i_sb->s_readonly &&
+        (is_regular(mode) || is_directory(mode) || is_symlink(mode)))
+        return Errno::EROFS;
+    const struct cred& cred = *current_cred();
+    u32 bits = cred.fsuid == inode.i_uid ? mode >> 6 : in_group_p(inode.i_gid) ? mode >> 3 : mode;
+    if (!(mask & ~bits & 7)) return {};
+    // Root may all but execute what nobody may (CAP_DAC_OVERRIDE).
+    if (cred.fsuid == 0 && (is_directory(mode) || !(mask & MAY_EXEC) || (mode & 0111))) return {};
+    return Errno::EACCES;
+}
+
+namespace {
+/// Adds `step` to the count unless the other kind holds it.
+bool count_writers(struct inode& inode, i32 step) {
+    i32 seen = __atomic_load_n(&inode.i_writecount, __ATOMIC_RELAXED);
+    do {
+        if (step > 0 ? seen < 0 : seen > 0) return false;
+    } while (!__atomic_compare_exchange_n(&inode.i_writecount, &seen, seen + step, true, __ATOMIC_ACQ_REL,
+                                          __ATOMIC_RELAXED));
+    return true;
+}
+} // namespace
+Result<void> get_write_access(struct inode& inode) {
+    return count_writers(inode, 1) ? Result<void>() : Errno::ETXTBSY;
+}
+Result<void> deny_write_access(struct inode& inode) {
+    return count_writers(inode, -1) ? Result<void>() : Errno::ETXTBSY;
+}
+void put_write_access(struct inode& inode) { __atomic_fetch_sub(&inode.i_writecount, 1, __ATOMIC_ACQ_REL); }
+void allow_write_access(struct inode& inode) { __atomic_fetch_add(&inode.i_writecount, 1, __ATOMIC_ACQ_REL); }
 
 Result<struct dentry*> lookup_one_len(struct dentry* directory, StringView name) {
     if (name.size > 255) return Errno::ENAMETOOLONG;

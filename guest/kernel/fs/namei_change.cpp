@@ -38,9 +38,19 @@ bool read_only(const struct inode* inode) { return inode->i_sb && inode->i_sb->s
 /// vfs_create, vfs_mkdir, vfs_mknod, vfs_symlink: `dentry` is negative and gets its inode.
 Result<void> vfs_mknod(struct dentry* directory, struct dentry* dentry, u32 mode, u32 device,
                        StringView target) {
+    if (((mode & S_IFMT) == S_IFCHR || (mode & S_IFMT) == S_IFBLK) && !capable(*current_cred()))
+        return Errno::EPERM;
     StringView name(dentry->d_name, dentry->d_name_length);
     struct inode* inode = is_symlink(mode) ? TRY(directory->d_inode->symlink(name, target))
                                            : TRY(directory->d_inode->create(name, mode, device));
+    const struct cred& cred = *current_cred();
+    struct inode& parent = *directory->d_inode;
+    if (cred.fsuid || cred.fsgid || (parent.i_mode & 02000)) { // inode_init_owner
+        inode->i_uid = cred.fsuid;
+        inode->i_gid = parent.i_mode & 02000 ? parent.i_gid : cred.fsgid;
+        if ((parent.i_mode & 02000) && is_directory(mode)) inode->i_mode |= 02000;
+        mark_inode_dirty(inode);
+    }
     d_instantiate(dentry, inode);
     return {};
 }
@@ -70,12 +80,20 @@ Result<void> filename_create(struct dentry* base, const char* path, bool directo
     if (out.dentry->d_inode) return Errno::EEXIST;
     if (last.slash && !directory) return Errno::ENOENT;
     if (is_dead(out.parent->d_inode)) return Errno::ENOENT;
-    if (read_only(out.parent->d_inode)) return Errno::EROFS;
-    return {};
+    return inode_permission(*out.parent->d_inode, MAY_WRITE | MAY_EXEC);
+}
+
+/// A name leaves its directory: who may write there may take it, in a sticky one only its owners.
+Result<void> may_remove_from(const struct inode& parent, const struct inode& victim) {
+    TRY(inode_permission(parent, MAY_WRITE | MAY_EXEC));
+    u32 user = current_cred()->fsuid;
+    bool sticky = (parent.i_mode & 01000) && user && victim.i_uid != user && parent.i_uid != user;
+    return sticky ? Errno::EPERM : Result<void>();
 }
 
 /// rmdir, unlink, and a rename onto something, check the same.
-Result<void> may_delete(struct dentry* victim, bool directory) {
+Result<void> may_delete(const struct inode& parent, struct dentry* victim, bool directory) {
+    TRY(may_remove_from(parent, *victim->d_inode));
     if (victim->mounted) return Errno::EBUSY;
     if (directory && !is_directory(victim->d_inode->i_mode)) return Errno::ENOTDIR;
     if (!directory && is_directory(victim->d_inode->i_mode)) return Errno::EISDIR;
@@ -122,6 +140,10 @@ Result<void> vfs_rename(struct dentry* old_parent, struct dentry* moved, struct 
     struct inode* replaced = target->d_inode;
     if (inode == replaced) return {};
     bool directory = is_directory(inode->i_mode);
+    TRY(may_remove_from(*old_parent->d_inode, *inode));
+    TRY(replaced ? may_remove_from(*new_parent->d_inode, *replaced)
+                 : inode_permission(*new_parent->d_inode, MAY_WRITE | MAY_EXEC));
+    if (directory && old_parent != new_parent) TRY(inode_permission(*inode, MAY_WRITE)); // its ".." changes
     if (replaced) {
         if (directory && !is_directory(replaced->i_mode)) return Errno::ENOTDIR;
         if (!directory && is_directory(replaced->i_mode)) return Errno::EISDIR;
@@ -164,9 +186,8 @@ Result<struct dentry*> lookup_open(struct dentry* parent, const LastName& last, 
             if (flags & O_EXCL) error = Errno::EEXIST;
         } else if (is_dead(parent->d_inode)) {
             error = Errno::ENOENT;
-        } else if (read_only(parent->d_inode)) {
-            error = Errno::EROFS;
-        } else {
+        } else if (error = inode_permission(*parent->d_inode, MAY_WRITE | MAY_EXEC).error();
+                   error == Errno::None) {
             error =
                 vfs_mknod(parent, dentry, S_IFREG | (mode & ~get_current()->umask & 07777), 0, {}).error();
             created = error == Errno::None;
@@ -189,7 +210,7 @@ Result<void> do_unlinkat(struct dentry* base, const char* path) {
         DentryReference victim(TRY(lookup_one_qstr_excl(parent.dentry, last.view())));
         if (!victim.inode()) return Errno::ENOENT;
         if (last.slash) return is_directory(victim.inode()->i_mode) ? Errno::EISDIR : Errno::ENOTDIR;
-        TRY(may_delete(victim.dentry, false));
+        TRY(may_delete(*parent.inode(), victim.dentry, false));
         ihold(removed = victim.inode());
         {
             MutexGuard child(victim.inode()->i_rwsem, I_MUTEX_CHILD);
@@ -211,7 +232,7 @@ Result<void> do_rmdir(struct dentry* base, const char* path) {
     MutexGuard guard(parent.inode()->i_rwsem, I_MUTEX_PARENT);
     DentryReference victim(TRY(lookup_one_qstr_excl(parent.dentry, last.view())));
     if (!victim.inode()) return Errno::ENOENT;
-    TRY(may_delete(victim.dentry, true));
+    TRY(may_delete(*parent.inode(), victim.dentry, true));
     {
         MutexGuard child(victim.inode()->i_rwsem, I_MUTEX_CHILD);
         TRY(parent.inode()->remove_directory(last.view(), *victim.inode()));

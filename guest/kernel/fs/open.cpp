@@ -55,6 +55,7 @@ void fput(struct file* file) {
     if (!file || __atomic_sub_fetch(&file->f_count, 1, __ATOMIC_ACQ_REL)) return;
     if (file->f_ep.linked()) eventpoll_release_file(file);
     if (file->f_flock) flock_release(*file);
+    if (file->f_writes) put_write_access(*file->f_inode);
     file->f_op->release(*file);
     if (file->f_dentry)
         dput(file->f_dentry);
@@ -174,10 +175,23 @@ Result<struct file*> do_filp_open(struct dentry* base, const char* path, u32 fla
         if ((flags & O_DIRECTORY) && !is_directory(inode->i_mode)) return Errno::ENOTDIR;
         bool writes = (flags & O_ACCMODE) != O_RDONLY;
         if (is_directory(inode->i_mode) && (writes || (flags & O_CREAT))) return Errno::EISDIR;
-        if (writes && is_regular(inode->i_mode) && inode->i_sb && inode->i_sb->s_readonly)
-            return Errno::EROFS;
-        if ((flags & O_TRUNC) && is_regular(inode->i_mode) && !created && writes) TRY(do_truncate(*inode, 0));
-        return do_dentry_open(dentry, flags);
+        u32 wanted =
+            ((flags & O_ACCMODE) != O_WRONLY ? MAY_READ : 0) | (writes || (flags & O_TRUNC) ? MAY_WRITE : 0);
+        if (!created) TRY(inode_permission(*inode, wanted));
+        if ((flags & O_NOATIME) && !capable(*current_cred()) && current_cred()->fsuid != inode->i_uid)
+            return Errno::EPERM;
+        bool counts = writes && is_regular(inode->i_mode);
+        if (counts) TRY(get_write_access(*inode));
+        Result<struct file*> opened = [&]() -> Result<struct file*> {
+            if ((flags & O_TRUNC) && is_regular(inode->i_mode) && !created && writes)
+                TRY(do_truncate(*inode, 0));
+            return do_dentry_open(dentry, flags);
+        }();
+        if (opened.ok())
+            opened.value()->f_writes = counts;
+        else if (counts)
+            put_write_access(*inode);
+        return opened;
     }();
     dput(dentry);
     return result;

@@ -113,6 +113,7 @@ struct inode : file_operations {
     u32 i_dirty = 0;      ///< InodeDirty, under the writeback lock (fs-writeback.cpp)
     super_block* i_sb = nullptr;
     pipe_inode_info* i_pipe = nullptr; ///< of an open FIFO
+    i32 i_writecount = 0;              ///< see get_write_access()
     u32 i_flock_readers = 0;           ///< flock(2): who holds it
     bool i_flock_writer = false;
     list_head i_hash;
@@ -275,6 +276,7 @@ struct file {
     u64 private_value = 0; ///< the file system's own
     void* private_data = nullptr;
     u32 f_flock = 0;                 ///< LOCK_SH or LOCK_EX while it holds one
+    bool f_writes = false;           ///< counts in the inode's i_writecount
     list_head f_ep;                  ///< epoll items that watch it
     struct mutex f_pos_lock{"file"}; ///< position
 
@@ -301,6 +303,15 @@ struct LastName {
     bool ordinary() const { return !dot && !dotdot && !root; }
 };
 Result<struct dentry*> filename_parentat(struct dentry* base, const char* path, LastName& last);
+inline constexpr u32 MAY_EXEC = 1, MAY_WRITE = 2, MAY_READ = 4;
+/// The mode's bits against the caller's fsuid, fsgid and groups (path_resolution(7)); EROFS before them.
+Result<void> inode_permission(const struct inode& inode, u32 mask);
+/// A regular file is written by somebody, or executed: never both (ETXTBSY). i_writecount counts, below zero
+/// those who execute.
+Result<void> get_write_access(struct inode& inode);
+void put_write_access(struct inode& inode);
+Result<void> deny_write_access(struct inode& inode);
+void allow_write_access(struct inode& inode);
 /// One name in one directory, through the cache; ENOENT when there is none.
 Result<struct dentry*> lookup_one_len(struct dentry* directory, StringView name);
 

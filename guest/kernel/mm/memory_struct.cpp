@@ -202,6 +202,7 @@ void mmput(mm_struct* mm) {
         vm_area_free(area);
     }
     free_pgtables(*mm);
+    if (mm->exe_file) allow_write_access(*mm->exe_file->f_inode);
     fput(mm->exe_file);
     put_page(phys_to_page(mm->pgd_phys));
     kmem_cache_free(mm_cachep, mm);
@@ -216,7 +217,10 @@ Result<mm_struct*> dup_mm(mm_struct& from) {
     mm->arg_start = from.arg_start, mm->arg_end = from.arg_end, mm->env_start = from.env_start,
     mm->env_end = from.env_end;
     mm->mmap_base = from.mmap_base;
-    if ((mm->exe_file = from.exe_file)) get_file(mm->exe_file);
+    if (from.exe_file) { // denied already: it is executed
+        get_file(mm->exe_file = from.exe_file);
+        KERNEL_ASSERT(deny_write_access(*mm->exe_file->f_inode).ok());
+    }
     memcpy(mm->exe_path, from.exe_path, sizeof mm->exe_path);
     Result<void> result;
     for (LIST_EACH(node, from.mmap)) {

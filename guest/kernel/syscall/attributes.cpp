@@ -112,7 +112,10 @@ constexpr i64 UTIME_NOW = (1 << 30) - 1, UTIME_OMIT = (1 << 30) - 2;
 Result<i64> utimes_common(struct inode& inode, const TimeSpec* times) {
     TRY(may_change(inode));
     bool now = !times || (times[0].nanoseconds == UTIME_NOW && times[1].nanoseconds == UTIME_NOW);
-    if (!owns(inode)) return now ? Errno::EACCES : Errno::EPERM;
+    if (!owns(inode)) { // "now" is for whoever may write
+        if (!now) return Errno::EPERM;
+        TRY(inode_permission(inode, MAY_WRITE));
+    }
     u64 current = current_time_seconds();
     MutexGuard guard(inode.i_rwsem);
     for (unsigned i = 0; i < 2; i++) {
@@ -167,7 +170,11 @@ Result<i64> sys_truncate(u64 address, i64 size) {
     struct inode& inode = *TRY(path.find(AT_FDCWD, address, 0));
     if (is_directory(inode.i_mode)) return Errno::EISDIR;
     if (!is_regular(inode.i_mode)) return Errno::EINVAL;
-    TRY(do_truncate(inode, static_cast<u64>(size)));
+    TRY(inode_permission(inode, MAY_WRITE));
+    TRY(get_write_access(inode));
+    Result<void> done = do_truncate(inode, static_cast<u64>(size));
+    put_write_access(inode);
+    TRY(done);
     return i64{0};
 }
 Result<i64> sys_fallocate(i32 descriptor, u32, i64 offset, i64 length) {
@@ -258,6 +265,7 @@ Result<i64> sys_chroot(u64 address) {
     PathReference path;
     struct inode& inode = *TRY(path.find(AT_FDCWD, address, 0));
     if (!is_directory(inode.i_mode)) return Errno::ENOTDIR;
+    TRY(inode_permission(inode, MAY_EXEC));
     dget(path.dentry);
     set_fs_root(*get_current()->fs, path.dentry);
     return i64{0};

@@ -85,16 +85,21 @@ Result<i64> sys_readlink(u64 path, u64 target, i32 size) {
 }
 
 /// One user, root: only the execute bit of files can say no.
+/// For the real user and group, as access(2) says: with a cred of its own for the length of the call.
 Result<i64> sys_faccessat(i32 directory, u64 address, u32 mode) {
-    UserPath path;
-    TRY(path.fetch(directory, address));
-    DentryReference found(TRY(filename_lookup(path.base(), path.text())));
-    if ((mode & 1) && is_regular(found->d_inode->i_mode) && !(found->d_inode->i_mode & 0111))
-        return Errno::EACCES;
-    if ((mode & 2) && found->d_inode->i_sb && found->d_inode->i_sb->s_readonly &&
-        is_regular(found->d_inode->i_mode))
-        return Errno::EROFS;
-    return i64{0};
+    if (mode & ~7U) return Errno::EINVAL;
+    struct cred* real = TRY(prepare_creds());
+    real->fsuid = real->uid, real->fsgid = real->gid;
+    const struct cred* effective = override_creds(real);
+    Result<i64> result = [&]() -> Result<i64> {
+        UserPath path;
+        TRY(path.fetch(directory, address));
+        DentryReference found(TRY(filename_lookup(path.base(), path.text())));
+        TRY(inode_permission(*found->d_inode, mode));
+        return i64{0};
+    }();
+    revert_creds(effective);
+    return result;
 }
 Result<i64> sys_access(u64 path, u32 mode) { return sys_faccessat(AT_FDCWD, path, mode); }
 
@@ -234,9 +239,11 @@ Result<i64> sys_chdir(u64 address) {
     UserPath path;
     TRY(path.fetch(AT_FDCWD, address));
     struct dentry* found = TRY(filename_lookup(nullptr, path.text()));
-    if (!is_directory(found->d_inode->i_mode)) {
+    Result<void> allowed = is_directory(found->d_inode->i_mode) ? inode_permission(*found->d_inode, MAY_EXEC)
+                                                                : Result<void>(Errno::ENOTDIR);
+    if (!allowed.ok()) {
         dput(found);
-        return Errno::ENOTDIR;
+        return allowed.error();
     }
     set_working(found);
     return i64{0};
@@ -244,13 +251,15 @@ Result<i64> sys_chdir(u64 address) {
 
 Result<i64> sys_fchdir(i32 descriptor) {
     struct file* file = TRY(fget(descriptor));
-    bool directory = is_directory(file->f_inode->i_mode) && file->f_dentry;
-    if (directory) {
+    Result<void> allowed = is_directory(file->f_inode->i_mode) && file->f_dentry
+                               ? inode_permission(*file->f_inode, MAY_EXEC)
+                               : Result<void>(Errno::ENOTDIR);
+    if (allowed.ok()) {
         dget(file->f_dentry);
         set_working(file->f_dentry);
     }
     fput(file);
-    return directory ? Result<i64>(i64{0}) : Errno::ENOTDIR;
+    return allowed.ok() ? Result<i64>(i64{0}) : allowed.error();
 }
 
 Result<i64> sys_umask(u32 mask) {

@@ -40,6 +40,22 @@ void commit_creds(struct cred* fresh) {
 }
 void abort_creds(struct cred* fresh) { put_cred(fresh); }
 
+const struct cred* override_creds(struct cred* fresh) {
+    IrqSpinGuard guard(tasklist_lock);
+    const struct cred* old = get_current()->cred;
+    get_current()->cred = fresh;
+    return old;
+}
+void revert_creds(const struct cred* old) {
+    const struct cred* temporary;
+    {
+        IrqSpinGuard guard(tasklist_lock);
+        temporary = get_current()->cred;
+        get_current()->cred = old;
+    }
+    put_cred(temporary);
+}
+
 bool in_group_p(u32 gid) {
     const struct cred& cred = *current_cred();
     if (cred.fsgid == gid) return true;

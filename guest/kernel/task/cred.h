@@ -21,6 +21,10 @@ void put_cred(const struct cred* cred);
 Result<struct cred*> prepare_creds();
 void commit_creds(struct cred* fresh);
 void abort_creds(struct cred* fresh);
+/// For the length of one call: takes over the fresh one's reference, gives back the caller's own for
+/// revert_creds().
+const struct cred* override_creds(struct cred* fresh);
+void revert_creds(const struct cred* old);
 const struct cred* current_cred();
 /// Root may do what capabilities would allow.
 inline bool capable(const struct cred& cred) { return cred.euid == 0; }

@@ -197,7 +197,8 @@ Result<void> elf_map_segments(mm_struct& mm, const Program& program, usize stack
     char path_buffer[128];
     const char* path = d_path_or_name(program.file->f_dentry, path_buffer, sizeof path_buffer);
     strscpy(mm.exe_path, path, sizeof mm.exe_path);
-    get_file(mm.exe_file = program.file);
+    TRY(deny_write_access(*program.file->f_inode));
+    get_file(mm.exe_file = program.file); // with it, the denial is the address space's
     u64 brk = 0;
     for (unsigned i = 0; i < program.header.program_header_count; i++) {
         const Elf64ProgramHeader& s = program.segments[i];
@@ -404,7 +405,8 @@ Result<void> bprm_execve(const char* path, StringPool& arguments, StringPool& en
         ~Closer() { fput(file); }
     } closer{file};
     if (!is_regular(file->f_inode->i_mode)) return Errno::EACCES;
-    if (!(file->f_inode->i_mode & 0111)) return Errno::EACCES;
+    TRY(inode_permission(*file->f_inode, MAY_EXEC));
+    if (__atomic_load_n(&file->f_inode->i_writecount, __ATOMIC_RELAXED) > 0) return Errno::ETXTBSY;
     char interpreter[128], argument[128];
     if (TRY(load_script(*file, interpreter, argument, sizeof interpreter))) {
         if (depth == MaxScriptDepth) return Errno::ELOOP;

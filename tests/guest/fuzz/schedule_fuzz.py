@@ -30,12 +30,14 @@ CASES = {
     "mounts": ("files", 512, "/test/mounts", False, ["mounts: 0 wrong"]),
     "excl": ("files", 512, "/test/names excl 4 20", False, ["excl: 0 names too many"]),
     "churn": ("files", 512, "/test/names churn 4 300", False, ["churn: 0 processes failed"]),
+    "random": ("programs", 256, "/test/random_calls {seed}", False, ["random: done"]),
     "pressure": ("files", 48, "/test/pressure both 50 16", False, ["both: file all there, memory all there"]),
 }
 
 
 def run(options, name, seed, cpus, twins):
     disk, memory, command, twin, expected = CASES[name]
+    command = command.format(seed=seed)
     with tempfile.TemporaryDirectory() as folder:
         overlay = os.path.join(folder, "overlay")
         base = options.programs_disk if disk == "programs" else options.files_disk
@@ -67,7 +69,7 @@ def main():
     parser.add_argument("--cpus", default="1,4")
     parser.add_argument("--only", action="append", choices=CASES)
     parser.add_argument("--report", help="append a line a run to this file")
-    parser.add_argument("--limit-seconds", type=int, default=120, help="of virtual time; what needs more hangs")
+    parser.add_argument("--limit-seconds", type=int, default=900, help="of host time; what needs more hangs")
     options = parser.parse_args()
     first, _, last = options.seeds.partition(":")
     names = options.only or list(CASES)

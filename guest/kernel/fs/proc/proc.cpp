@@ -63,6 +63,7 @@ constexpr SystemFile system_files[] = {
 struct TaskFile {
     const char* name;
     void (*show)(seq_file&, task_struct&);
+    u32 mode = 0444;
 };
 constexpr TaskFile task_files[] = {
     {"stat", show_task_stat},
@@ -72,14 +73,14 @@ constexpr TaskFile task_files[] = {
     {"comm", show_task_comm},
     {"cmdline", show_task_cmdline},
     {"sched", show_task_sched},
-    {"environ", show_task_environ},
+    {"environ", show_task_environ, 0400},
     {"mounts", show_task_mounts},
     {"mountinfo", show_task_mountinfo},
     {"limits", show_task_limits},
     {"oom_score", show_task_oom_score},
     {"oom_score_adj", show_task_oom_score_adj},
     {"smaps", show_task_smaps},
-    {"io", show_task_io},
+    {"io", show_task_io, 0400},
     {"wchan", show_task_wchan},
 };
 
@@ -89,6 +90,15 @@ task_struct* get_task(i32 pid) {
     task_struct* task = find_task_by_vpid(pid);
     if (task) __atomic_fetch_add(&task->usage, 1, __ATOMIC_RELAXED);
     return task;
+}
+
+/// What is a task's in /proc belongs to who it runs as.
+Result<struct inode*> owned_by_task(Result<struct inode*> node, i32 pid) {
+    if (!node.ok()) return node;
+    IrqSpinGuard guard(tasklist_lock);
+    if (task_struct* task = find_task_by_vpid(pid))
+        node.value()->i_uid = task->cred->euid, node.value()->i_gid = task->cred->egid;
+    return node;
 }
 
 bool pid_exists(i32 pid) {
@@ -291,11 +301,13 @@ struct TaskDirectory final : inode {
     bool thread = false; ///< below task/: without a task/ of its own
     bool keep_dentries() const override { return false; }
 
-    Result<struct inode*> lookup(StringView name) override {
+    Result<struct inode*> lookup(StringView name) override { return owned_by_task(find(name), pid); }
+    Result<struct inode*> find(StringView name) {
         if (!pid_exists(pid)) return Errno::ENOENT;
         for (u32 i = 0; i < array_size(task_files); i++) {
             if (!(name == StringView(task_files[i].name))) continue;
-            ProcFile* file = TRY(make_node<ProcFile>(static_cast<u64>(pid) << 8 | (i + 2), S_IFREG | 0444));
+            ProcFile* file =
+                TRY(make_node<ProcFile>(static_cast<u64>(pid) << 8 | (i + 2), S_IFREG | task_files[i].mode));
             file->show_task = task_files[i].show;
             file->pid = pid;
             return file;
@@ -350,7 +362,7 @@ Result<struct inode*> make_task_directory(i32 pid, bool thread) {
     TaskDirectory* directory = TRY(make_node<TaskDirectory>(number, S_IFDIR | 0555));
     directory->pid = pid;
     directory->thread = thread;
-    return directory;
+    return owned_by_task(directory, pid);
 }
 
 struct RootDirectory final : inode {

@@ -76,17 +76,24 @@ void show_task_status(seq_file& out, task_struct& task) {
     for (const char* candidate : words)
         if (candidate[0] == task_state_to_char(task)) word = candidate;
     Signals signals = classify(task);
-    u32 fdt_size = 0;
+    u32 fdt_size = 0, threads = 1;
+    struct cred cred;
+    {
+        IrqSpinGuard guard(tasklist_lock);
+        cred = *task.cred;
+        if (task.signal) threads = task.signal->nr_threads;
+    }
     {
         IrqSpinGuard guard(task.alloc_lock);
         if (task.files) fdt_size = __atomic_load_n(&task.files->max_fds, __ATOMIC_RELAXED);
     }
     out.print("Name:\t%s\nUmask:\t%04o\nState:\t%s\nTgid:\t%d\nNgid:\t0\nPid:\t%d\nPPid:\t%d\nTracerPid:"
-              "\t0\nUid:\t0\t0\t0\t0\nGid:\t0\t0\t0\t0\nFDSize:\t%u\n",
-              task.comm, task.umask, word, task.tgid, task.pid, parent_pid(task), fdt_size);
+              "\t0\nUid:\t%u\t%u\t%u\t%u\nGid:\t%u\t%u\t%u\t%u\nFDSize:\t%u\n",
+              task.comm, task.umask, word, task.tgid, task.pid, parent_pid(task), cred.uid, cred.euid,
+              cred.suid, cred.fsuid, cred.gid, cred.egid, cred.sgid, cred.fsgid, fdt_size);
     if (MmReference mm(task); mm)
         out.print("VmSize:\t%8lu kB\nVmRSS:\t%8lu kB\n", mm->total_vm * 4, mm->rss * 4);
-    out.print("Threads:\t1\nSigPnd:\t%016lx\nSigBlk:\t%016lx\nSigIgn:\t%016lx\nSigCgt:\t%016lx\n",
+    out.print("Threads:\t%u\nSigPnd:\t%016lx\nSigBlk:\t%016lx\nSigIgn:\t%016lx\nSigCgt:\t%016lx\n", threads,
               task.pending.signal, task.blocked, signals.ignored, signals.caught);
     out.print("voluntary_ctxt_switches:\t%lu\nnonvoluntary_ctxt_switches:\t%lu\n", task.se.nvcsw,
               task.se.nivcsw);
