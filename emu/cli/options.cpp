@@ -37,6 +37,13 @@ Expected<void> check_machine(const Raw& raw, Options& o) {
         const auto model = cpu::model_named(raw.cpu);
         if (!model) return usage_error(fmt::format("--cpu {}: v1, v2, v3 or max", raw.cpu));
         o.machine.cpu.model = *model;
+    } else {
+        // Who did not ask for a model gets the best one that this computer can run; the recording holds it.
+        for (const cpu::Model model : {cpu::Model::V3, cpu::Model::V2, cpu::Model::V1})
+            if (cpu::host_runs(model)) {
+                o.machine.cpu.model = model;
+                break;
+            }
     }
     if (const std::string missing = cpu::host_lacks(o.machine.cpu.model);
         !missing.empty() && o.replay.empty()) // a recording says for itself
