@@ -66,6 +66,31 @@ def on_qemu(options, line):
     return text, process.wait()
 
 
+FINE, DIFFERENT, TROUBLED = range(3)
+
+
+def attempt(options, arguments):
+    line = " ".join(["/test/" + os.path.basename(options.program), *arguments])
+    wanted = on_linux(options.program, arguments)
+    text, status = (in_vitrine if options.machine == "vitrine" else on_qemu)(options, line)
+    text = text.replace("\r", "")
+    if status != 0 or TROUBLE.search(text):
+        print(text[max(0, text.find(PROMPT)):][-6000:])
+        print(f"FAILED: status {status}, {TROUBLE.search(text)}")
+        return TROUBLED if TROUBLE.search(text) else DIFFERENT
+    begin = text.index(line + "\n", text.index(PROMPT)) + len(line) + 1
+    got = text[begin:text.index(PROMPT, begin)]
+    got = "".join(part + "\n" for part in got.splitlines() if not re.match(r"\[ *\d+\.\d{6}\]", part))
+    if got != wanted:
+        import difflib
+        sys.stdout.writelines(difflib.unified_diff(wanted.splitlines(True), got.splitlines(True), "Linux", "guest"))
+        print("FAILED: the outputs differ")
+        return DIFFERENT
+    print(f"{line}: {len(wanted.splitlines())} lines as on Linux")
+    return FINE
+
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--machine", choices=["vitrine", "qemu"], default="vitrine")
@@ -77,24 +102,12 @@ def main():
     parser.add_argument("--append", default="lockdep")
     parser.add_argument("--limit-seconds", type=int, default=100)
     options, arguments = parser.parse_known_args()
-    line = " ".join(["/test/" + os.path.basename(options.program), *arguments])
-    wanted = on_linux(options.program, arguments)
-    text, status = (in_vitrine if options.machine == "vitrine" else on_qemu)(options, line)
-    text = text.replace("\r", "")
-    if status != 0 or TROUBLE.search(text):
-        print(text[max(0, text.find(PROMPT)):][-6000:])
-        print(f"FAILED: status {status}, {TROUBLE.search(text)}")
-        return 1
-    begin = text.index(line + "\n", text.index(PROMPT)) + len(line) + 1
-    got = text[begin:text.index(PROMPT, begin)]
-    got = "".join(part + "\n" for part in got.splitlines() if not re.match(r"\[ *\d+\.\d{6}\]", part))
-    if got != wanted:
-        import difflib
-        sys.stdout.writelines(difflib.unified_diff(wanted.splitlines(True), got.splitlines(True), "Linux", "guest"))
-        print("FAILED: the outputs differ")
-        return 1
-    print(f"{line}: {len(wanted.splitlines())} lines as on Linux")
-    return 0
+    result = attempt(options, arguments)
+    if result == DIFFERENT and options.machine == "qemu":
+        # QEMU's guest and Linux live by the host's clock: a box that is busy elsewhere may have made a wait too long.
+        print("once more: on QEMU time is the host's")
+        result = attempt(options, arguments)
+    return 1 if result else 0
 
 
 if __name__ == "__main__":
