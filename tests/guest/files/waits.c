@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/resource.h>
 #include <sys/select.h>
 #include <sys/timerfd.h>
 #include <sys/wait.h>
@@ -37,7 +38,45 @@ static void later(int file, const char* text, int microseconds) {
 }
 static void handler(int signal) { printf("signal %d\n", signal); }
 
+// A process's table starts with 64 descriptors and grows to 256 (128 since 6.17), 512 and so on: select() does not look beyond it. A child made when
+// only the first few are open has the smallest, whatever its parent was started with.
+static void table_sizes(void) {
+    for (int fd = 3; fd < 4096; fd++) close(fd);
+    fflush(stdout);
+    if (fork() == 0) {
+        static const int places[] = {50, 63, 64, 100, 256, 700};
+        for (int step = 0; step < 4; step++) {
+            if (step) printf("dup to %d: %d\n", step == 1 ? 70 : step == 2 ? 300 : 600, dup2(0, step == 1 ? 70 : step == 2 ? 300 : 600));
+            for (unsigned i = 0; i < sizeof places / sizeof *places; i++) {
+                fd_set set;
+                FD_ZERO(&set);
+                FD_SET(places[i], &set);
+                struct timeval none = {0, 0};
+                printf("%d: ", places[i]);
+                SHOW(select(1000, &set, NULL, NULL, &none));
+            }
+        }
+        struct rlimit limit = {100, 4096};
+        SHOW(setrlimit(RLIMIT_NOFILE, &limit));
+        SHOW(dup2(0, 100));
+        SHOW(dup2(0, 99));
+        SHOW(fcntl(0, F_DUPFD, 99));
+        SHOW(fcntl(0, F_DUPFD, 100));
+        int last = -1, fd;
+        while ((fd = dup(0)) >= 0) last = fd;
+        printf("the last one is %d, then %s\n", last, strerror(errno));
+        struct pollfd many[101] = {{0}};
+        for (int i = 0; i < 101; i++) many[i].fd = -1;
+        SHOW(poll(many, 100, 0));
+        SHOW(poll(many, 101, 0));
+        fflush(stdout);
+        _exit(0);
+    }
+    wait(NULL);
+}
+
 int main(void) {
+    table_sizes();
     int a[2], b[2];
     char text[64];
     pipe(a), pipe(b);
