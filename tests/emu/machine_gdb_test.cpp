@@ -45,16 +45,15 @@ const char* const Seeds[] = {"?",
 
 TEST(GdbStub, NonsensePacketsDoNoHarm) {
 #ifdef VITRINE_SANITIZE
-    constexpr unsigned Packets = 1500;
+    constexpr unsigned Packets = 500;
 #else
-    constexpr unsigned Packets = 8000;
+    constexpr unsigned Packets = 2000;
 #endif
     auto machine = boot_machine();
     run_to(*machine, 200'000);
     Timeline timeline(*machine, 64 << 20, 0.001);
     gdb::Stub stub(*machine, timeline);
-    unsigned polls = 0;
-    stub.on_poll([&] { return ++polls % 2 == 0; });
+    stub.on_poll([] { return true; }); // a run is one slice
     std::mt19937_64 random(77);
     for (unsigned i = 0; i < Packets; ++i) {
         std::string packet = Seeds[random() % std::size(Seeds)];
