@@ -101,7 +101,7 @@ void Engine::start(std::string what) {
     if (travelling()) return say("on the way through history: Escape stops the journey", true);
     keep_history();
     goal_.reset(), temporary_.reset(), any_phase_ = false, resting_ = false, anchored_ = false;
-    phase_text_.clear(), wall_since_ = 0;
+    phase_text_.clear(), wall_since_ = 0, goes_on_ = false;
     goal_text_ = std::move(what);
     state_ = State::Running;
     say(goal_text_);

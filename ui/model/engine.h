@@ -155,6 +155,7 @@ private:
     std::size_t typed_ = 0;
     u64 typed_from_ = 0;
     std::unique_ptr<emu::Debugger> debugger_; ///< refers to the machine
+    bool goes_on_ = false; ///< a slice has run since the person said go: the next one leaves no breakpoint
     struct KeptBreakpoint {
         emu::BreakSpec spec;
         bool enabled;

@@ -47,6 +47,7 @@ emu::RunLimits Engine::limits(double seconds, int& goal_index, int& typing_index
     if (replayer_) out.step_limit = std::min(out.step_limit, replayer_->end_step());
     if (any_phase_) out.until_phase = "*";
     out.debugger = debugger_.get();
+    out.goes_on = goes_on_;
     if (temporary_) out.breakpoints.push_back(*temporary_);
     goal_index = typing_index = -1;
     if (goal_) goal_index = static_cast<int>(out.conditions.size()), out.conditions.push_back(*goal_);
@@ -113,6 +114,7 @@ void Engine::frame(double seconds) {
         const u64 first = machine_->steps();
         const double before = now();
         const emu::RunReport report = machine_->run(wanted);
+        goes_on_ = true;
         measure(now() - before, machine_->steps() - first);
         look_for_panic();
         if (replayer_ && replayer_->divergence()) {
