@@ -123,7 +123,7 @@ def main():
         faults += [f"{wanted!r} was not printed" for wanted in options.expect if not re.search(wanted, text)]
         faults += [f"{unwanted!r} was printed" for unwanted in options.refuse if re.search(unwanted, text)]
         if options.twin and status == 0:
-            wanted = subprocess.run([options.twin], capture_output=True, text=True, timeout=120, preexec_fn=run_both.plain_signals).stdout
+            wanted = subprocess.run([options.twin], capture_output=True, text=True, timeout=120, preexec_fn=run_both.plain_process).stdout
             got = output_of(text, options.commands[-1])
             if got != wanted:
                 sys.stdout.writelines(difflib.unified_diff(wanted.splitlines(True), got.splitlines(True), "Linux", "guest", n=1))

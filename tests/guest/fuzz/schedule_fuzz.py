@@ -78,7 +78,7 @@ def main():
         if CASES[name][3]:
             folder = os.path.dirname(options.programs_disk if CASES[name][0] == "programs" else options.files_disk)
             with tempfile.TemporaryDirectory() as work:
-                twins[name] = subprocess.run([os.path.join(folder, name)], capture_output=True, text=True, timeout=300, cwd=work, preexec_fn=run_files.run_both.plain_signals).stdout
+                twins[name] = subprocess.run([os.path.join(folder, name)], capture_output=True, text=True, timeout=300, cwd=work, preexec_fn=run_files.run_both.plain_process).stdout
     runs = failed = 0
     for seed in range(int(first), int(last or first) + 1):
         for cpus in (int(n) for n in options.cpus.split(",")):

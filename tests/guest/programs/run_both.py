@@ -17,15 +17,21 @@ PROMPT = "vitrine# "
 TROUBLE = re.compile(r"BUG:|Oops|Kernel panic|possible circular|inconsistent lock|possible recursive|double fault|WARNING:|hung")
 
 
-def plain_signals():
-    """A background job of a shell without job control is started with these ignored, and what it starts inherits that."""
+def plain_process():
+    """What a program inherits from whoever runs the tests is what the guest's first shell has: signals that are not ignored (a
+    background job of a shell without job control starts with these two ignored), nice value 0, umask 022."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     signal.signal(signal.SIGQUIT, signal.SIG_DFL)
+    os.umask(0o022)
+    try:
+        os.setpriority(os.PRIO_PROCESS, 0, 0)
+    except PermissionError:
+        pass  # only root may raise it again
 
 
 def on_linux(program, arguments):
     with tempfile.TemporaryDirectory() as folder:
-        return subprocess.run([program, *arguments], capture_output=True, text=True, timeout=120, cwd=folder, preexec_fn=plain_signals).stdout
+        return subprocess.run([program, *arguments], capture_output=True, text=True, timeout=120, cwd=folder, preexec_fn=plain_process).stdout
 
 
 def in_vitrine(options, line):

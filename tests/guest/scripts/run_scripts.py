@@ -33,7 +33,7 @@ def on_linux(options):
         driver = os.path.join(os.path.dirname(os.path.abspath(__file__)), "driver.sh")
         done = subprocess.run([os.path.join(tools, "sh"), driver, os.path.abspath(options.corpus), os.path.join(folder, "work"), options.only],
                               env={"PATH": tools}, capture_output=True, text=True, errors="replace", timeout=options.limit_seconds + 200,
-                              stdin=subprocess.DEVNULL, cwd=folder, start_new_session=True, preexec_fn=run_both.plain_signals)
+                              stdin=subprocess.DEVNULL, cwd=folder, start_new_session=True, preexec_fn=run_both.plain_process)
         return done.stdout + done.stderr
 
 
