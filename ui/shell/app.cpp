@@ -15,7 +15,7 @@ namespace vitrine::ui {
 
 namespace {
 constexpr int MostUnseen = 64;
-constexpr double SoftwareFrame = 1.0 / 30, AcceleratedFrame = 1.0 / 60, QuietFrame = 0.1;
+constexpr double SoftwareFrame = 1.0 / 34, AcceleratedFrame = 1.0 / 60, QuietFrame = 0.1;
 constexpr double KeyLook = 0.004; ///< how long a key for the guest may lie
 
 constexpr const char* Names[TabCount] = {"phases", "page-tables", "descriptors", "run-queues",
