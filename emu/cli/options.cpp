@@ -148,6 +148,8 @@ Expected<void> check_run(const Raw& raw, Options& o) {
         if (!step) return std::unexpected(step.error());
         *into = *step;
     }
+    if (o.events_from > o.events_to)
+        return usage_error(fmt::format("--from {} lies behind --to {}", o.events_from, o.events_to));
     if (o.needs_history() && o.history == 0)
         return usage_error("--last, --who-wrote and the like need --history");
     if (o.limit_seconds <= 0) return usage_error("--limit-seconds must be positive");

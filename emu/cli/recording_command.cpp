@@ -69,8 +69,8 @@ Expected<int> info(const std::string& path) {
     const MachineConfig& m = c.config;
     std::string out = fmt::format("recording   {} ({} bytes, format {})\n", path, file->bytes.size(),
                                   recording::FormatVersion);
-    out += fmt::format("machine     {} MiB, {} processor{}, model v{}, timing {}\n", m.memory_bytes >> 20,
-                       m.processors, m.processors == 1 ? "" : "s", m.cpu.model == cpu::Model::V1 ? 1 : 2,
+    out += fmt::format("machine     {} MiB, {} processor{}, model {}, timing {}\n", m.memory_bytes >> 20,
+                       m.processors, m.processors == 1 ? "" : "s", cpu::model_name(m.cpu.model),
                        m.cpu.timing == cpu::Timing::Fast ? "fast" : "simple");
     out += fmt::format("firmware    {} ({:016x})\n", m.bios_path, c.images.bios);
     if (!m.kernel_path.empty())

@@ -170,6 +170,16 @@ Expected<std::optional<Chunk>> next_chunk(std::span<const u8> file, u64 offset, 
     return chunk;
 }
 
+/// A whole chunk somewhere behind: what looked like a torn tail is none.
+bool chunk_follows(std::span<const u8> file, u64 from, const std::string& name) {
+    for (u64 at = from; at + HeaderSize <= file.size(); ++at) {
+        if (get<u32>(file, at) != Magic) continue;
+        const auto chunk = next_chunk(file, at, name);
+        if (chunk && *chunk) return true;
+    }
+    return false;
+}
+
 } // namespace
 
 Expected<Contents> parse(std::span<const u8> file, const std::string& name) {
@@ -181,6 +191,9 @@ Expected<Contents> parse(std::span<const u8> file, const std::string& name) {
         auto next = next_chunk(file, offset, name);
         if (!next) return std::unexpected(next.error());
         if (!*next) {
+            if (chunk_follows(file, offset + 1, name))
+                return bad_input(fmt::format(
+                    "recording {} is corrupt at offset {}: a chunk's length is wrong", name, offset));
             out.torn = true, out.torn_at = offset;
             break;
         }

@@ -135,17 +135,19 @@ TEST(BadInput, Kernels) {
 
 TEST(BadInput, Usage) {
     TemporaryFolder folder;
-    for (std::vector<std::string> line : std::vector<std::vector<std::string>>{{"--frobnicate"},
-                                                                               {"-m", "1M"},
-                                                                               {"-m", "128G"},
-                                                                               {"-m", "lots"},
-                                                                               {"-m"},
-                                                                               {"--cpus", "99"},
-                                                                               {"--until", "x"},
-                                                                               {"--inspect", "everything"},
-                                                                               {"--type", "\\q"},
-                                                                               {"--gdb", "x"},
-                                                                               {"stray"}}) {
+    for (std::vector<std::string> line :
+         std::vector<std::vector<std::string>>{{"--frobnicate"},
+                                               {"-m", "1M"},
+                                               {"-m", "128G"},
+                                               {"-m", "lots"},
+                                               {"-m"},
+                                               {"--cpus", "99"},
+                                               {"--until", "x"},
+                                               {"--inspect", "everything"},
+                                               {"--type", "\\q"},
+                                               {"--events", "all", "--from", "20", "--to", "10"},
+                                               {"--gdb", "x"},
+                                               {"stray"}}) {
         line.insert(line.begin(), {"--headless", "--disk", TEST_DISK});
         const Result result = run_vitrine(folder, line);
         expect_one_line(result, 64, "");

@@ -42,6 +42,11 @@ constinit struct console serial_console{"ttyS0", write};
 void serial_interrupt(void*) {
     for (unsigned i = 0; i < 256 && (in8(LineStatus) & 1); i++)
         console_terminal.receive(static_cast<char>(in8(Data)));
+    // The line is edge-triggered: what is left (a sender that never pauses) must raise it anew.
+    if (in8(LineStatus) & 1) {
+        out8(InterruptEnable, 0);
+        out8(InterruptEnable, 1);
+    }
 }
 
 } // namespace
