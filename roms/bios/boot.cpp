@@ -1,8 +1,8 @@
 // INT 19h: which device starts the machine, and its first sector.
 //
-// A kernel or image on the configuration device comes first (as with `--kernel`), else what opt/vitrine/boot names
-// (disk or cdrom), else the first disk, else the disc. Failures are final: one line that says what and where,
-// a POST code, and a halt.
+// A kernel or image on the configuration device comes first (as with `--kernel`), else what opt/vitrine/boot
+// names (disk or cdrom), else the first disk, else the disc. Failures are final: one line that says what and
+// where, a POST code, and a halt.
 #include "roms/bios/bios.h"
 
 namespace vitrine::bios {
