@@ -56,7 +56,7 @@ Expected<void> check_machine(const Raw& raw, Options& o) {
     else if (raw.timing == "detailed")
         return not_there_yet("--timing detailed");
     else
-        return usage_error(fmt::format("--timing {}: fast, simple or detailed", raw.timing));
+        return usage_error(fmt::format("--timing {}: fast or simple", raw.timing));
     if (!raw.boot.empty() && raw.boot != "disk" && raw.boot != "cdrom")
         return usage_error(fmt::format("--boot {}: disk or cdrom", raw.boot));
     if (raw.boot == "cdrom" && raw.cdrom.empty()) return usage_error("--boot cdrom needs --cdrom");
@@ -188,7 +188,7 @@ Expected<Parsed> parse(int argc, const char* const* argv) {
         app.add_option("-m,--memory", raw.memory, "RAM: 512M, 2G … (32M to 64G)")->group(machine),
         app.add_option("--cpus", raw.cpus, "processors")->group(machine),
         app.add_option("--cpu", raw.cpu, "processor model: v1, v2, v3, max")->group(machine),
-        app.add_option("--timing", raw.timing, "cycle model: fast, simple, detailed")->group(machine),
+        app.add_option("--timing", raw.timing, "cycle model: fast, simple")->group(machine),
         app.add_option("--bios", o.machine.bios_path, "firmware image instead of the bundled one")
             ->group(machine),
         app.add_option("--disk", raw.disks, "FILE[,readonly][,overlay=FILE]; repeatable")

@@ -221,7 +221,8 @@ Expected<Author> Authors::who_read(const Target& target, const Timeline::Progres
 Expected<std::vector<Author>> Authors::writes(const Target& target, u64 from, u64 to, std::size_t limit,
                                               const Timeline::Progress& progress) {
     const Place start{machine_.steps(), machine_.time()};
-    if (from < timeline_.first() || from > to)
+    if (from > to) return usage_error(fmt::format("step {} lies behind step {}", from, to));
+    if (from < timeline_.first())
         return usage_error(fmt::format("steps {} to {} are outside history, which starts at {}", from, to,
                                        timeline_.first()));
     const Place last = to >= start.step ? start : Place{to, 0};
