@@ -135,19 +135,20 @@ TEST(BadInput, Kernels) {
 
 TEST(BadInput, Usage) {
     TemporaryFolder folder;
-    for (std::vector<std::string> line :
-         std::vector<std::vector<std::string>>{{"--frobnicate"},
-                                               {"-m", "1M"},
-                                               {"-m", "128G"},
-                                               {"-m", "lots"},
-                                               {"-m"},
-                                               {"--cpus", "99"},
-                                               {"--until", "x"},
-                                               {"--inspect", "everything"},
-                                               {"--type", "\\q"},
-                                               {"--events", "all", "--from", "20", "--to", "10"},
-                                               {"--gdb", "x"},
-                                               {"stray"}}) {
+    for (std::vector<std::string> line : std::vector<std::vector<std::string>>{
+             {"--frobnicate"},
+             {"-m", "1M"},
+             {"-m", "128G"},
+             {"-m", "lots"},
+             {"-m"},
+             {"--cpus", "99"},
+             {"--until", "x"},
+             {"--inspect", "everything"},
+             {"--type", "\\q"},
+             {"--events", "all", "--from", "20", "--to", "10"},
+             {"--until", "step:1000", "--all-writes", "phys:0x1000@500-100"},
+             {"--gdb", "x"},
+             {"stray"}}) {
         line.insert(line.begin(), {"--headless", "--disk", TEST_DISK});
         const Result result = run_vitrine(folder, line);
         expect_one_line(result, 64, "");
