@@ -18,6 +18,7 @@
 #include "emu/cli/terminal.h"
 #include "emu/gdb/server.h"
 #include "emu/inspect/inspect.h"
+#include "emu/net/network.h"
 #include "emu/recorder/recorder.h"
 #include "emu/recorder/replayer.h"
 #include "emu/symbols/guest_symbols.h"
@@ -28,6 +29,7 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 constexpr u64 SliceInteractive = 10'000'000; ///< virtual nanoseconds between looks at the keyboard
+constexpr u64 SliceNetwork = 1'000'000;      ///< the least time of an answer from the network
 constexpr u64 SliceBatch = 1'000'000'000;
 
 Machine* interrupted_machine = nullptr;
@@ -66,6 +68,7 @@ private:
     std::unique_ptr<Machine> machine_;
     DebugRun debug_; ///< goes before the machine
     std::unique_ptr<Recorder> recorder_;
+    std::unique_ptr<net::Network> network_; ///< goes before the machine
     int serial_file_ = -1;
     std::size_t typed_ = 0; ///< scripted texts sent so far
     u64 typed_from_ = 0;    ///< console output before this position does not count for the next one
@@ -95,6 +98,12 @@ Expected<void> Session::set_up() {
         auto recorder = Recorder::start(*machine_, options_.record);
         if (!recorder) return std::unexpected(recorder.error());
         recorder_ = std::move(*recorder);
+    }
+    if (options_.network.wanted()) {
+        auto network = net::Network::open(options_.network);
+        if (!network) return std::unexpected(network.error());
+        network_ = std::move(*network);
+        network_->attach(*machine_);
     }
     for (const std::string& view : options_.inspect)
         if (auto ok = inspect::check_view(view); !ok) return ok;
@@ -139,7 +148,7 @@ std::optional<RunReport> Session::one_slice() {
     RunLimits limits;
     limits.step_limit = options_.limit_steps;
     if (replayer_) limits.step_limit = std::min(limits.step_limit, replayer_->end_step());
-    const u64 slice = terminal_.open() ? SliceInteractive : SliceBatch;
+    const u64 slice = network_ ? SliceNetwork : terminal_.open() ? SliceInteractive : SliceBatch;
     limits.time_limit = machine_->time() + slice;
     const std::chrono::duration<double> spent = Clock::now() - started_;
     limits.host_seconds =
@@ -184,6 +193,7 @@ Expected<RunReport> Session::run_machine() {
             continue;
         }
         if (replayer_ && replayer_->divergence()) return std::unexpected(*replayer_->divergence());
+        if (network_) network_->pump(std::chrono::milliseconds(50), terminal_.open() ? STDIN_FILENO : -1);
         if (terminal_.open()) pump_keys();
         if (terminal_.quit_requested()) {
             RunReport report;

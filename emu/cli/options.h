@@ -9,6 +9,7 @@
 #include <vector>
 #include "emu/debugger/break_spec.h"
 #include "emu/machine.h"
+#include "emu/net/network_spec.h"
 
 namespace vitrine::emu::cli {
 
@@ -25,6 +26,7 @@ struct Options {
     bool headless = false;
     SerialTarget serial = SerialTarget::Stdio;
     std::string serial_file;
+    net::NetworkSpec network;
     std::string gdb; ///< where to wait for gdb; empty: nowhere
     std::string record, replay, load_state, save_state;
     std::optional<StopCondition> until;   ///< step, phase, rip, serial
@@ -55,7 +57,7 @@ struct Options {
     /// Something at the stop looks into the past.
     /// The app does not know these yet.
     bool needs_headless() const {
-        return !breaks.empty() || needs_history() || events || (until_break && !until);
+        return !breaks.empty() || network.wanted() || needs_history() || events || (until_break && !until);
     }
     bool needs_history() const {
         return !gdb.empty() || !last.empty() || !who_wrote.empty() || !who_read.empty() ||
