@@ -62,6 +62,7 @@ Result<void> do_umount(struct dentry* root) {
         while (prune_dcache(nr_dentry_unused)) {
         }
         TRY(record->super->sync());
+        wait_sb_writers(*record->super); // what is being written is not pruned
         while (prune_dcache(nr_dentry_unused)) {
         } // what had still to be written
         if (!d_unused(root, 2)) return Errno::EBUSY; // the mount's reference, and the caller's

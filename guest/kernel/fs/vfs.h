@@ -58,6 +58,7 @@ struct super_block {
     u64 s_blocksize = 4096;
     u64 s_maxbytes = 0x7fff'ffff'ffff'ffff;
     bool s_readonly = false;
+    u32 s_writers = 0; ///< the sum of its inodes' i_writers
     bool s_permanent = false;                        ///< proc, devtmpfs: umount leaves it
     struct mutex s_vfs_rename_mutex{"s_vfs_rename"}; ///< renames between directories
     virtual ~super_block() = default;
@@ -111,6 +112,7 @@ struct inode : file_operations {
     u32 i_state = 0;      ///< InodeState, under inode_hash_lock
     u64 dirtied_when = 0; ///< jiffies when it became dirty
     u32 i_dirty = 0;      ///< InodeDirty, under the writeback lock (fs-writeback.cpp)
+    u32 i_writers = 0;    ///< who writes it back without a reference (fs-writeback.cpp)
     super_block* i_sb = nullptr;
     pipe_inode_info* i_pipe = nullptr; ///< of an open FIFO
     i32 i_writecount = 0;              ///< see get_write_access()
@@ -175,8 +177,6 @@ struct inode : file_operations {
 // --- inodes (fs/inode.cpp)
 void ihold(struct inode* inode);
 void iput(struct inode* inode);
-/// A reference, unless the inode is going away.
-bool igrab(struct inode* inode);
 /// The inode with this number, or a new one with I_NEW, which the caller fills and unlocks; others wait for
 /// that.
 Result<struct inode*> iget_locked(super_block& super, u64 number);
@@ -193,7 +193,11 @@ void for_each_inode(super_block& super, void (*visit)(struct inode*));
 
 // --- write-back (fs/fs-writeback.cpp)
 void mark_inode_dirty(struct inode* inode, u32 what = I_DIRTY_INODE);
-/// Not on the list any more, and not being written either.
+/// REQUIRES: I_FREEING, so that nobody begins anew.
+void inode_wait_for_writeback(struct inode* inode);
+/// The same for all inodes of a file system. REQUIRES: nobody dirties it.
+void wait_sb_writers(super_block& super);
+/// Not on the list any more.
 void inode_io_list_del(struct inode* inode);
 /// Writes the dirty inodes of a file system (null: of all), with their pages.
 Result<void> writeback_inodes_sb(super_block* super);
