@@ -11,18 +11,18 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define SHOW(call)                                                                                           \
-    do {                                                                                                     \
-        errno = 0;                                                                                           \
-        long result = (long)(call);                                                                          \
-        printf("%s = %ld %s\n", #call, result, result < 0 ? strerrorname_np(errno) : "");                    \
+#define SHOW(call)                                                                                                     \
+    do {                                                                                                               \
+        errno = 0;                                                                                                     \
+        long result = (long)(call);                                                                                    \
+        printf("%s = %ld %s\n", #call, result, result < 0 ? strerrorname_np(errno) : "");                               \
     } while (0)
 
 static void look(const char* name) {
     struct stat s;
     if (lstat(name, &s)) return perror(name);
-    printf("%s: mode %o owner %u:%u atime %ld mtime %ld size %ld\n", name, s.st_mode, s.st_uid, s.st_gid,
-           (long)s.st_atime, (long)s.st_mtime, (long)s.st_size);
+    printf("%s: mode %o owner %u:%u atime %ld mtime %ld size %ld\n", name, s.st_mode, s.st_uid, s.st_gid, (long)s.st_atime, (long)s.st_mtime,
+           (long)s.st_size);
 }
 
 int main(void) {
@@ -79,8 +79,7 @@ int main(void) {
 
     struct statfs fs;
     SHOW(statfs("/tmp", &fs));
-    printf("%s %s %s\n", fs.f_blocks > fs.f_bfree ? "used" : "empty",
-           fs.f_bfree >= fs.f_bavail ? "reserved" : "more than free", fs.f_namelen == 255 ? "255" : "?");
+    printf("%s %s %s\n", fs.f_blocks > fs.f_bfree ? "used" : "empty", fs.f_bfree >= fs.f_bavail ? "reserved" : "more than free", fs.f_namelen == 255 ? "255" : "?");
     SHOW(statfs("/proc", &fs));
     printf("%lx\n", (long)fs.f_type);
     SHOW(fstatfs(second, &fs));

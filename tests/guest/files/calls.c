@@ -11,11 +11,11 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define SHOW(call)                                                                                           \
-    do {                                                                                                     \
-        errno = 0;                                                                                           \
-        long result = (long)(call);                                                                          \
-        printf("%s = %ld %s\n", #call, result < 0 ? -1 : result, result < 0 ? strerrorname_np(errno) : "");  \
+#define SHOW(call)                                                                                                     \
+    do {                                                                                                               \
+        errno = 0;                                                                                                     \
+        long result = (long)(call);                                                                                    \
+        printf("%s = %ld %s\n", #call, result < 0 ? -1 : result, result < 0 ? strerrorname_np(errno) : "");             \
     } while (0)
 
 static void names(void) {
@@ -92,8 +92,7 @@ static void deep(void) {
     name[120] = 0;
     for (; depth < 11; depth++)
         if (mkdir(name, 0755) || chdir(name)) break;
-    printf("%d deep, getcwd has %s\n", depth,
-           getcwd(text, sizeof text) && strlen(text) == 10 + 121u * depth ? "all of it" : "less");
+    printf("%d deep, getcwd has %s\n", depth, getcwd(text, sizeof text) && strlen(text) == 10 + 121u * depth ? "all of it" : "less");
     SHOW(getcwd(text, 500) == NULL ? -1 : 0);
     for (; depth; depth--) {
         if (chdir("..") || rmdir(name)) perror("going up");

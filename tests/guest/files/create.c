@@ -1,5 +1,4 @@
-// create N: N files in one directory, looked up and removed; says whether the last thousand took much longer
-// than the first.
+// create N: N files in one directory, looked up and removed; says whether the last thousand took much longer than the first.
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,6 +1,5 @@
-// A file's blocks are free when the call that ended it returns, whoever is writing it to the disk at that
-// moment: after unlink, after the last close of a file without a name, after a rename over it, after
-// truncation. Judge: statfs, then e2fsck.
+// A file's blocks are free when the call that ended it returns, whoever is writing it to the disk at that moment: after unlink, after
+// the last close of a file without a name, after a rename over it, after truncation. Judge: statfs, then e2fsck.
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
@@ -49,8 +48,7 @@ int main(void) {
             break;
         }
         long after = free_blocks();
-        if (after < before)
-            late++, printf("way %d: %ld blocks free, %ld before\n", round % ways, after, before);
+        if (after < before) late++, printf("way %d: %ld blocks free, %ld before\n", round % ways, after, before);
     }
     kill(writer, SIGKILL), waitpid(writer, 0, 0);
     printf("freed: %d times late\n", late);

@@ -1,5 +1,5 @@
-// A disk that runs full, in the middle of a write, of a directory's growth and of a symbolic link; and a file
-// without a name that is open at power-off. e2fsck judges what is left.
+// A disk that runs full, in the middle of a write, of a directory's growth and of a symbolic link; and a file without a name that is
+// open at power-off. e2fsck judges what is left.
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -27,8 +27,7 @@ static long fill(const char* name, size_t piece) {
 int main(void) {
     memset(block, 'f', sizeof block);
     long first = fill("/tmp/full1", sizeof block);
-    printf("%s in pieces of a MiB\n",
-           first > 10 << 20 && first % sizeof block ? "short write" : "no short write");
+    printf("%s in pieces of a MiB\n", first > 10 << 20 && first % sizeof block ? "short write" : "no short write");
     fill("/tmp/full2", 100);
     mkdir("/tmp/names", 0755);
     int made = 0;

@@ -1,5 +1,4 @@
-// Mappings against Linux: what mremap, mprotect, truncation and fsync do to them. Run under both, the lines
-// must be equal.
+// Mappings against Linux: what mremap, mprotect, truncation and fsync do to them. Run under both, the lines must be equal.
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
@@ -13,12 +12,11 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define SHOW(call)                                                                                           \
-    do {                                                                                                     \
-        errno = 0;                                                                                           \
-        long result = (long)(call);                                                                          \
-        printf("%s = %s %s\n", #call, result < 0 ? "error" : "ok",                                           \
-               result < 0 ? strerrorname_np(errno) : "");                                                    \
+#define SHOW(call)                                                                                                     \
+    do {                                                                                                               \
+        errno = 0;                                                                                                     \
+        long result = (long)(call);                                                                                    \
+        printf("%s = %s %s\n", #call, result < 0 ? "error" : "ok", result < 0 ? strerrorname_np(errno) : "");           \
     } while (0)
 enum { Page = 4096 };
 
@@ -32,8 +30,7 @@ static void touch(const char* what, volatile char* at, int write) {
         _exit(*at ? 1 : 0);
     }
     waitpid(child, &status, 0);
-    printf("%s: %s %d\n", what, WIFSIGNALED(status) ? "signal" : "read",
-           WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
+    printf("%s: %s %d\n", what, WIFSIGNALED(status) ? "signal" : "read", WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
 }
 
 int main(void) {

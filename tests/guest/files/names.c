@@ -1,8 +1,6 @@
-// Several processes change the names of one directory tree at the same time. e2fsck judges the disk
-// afterwards.
+// Several processes change the names of one directory tree at the same time. e2fsck judges the disk afterwards.
 //   names excl P N   each of N names is made with O_EXCL by P processes: exactly one may win
-//   names churn P N  N operations (create, unlink, rename, mkdir, rmdir, link, symlink, append) in each of P
-//   processes
+//   names churn P N  N operations (create, unlink, rename, mkdir, rmdir, link, symlink, append) in each of P processes
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
@@ -42,8 +40,7 @@ static int excl(int processes, int names) {
         if (read(to_parent[0], &won, sizeof won) != sizeof won) return puts("a process died"), 1;
         total += won;
     }
-    while (wait(NULL) > 0) {
-    }
+    while (wait(NULL) > 0) {}
     for (int i = 0; i < names; i++) {
         char name[64];
         snprintf(name, sizeof name, "/tmp/excl/%d", i);

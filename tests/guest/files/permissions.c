@@ -1,6 +1,5 @@
-// Who may do what on a path (path_resolution(7), and the errors of open(2), unlink(2), rename(2), access(2),
-// execve(2)). Run as root, in an empty folder of /tmp; part of it runs as user 1000. Prints what differs and
-// "permissions: N wrong".
+// Who may do what on a path (path_resolution(7), and the errors of open(2), unlink(2), rename(2), access(2), execve(2)). Run as root, in
+// an empty folder of /tmp; part of it runs as user 1000. Prints what differs and "permissions: N wrong".
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
@@ -22,8 +21,7 @@ static void expect(const char* what, long result, int error) {
 #define EXPECT(call, error) (errno = 0, expect(#call, (call), error))
 static void make(const char* name, mode_t mode, uid_t user, gid_t group) {
     int fd = open(name, O_CREAT | O_WRONLY, 0600);
-    if (fd < 0 || write(fd, "x", 1) != 1 || close(fd) || chown(name, user, group) || chmod(name, mode))
-        printf("make %s: %s\n", name, strerror(errno));
+    if (fd < 0 || write(fd, "x", 1) != 1 || close(fd) || chown(name, user, group) || chmod(name, mode)) printf("make %s: %s\n", name, strerror(errno));
 }
 static int run(const char* path) {
     pid_t child = fork();
@@ -50,8 +48,7 @@ static void as_user(void) {
     EXPECT(truncate("readable", 0), EACCES);
     EXPECT(open("group", O_RDWR), 0);
     EXPECT(open("othergroup", O_RDONLY), EACCES);
-    EXPECT(open("not_owner", O_RDONLY),
-           EACCES); // the owner's bits count for the owner, even when others have more
+    EXPECT(open("not_owner", O_RDONLY), EACCES); // the owner's bits count for the owner, even when others have more
     EXPECT(access("readable", R_OK), 0);
     EXPECT(access("readable", W_OK), EACCES);
     EXPECT(access("secret", F_OK), 0);
@@ -68,11 +65,9 @@ static void as_user(void) {
     EXPECT(unlink("search/file"), EACCES);
     EXPECT(rename("search/file", "open/x"), EACCES);
     EXPECT(open("open/new", O_CREAT | O_WRONLY, 0640), 0);
-    if (stat("open/new", &st) || st.st_uid != 1000 || st.st_gid != 1000)
-        printf("the new file's owner: %d:%d\n", st.st_uid, st.st_gid), wrong++;
+    if (stat("open/new", &st) || st.st_uid != 1000 || st.st_gid != 1000) printf("the new file's owner: %d:%d\n", st.st_uid, st.st_gid), wrong++;
     EXPECT(mkdir("gid/new", 0755), 0);
-    if (stat("gid/new", &st) || st.st_gid != 2000 || !(st.st_mode & S_ISGID))
-        printf("the new directory: %d %o\n", st.st_gid, st.st_mode), wrong++;
+    if (stat("gid/new", &st) || st.st_gid != 2000 || !(st.st_mode & S_ISGID)) printf("the new directory: %d %o\n", st.st_gid, st.st_mode), wrong++;
     EXPECT(unlink("sticky/theirs"), EPERM);
     EXPECT(rename("sticky/theirs", "sticky/mine2"), EPERM);
     EXPECT(rename("sticky/mine", "sticky/theirs"), EPERM);
@@ -111,8 +106,7 @@ int main(int argc, char** argv) {
     if (argc > 1) return getuid() == 1000 && geteuid() == 0 && getegid() == 1000; // ./setuid identity
     char folder[] = "/tmp/permissions.XXXXXX", self[256];
     ssize_t length = readlink("/proc/self/exe", self, sizeof self - 1);
-    if (getuid() || length < 0 || !mkdtemp(folder) || chdir(folder) || chmod(".", 0777))
-        return printf("permissions: not as root\n"), 1;
+    if (getuid() || length < 0 || !mkdtemp(folder) || chdir(folder) || chmod(".", 0777)) return printf("permissions: not as root\n"), 1;
     self[length] = 0;
     umask(022);
     make("mine", 0600, 1000, 1000);

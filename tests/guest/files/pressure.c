@@ -1,8 +1,8 @@
 // More than fits into memory.
 //   pressure read FILE MIB   makes a file of this size and reads it twice, checking every word
 //   pressure hold MIB S      writes to this much memory again and again for S seconds, checking what it finds
-//   pressure both MIB MIB    both at the same time: a file of the first size beside a working set of the
-//   second pressure hog             takes memory until it is killed
+//   pressure both MIB MIB    both at the same time: a file of the first size beside a working set of the second
+//   pressure hog             takes memory until it is killed
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -36,22 +36,18 @@ static int check(const char* name, long mib) {
 }
 
 static int hold(long mib, double seconds, volatile int* stop) {
-    unsigned long words = (unsigned long)mib << 17,
-                  *memory = mmap(NULL, words * 8, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    unsigned long words = (unsigned long)mib << 17, *memory = mmap(NULL, words * 8, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     struct timespec start, now;
     int rounds = 0;
     clock_gettime(CLOCK_MONOTONIC, &start);
     do {
         for (unsigned long w = 0; w < words; w += 512) {
-            if (rounds && memory[w] != w + (unsigned long)rounds - 1)
-                return printf("word %lu is wrong\n", w), 1;
+            if (rounds && memory[w] != w + (unsigned long)rounds - 1) return printf("word %lu is wrong\n", w), 1;
             memory[w] = w + (unsigned long)rounds;
         }
         rounds++;
         clock_gettime(CLOCK_MONOTONIC, &now);
-    } while (stop ? !*stop
-                  : (double)(now.tv_sec - start.tv_sec) + (double)(now.tv_nsec - start.tv_nsec) * 1e-9 <
-                        seconds);
+    } while (stop ? !*stop : (double)(now.tv_sec - start.tv_sec) + (double)(now.tv_nsec - start.tv_nsec) * 1e-9 < seconds);
     return 0;
 }
 
@@ -63,8 +59,7 @@ int main(int argc, char** argv) {
         printf("read: %s\n", bad ? "FAILED" : "all there");
         return bad;
     }
-    if (argc > 3 && !strcmp(argv[1], "hold"))
-        return printf("hold: %s\n", hold(atol(argv[2]), atof(argv[3]), NULL) ? "FAILED" : "all there");
+    if (argc > 3 && !strcmp(argv[1], "hold")) return printf("hold: %s\n", hold(atol(argv[2]), atof(argv[3]), NULL) ? "FAILED" : "all there");
     if (argc > 3 && !strcmp(argv[1], "both")) {
         volatile int* stop = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
         int status;

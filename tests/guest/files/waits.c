@@ -1,5 +1,4 @@
-// Waiting for several files: poll, select, epoll, eventfd, timerfd. Run under Linux too, the lines must be
-// equal.
+// Waiting for several files: poll, select, epoll, eventfd, timerfd. Run under Linux too, the lines must be equal.
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
@@ -17,11 +16,11 @@
 #include <time.h>
 #include <unistd.h>
 
-#define SHOW(call)                                                                                           \
-    do {                                                                                                     \
-        errno = 0;                                                                                           \
-        long result = (long)(call);                                                                          \
-        printf("%s = %ld %s\n", #call, result, result < 0 ? strerrorname_np(errno) : "");                    \
+#define SHOW(call)                                                                                                     \
+    do {                                                                                                               \
+        errno = 0;                                                                                                     \
+        long result = (long)(call);                                                                                    \
+        printf("%s = %ld %s\n", #call, result, result < 0 ? strerrorname_np(errno) : "");                               \
     } while (0)
 
 static double now(void) {
@@ -39,23 +38,15 @@ static void later(int file, const char* text, int microseconds) {
 }
 static void handler(int signal) { printf("signal %d\n", signal); }
 
-// A process's table starts with 64 descriptors and grows to 256 (128 since 6.17), 512 and so on: select()
-// does not look beyond it. A child made when only the first few are open has the smallest, whatever its
-// parent was started with.
+// A process's table starts with 64 descriptors and grows to 256 (128 since 6.17), 512 and so on: select() does not look beyond it. A child made when
+// only the first few are open has the smallest, whatever its parent was started with.
 static void table_sizes(void) {
     for (int fd = 3; fd < 4096; fd++) close(fd);
     fflush(stdout);
     if (fork() == 0) {
         static const int places[] = {50, 63, 64, 100, 256, 700};
         for (int step = 0; step < 4; step++) {
-            if (step)
-                printf("dup to %d: %d\n",
-                       step == 1   ? 70
-                       : step == 2 ? 300
-                                   : 600,
-                       dup2(0, step == 1   ? 70
-                               : step == 2 ? 300
-                                           : 600));
+            if (step) printf("dup to %d: %d\n", step == 1 ? 70 : step == 2 ? 300 : 600, dup2(0, step == 1 ? 70 : step == 2 ? 300 : 600));
             for (unsigned i = 0; i < sizeof places / sizeof *places; i++) {
                 fd_set set;
                 FD_ZERO(&set);
@@ -115,8 +106,7 @@ int main(void) {
     later(b[1], "two", 30000);
     FD_SET(a[0], &in), FD_SET(b[0], &in);
     SHOW(select(b[1] + 1, &in, NULL, NULL, &wait_for));
-    printf("%d %d, time left %s\n", FD_ISSET(a[0], &in) != 0, FD_ISSET(b[0], &in) != 0,
-           wait_for.tv_sec == 4 ? "told" : "not told");
+    printf("%d %d, time left %s\n", FD_ISSET(a[0], &in) != 0, FD_ISSET(b[0], &in) != 0, wait_for.tv_sec == 4 ? "told" : "not told");
     wait(NULL);
     SHOW(select(-1, NULL, NULL, NULL, NULL));
     FD_ZERO(&in);
