@@ -219,6 +219,9 @@ struct EventStore::Impl final : ProbeListener {
         EventColumn& to = column(EventKind::TaskSwitch);
         if (again(false) || (to.held() && to.last_step() >= event.step)) return;
         event.a = machine.processor().registers().gpr[cpu::RSI]; // (previous, next), System V
+        const u64 previous = machine.processor().registers().gpr[cpu::RDI];
+        if (const auto task = tasks.at(machine, event.processor, previous))
+            event.c = SwitchFrom{static_cast<u32>(task->pid), static_cast<u32>(task->state)}.packed();
         if (const auto task = tasks.at(machine, event.processor, event.a))
             event.b = static_cast<u64>(task->pid), event.text = intern(task->comm);
         add(EventKind::TaskSwitch, event);
@@ -286,6 +289,72 @@ std::vector<Event> EventStore::query(u32 kinds, u64 from, u64 to, std::size_t li
     std::ranges::sort(all, {}, [](const Event& e) { return std::tuple(e.step, e.time, e.kind, e.index); });
     if (all.size() > limit) all.resize(limit);
     return all;
+}
+
+void EventStore::add(const Event& event) { impl_->add(event.kind, event); }
+Event EventStore::at(EventKind kind, u64 index) const { return impl_->column(kind).at(index); }
+u64 EventStore::lower(EventKind kind, u64 place, EventAxis axis) const {
+    return impl_->column(kind).lower(place, axis);
+}
+
+namespace {
+/// Between the nearest known pairs on both sides of `place`.
+struct Bracket {
+    u64 from = 0, from_other = 0, to = ~u64{0}, to_other = ~u64{0};
+    void see(u64 place, u64 at, u64 other) {
+        if (at <= place && (at > from || (at == from && other > from_other))) from = at, from_other = other;
+        if (at > place && at < to) to = at, to_other = other;
+    }
+    u64 map(u64 place) const {
+        if (to == ~u64{0} || to_other <= from_other) return from_other;
+        return from_other + static_cast<u64>(static_cast<unsigned __int128>(to_other - from_other) *
+                                             (place - from) / (to - from));
+    }
+};
+constexpr EventKind MappedKinds[] = {EventKind::Interrupt, EventKind::PageFault, EventKind::SystemCall,
+                                     EventKind::TaskSwitch, EventKind::Phase};
+} // namespace
+
+u64 EventStore::step_at(u64 time) const {
+    Bracket bracket;
+    bracket.see(time, impl_->machine.time(), impl_->machine.steps());
+    for (const EventKind kind : MappedKinds) {
+        const EventColumn& column = impl_->column(kind);
+        const u64 next = column.lower(time + 1, EventAxis::Time);
+        for (u64 i = next > column.first_index() ? next - 1 : next; i < std::min(next + 1, column.total());
+             ++i) {
+            const Event event = column.at(i);
+            bracket.see(time, event.time, event.step);
+        }
+    }
+    return bracket.map(time);
+}
+u64 EventStore::time_at(u64 step) const {
+    Bracket bracket;
+    bracket.see(step, impl_->machine.steps(), impl_->machine.time());
+    for (const EventKind kind : MappedKinds) {
+        const EventColumn& column = impl_->column(kind);
+        const u64 next = column.lower(step + 1, EventAxis::Step);
+        for (u64 i = next > column.first_index() ? next - 1 : next; i < std::min(next + 1, column.total());
+             ++i) {
+            const Event event = column.at(i);
+            bracket.see(step, event.step, event.time);
+        }
+    }
+    return bracket.map(step);
+}
+
+std::vector<u64> EventStore::density(EventKind kind, std::span<const u64> edges, EventAxis axis) const {
+    std::vector<u64> out(edges.empty() ? 0 : edges.size() - 1);
+    if (out.empty()) return out;
+    const EventColumn& column = impl_->column(kind);
+    u64 before = column.before(edges[0], axis);
+    for (std::size_t i = 0; i < out.size(); ++i) {
+        const u64 next = std::max(before, column.before(edges[i + 1], axis));
+        out[i] = next - before;
+        before = next;
+    }
+    return out;
 }
 
 std::vector<u64> EventStore::density(EventKind kind, u64 from, u64 to, unsigned buckets) const {
