@@ -23,7 +23,7 @@ constexpr const char* Names[EventKinds] = {"interrupt", "exception", "page-fault
 
 /// A system call under way: who returns to the same place with the same stack has returned from it.
 struct OpenCall {
-    u64 cr3, fs_base, rip, rsp, index;
+    u64 cr3, fs_base, rip, rsp, index, number;
 };
 struct OpenRequest {
     unsigned port, slot;
@@ -150,14 +150,16 @@ struct EventStore::Impl final : ProbeListener {
         const u64 index = add(EventKind::SystemCall, event, &arguments);
         if (old_gate) return; // the stack has changed already
         if (open_calls.size() >= MostOpenCalls) open_calls.erase(open_calls.begin());
-        open_calls.push_back(
-            {r.cr3, r.seg[static_cast<unsigned>(cpu::Seg::FS)].base, r.rip, r.gpr[cpu::RSP], index});
+        open_calls.push_back({r.cr3, r.seg[static_cast<unsigned>(cpu::Seg::FS)].base, r.rip, r.gpr[cpu::RSP],
+                              index, r.gpr[cpu::RAX]});
     }
     void returned(const cpu::Registers& r) {
         const u64 fs = r.seg[static_cast<unsigned>(cpu::Seg::FS)].base;
         for (std::size_t i = open_calls.size(); i-- > 0;) {
             const OpenCall& open = open_calls[i];
-            if (open.rip != r.rip || open.rsp != r.gpr[cpu::RSP] || open.cr3 != r.cr3 || open.fs_base != fs)
+            constexpr u64 ArchPrctl = 158; // changes FS.base itself
+            if (open.rip != r.rip || open.rsp != r.gpr[cpu::RSP] || open.cr3 != r.cr3 ||
+                (open.fs_base != fs && open.number != ArchPrctl))
                 continue;
             column(EventKind::SystemCall).finish(open.index, machine.time(), r.gpr[cpu::RAX]);
             open_calls.erase(open_calls.begin() + static_cast<std::ptrdiff_t>(i));
@@ -227,7 +229,11 @@ struct EventStore::Impl final : ProbeListener {
         add(EventKind::TaskSwitch, event);
     }
     void cut(u64 step) {
-        for (EventColumn& each : columns) each.cut(step);
+        for (unsigned i = 0; i < EventKinds; ++i) {
+            columns[i].cut(step);
+            cut_ends[i] = std::min(cut_ends[i], columns[i].total());
+        }
+        ++cuts;
         std::erase_if(open_calls, [&](const OpenCall& open) {
             return open.index >= column(EventKind::SystemCall).total();
         });
@@ -240,6 +246,12 @@ struct EventStore::Impl final : ProbeListener {
     const u32 kinds;
     const u64 budget;
     std::vector<EventColumn> columns;
+    std::array<u64, EventKinds> cut_ends = [] {
+        std::array<u64, EventKinds> out;
+        out.fill(~u64{0});
+        return out;
+    }();
+    u64 cuts = 0;
     std::vector<OpenCall> open_calls;
     std::vector<OpenRequest> open_requests;
     std::vector<std::string> texts;
@@ -261,6 +273,8 @@ u64 EventStore::lost(EventKind kind) const { return impl_->column(kind).first_in
 u64 EventStore::used() const { return impl_->used(); }
 u64 EventStore::known() const { return std::max(impl_->machine.furthest().first, impl_->machine.steps()); }
 void EventStore::cut(u64 step) { impl_->cut(step); }
+u64 EventStore::cuts() const { return impl_->cuts; }
+u64 EventStore::cut_end(EventKind kind) const { return impl_->cut_ends[static_cast<unsigned>(kind)]; }
 std::array<u64, 6> EventStore::arguments(const Event& event) const {
     return impl_->column(event.kind).arguments(event.index);
 }

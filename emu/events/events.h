@@ -110,6 +110,9 @@ public:
     u64 known() const;
     /// What is known from `step` on is forgotten: another future begins.
     void cut(u64 step);
+    /// How often something was forgotten; and how many events of a kind have outlived all of those times.
+    u64 cuts() const;
+    u64 cut_end(EventKind kind) const;
     /// An event that did not come from the machine: for figures and tests.
     void add(const Event& event);
 

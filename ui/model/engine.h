@@ -19,6 +19,7 @@
 #include "emu/cli/app.h"
 #include "emu/cli/outputs.h"
 #include "emu/debugger/debugger.h"
+#include "emu/events/events.h"
 #include "emu/machine.h"
 #include "emu/recorder/recorder.h"
 #include "emu/recorder/replayer.h"
@@ -90,6 +91,19 @@ public:
     const std::vector<emu::ModeChange>& known_modes() const;
     const emu::Timeline* timeline() const { return timeline_.get(); }
 
+    /// What happened in the whole known run: noted while the machine runs.
+    const emu::EventStore& events() const { return *events_; }
+    /// The last virtual time of the known run.
+    u64 last_time() const;
+    /// Places of the run with a name, in order of their steps; they go with the machine.
+    struct Mark {
+        u64 step = 0, time = 0;
+        std::string text;
+    };
+    const std::vector<Mark>& marks() const { return marks_; }
+    void mark(std::string text); ///< where the machine stands
+    void remove_mark(u64 step);
+
     /// Guest input; refused with a message while a recording is replayed.
     void input(const emu::InputEvent& event);
     // Breakpoints (engine_breakpoints.cpp): emu/debugger's, kept over restarts and replays.
@@ -134,7 +148,7 @@ private:
     void measure_wall();
     bool leave_phase_stub(const emu::RunReport& report);
     void look_for_panic();
-    std::string step_text(u64 deliveries_before) const;
+    std::string step_text(u64 first_step, u64 deliveries_before) const;
     static double now();
 
     AppOptions options_;
@@ -142,6 +156,8 @@ private:
     std::unique_ptr<emu::Machine> machine_;
     std::unique_ptr<emu::Recorder> recorder_;
     std::unique_ptr<emu::Timeline> timeline_; ///< refers to the machine
+    std::unique_ptr<emu::EventStore> events_; ///< refers to the machine
+    std::vector<Mark> marks_;
     Journey journey_;
     bool travelling_now_ = false, journey_cancelled_ = false;
     double journey_share_ = 0;

@@ -66,6 +66,7 @@ private:
     std::unique_ptr<MemoryPanel> memory_;
     std::unique_ptr<BreakpointsPanel> breakpoints_;
     TerminalPanel terminal_;
+    TimelinePanel timeline_;
     CodePanel code_;
     Dialogs dialogs_;
     Splits splits_;

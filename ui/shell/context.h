@@ -32,7 +32,7 @@ struct Navigation {
     int phase = -1;            ///< the marked row of the phase list
     bool phase_scroll = false; ///< bring it into sight
     std::size_t phases_seen = 0;
-    bool scrubbing = false; ///< the strip's button is down
+    bool scrubbing = false; ///< the overview's button is down
     float scrubbed_x = -1;
 };
 
@@ -46,6 +46,11 @@ struct Probe {
     Rect dialog;
     bool menu = false;
     std::vector<std::pair<std::string, Rect>> places; ///< buttons and tabs by name
+    Rect strip, ruler, lanes;                         ///< of the timeline
+    bool by_time = false;
+    u64 axis_from = 0, axis_to = 0;
+    std::string measured, pointed; ///< what was measured; the sentence under the pointer
+    std::vector<std::pair<std::string, Rect>> lane_rows;
 };
 
 struct Context {
