@@ -25,7 +25,7 @@ def zoom_and_pan():
     """The wheel zooms at the pointer; a drag pans; the head's buttons do both ends."""
     p = Person(vitrine)
     s = running(p)
-    lanes = s["parts"]["lanes"]
+    lanes = s["lanes"]
     x, y = p.middle(lanes, 0.7, 0.5)
     before = inside(s["axis"], lanes, x)
     p.at(x, y)
@@ -59,7 +59,7 @@ def measure():
     """A drag on the ruler, or with Shift in the lanes, measures; a click on the ruler ends it."""
     p = Person(vitrine)
     s = running(p)
-    ruler, lanes = s["parts"]["ruler"], s["parts"]["lanes"]
+    ruler, lanes = s["ruler"], s["lanes"]
     p.at(*p.middle(ruler, 0.5, 0.5))
     p.xdotool("mousedown", 1)
     p.at(*p.middle(ruler, 0.6, 0.5))

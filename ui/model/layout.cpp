@@ -9,8 +9,9 @@ namespace {
 constexpr float ToolbarHeight = 44, StatusHeight = 26, TimelineHeight = 196, Gap = 6, Margin = 8;
 constexpr float HeaderHeight = 30, ScreenFrame = 8,
                 ScreenFooter = 26; // around the guest's picture, inside its panel
-constexpr float MostTimeline = 0.245f; ///< of a low window, by default
-constexpr float LeastColumn = 200, LeastRow = 90, LeastTimeline = 96;
+constexpr float MostTimeline = 0.245f, LeastTimelineShare = 0.15f; ///< of a low window, by default
+constexpr float LowWindow = 400, HighWindow = 760;                 ///< between them, more and more
+constexpr float LeastColumn = 200, LeastRow = 90, LeastTimeline = 76;
 
 float fraction(float wanted, float otherwise, float least, float most) {
     return std::clamp(wanted < 0 ? otherwise : wanted, std::min(least, most), most);
@@ -33,7 +34,9 @@ Layout compute_layout(float width, float height, float scale, const Splits& want
     out.toolbar = {0, 0, width, px(ToolbarHeight)};
     out.status = {0, height - px(StatusHeight), width, px(StatusHeight)};
     const float between = out.status.y - out.toolbar.bottom() - 2 * gap;
-    out.splits.strip = fraction(wanted.strip, std::min(px(TimelineHeight) / height, MostTimeline),
+    const float grown = std::clamp((height / scale - LowWindow) / (HighWindow - LowWindow), 0.0f, 1.0f);
+    const float most_timeline = LeastTimelineShare + (MostTimeline - LeastTimelineShare) * grown;
+    out.splits.strip = fraction(wanted.strip, std::min(px(TimelineHeight) / height, most_timeline),
                                 px(LeastTimeline) / height, (between - px(2 * LeastRow) - gap) / height);
     const float timeline_height = std::round(out.splits.strip * height);
     out.timeline = {margin, out.status.y - gap - timeline_height, width - 2 * margin, timeline_height};

@@ -62,6 +62,8 @@ void App::write_state_file() {
         {"times_real", engine_->times_real()},
         {"places", places},
         {"axis", {{"time", probe.by_time}, {"from", probe.axis_from}, {"to", probe.axis_to}}},
+        {"ruler", rect(probe.ruler)},
+        {"lanes", rect(probe.lanes)},
         {"measured", probe.measured},
         {"pointed", probe.pointed},
         {"lane_rows", lanes},
@@ -73,9 +75,8 @@ void App::write_state_file() {
           {"code", rect(layout.code)},
           {"processor", rect(layout.processor)},
           {"structures", rect(layout.structures)},
+          {"timeline", rect(layout.timeline)},
           {"strip", rect(probe.strip)},
-          {"ruler", rect(probe.ruler)},
-          {"lanes", rect(probe.lanes)},
           {"status", rect(layout.status)}}},
     };
     std::string text = now.dump(1, ' ', false, nlohmann::json::error_handler_t::replace);
