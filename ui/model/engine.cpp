@@ -41,6 +41,16 @@ Expected<std::unique_ptr<Engine>> Engine::create(const AppOptions& options) {
         if (!options.record.empty())
             if (auto ok = engine->record(options.record); !ok) return std::unexpected(ok.error());
     }
+    for (const std::string& text : options.breaks)
+        if (auto id = engine->debugger_->add(text); !id)
+            return usage_error(fmt::format("--break {}: {}", text, id.error().message));
+    if (options.until_break && !options.until) {
+        emu::BreakSpec until = *options.until_break;
+        until.once = true;
+        if (auto id = engine->debugger_->add(std::move(until)); !id)
+            return bad_input(fmt::format("--until {}: {}", options.until_text, id.error().message));
+        engine->start(fmt::format("running to {}", options.until_text));
+    }
     if (options.until) {
         const auto& until = *options.until;
         const auto* symbols = engine->machine_->symbols();

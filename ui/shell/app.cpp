@@ -115,6 +115,7 @@ Expected<void> App::open_window() {
     screen_ = std::make_unique<ScreenPanel>();
     memory_ = std::make_unique<MemoryPanel>();
     breakpoints_ = std::make_unique<BreakpointsPanel>();
+    if (!options_.breaks.empty() && options_.ui_tab.empty()) options_.ui_tab = "breakpoints";
     for (unsigned i = 0; i < TabCount; ++i) {
         if (remembered.tab == Names[i] && options_.ui_tab.empty()) context_->show_tab(static_cast<Tab>(i));
         if (options_.ui_tab == Names[i])
