@@ -112,7 +112,36 @@ def hover_and_click():
     p.close()
 
 
-CASES = {f.__name__: f for f in (zoom_and_pan, measure, hover_and_click)}
+def who_wrote_this():
+    """A right click on a byte asks who wrote it; the answer is a sentence, leads there, and can be asked further back."""
+    p = Person(vitrine, "--ui-tab", "bytes")
+    end = running(p)["step"]
+    p.key("ctrl+g")
+    p.wait(lambda s: s["dialog"] == "go-to", "the dialog")
+    p.type("jiffies")
+    p.wait(lambda s: "jiffies" in s["matches"], "the symbol")
+    p.click_place("Bytes")
+    p.wait(lambda s: s["dialog"] == "none", "the bytes")
+    area = p.wait(lambda s: "first byte" in s["places"], "a byte")["places"]["first byte"]
+    p.click(*p.middle(area), button=3)
+    p.wait(lambda s: s["menu"] and "Who wrote this?" in s["places"], "the menu")
+    p.click_place("Who wrote this?")
+    s = p.wait(lambda s: s["answer"], "the answer")
+    p.check("changed" in s["answer"] and "before now" in s["answer"], f"not a sentence: {s['answer']}")
+    p.check(s["step"] == end, "asking moved the machine")
+    first = s["answer"]
+    p.wait(lambda s: "Go there" in s["places"], "the way there")
+    p.click_place("Go there")
+    there = p.wait(lambda s: s["past"] and not s["travelling"], "the place")
+    p.check(f"step {there['step']}" in first.replace("\u2009", ""), f"{there['step']} is not where {first}")
+    p.click_place("And before that?")
+    s = p.wait(lambda s: s["answer"] != first and s["answer"] and not s["travelling"], "the one before")
+    p.click_place("Close")
+    p.wait(lambda s: s["answer"] == "", "no card")
+    p.close()
+
+
+CASES = {f.__name__: f for f in (zoom_and_pan, measure, hover_and_click, who_wrote_this)}
 if __name__ == "__main__":
     CASES[sys.argv[2]]()
     print(f"{sys.argv[2]}: fine")

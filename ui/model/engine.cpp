@@ -94,7 +94,7 @@ void Engine::adopt() {
     steps_per_second_ = times_real_ = wall_since_ = 0; // another machine, another speed
     typed_ = 0, typed_from_ = machine_->serial_total();
     ++generation_, ++stops_;
-    marks_.clear();
+    marks_.clear(), answer_.reset();
     events_ = std::make_unique<emu::EventStore>(*machine_, emu::EventStore::AllKinds, EventBudget);
     adopt_breakpoints();
     if (serial_file_ >= 0)

@@ -23,6 +23,7 @@
 #include "emu/machine.h"
 #include "emu/recorder/recorder.h"
 #include "emu/recorder/replayer.h"
+#include "emu/timeline/authors.h"
 #include "emu/timeline/timeline.h"
 
 namespace vitrine::ui {
@@ -83,6 +84,19 @@ public:
     double journey_share() const { return journey_share_; }
     /// Called between the parts of a journey: the machine may be read there, at a step on the way.
     void on_pause_of_journey(std::function<void()> sink) { pause_of_journey_ = std::move(sink); }
+    /// "Who wrote this?": who wrote (or read) memory last before here; the machine stays. answer() holds the
+    /// result.
+    void ask_author(emu::Target target, bool write = true);
+    /// Goes to where the answer happened and asks there: who before that?
+    void ask_author_before();
+    struct Answer {
+        emu::Target target;
+        bool write = true, found = false;
+        std::string question, sentence;
+        u64 step = 0; ///< the machine can go there: right before the access
+    };
+    const std::optional<Answer>& answer() const { return answer_; }
+    void dismiss_answer() { answer_.reset(); }
     u64 first_step() const;
     u64 last_step() const;
     bool in_the_past() const;
@@ -135,6 +149,7 @@ private:
     void adopt_breakpoints();
     using Journey = std::function<Expected<std::string>(const emu::Timeline::Progress&)>;
     void keep_history();
+    std::string find_author(const emu::Target& target, bool write, const emu::Timeline::Progress& progress);
     bool may_travel();
     void travel(Journey journey, std::string what);
     void go();
@@ -158,6 +173,7 @@ private:
     std::unique_ptr<emu::Timeline> timeline_; ///< refers to the machine
     std::unique_ptr<emu::EventStore> events_; ///< refers to the machine
     std::vector<Mark> marks_;
+    std::optional<Answer> answer_;
     Journey journey_;
     bool travelling_now_ = false, journey_cancelled_ = false;
     double journey_share_ = 0;

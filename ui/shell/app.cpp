@@ -109,9 +109,7 @@ Expected<void> App::open_window() {
     io.IniFilename = nullptr; // what the app remembers is in Settings
     ImGui_ImplSDL2_InitForSDLRenderer(window_);
     renderer_ = std::make_unique<Renderer>(sdl_renderer_, software_);
-    context_.reset(new Context{*engine_, *views_,      *renderer_, {}, 1,     {},    {},    Capture::None,
-                               {},       Dialog::None, false,      0,  false, false, false, 3,
-                               false,    false,        false,      {}, 0,     false, {}});
+    context_.reset(new Context(*engine_, *views_, *renderer_));
     screen_ = std::make_unique<ScreenPanel>();
     memory_ = std::make_unique<MemoryPanel>();
     breakpoints_ = std::make_unique<BreakpointsPanel>();

@@ -69,6 +69,7 @@ void App::draw_parts() {
     timeline_.draw(context, context.layout.timeline);
     draw_status(context);
     draw_splitters(); // last: ImGui puts a window that never comes to the front behind those made before it
+    answer_card(context);
     address_menu(context);
     dialogs_.draw(context);
 }

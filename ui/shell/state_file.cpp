@@ -64,6 +64,7 @@ void App::write_state_file() {
         {"axis", {{"time", probe.by_time}, {"from", probe.axis_from}, {"to", probe.axis_to}}},
         {"ruler", rect(probe.ruler)},
         {"lanes", rect(probe.lanes)},
+        {"answer", probe.answer},
         {"measured", probe.measured},
         {"pointed", probe.pointed},
         {"lane_rows", lanes},
