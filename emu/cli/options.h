@@ -54,11 +54,9 @@ struct Options {
     std::string ui_screenshot;  ///< write the app's window as PNG at the stop, then exit
     std::string ui_tab;         ///< the tab that is open at first
     std::string ui_show;        ///< a dialog for the screenshot: "keys"
+    /// The app asks these questions by the pointer, not by its command line.
+    bool needs_headless() const { return network.wanted() || needs_history() || events; }
     /// Something at the stop looks into the past.
-    /// The app does not know these yet.
-    bool needs_headless() const {
-        return !breaks.empty() || network.wanted() || needs_history() || events || (until_break && !until);
-    }
     bool needs_history() const {
         return !gdb.empty() || !last.empty() || !who_wrote.empty() || !who_read.empty() ||
                !all_writes.empty() || !who_changed.empty();
