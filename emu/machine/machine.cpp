@@ -163,7 +163,11 @@ const std::optional<RunReport>& Machine::ended() const { return impl_->ended; }
 const GuestSymbols* Machine::symbols() const { return impl_->symbols.get(); }
 void Machine::on_input(std::function<void(const LoggedInput&)> sink) { impl_->input_sink = std::move(sink); }
 
-void Machine::on_hash(u64 interval, std::function<bool(u64, u64)> sink) {
+void Machine::set_known_run(std::shared_ptr<KnownRun> run) { impl_->known_run = std::move(run); }
+const std::shared_ptr<KnownRun>& Machine::known_run() const { return impl_->known_run; }
+
+void Machine::on_hash(u64 interval, std::function<bool(u64, u64)> sink, bool again) {
+    impl_->hash_again = again;
     impl_->hash_sink = std::move(sink);
     impl_->hash_interval = interval;
     impl_->next_hash = impl_->hash_sink && interval ? (steps() / interval + 1) * interval : ~u64{0};
