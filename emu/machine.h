@@ -26,6 +26,7 @@ namespace vitrine::emu {
 class Board;
 class Debugger;
 class GuestSymbols;
+class KnownRun;
 class Probes;
 
 struct MachineConfig {
@@ -236,8 +237,12 @@ public:
     /// Called with every input as it is applied.
     void on_input(std::function<void(const LoggedInput&)> sink);
     /// Called at each multiple of `interval` steps with the rolling hash; false stops the run
-    /// (ReplayMismatch).
-    void on_hash(u64 interval, std::function<bool(u64 step, u64 hash)> sink);
+    /// (ReplayMismatch). `again`: also where the run has been before, in journeys of the timeline. save… may
+    /// be used from there; inputs for that step are still to come.
+    void on_hash(u64 interval, std::function<bool(u64 step, u64 hash)> sink, bool again = false);
+    /// What is known of this run from a recording: a timeline that is made for the machine leaps by it.
+    void set_known_run(std::shared_ptr<KnownRun> run);
+    const std::shared_ptr<KnownRun>& known_run() const;
 
     // For emu/timeline (machine/travel.cpp).
     /// The position (step, time) that some run has reached before: what comes earlier is run again.

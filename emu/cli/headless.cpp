@@ -53,6 +53,9 @@ public:
 private:
     Expected<void> set_up();
     Expected<void> connect_serial();
+    void connect_sink();
+    void write_serial_file(std::string_view bytes);
+    Expected<void> skip_ahead();
     Expected<RunReport> run_machine();
     Expected<std::optional<RunReport>> serve_gdb();
     std::optional<RunReport> one_slice();
@@ -95,7 +98,13 @@ Expected<void> Session::set_up() {
         if (auto ok = read_state(*machine_, options_.load_state); !ok) return ok;
     if (auto ok = debug_.set_up(*machine_); !ok) return ok;
     if (!options_.record.empty()) {
-        auto recorder = Recorder::start(*machine_, options_.record);
+        CheckpointSpacing spacing;
+        if (options_.checkpoint_steps) {
+            // Who asks for closer ones gets them, whatever they cost.
+            spacing.steps = *options_.checkpoint_steps;
+            spacing.steps_per_page = std::min(spacing.steps_per_page, spacing.steps / 2048);
+        }
+        auto recorder = Recorder::start(*machine_, options_.record, spacing);
         if (!recorder) return std::unexpected(recorder.error());
         recorder_ = std::move(*recorder);
     }
@@ -116,18 +125,25 @@ Expected<void> Session::set_up() {
     return connect_serial();
 }
 
-Expected<void> Session::connect_serial() {
+void Session::connect_sink() {
     if (options_.serial == SerialTarget::Stdio)
         machine_->on_serial([this](std::string_view bytes) { terminal_.write(bytes); });
+    if (options_.serial == SerialTarget::File)
+        machine_->on_serial([this](std::string_view bytes) { write_serial_file(bytes); });
+}
+
+Expected<void> Session::connect_serial() {
+    connect_sink();
     if (options_.serial != SerialTarget::File) return {};
     serial_file_ = ::open(options_.serial_file.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
     if (serial_file_ < 0)
         return bad_input(fmt::format("--serial file:{}: {}", options_.serial_file, std::strerror(errno)));
-    machine_->on_serial([this](std::string_view bytes) {
-        if (::write(serial_file_, bytes.data(), bytes.size()) != static_cast<ssize_t>(bytes.size()))
-            spdlog::error("--serial file: the output could not be written");
-    });
     return {};
+}
+
+void Session::write_serial_file(std::string_view bytes) {
+    if (::write(serial_file_, bytes.data(), bytes.size()) != static_cast<ssize_t>(bytes.size()))
+        spdlog::error("--serial file: the output could not be written");
 }
 
 void Session::pump_keys() {
@@ -174,11 +190,43 @@ std::optional<RunReport> Session::one_slice() {
     return report;
 }
 
+/// A replay that only waits for a place which the recording's checkpoints know to lie behind them leaps
+/// there: nothing on the way is asked for.
+Expected<void> Session::skip_ahead() {
+    if (!replayer_ || !replayer_->run() || !options_.until_break || !options_.breaks.empty() ||
+        options_.events || options_.limit_steps != ~u64{0})
+        return {};
+    const BreakSpec& until = *options_.until_break;
+    if (until.processor >= 0 || until.address_space || until.skip || !until.condition.empty() ||
+        until.action != BreakAction::Stop)
+        return {};
+    std::optional<u64> target;
+    if (until.kind == BreakKind::Step && until.address > 0)
+        target = replayer_->run()->before(std::min(until.address - 1, replayer_->end_step()));
+    else if (until.kind == BreakKind::Phase)
+        target = replayer_->run()->before_phase(until.text);
+    else if (until.kind == BreakKind::Console)
+        target = replayer_->run()->before_text(until.text);
+    if (!target) return {};
+    std::optional<Timeline> own;
+    Timeline* timeline = debug_.timeline();
+    if (!timeline) timeline = &own.emplace(*machine_, History::SmallestBudget);
+    machine_->on_serial({}); // the text of the way is written at once
+    timeline->worth_a_leap(recording::HashInterval);
+    if (auto ok = timeline->seek(*target); !ok) return ok;
+    timeline->worth_a_leap(Timeline::DefaultLeap);
+    connect_sink();
+    if (options_.serial == SerialTarget::Stdio) terminal_.write(machine_->serial_output());
+    if (serial_file_ >= 0) write_serial_file(machine_->serial_output());
+    return {};
+}
+
 Expected<RunReport> Session::run_machine() {
     interrupted_machine = machine_.get();
     struct sigaction action{};
     action.sa_handler = on_interrupt;
     sigaction(SIGINT, &action, nullptr);
+    if (auto ok = skip_ahead(); !ok) return std::unexpected(ok.error());
     if (gdb_ && !options_.until_break) {
         auto report = serve_gdb();
         if (!report) return std::unexpected(report.error());

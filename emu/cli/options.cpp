@@ -14,7 +14,7 @@ namespace {
 /// What was typed, before it is checked.
 struct Raw {
     std::string memory, cpu, timing, wall_clock, serial, until, history, limit_steps, boot, cdrom, gdb,
-        events, events_from, events_to;
+        events, events_from, events_to, checkpoints;
     std::vector<std::string> disks, initrds, types, shapes;
     std::optional<unsigned> cpus;
     std::optional<std::string> network;
@@ -137,6 +137,13 @@ Expected<void> check_run(const Raw& raw, Options& o) {
         auto steps = parse_number(raw.limit_steps);
         if (!steps) return std::unexpected(steps.error());
         o.limit_steps = *steps;
+    }
+    if (!raw.checkpoints.empty()) {
+        if (o.record.empty()) return usage_error("--checkpoints needs --record");
+        auto steps = raw.checkpoints == "off" ? Expected<u64>(~u64{0}) : parse_number(raw.checkpoints);
+        if (!steps || *steps == 0)
+            return usage_error(fmt::format("--checkpoints {}: a number of steps, or off", raw.checkpoints));
+        o.checkpoint_steps = *steps;
     }
     if (raw.history == "off") {
         o.history = 0;
@@ -264,6 +271,9 @@ Expected<Parsed> parse(int argc, const char* const* argv) {
                    "stop after so many seconds of host time with status 75")
         ->group(running);
     app.add_option("--record", o.record, "write a recording")->group(running);
+    app.add_option("--checkpoints", raw.checkpoints,
+                   "least steps between checkpoints in a recording (default 100000000), or off")
+        ->group(running);
     app.add_option("--replay", o.replay, "run a recording again and verify it")->group(running);
     app.add_option("--history", raw.history, "memory for travelling back in the app: 1G (the default), off")
         ->group(running);

@@ -29,6 +29,7 @@ struct Options {
     net::NetworkSpec network;
     std::string gdb; ///< where to wait for gdb; empty: nowhere
     std::string record, replay, load_state, save_state;
+    std::optional<u64> checkpoint_steps;  ///< least steps between checkpoints in a recording; ~0: none
     std::optional<StopCondition> until;   ///< step, phase, rip, serial
     std::optional<BreakSpec> until_break; ///< the same, or any other place
     std::string until_text;               ///< as given, for messages

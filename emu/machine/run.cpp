@@ -97,8 +97,8 @@ std::optional<RunReport> Machine::Impl::hash_point() {
     if (cpu().steps() < next_hash) return std::nullopt;
     const u64 step = cpu().steps();
     next_hash = step + hash_interval;
-    if (step <= hashed) return std::nullopt;
-    hashed = step;
+    if (step <= hashed && !hash_again) return std::nullopt;
+    hashed = std::max(hashed, step);
     Archive digest = Archive::digester().without_bulk();
     board->serialize_chips(digest);
     if (hash_sink(step, digest.digest())) return std::nullopt;

@@ -117,7 +117,7 @@ Expected<void> Machine::restore(std::span<const u8> snapshot) {
     std::erase_if(impl.log, [&](const LoggedInput& input) {
         return input.step > steps() || (input.step == steps() && input.time > time());
     });
-    if (impl.hash_sink) on_hash(impl.hash_interval, std::move(impl.hash_sink));
+    if (impl.hash_sink) on_hash(impl.hash_interval, std::move(impl.hash_sink), impl.hash_again);
     impl.serial_told = impl.serial_total;
     impl.inputs_told = impl.log.size();
     begin_new_future();

@@ -11,13 +11,14 @@
 
 namespace vitrine::emu {
 
-Expected<std::unique_ptr<Recorder>> Recorder::start(Machine& machine, const std::string& path) {
+Expected<std::unique_ptr<Recorder>> Recorder::start(Machine& machine, const std::string& path,
+                                                    CheckpointSpacing spacing) {
     if (machine.steps() != 0) return usage_error("a recording must start at power-on");
     auto images = machine.image_hashes();
     if (!images) return std::unexpected(images.error());
     const int file = ::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
     if (file < 0) return bad_input(fmt::format("recording {}: {}", path, std::strerror(errno)));
-    std::unique_ptr<Recorder> recorder(new Recorder(machine, path, file));
+    std::unique_ptr<Recorder> recorder(new Recorder(machine, path, file, spacing));
     Recorder* r = recorder.get();
     r->append(recording::encode(recording::ChunkType::Configuration, 0,
                                 recording::encode_configuration(machine.config(), *images)));
@@ -26,6 +27,8 @@ Expected<std::unique_ptr<Recorder>> Recorder::start(Machine& machine, const std:
     });
     machine.on_hash(recording::HashInterval, [r](u64 step, u64 hash) {
         r->append(recording::encode(recording::ChunkType::Hash, step, recording::encode_hash(hash)));
+        if (r->error_.empty() && r->checkpoints_.due())
+            r->checkpoints_.write([r](std::span<const u8> chunk) { r->append(chunk); });
         return true;
     });
     return recorder;
