@@ -161,6 +161,7 @@ public:
     // For inspection.
     const std::vector<devices::Chip*>& chips() const { return chips_; }
     devices::Vga& vga() { return vga_; }
+    const devices::Vga& vga() const { return vga_; }
     const devices::PciHost& pci() const { return pci_; }
     const devices::Mch& mch() const { return mch_; }
     const devices::LocalApic& local_apic(unsigned index = 0) const { return sockets_[index]->apic; }

@@ -115,7 +115,7 @@ Expected<void> Session::set_up() {
         network_->attach(*machine_);
     }
     for (const std::string& view : options_.inspect)
-        if (auto ok = inspect::check_view(view); !ok) return ok;
+        if (auto ok = inspect::check_view(view, machine_->board().processor_count()); !ok) return ok;
     typed_from_ = machine_->serial_total();
     if (!options_.gdb.empty()) {
         auto server = gdb::Server::listen(options_.gdb);

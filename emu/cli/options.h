@@ -56,7 +56,7 @@ struct Options {
     std::string ui_tab;         ///< the tab that is open at first
     std::string ui_show;        ///< a dialog for the screenshot: "keys"
     /// The app asks these questions by the pointer, not by its command line.
-    bool needs_headless() const { return network.wanted() || needs_history() || events; }
+    bool needs_headless() const { return needs_history() || events; }
     /// Something at the stop looks into the past.
     bool needs_history() const {
         return !gdb.empty() || !last.empty() || !who_wrote.empty() || !who_read.empty() ||
