@@ -112,10 +112,12 @@ Expected<void> check_run(const Raw& raw, Options& o) {
         o.serial = SerialTarget::Null;
     else if (raw.serial.starts_with("file:") && raw.serial.size() > 5)
         o.serial = SerialTarget::File, o.serial_file = raw.serial.substr(5);
-    else if (raw.serial == "pty" || raw.serial.starts_with("unix:"))
-        return not_there_yet("--serial " + raw.serial);
+    else if (raw.serial == "pty")
+        o.serial = SerialTarget::Pty;
+    else if (raw.serial.starts_with("unix:") && raw.serial.size() > 5)
+        o.serial = SerialTarget::Socket, o.serial_file = raw.serial.substr(5);
     else
-        return usage_error(fmt::format("--serial {}: stdio, null or file:PATH", raw.serial));
+        return usage_error(fmt::format("--serial {}: stdio, null, file:PATH, pty or unix:PATH", raw.serial));
     if (!raw.until.empty()) {
         auto spec = parse_until_break(raw.until);
         if (!spec) return std::unexpected(spec.error());
@@ -246,7 +248,7 @@ Expected<Parsed> parse(int argc, const char* const* argv) {
         ->group(machine);
 
     app.add_flag("--headless", o.headless, "no window")->group(running);
-    app.add_option("--serial", raw.serial, "COM1: stdio, null, file:PATH")->group(running);
+    app.add_option("--serial", raw.serial, "COM1: stdio, null, file:PATH, pty, unix:PATH")->group(running);
     app.add_option("--until", raw.until,
                    "stop at step:N, phase:NAME, rip:ADDR|SYMBOL, serial:TEXT or another place of --break")
         ->group(running);

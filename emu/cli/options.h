@@ -19,13 +19,13 @@ struct Typing {
     StopCondition when;
 };
 
-enum class SerialTarget : u8 { Stdio, Null, File };
+enum class SerialTarget : u8 { Stdio, Null, File, Pty, Socket };
 
 struct Options {
     MachineConfig machine;
     bool headless = false;
     SerialTarget serial = SerialTarget::Stdio;
-    std::string serial_file;
+    std::string serial_file; ///< of File and Socket
     net::NetworkSpec network;
     std::string gdb; ///< where to wait for gdb; empty: nowhere
     std::string record, replay, load_state, save_state;

@@ -23,6 +23,8 @@ constexpr u64 EventBudget = 256 << 20; ///< bytes: some 10 million events
 
 Expected<std::unique_ptr<Engine>> Engine::create(const AppOptions& options) {
     std::unique_ptr<Engine> engine(new Engine(options));
+    if (options.serial == emu::cli::SerialTarget::Pty || options.serial == emu::cli::SerialTarget::Socket)
+        return usage_error("--serial pty and unix:PATH need --headless: in the app, COM1 is its terminal");
     if (options.serial == emu::cli::SerialTarget::File) {
         engine->serial_file_ =
             ::open(options.serial_file.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
