@@ -80,7 +80,7 @@ private:
     int serial_file_ = -1;
     std::size_t typed_ = 0; ///< scripted texts sent so far
     u64 typed_from_ = 0;    ///< console output before this position does not count for the next one
-    bool break_met_ = false, search_failed_ = false;
+    bool break_met_ = false, search_failed_ = false, gdb_limit_ = false;
     Clock::time_point started_ = Clock::now();
 };
 
@@ -271,11 +271,21 @@ Expected<std::optional<RunReport>> Session::serve_gdb() {
     explain(fmt::format("waiting for gdb: target remote {}",
                         gdb_->address().starts_with("unix:") ? gdb_->address().substr(5) : gdb_->address()));
     gdb::Stub stub(*machine_, *debug_.timeline());
-    const gdb::Stub::State state = gdb_->serve(stub, [] { return interrupts != 0; });
+    if (replayer_) stub.replays(replayer_->end_step());
+    stub.limit_steps(options_.limit_steps);
+    const auto time_is_over = [this] {
+        const std::chrono::duration<double> spent = Clock::now() - started_;
+        return spent.count() >= options_.limit_seconds;
+    };
+    const gdb::Stub::State state = gdb_->serve(stub, [&] { return interrupts != 0 || time_is_over(); });
     gdb_.reset();
+    if (replayer_ && replayer_->divergence()) return std::unexpected(*replayer_->divergence());
     if (state == gdb::Stub::State::Detached && !machine_->ended()) return std::optional<RunReport>();
     RunReport report;
-    report.reason = StopReason::HostRequest;
+    report.reason = state == gdb::Stub::State::LimitReached ? StopReason::StepLimit
+                    : time_is_over() && !interrupts         ? StopReason::HostTimeLimit
+                                                            : StopReason::HostRequest;
+    if (report.reason != StopReason::HostRequest) break_met_ = false, gdb_limit_ = true;
     report.steps = machine_->steps(), report.time = machine_->time();
     return std::optional(report);
 }
@@ -321,7 +331,7 @@ int Session::status(const RunReport& report) {
         return static_cast<int>(Exit::LimitReached);
     };
     if (search_failed_) return static_cast<int>(Exit::LimitReached);
-    if (break_met_ || replayer_) return 0;
+    if (break_met_ || (replayer_ && !gdb_limit_)) return 0;
     switch (report.reason) {
     case StopReason::PoweredOff: return options_.until_break ? unmet("the guest powered off") : 0;
     case StopReason::DebugExit: return (report.debug_exit_value << 1) | 1;

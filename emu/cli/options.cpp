@@ -184,7 +184,6 @@ Expected<void> check_run(const Raw& raw, Options& o) {
         if (!o.typing.empty())
             return usage_error("--replay takes its input from the recording: give no --type");
         if (!o.load_state.empty()) return not_there_yet("--replay with --load-state");
-        if (!o.gdb.empty()) return not_there_yet("--replay with --gdb");
     }
     if (!o.load_state.empty() && !o.record.empty()) return not_there_yet("--record with --load-state");
     static const char* const Levels[] = {"trace", "debug", "info", "warn", "error", "off"};

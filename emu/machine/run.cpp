@@ -202,6 +202,10 @@ void Machine::Impl::poke(const RegisterPoke& poke) {
         r.rflags = (r.rflags & ~Writable) | (poke.low & Writable);
     else if ((poke.number == 18 || poke.number == 19) && canonical)
         r.seg[static_cast<unsigned>(poke.number == 18 ? cpu::Seg::FS : cpu::Seg::GS)].base = poke.low;
+    else if (poke.number == 20 && canonical)
+        r.msr.kernel_gs_base = poke.low;
+    else if (poke.number >= 48 && poke.number < 64 && config.cpu.model >= cpu::Model::V3)
+        r.ymm_high[poke.number - 48u] = {poke.low, poke.high};
     else if (poke.number >= 32 && poke.number < 48)
         r.xmm[poke.number - 32u] = {poke.low, poke.high};
     target.commit_registers();

@@ -157,8 +157,10 @@ Expected<RunReport> Timeline::previous(const RunLimits& wanted, const Progress& 
         if (auto ok = seek(from); !ok) return std::unexpected(ok.error());
         limits.step_limit = end;
         std::optional<RunReport> hit;
+        limits.goes_on = from == first(); // no interval before it could meet what is met there
         while (machine_.steps() < end) {
             RunReport report = machine_.run(limits);
+            limits.goes_on = false;
             if (report.reason == StopReason::StepLimit || machine_.steps() >= end) break;
             hit = std::move(report);
             if (limits.debugger) last_hit = limits.debugger->last_hit();
