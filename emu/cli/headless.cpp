@@ -15,9 +15,11 @@
 #include <unistd.h>
 #include "emu/cli/debug_run.h"
 #include "emu/cli/outputs.h"
+#include "emu/cli/serial_line.h"
 #include "emu/cli/terminal.h"
 #include "emu/gdb/server.h"
 #include "emu/inspect/inspect.h"
+#include "emu/net/network.h"
 #include "emu/recorder/recorder.h"
 #include "emu/recorder/replayer.h"
 #include "emu/symbols/guest_symbols.h"
@@ -28,6 +30,7 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 constexpr u64 SliceInteractive = 10'000'000; ///< virtual nanoseconds between looks at the keyboard
+constexpr u64 SliceNetwork = 1'000'000;      ///< the least time of an answer from the network
 constexpr u64 SliceBatch = 1'000'000'000;
 
 Machine* interrupted_machine = nullptr;
@@ -58,6 +61,9 @@ private:
     Expected<std::optional<RunReport>> serve_gdb();
     std::optional<RunReport> one_slice();
     std::unique_ptr<gdb::Server> gdb_;
+    /// Somebody may type.
+    bool live() const { return line_ || terminal_.open(); }
+    int descriptor() const { return line_ ? line_->descriptor() : terminal_.open() ? STDIN_FILENO : -1; }
     void pump_keys();
     Expected<void> finish(const RunReport& report);
     int status(const RunReport& report);
@@ -69,6 +75,8 @@ private:
     std::unique_ptr<Machine> machine_;
     DebugRun debug_; ///< goes before the machine
     std::unique_ptr<Recorder> recorder_;
+    std::unique_ptr<net::Network> network_; ///< goes before the machine
+    std::unique_ptr<SerialLine> line_;
     int serial_file_ = -1;
     std::size_t typed_ = 0; ///< scripted texts sent so far
     u64 typed_from_ = 0;    ///< console output before this position does not count for the next one
@@ -105,8 +113,14 @@ Expected<void> Session::set_up() {
         if (!recorder) return std::unexpected(recorder.error());
         recorder_ = std::move(*recorder);
     }
+    if (options_.network.wanted()) {
+        auto network = net::Network::open(options_.network);
+        if (!network) return std::unexpected(network.error());
+        network_ = std::move(*network);
+        network_->attach(*machine_);
+    }
     for (const std::string& view : options_.inspect)
-        if (auto ok = inspect::check_view(view); !ok) return ok;
+        if (auto ok = inspect::check_view(view, machine_->board().processor_count()); !ok) return ok;
     typed_from_ = machine_->serial_total();
     if (!options_.gdb.empty()) {
         auto server = gdb::Server::listen(options_.gdb);
@@ -121,9 +135,17 @@ void Session::connect_sink() {
         machine_->on_serial([this](std::string_view bytes) { terminal_.write(bytes); });
     if (options_.serial == SerialTarget::File)
         machine_->on_serial([this](std::string_view bytes) { write_serial_file(bytes); });
+    if (line_) machine_->on_serial([this](std::string_view bytes) { line_->write(bytes); });
 }
 
 Expected<void> Session::connect_serial() {
+    if (options_.serial == SerialTarget::Pty || options_.serial == SerialTarget::Socket) {
+        auto line = options_.serial == SerialTarget::Pty ? SerialLine::open_pty()
+                                                         : SerialLine::listen(options_.serial_file);
+        if (!line) return std::unexpected(line.error());
+        line_ = std::move(*line);
+        explain(fmt::format("the serial line is {}", line_->name()));
+    }
     connect_sink();
     if (options_.serial != SerialTarget::File) return {};
     serial_file_ = ::open(options_.serial_file.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
@@ -140,13 +162,14 @@ void Session::write_serial_file(std::string_view bytes) {
 void Session::pump_keys() {
     // An idle guest that is ahead of real time waits for keys instead of racing through its idle ticks.
     int wait = 0;
-    if (terminal_.is_terminal() && machine_->processor().halted()) {
+    if (!network_ && (terminal_.is_terminal() || line_) && machine_->processor().halted()) {
         const auto real =
             std::chrono::duration_cast<std::chrono::nanoseconds>(Clock::now() - started_).count();
         const i64 ahead = static_cast<i64>(machine_->time()) - real;
         if (ahead > 2'000'000) wait = static_cast<int>(std::min<i64>(ahead / 1'000'000, 50));
     }
-    const std::string keys = terminal_.read(wait);
+    const std::string keys = line_ ? line_->read(wait) : terminal_.read(wait);
+    if (replayer_) return; // its input is in the recording
     if (!keys.empty()) machine_->input(SerialInput{keys});
 }
 
@@ -155,7 +178,7 @@ std::optional<RunReport> Session::one_slice() {
     RunLimits limits;
     limits.step_limit = options_.limit_steps;
     if (replayer_) limits.step_limit = std::min(limits.step_limit, replayer_->end_step());
-    const u64 slice = terminal_.open() ? SliceInteractive : SliceBatch;
+    const u64 slice = network_ ? SliceNetwork : live() ? SliceInteractive : SliceBatch;
     limits.time_limit = machine_->time() + slice;
     const std::chrono::duration<double> spent = Clock::now() - started_;
     limits.host_seconds =
@@ -232,7 +255,8 @@ Expected<RunReport> Session::run_machine() {
             continue;
         }
         if (replayer_ && replayer_->divergence()) return std::unexpected(*replayer_->divergence());
-        if (terminal_.open()) pump_keys();
+        if (network_) network_->pump(std::chrono::milliseconds(50), descriptor());
+        if (live()) pump_keys();
         if (terminal_.quit_requested()) {
             RunReport report;
             report.reason = StopReason::HostRequest;

@@ -40,8 +40,9 @@ int main(int argc, char** argv) {
         if (ui::display_available(why)) {
             if (parsed->options.needs_headless()) {
                 emu::cli::report_error(
-                    usage_error("--break, --last, --who-wrote and the like, --events, and --until "
-                                "with one of --break's places need --headless")
+                    usage_error(
+                        "--last, --who-wrote and the like, --gdb and --events need --headless; in the app, "
+                        "a right click on an address asks who wrote it, and the timeline shows events")
                         .error());
                 return static_cast<int>(Exit::Usage);
             }

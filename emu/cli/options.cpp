@@ -16,11 +16,18 @@ struct Raw {
     std::string memory, cpu, timing, wall_clock, serial, until, history, limit_steps, boot, cdrom, gdb,
         events, events_from, events_to, checkpoints;
     std::vector<std::string> disks, initrds, types, shapes;
-    unsigned cpus = 1;
+    std::optional<unsigned> cpus;
+    std::optional<std::string> network;
 };
 
 std::unexpected<Error> not_there_yet(std::string_view what) {
     return usage_error(fmt::format("{} is not there yet", what));
+}
+
+/// Of the bundled guest, whose kernel can use them; who brings software of his own says how many it can.
+constexpr unsigned BundledGuestProcessors = 4;
+bool starts_the_bundled_guest(const Raw& raw, const Options& o) {
+    return raw.disks.empty() && raw.cdrom.empty() && o.machine.kernel_path.empty();
 }
 
 Expected<void> check_machine(const Raw& raw, Options& o) {
@@ -30,9 +37,9 @@ Expected<void> check_machine(const Raw& raw, Options& o) {
         if (auto ok = check_memory_size(*size); !ok) return ok;
         o.machine.memory_bytes = *size;
     }
-    if (raw.cpus == 0 || raw.cpus > 8)
-        return usage_error(fmt::format("--cpus {} is impossible: 1 to 8", raw.cpus));
-    o.machine.processors = raw.cpus;
+    if (raw.cpus && (*raw.cpus == 0 || *raw.cpus > 8))
+        return usage_error(fmt::format("--cpus {} is impossible: 1 to 8", *raw.cpus));
+    o.machine.processors = raw.cpus.value_or(starts_the_bundled_guest(raw, o) ? BundledGuestProcessors : 1);
     if (!raw.cpu.empty()) {
         const auto model = cpu::model_named(raw.cpu);
         if (!model) return usage_error(fmt::format("--cpu {}: v1, v2, v3 or max", raw.cpu));
@@ -72,6 +79,12 @@ Expected<void> check_machine(const Raw& raw, Options& o) {
     }
     if (!raw.cdrom.empty())
         o.machine.disks.push_back({.path = raw.cdrom, .read_only = true, .overlay = {}, .optical = true});
+    if (raw.network) {
+        auto network = net::parse_network(*raw.network);
+        if (!network) return std::unexpected(network.error());
+        o.network = *network;
+        o.machine.network = network->wanted();
+    }
     for (const std::string& list : raw.initrds)
         o.machine.initrd_path += (o.machine.initrd_path.empty() ? "" : ",") + list;
     if (!raw.wall_clock.empty()) {
@@ -99,10 +112,12 @@ Expected<void> check_run(const Raw& raw, Options& o) {
         o.serial = SerialTarget::Null;
     else if (raw.serial.starts_with("file:") && raw.serial.size() > 5)
         o.serial = SerialTarget::File, o.serial_file = raw.serial.substr(5);
-    else if (raw.serial == "pty" || raw.serial.starts_with("unix:"))
-        return not_there_yet("--serial " + raw.serial);
+    else if (raw.serial == "pty")
+        o.serial = SerialTarget::Pty;
+    else if (raw.serial.starts_with("unix:") && raw.serial.size() > 5)
+        o.serial = SerialTarget::Socket, o.serial_file = raw.serial.substr(5);
     else
-        return usage_error(fmt::format("--serial {}: stdio, null or file:PATH", raw.serial));
+        return usage_error(fmt::format("--serial {}: stdio, null, file:PATH, pty or unix:PATH", raw.serial));
     if (!raw.until.empty()) {
         auto spec = parse_until_break(raw.until);
         if (!spec) return std::unexpected(spec.error());
@@ -192,7 +207,8 @@ Expected<Parsed> parse(int argc, const char* const* argv) {
     const std::string machine = "Machine", running = "Running", results = "At the stop", testing = "Testing";
     std::vector<CLI::Option*> decided_by_recording = {
         app.add_option("-m,--memory", raw.memory, "RAM: 512M, 2G … (32M to 64G)")->group(machine),
-        app.add_option("--cpus", raw.cpus, "processors")->group(machine),
+        app.add_option("--cpus", raw.cpus, "processors, 1 to 8: 4 for the bundled guest, else 1")
+            ->group(machine),
         app.add_option("--cpu", raw.cpu, "processor model: v1, v2, v3, max")->group(machine),
         app.add_option("--timing", raw.timing, "cycle model: fast, simple")->group(machine),
         app.add_option("--bios", o.machine.bios_path, "firmware image instead of the bundled one")
@@ -213,6 +229,10 @@ Expected<Parsed> parse(int argc, const char* const* argv) {
             ->delimiter('\0')
             ->allow_extra_args(false),
         app.add_option("--append", o.machine.append, "kernel command line for --kernel")->group(machine),
+        app.add_option("--net", raw.network,
+                       "a network card: user[,hostfwd=tcp::PORT-:PORT][,pcap=FILE], pcap=FILE, none")
+            ->group(machine)
+            ->delimiter('\0'),
         app.add_option("--wall-clock", raw.wall_clock, "time at power-on: 2026-01-01T00:00:00Z")
             ->group(machine),
         app.add_option("--preempt-fuzz", o.machine.preempt_fuzz, "seed of the schedule fuzzer")
@@ -227,7 +247,7 @@ Expected<Parsed> parse(int argc, const char* const* argv) {
         ->group(machine);
 
     app.add_flag("--headless", o.headless, "no window")->group(running);
-    app.add_option("--serial", raw.serial, "COM1: stdio, null, file:PATH")->group(running);
+    app.add_option("--serial", raw.serial, "COM1: stdio, null, file:PATH, pty, unix:PATH")->group(running);
     app.add_option("--until", raw.until,
                    "stop at step:N, phase:NAME, rip:ADDR|SYMBOL, serial:TEXT or another place of --break")
         ->group(running);

@@ -9,6 +9,7 @@
 #include <vector>
 #include "emu/debugger/break_spec.h"
 #include "emu/machine.h"
+#include "emu/net/network_spec.h"
 
 namespace vitrine::emu::cli {
 
@@ -18,13 +19,14 @@ struct Typing {
     StopCondition when;
 };
 
-enum class SerialTarget : u8 { Stdio, Null, File };
+enum class SerialTarget : u8 { Stdio, Null, File, Pty, Socket };
 
 struct Options {
     MachineConfig machine;
     bool headless = false;
     SerialTarget serial = SerialTarget::Stdio;
-    std::string serial_file;
+    std::string serial_file; ///< of File and Socket
+    net::NetworkSpec network;
     std::string gdb; ///< where to wait for gdb; empty: nowhere
     std::string record, replay, load_state, save_state;
     std::optional<u64> checkpoint_steps;  ///< least steps between checkpoints in a recording; ~0: none
@@ -53,11 +55,9 @@ struct Options {
     std::string ui_screenshot;  ///< write the app's window as PNG at the stop, then exit
     std::string ui_tab;         ///< the tab that is open at first
     std::string ui_show;        ///< a dialog for the screenshot: "keys"
+    /// The app asks these questions by the pointer, not by its command line.
+    bool needs_headless() const { return needs_history() || events; }
     /// Something at the stop looks into the past.
-    /// The app does not know these yet.
-    bool needs_headless() const {
-        return !breaks.empty() || needs_history() || events || (until_break && !until);
-    }
     bool needs_history() const {
         return !gdb.empty() || !last.empty() || !who_wrote.empty() || !who_read.empty() ||
                !all_writes.empty() || !who_changed.empty();

@@ -57,6 +57,8 @@ std::string input_text(const InputEvent& event) {
             else if constexpr (std::is_same_v<T, RegisterPoke>)
                 return fmt::format("debugger: register {} of processor {} = {:#x}", input.number,
                                    input.processor, input.low);
+            else if constexpr (std::is_same_v<T, NetworkInput>)
+                return fmt::format("frame of {} bytes", input.frame.size());
             else
                 return fmt::format("debugger: {} bytes at physical {:#x}", input.bytes.size(),
                                    input.physical);

@@ -68,6 +68,7 @@ Expected<std::unique_ptr<Machine>> Machine::create(const MachineConfig& wanted) 
     setup.cpu = config.cpu;
     setup.processors = config.processors;
     setup.quantum = config.quantum;
+    setup.network = config.network;
     setup.preempt_fuzz = config.preempt_fuzz;
     setup.wall_clock = config.wall_clock;
     setup.entropy_seed = config.entropy_seed;
@@ -158,6 +159,18 @@ const std::vector<Phase>& Machine::phases() const { return impl_->phases; }
 const std::vector<ModeChange>& Machine::mode_changes() const { return impl_->modes; }
 const std::string& Machine::serial_output() const { return impl_->serial; }
 u64 Machine::serial_total() const { return impl_->serial_total; }
+void Machine::on_transmit(std::function<void(std::span<const u8>)> sink) {
+    devices::E1000* card = impl_->board->network();
+    if (!card) return;
+    // A stretch that runs again, on the way to a place in the past, has been on the wire already.
+    card->on_transmit([this, sink = std::move(sink)](std::span<const u8> frame) {
+        if (sink && std::pair(steps(), time()) > impl_->furthest) sink(frame);
+    });
+}
+bool Machine::can_receive() const {
+    const devices::E1000* card = impl_->board->network();
+    return card && card->can_receive();
+}
 void Machine::on_serial(std::function<void(std::string_view)> sink) { impl_->serial_sink = std::move(sink); }
 const std::optional<RunReport>& Machine::ended() const { return impl_->ended; }
 const GuestSymbols* Machine::symbols() const { return impl_->symbols.get(); }

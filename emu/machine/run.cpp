@@ -180,6 +180,8 @@ void Machine::Impl::apply(const LoggedInput& input) {
                 poke(event);
             else if constexpr (std::is_same_v<T, MemoryPoke>)
                 board->poke(event.physical, event.bytes);
+            else if constexpr (std::is_same_v<T, NetworkInput>)
+                board->frame_in(event.frame);
             else
                 platform_reset();
         },

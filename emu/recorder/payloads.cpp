@@ -22,9 +22,10 @@ void serialize(Archive& archive, DiskConfig& disk) {
 } // namespace
 
 void serialize(Archive& archive, MachineConfig& config, ImageHashes& images) {
-    archive.section("configuration", 5);
+    archive.section("configuration", 6);
     archive(config.processors, config.quantum, config.preempt_fuzz, config.memory_bytes, config.cpu.model,
-            config.cpu.timing, config.wall_clock, config.entropy_seed, config.no_reboot, config.boot_cdrom);
+            config.cpu.timing, config.wall_clock, config.entropy_seed, config.no_reboot, config.boot_cdrom,
+            config.network);
     archive.text(config.bios_path, LongestPath);
     archive.text(config.kernel_path, LongestPath);
     archive.text(config.initrd_path, LongestPath);
@@ -58,7 +59,8 @@ enum class InputKind : u8 {
     Mouse = 4,
     PowerButton = 5,
     RegisterPoke = 6,
-    MemoryPoke = 7
+    MemoryPoke = 7,
+    Network = 8
 };
 
 InputKind kind_of(const InputEvent& event) { return static_cast<InputKind>(event.index() + 1); }
@@ -77,6 +79,7 @@ void serialize(Archive& archive, LoggedInput& input) {
         case InputKind::PowerButton: input.event = PowerButtonInput{}; break;
         case InputKind::RegisterPoke: input.event = RegisterPoke{}; break;
         case InputKind::MemoryPoke: input.event = MemoryPoke{}; break;
+        case InputKind::Network: input.event = NetworkInput{}; break;
         default: return archive.fail("an unknown kind of input");
         }
     }
@@ -91,7 +94,8 @@ void serialize(Archive& archive, LoggedInput& input) {
     else if (auto* bytes = std::get_if<MemoryPoke>(&input.event)) {
         archive(bytes->physical);
         archive.vector(bytes->bytes, MemoryPoke::Longest);
-    }
+    } else if (auto* network = std::get_if<NetworkInput>(&input.event))
+        archive.vector(network->frame, NetworkInput::Longest);
 }
 
 void serialize(Archive& archive, CheckpointHead& head) {

@@ -47,9 +47,7 @@ Result<i64> sys_mount(u64 source_address, u64 target_address, u64 type_address, 
         bool is_root = place->d_parent == place;
         dput(place);
         if (!is_root || !super) return Errno::EINVAL;
-        bool read_only = flags & MS_RDONLY;
-        if (read_only && !super->s_readonly) TRY(super->sync());
-        super->s_readonly = read_only;
+        TRY(reconfigure_super(*super, flags & MS_RDONLY));
         return i64{0};
     }
     auto* path = static_cast<char*>(kmalloc(PathMax));
