@@ -331,7 +331,11 @@ int Session::status(const RunReport& report) {
         return static_cast<int>(Exit::LimitReached);
     };
     if (search_failed_) return static_cast<int>(Exit::LimitReached);
-    if (break_met_ || (replayer_ && !gdb_limit_)) return 0;
+    if (break_met_) return 0;
+    if (replayer_ && !gdb_limit_)
+        return options_.until_break && machine_->steps() >= replayer_->end_step()
+                   ? unmet("the recording ends")
+                   : 0;
     switch (report.reason) {
     case StopReason::PoweredOff: return options_.until_break ? unmet("the guest powered off") : 0;
     case StopReason::DebugExit: return (report.debug_exit_value << 1) | 1;

@@ -98,7 +98,10 @@ private:
         const std::size_t start = at_;
         const auto colon = text_.find(':', start);
         std::string_view kind = text_.substr(start, std::min(colon, text_.find(' ', start)) - start);
-        if (colon != std::string_view::npos && text_.substr(colon).starts_with("::")) kind = {};
+        // "a::b" is a name; "rip:::b" is a kind of place with a name that begins with its colons.
+        if (colon != std::string_view::npos && text_.substr(colon).starts_with("::") &&
+            !text_.substr(colon).starts_with(":::"))
+            kind = {};
         const auto* known = std::ranges::find(Words, kind, &Word::text);
         const bool bare = start + kind.size() >= text_.size() || text_[start + kind.size()] == ' ';
         // A word alone is an event when it needs no more ("disk"), else a symbol of that name ("read").
