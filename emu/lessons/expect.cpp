@@ -219,7 +219,7 @@ std::string check_expectation(std::string_view text, const ExpectContext& contex
     case Claim::Kind::Events: {
         const u32 kinds = *parse_event_kinds(claim.view);
         u64 sum = 0;
-        const u64 edges[] = {context.from_step, context.machine.steps()};
+        const u64 edges[] = {context.from_step, context.machine.steps() + 1};
         for (unsigned kind = 0; kind < EventKinds; ++kind)
             if (kinds >> kind & 1)
                 sum += context.events.density(static_cast<EventKind>(kind), edges, EventAxis::Step)[0];

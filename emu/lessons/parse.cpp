@@ -95,8 +95,9 @@ Expected<void> Reader::directive(std::string_view line) {
     out.line = line_, out.source = line;
     std::string_view rest;
     const auto place = [&](std::string_view text) -> Expected<void> {
-        auto spec = cli::parse_until_break(text);
-        if (!spec) spec = parse_break(text);
+        // Both notations: --until's words, and all places of --break; a quoted console text is the latter's.
+        auto spec = text.starts_with("serial:\"") ? parse_break(text) : cli::parse_until_break(text);
+        if (!spec && !text.contains(':')) spec = parse_break(text);
         if (!spec) return wrong(fmt::format("{}: {}", line, spec.error().message));
         out.place = std::move(*spec), out.has_place = true, out.text = text;
         return {};
