@@ -120,7 +120,7 @@ Expected<void> check_run(const Raw& raw, Options& o) {
         return usage_error(fmt::format("--serial {}: stdio, null, file:PATH, pty or unix:PATH", raw.serial));
     if (!raw.until.empty()) {
         auto spec = parse_until_break(raw.until);
-        if (!spec) return std::unexpected(spec.error());
+        if (!spec) return usage_error(fmt::format("--until {}: {}", raw.until, spec.error().message));
         o.until_break = std::move(*spec), o.until_text = raw.until;
         if (auto until = parse_until(raw.until)) o.until = *until;
     }
@@ -207,6 +207,7 @@ Expected<Parsed> parse(int argc, const char* const* argv) {
                  "bundled guest.",
                  "vitrine"};
     app.set_help_flag("-h,--help", "this text");
+    app.set_version_flag("--version", "vitrine " VITRINE_VERSION);
     app.option_defaults()->take_last();
 
     const std::string machine = "Machine", running = "Running", results = "At the stop", testing = "Testing";
@@ -352,6 +353,9 @@ Expected<Parsed> parse(int argc, const char* const* argv) {
         app.parse(argc, argv);
     } catch (const CLI::CallForHelp&) {
         out.help = app.help();
+        return out;
+    } catch (const CLI::CallForVersion& version) {
+        out.help = std::string(version.what()) + "\n";
         return out;
     } catch (const CLI::ParseError& error) {
         std::string line = error.what();

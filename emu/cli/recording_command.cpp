@@ -79,8 +79,12 @@ Expected<int> info(const std::string& path) {
     out += fmt::format("firmware    {} ({:016x})\n", m.bios_path, c.images.bios);
     if (!m.kernel_path.empty())
         out += fmt::format("kernel      {} ({:016x})\n", m.kernel_path, c.images.kernel);
+    if (!m.initrd_path.empty())
+        out += fmt::format("initrd      {} ({:016x})\n", m.initrd_path, c.images.initrd);
+    if (!m.append.empty()) out += fmt::format("append      {}\n", m.append);
     for (std::size_t i = 0; i < m.disks.size(); ++i)
         out += fmt::format("disk {}      {} ({:016x})\n", i, m.disks[i].path, c.images.disks[i]);
+    if (m.network) out += "network     a card; what arrived is among the inputs\n";
     out += fmt::format("inputs      {}\nhashes      {}, one each {} steps\n", c.inputs.size(),
                        c.hashes.size(), recording::HashInterval);
     u64 bytes = 0, pages = 0, whole = 0;

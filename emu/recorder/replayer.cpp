@@ -138,7 +138,10 @@ Expected<void> Replayer::finish(Machine& machine) {
         else if (machine.inputs_waiting() && contents_.end)
             diverged(verified_, end_step(), "inputs are left over");
         else if (!image_difference().empty())
-            diverged(0, end_step(), "no state differs");
+            divergence_ = Error{Exit::BadInput,
+                                fmt::format("every state is as recorded, but {}, in a part that the guest "
+                                            "did not use",
+                                            image_difference())};
     }
     if (divergence_) return std::unexpected(*divergence_);
     return {};

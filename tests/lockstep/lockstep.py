@@ -1,5 +1,6 @@
-"""lockstep.py VITRINE PROGRAM.bin INSTRUCTIONS [SKIP]: the same bare-metal program in Vitrine and on QEMU's TCG, one instruction at a
-time, side by side through their gdb ports. Stops at the first register that differs and shows where; what the manual leaves open
+"""lockstep.py VITRINE PROGRAM.bin INSTRUCTIONS [DISK ELF NM]: the same bare-metal program in Vitrine and on QEMU's TCG, one
+instruction at a time, side by side through their gdb ports; with DISK, from the first POST code of the decompressor
+in ELF (linked at 0, loaded at 1 MiB). Stops at the first register that differs and shows where; what the manual leaves open
 (undefined flags) and what may differ between two computers (clocks, CPUID, ports) is in justified() with its reason, and the
 peer is then set to what this engine has. A program is an image for the reset vector (tests/privileged)."""
 import os
@@ -76,15 +77,22 @@ def justified(opcode, modrm):
 
 def main():
     vitrine, program, wanted = sys.argv[1], sys.argv[2], int(sys.argv[3])
+    disk, start = None, None
+    if len(sys.argv) > 4:
+        disk, elf, nm = sys.argv[4:7]
+        symbols = subprocess.run([nm, elf], capture_output=True, text=True, check=True).stdout
+        start = 0x100000 + next(int(line.split()[0], 16) for line in symbols.splitlines() if "post_code" in line)
+    our_disk = ["--disk", f"{disk},readonly"] if disk else []
+    peers_disk = ["-drive", f"file={disk},format=raw,if=none,id=d,snapshot=on", "-device", "ide-hd,drive=d,bus=ide.0"] if disk else []
     with tempfile.TemporaryDirectory() as folder:
         ours_at, peers_at = os.path.join(folder, "ours"), os.path.join(folder, "peer")
         ours_process = subprocess.Popen([vitrine, "--headless", "--cpu", "v3", "--cpus", "1", "-m", "128M", "--no-reboot", "--serial", "null", "--history", "16M", "--bios",
-                                         program, "--gdb", f"unix:{ours_at}"], stdin=subprocess.DEVNULL)
+                                         program, *our_disk, "--gdb", f"unix:{ours_at}"], stdin=subprocess.DEVNULL)
         peer_process = subprocess.Popen(["qemu-system-x86_64", "-accel", "tcg", "-machine", "q35", "-cpu", "max,vendor=GenuineIntel,la57=off", "-m", "128",
                                          "-display", "none", "-nodefaults", "-no-reboot", "-serial", "null", "-device", "isa-debug-exit,iobase=0xf4,iosize=4",
-                                         "-bios", program, "-S", "-gdb", f"unix:{peers_at},server=on,wait=off"], stdin=subprocess.DEVNULL)
+                                         "-bios", program, *peers_disk, "-S", "-gdb", f"unix:{peers_at},server=on,wait=off"], stdin=subprocess.DEVNULL)
         try:
-            compare(Remote(ours_at), Remote(peers_at), wanted)
+            compare(Remote(ours_at), Remote(peers_at), wanted, start)
         finally:
             for process in (ours_process, peer_process):
                 process.kill()
@@ -104,7 +112,13 @@ def both(ours, peer):
     return ours.parse(ours.receive(), COMPARED + ["cr0", "efer"]), peer.parse(peer.receive(), COMPARED)
 
 
-def compare(ours, peer, wanted):
+def compare(ours, peer, wanted, start):
+    if start is not None:
+        for side in (ours, peer):
+            if side.ask(f"Z1,{start:x},1") != "OK":
+                sys.exit("FAILED: no breakpoint")
+            side.ask("c")
+            side.ask(f"z1,{start:x},1")
     peer.ask("Qqemu.sstep=5")  # interrupts yes, timers no
     done, excused = 0, {}
     a, b = both(ours, peer)
@@ -118,6 +132,11 @@ def compare(ours, peer, wanted):
         try:
             step(ours, peer)
             a, b = both(ours, peer)
+            for _ in range(3):  # an exit for the host's sake takes a step of the peer's and does nothing
+                if a == before or any(b[n] != before[n] for n in COMPARED):
+                    break
+                peer.step()
+                a, b = both(ours, peer)
             # A repeated string instruction is one step here, an iteration or all of them there; and the peer's first step only wakes it.
             for _ in range(100000):
                 if a["rip"] == b["rip"] or before["rip"] not in (a["rip"], b["rip"]):
