@@ -75,12 +75,12 @@ void show_task_stat(seq_file& out, task_struct& task) {
               parent_pid(task), task_pgrp_nr(task), task_session_nr(task), terminal.device, terminal.group,
               task.flags);
     out.print("%lu 0 %lu 0 %lu %lu 0 0 %d %d 1 0 %lu ", task.min_flt, task.maj_flt,
-              task.utime * ClockTicks / HZ, task.stime * ClockTicks / HZ, 20 + task.nice, task.nice,
+              task.utime * ClockTicks / HZ, task.stime * ClockTicks / HZ, task_prio(task) - 100, task.nice,
               task.start_time / (1'000'000'000 / ClockTicks));
-    out.print("%lu %lu %lu %lu %lu %lu 0 0 %lu %lu %lu %lu 0 0 0 %d %u 0 %u 0 0 0 ",
+    out.print("%lu %lu %lu %lu %lu %lu 0 0 %lu %lu %lu %lu 0 0 0 %d %u %u %u 0 0 0 ",
               mm ? mm->total_vm * PAGE_SIZE : 0, mm ? mm->rss : 0, ~u64{0}, mm ? mm->start_code : 0,
               mm ? mm->end_code : 0, mm ? mm->start_stack : 0, task.pending.signal, task.blocked,
-              signals.ignored, signals.caught, task.exit_signal, task.cpu, task.policy);
+              signals.ignored, signals.caught, task.exit_signal, task.cpu, task.rt_priority, task.policy);
     out.print("%lu %lu %lu %lu %lu %lu %lu %d\n", mm ? mm->start_data : 0, mm ? mm->end_data : 0,
               mm ? mm->start_brk : 0, mm ? mm->arg_start : 0, mm ? mm->arg_end : 0, mm ? mm->env_start : 0,
               mm ? mm->env_end : 0, task.exit_code);
@@ -173,7 +173,7 @@ void show_task_sched(seq_file& out, task_struct& task) {
     out.print("%-45s:%21lu\n%-45s:%21lu\n%-45s:%21lu\n%-45s:%21lu\n%-45s:%21u\n%-45s:%21d\n", "nr_switches",
               task.se.nvcsw + task.se.nivcsw, "nr_voluntary_switches", task.se.nvcsw,
               "nr_involuntary_switches", task.se.nivcsw, "se.load.weight", task.se.load.weight, "policy",
-              task.policy, "prio", 120 + task.nice);
+              task.policy, "prio", task_prio(task));
 }
 
 } // namespace kernel
