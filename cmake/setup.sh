@@ -72,7 +72,7 @@ build() {
 
 # Tests that run on the host's clock (QEMU's machines, X displays, ratios of time), by their names. What runs in Vitrine alone is
 # deterministic and is never asked twice.
-host_clock='qemu|kernel_boot|job_control|^ui\.|^bench\.|^gdb\.|^(BzImage|Bios|SeaBios|Loader|BiosFailure|LoaderFailure|Tables)\.|OnThePeer|outlive_their_writer|^serial\.|over_the_network'
+host_clock='qemu|kernel_boot|job_control|^ui\.|^bench\.|^gdb\.|^(BzImage|Bios|SeaBios|Loader|BiosFailure|LoaderFailure|Tables)\.|OnThePeer|outlive_their_writer|^serial\.|^lockstep\.|over_the_network'
 
 # run_tests PRESET [ARGUMENT of ctest...] — when nothing but tests on the host's clock failed, these run once more, alone: a machine
 # that was busy elsewhere is no defect, and one that fails on a quiet machine fails twice.

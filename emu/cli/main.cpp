@@ -5,6 +5,7 @@
 #include <spdlog/spdlog.h>
 #include "emu/cli/app.h"
 #include "emu/cli/headless.h"
+#include "emu/cli/lesson_command.h"
 #include "emu/cli/recording_command.h"
 
 namespace {
@@ -34,6 +35,8 @@ int main(int argc, char** argv) {
         return 0;
     }
     set_up_log(parsed->options.log_level);
+    if (parsed->options.lessons) return emu::cli::list_lessons();
+    if (parsed->options.lesson_check) return emu::cli::check_lesson_command(parsed->options.lesson);
     if (!parsed->options.headless) {
         std::string why = "this build has no app";
 #ifdef VITRINE_HAS_UI
@@ -49,6 +52,10 @@ int main(int argc, char** argv) {
             return ui::run(parsed->options);
         }
 #endif
+        if (!parsed->options.lesson.empty()) {
+            std::fprintf(stderr, "vitrine: no window: %s; a lesson needs one, or --check\n", why.c_str());
+            return static_cast<int>(Exit::Usage);
+        }
         std::fprintf(stderr, "vitrine: no window: %s; running headless on this terminal\n", why.c_str());
     }
     return emu::cli::run_headless(parsed->options);

@@ -174,6 +174,11 @@ Expected<void> check_run(const Raw& raw, Options& o) {
         return usage_error(fmt::format("--from {} lies behind --to {}", o.events_from, o.events_to));
     if (o.needs_history() && o.history == 0)
         return usage_error("--last, --who-wrote and the like need --history");
+    if (o.lesson_check && o.lesson.empty()) return usage_error("--check needs --lesson");
+    if (!o.lesson.empty() && o.machine_given)
+        return usage_error("--lesson makes the machine that it tells of: give no machine options");
+    if (!o.lesson.empty() && o.headless && !o.lesson_check)
+        return usage_error("--lesson with --headless needs --check");
     if (o.limit_seconds <= 0) return usage_error("--limit-seconds must be positive");
     if (o.json && o.inspect.empty() && !o.needs_history() && !o.events)
         return usage_error("--json needs --inspect or a question for an author");
@@ -281,6 +286,12 @@ Expected<Parsed> parse(int argc, const char* const* argv) {
     app.add_option("--load-state", o.load_state, "start from a saved state")->group(running);
     app.add_option("--gdb", raw.gdb, "wait for gdb on PORT or unix:PATH, at power-on or at --until")
         ->group(running);
+    app.add_option("--lesson", o.lesson,
+                   "open a lesson (NAME, or FILE.md) in the app; with --check, perform it headless")
+        ->group(running);
+    app.add_flag("--check", o.lesson_check, "hold the claims of --lesson against the machine")
+        ->group(running);
+    app.add_flag("--lessons", o.lessons, "list the lessons")->group(running);
     app.add_option("--log", o.log_level, "trace, debug, info, warn, error, off (on stderr)")->group(running);
     app.add_option("--ui-scale", o.ui_scale, "size of text and widgets in the app")->group(running);
     app.add_option("--window", o.window, "size of the app's window: 1280x800")->group(running);

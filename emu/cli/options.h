@@ -48,6 +48,9 @@ struct Options {
     bool json = false;
     std::string log_level = "warn";
     bool machine_given = false; ///< an option that a recording already decides was given
+    std::string lesson;         ///< a lesson's name or file
+    bool lesson_check = false;  ///< perform it without a window and hold its claims against the machine
+    bool lessons = false;       ///< list them
     // For the app.
     u64 history = u64{1} << 30; ///< bytes for checkpoints; 0: none are taken
     double ui_scale = 0;        ///< 0: from the display

@@ -17,8 +17,8 @@ struct ViewName {
     const char* description;
 };
 std::span<const ViewName> view_list();
-/// Nothing, or a usage error that names the known views, or the machine's processors.
-Expected<void> check_view(std::string_view what, unsigned processors);
+/// Nothing, or a usage error that names the known views, or the machine's processors (8: not known yet).
+Expected<void> check_view(std::string_view what, unsigned processors = 8);
 Expected<std::string> inspect(Machine& machine, std::string_view what, bool json);
 
 } // namespace vitrine::emu::inspect

@@ -71,7 +71,7 @@ Result<struct file*> do_dentry_open(struct dentry* dentry, u32 flags) {
     struct inode* inode = dentry->d_inode;
     auto* file = make<struct file>();
     if (!file) return Errno::ENOMEM;
-    file->f_flags = flags & ~(O_CREAT | O_EXCL | O_NOCTTY | O_TRUNC | O_CLOEXEC);
+    file->f_flags = flags; // a terminal asks for O_NOCTTY
     file->f_inode = inode;
     file->f_op = inode;
     file->f_mapping = &inode->i_data;
@@ -95,6 +95,7 @@ Result<struct file*> do_dentry_open(struct dentry* dentry, u32 flags) {
         destroy(file);
         return opened.error();
     }
+    file->f_flags &= ~u32{O_CREAT | O_EXCL | O_NOCTTY | O_TRUNC | O_CLOEXEC};
     dget(dentry);
     file->f_dentry = dentry;
     return file;

@@ -1,6 +1,7 @@
 // mount, umount2.
 #include "arch/x86_64/user_access.h"
 #include "block/block.h"
+#include "drivers/tty.h"
 #include "fs/dev/devtmpfs.h"
 #include "fs/ext2/ext2.h"
 #include "fs/proc/proc.h"
@@ -21,6 +22,7 @@ Result<struct inode*> new_root(const char* type, const char* source, bool read_o
     if (strings_equal(type, "tmpfs")) return make_tmpfs();
     if (strings_equal(type, "proc")) return make_procfs();
     if (strings_equal(type, "devtmpfs")) return make_devtmpfs();
+    if (strings_equal(type, "devpts")) return make_devpts();
     if (!strings_equal(type, "ext2")) return Errno::ENODEV;
     struct dentry* node = TRY(filename_lookup(nullptr, source));
     bool block = (node->d_inode->i_mode & S_IFMT) == S_IFBLK;

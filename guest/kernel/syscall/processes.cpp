@@ -142,7 +142,7 @@ Result<i64> sys_setsid() {
     IrqSpinGuard guard(tasklist_lock);
     if (leader->signal->leader || leader->thread_pid->tasks[PIDTYPE_PGID].linked()) return Errno::EPERM;
     leader->signal->leader = true;
-    leader->signal->tty = false;
+    leader->signal->tty = nullptr;
     change_pid(leader, PIDTYPE_SID, leader->thread_pid);
     change_pid(leader, PIDTYPE_PGID, leader->thread_pid);
     return i64{leader->pid};

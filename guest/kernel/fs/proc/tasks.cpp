@@ -1,4 +1,5 @@
 // /proc/PID: stat (52 fields), status, statm, maps, comm, cmdline, sched. Formats: proc(5).
+#include "drivers/tty.h"
 #include "fs/proc/proc.h"
 #include "lib/format.h"
 #include "mm/memory_struct.h"
@@ -51,12 +52,28 @@ Signals classify(const task_struct& task) {
 
 void show_task_comm(seq_file& out, task_struct& task) { out.print("%s\n", task.comm); }
 
+namespace {
+/// Device number and foreground group of the controlling terminal; 0 and −1 without one.
+struct Terminal {
+    u32 device = 0;
+    i32 group = -1;
+    explicit Terminal(const task_struct& task) {
+        IrqSpinGuard guard(tasklist_lock);
+        const tty_struct* tty = task.signal ? task.signal->tty : nullptr;
+        if (!tty) return;
+        device = tty->pty ? make_device(136, pty_index(*tty->pty)) : make_device(5, 1);
+        group = tty->foreground_group;
+    }
+};
+} // namespace
+
 void show_task_stat(seq_file& out, task_struct& task) {
+    Terminal terminal(task);
     MmReference mm(task);
     Signals signals = classify(task);
     out.print("%d (%s) %c %d %d %d %d %d %u ", task.pid, task.comm, task_state_to_char(task),
-              parent_pid(task), task_pgrp_nr(task), task_session_nr(task), task.mm ? make_device(5, 1) : 0,
-              -1, task.flags);
+              parent_pid(task), task_pgrp_nr(task), task_session_nr(task), terminal.device, terminal.group,
+              task.flags);
     out.print("%lu 0 %lu 0 %lu %lu 0 0 %d %d 1 0 %lu ", task.min_flt, task.maj_flt,
               task.utime * ClockTicks / HZ, task.stime * ClockTicks / HZ, 20 + task.nice, task.nice,
               task.start_time / (1'000'000'000 / ClockTicks));
