@@ -67,7 +67,8 @@ struct MouseInput {
 };
 struct PowerButtonInput {};
 /// A debugger's write to a register: 0–15 general, 16 RIP, 17 RFLAGS, 18 and 19 the bases of FS and GS, 20
-/// KERNEL_GS_BASE, 32–47 XMM, 48–63 the upper halves of YMM. Values that no processor can hold are ignored; translations of that processor are dropped.
+/// KERNEL_GS_BASE, 32–47 XMM, 48–63 the upper halves of YMM. Values that no processor can hold are ignored;
+/// translations of that processor are dropped.
 struct RegisterPoke {
     u8 processor = 0, number = 0;
     u64 low = 0, high = 0;

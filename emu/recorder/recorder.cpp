@@ -3,13 +3,63 @@
 #include <cerrno>
 #include <cstring>
 #include <chrono>
+#include <condition_variable>
+#include <csignal>
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <mutex>
 #include <spdlog/spdlog.h>
+#include <thread>
 #include <unistd.h>
 #include "emu/recorder/format.h"
 
 namespace vitrine::emu {
+
+/// Makes what was written durable in a thread of its own: a checkpoint of many megabytes must not hold up the
+/// machine while the disk takes it. It knows the file's descriptor only.
+class Recorder::Syncer {
+public:
+    explicit Syncer(int file) : thread_([this, file] { run(file); }) {}
+    ~Syncer() {
+        {
+            const std::lock_guard lock(mutex_);
+            over_ = true;
+        }
+        wake_.notify_one();
+        thread_.join();
+    }
+    void ask() {
+        {
+            const std::lock_guard lock(mutex_);
+            asked_ = true;
+        }
+        wake_.notify_one();
+    }
+
+private:
+    void run(int file) {
+        sigset_t all; // Ctrl-C is for the thread that reads the terminal
+        sigfillset(&all);
+        pthread_sigmask(SIG_BLOCK, &all, nullptr);
+        std::unique_lock lock(mutex_);
+        for (;;) {
+            wake_.wait(lock, [this] { return asked_ || over_; });
+            if (!asked_) return;
+            asked_ = false;
+            lock.unlock();
+            ::fdatasync(file); // sync_file_range would not do the metadata
+            lock.lock();
+        }
+    }
+    std::mutex mutex_;
+    std::condition_variable wake_;
+    bool asked_ = false, over_ = false;
+    std::thread thread_; ///< last: it uses all of the above
+};
+
+Recorder::Recorder(Machine& machine, std::string path, int file, CheckpointSpacing spacing)
+    : machine_(machine), path_(std::move(path)), file_(file), checkpoints_(machine, spacing),
+      syncer_(std::make_unique<Syncer>(file)) {}
 
 Expected<std::unique_ptr<Recorder>> Recorder::start(Machine& machine, const std::string& path,
                                                     CheckpointSpacing spacing) {
@@ -38,6 +88,7 @@ Recorder::~Recorder() {
     if (file_ < 0) return;
     machine_.on_input({});
     machine_.on_hash(0, {});
+    syncer_.reset();
     ::close(file_);
 }
 
@@ -47,9 +98,9 @@ void Recorder::append(std::span<const u8> chunk) {
     do n = ::write(file_, chunk.data(), chunk.size());
     while (n < 0 && errno == EINTR);
     if (n == static_cast<ssize_t>(chunk.size())) {
-        // A power cut costs at most a second; sync_file_range would not do the metadata.
+        // A power cut costs little more than a second.
         const auto now = std::chrono::steady_clock::now();
-        if (now - synced_ >= std::chrono::seconds(1)) ::fdatasync(file_), synced_ = now;
+        if (now - synced_ >= std::chrono::seconds(1)) syncer_->ask(), synced_ = now;
         return;
     }
     error_ = fmt::format("recording {}: {}", path_, n < 0 ? std::strerror(errno) : "the disk is full");
@@ -61,6 +112,7 @@ Expected<void> Recorder::finish(const RunReport& report) {
     append(recording::encode(recording::ChunkType::End, end.step, recording::encode_end(end)));
     machine_.on_input({});
     machine_.on_hash(0, {});
+    syncer_.reset();
     if (::close(std::exchange(file_, -1)) != 0 && error_.empty())
         error_ = fmt::format("recording {}: {}", path_, std::strerror(errno));
     if (!error_.empty()) return bad_input(error_);

@@ -27,14 +27,15 @@ public:
     const std::string& error() const { return error_; }
 
 private:
-    Recorder(Machine& machine, std::string path, int file, CheckpointSpacing spacing)
-        : machine_(machine), path_(std::move(path)), file_(file), checkpoints_(machine, spacing) {}
+    Recorder(Machine& machine, std::string path, int file, CheckpointSpacing spacing);
     void append(std::span<const u8> chunk);
 
     Machine& machine_;
     std::string path_, error_;
     int file_;
     Checkpoints checkpoints_;
+    class Syncer;
+    std::unique_ptr<Syncer> syncer_;
     std::chrono::steady_clock::time_point synced_{};
 };
 
