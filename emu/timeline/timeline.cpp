@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
 #include "emu/debugger/debugger.h"
+#include "emu/machine/probes.h"
 
 namespace vitrine::emu {
 
@@ -97,13 +98,14 @@ Expected<void> Timeline::approach(u64 step) {
     u64 checkpoint = first();
     history_.before(step, checkpoint);
     const u64 near = now <= step ? std::max(now, checkpoint) : checkpoint;
+    const bool noted = machine_.probes().wants(Notice::Kind::NewFuture) && !may_skip_events_;
     while (run_) {
-        const auto recorded = run_->before(step);
+        const auto recorded = run_->before(noted ? std::min(step, machine_.furthest().first) : step);
         if (!recorded || *recorded <= near + worth_a_leap_) break;
         auto there = history_.leap(*run_, *recorded);
         if (there) return {};
         spdlog::warn("{}: the one before it serves", there.error().message);
-        if (run_->before(step) == recorded) return there; // it could not say no to it
+        if (run_->before(*recorded) == recorded) return there; // it could not say no to it
     }
     if (step < machine_.steps() || checkpoint > machine_.steps()) return history_.restore(step);
     return {};

@@ -50,6 +50,10 @@ public:
     /// A state of a recording is read (some hundred milliseconds) where it saves more steps than this.
     void worth_a_leap(u64 steps) { worth_a_leap_ = steps; }
 
+    /// While an event store notes what happens, a journey leaps only over what has been run: the store would
+    /// have a hole. Whoever can show the hole may allow it.
+    void may_skip_events(bool allowed) { may_skip_events_ = allowed; }
+
     /// What an input in the past has cut off: the inputs that would have followed. Oldest first.
     struct Branch {
         u64 forked_at = 0, last = 0;
@@ -77,6 +81,7 @@ private:
     u64 last_step_ = 0, last_copies_ = 0;
     std::vector<Branch> branches_;
     u64 worth_a_leap_ = DefaultLeap;
+    bool may_skip_events_ = false;
 };
 
 } // namespace vitrine::emu

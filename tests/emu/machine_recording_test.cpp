@@ -1,5 +1,6 @@
 // Record → replay: equal hashes, also with inputs while the guest runs or sleeps; a changed byte is found and
 // located.
+#include "emu/events/events.h"
 #include "emu/inspect/inspect.h"
 #include "emu/recorder/format.h"
 #include "emu/recorder/recorder.h"
@@ -195,6 +196,23 @@ TEST(Checkpoints, WhoWroteAcrossALeapIsBruteForces) {
         ASSERT_EQ(a.has_value(), b.has_value()) << target.address;
         if (a) ASSERT_EQ(to_text(*a), to_text(*b)) << target.address;
     }
+}
+
+TEST(Checkpoints, NothingIsLeaptOverThatAnEventStoreWants) {
+    const TemporaryFolder folder;
+    const std::string path = folder.file("run.vrec");
+    const u64 end = boot_length() + 4'000'000;
+    record(boot_config(), path, end, 6, Dense);
+    Opened opened(path), run(path);
+    EventStore noted(*opened.machine), straight(*run.machine);
+    run_to(*run.machine, end);
+    ASSERT_TRUE(opened.timeline->seek(end));
+    ASSERT_TRUE(opened.timeline->seek(end / 2));
+    ASSERT_TRUE(opened.timeline->seek(end));
+    for (unsigned kind = 0; kind < EventKinds; ++kind)
+        EXPECT_EQ(noted.count(static_cast<EventKind>(kind)), straight.count(static_cast<EventKind>(kind)))
+            << event_kind_name(static_cast<EventKind>(kind));
+    EXPECT_GT(noted.count(EventKind::Interrupt), 0u);
 }
 
 TEST(Checkpoints, ADamagedOneIsToldAndTheOneBeforeItServes) {

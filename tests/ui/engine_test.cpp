@@ -135,6 +135,7 @@ TEST(Engine, RecordsAndReplays) {
     ASSERT_TRUE(engine->stop_recording());
     auto replay = engine->replay(path);
     ASSERT_TRUE(replay) << replay.error().message;
+    EXPECT_EQ(engine->last_step(), steps);        // any of its steps can be gone to at once
     engine->input(emu::SerialInput{"not heard"}); // its input comes from the recording
     engine->run();
     ASSERT_TRUE(run_until_stop(*engine));

@@ -293,6 +293,7 @@ Expected<void> Engine::replay(const std::string& path) {
     replayer_ = std::move(*replayer);
     recording_path_ = path;
     adopt();
+    keep_history(); // the recording knows all of the run from its start
     const std::string note = replayer_->note();
     say(fmt::format("replay of {}, {} steps{}{}", path, replayer_->end_step(), note.empty() ? "" : ": ",
                     note));
