@@ -138,6 +138,7 @@ Result<void> __send_signal(int signal, const kernel_siginfo* info, task_struct* 
         }
     }
     pending.signal |= sigmask(signal);
+    if (signalfd_wqh.has_sleepers()) signalfd_wqh.wake_all();
     complete_signal(signal, task, type);
     return {};
 }

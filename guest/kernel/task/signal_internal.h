@@ -21,6 +21,8 @@ inline constexpr u64 SYNCHRONOUS_MASK = sigmask(SIGSEGV) | sigmask(SIGBUS) | sig
 inline u64 handler_of(const task_struct& task, int signal) {
     return task.sighand->action[signal - 1].handler;
 }
+/// Who waits on a signalfd (fs/signalfd.cpp).
+extern wait_queue_head signalfd_wqh;
 /// Nobody would notice it.
 bool sig_task_ignored(const task_struct& task, int signal, bool force);
 void flush_sigqueue_mask(sigpending& pending, u64 mask);

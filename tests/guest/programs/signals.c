@@ -1,5 +1,7 @@
 // Signals, stops, waiting, groups and sessions, limits: what each process sees, and what its parent hears.
 #include "case.h"
+#include <sys/signalfd.h>
+#include <poll.h>
 #include <grp.h>
 
 static volatile sig_atomic_t got[70], order[64], orders;
@@ -588,11 +590,50 @@ static int after_exec(void) {
     return 0;
 }
 
+static void by_descriptor(void) {
+    sigset_t set, other;
+    sigemptyset(&set), sigaddset(&set, SIGUSR1), sigaddset(&set, SIGRTMIN), sigaddset(&set, SIGCHLD);
+    sigemptyset(&other), sigaddset(&other, SIGUSR2);
+    sigprocmask(SIG_BLOCK, &set, NULL), sigprocmask(SIG_BLOCK, &other, NULL);
+    int file = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
+    struct signalfd_siginfo info[3];
+    struct pollfd p = {file, POLLIN, 0};
+    printf("nothing %d\n", RESULT(read(file, info, sizeof info)));
+    printf("small %d\n", RESULT(read(file, info, 100)));
+    printf("write %d\n", RESULT(write(file, info, sizeof info)));
+    kill(getpid(), SIGUSR2);
+    printf("poll %d\n", poll(&p, 1, 0));
+    union sigval value = {.sival_int = 42};
+    sigqueue(getpid(), SIGRTMIN, value);
+    kill(getpid(), SIGUSR1);
+    printf("poll %d\n", poll(&p, 1, 0));
+    printf("two %d\n", RESULT(read(file, info, sizeof info)));
+    printf("%d %d %d\n", info[0].ssi_signo, info[0].ssi_code, info[0].ssi_pid == (unsigned)getpid());
+    printf("%d %d %d\n", info[1].ssi_signo == (unsigned)SIGRTMIN, info[1].ssi_code, info[1].ssi_int);
+    printf("mask %d\n", signalfd(file, &other, 0) == file);
+    printf("%d\n", RESULT(read(file, info, sizeof info)));
+    printf("%d\n", info[0].ssi_signo);
+    signalfd(file, &set, 0);
+    fcntl(file, F_SETFL, 0);
+    pid_t child = fork();
+    if (!child) {
+        pause_ms(100);
+        _exit(6);
+    }
+    printf("child %d\n", RESULT(read(file, info, sizeof info[0])));
+    printf("%d %d %d %d\n", info[0].ssi_signo, info[0].ssi_code, info[0].ssi_status, info[0].ssi_pid == (unsigned)child);
+    printf("%d\n", poll(&p, 1, 0));
+    printf("no %d\n", RESULT(signalfd(1, &set, 0)));
+    printf("no %d\n", RESULT(signalfd(99, &set, 0)));
+    printf("no %d\n", RESULT(signalfd(-1, &set, 1)));
+}
+
 int main(int argc, char** argv) {
     if (argc > 1 && !strcmp(argv[1], "after-exec")) return after_exec();
     signal(SIGHUP, SIG_DFL);
     static const struct test_case cases[] = {
         {"info_of_kill", info_of_kill},
+        {"by_descriptor", by_descriptor},
         {"info_of_fault", info_of_fault},
         {"fault_codes", fault_codes},
         {"realtime_queue", realtime_queue},
