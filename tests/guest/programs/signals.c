@@ -242,6 +242,10 @@ static void on_chld(int s, siginfo_t* info, void* context) {
     if (chlds < 8) chld_code[chlds] = info->si_code, chld_status[chlds] = info->si_status;
     chlds++;
 }
+/// The notices come one by one, as late as the machine is busy; two that wait would be one.
+static void noticed(int count) {
+    for (int i = 0; i < 5000 && chlds < count; i++) pause_ms(1);
+}
 static void stop_and_continue(void) {
     handle(SIGCHLD, on_chld, SA_RESTART);
     pid_t child = fork();
@@ -254,17 +258,17 @@ static void stop_and_continue(void) {
         kill(child, stops[i]);
         waitpid(child, &status, WUNTRACED);
         show_status("stop", status);
-        pause_ms(5); // the notices come one by one
+        noticed(2 * i + 1);
         printf("again %d\n", waitpid(child, &status, WUNTRACED | WNOHANG));
         kill(child, SIGCONT);
         waitpid(child, &status, WCONTINUED);
         show_status("continue", status);
-        pause_ms(5);
+        noticed(2 * i + 2);
     }
     kill(child, SIGKILL);
     waitpid(child, &status, 0);
     show_status("end", status);
-    pause_ms(10);
+    noticed(9);
     printf("notices %d:", chlds);
     for (int i = 0; i < chlds && i < 8; i++) printf(" %d/%d", chld_code[i], chld_status[i]);
     printf("\n");
@@ -282,7 +286,7 @@ static void no_stop_notices(void) {
     printf("notices %d\n", chlds);
     kill(child, SIGTERM);
     waitpid(child, &status, 0);
-    pause_ms(10);
+    noticed(1);
     printf("notices %d code %d\n", chlds, chld_code[0]);
 }
 static void kill_stopped(void) {
