@@ -5,6 +5,7 @@
 #include <spdlog/spdlog.h>
 #include "emu/cli/app.h"
 #include "emu/cli/headless.h"
+#include "emu/cli/lesson_command.h"
 #include "emu/cli/recording_command.h"
 
 namespace {
@@ -34,20 +35,27 @@ int main(int argc, char** argv) {
         return 0;
     }
     set_up_log(parsed->options.log_level);
+    if (parsed->options.lessons) return emu::cli::list_lessons();
+    if (parsed->options.lesson_check) return emu::cli::check_lesson_command(parsed->options.lesson);
     if (!parsed->options.headless) {
         std::string why = "this build has no app";
 #ifdef VITRINE_HAS_UI
         if (ui::display_available(why)) {
             if (parsed->options.needs_headless()) {
                 emu::cli::report_error(
-                    usage_error("--break, --last, --who-wrote and the like, --events, and --until "
-                                "with one of --break's places need --headless")
+                    usage_error(
+                        "--last, --who-wrote and the like, --gdb and --events need --headless; in the app, "
+                        "a right click on an address asks who wrote it, and the timeline shows events")
                         .error());
                 return static_cast<int>(Exit::Usage);
             }
             return ui::run(parsed->options);
         }
 #endif
+        if (!parsed->options.lesson.empty()) {
+            std::fprintf(stderr, "vitrine: no window: %s; a lesson needs one, or --check\n", why.c_str());
+            return static_cast<int>(Exit::Usage);
+        }
         std::fprintf(stderr, "vitrine: no window: %s; running headless on this terminal\n", why.c_str());
     }
     return emu::cli::run_headless(parsed->options);

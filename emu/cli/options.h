@@ -9,6 +9,7 @@
 #include <vector>
 #include "emu/debugger/break_spec.h"
 #include "emu/machine.h"
+#include "emu/net/network_spec.h"
 
 namespace vitrine::emu::cli {
 
@@ -18,15 +19,17 @@ struct Typing {
     StopCondition when;
 };
 
-enum class SerialTarget : u8 { Stdio, Null, File };
+enum class SerialTarget : u8 { Stdio, Null, File, Pty, Socket };
 
 struct Options {
     MachineConfig machine;
     bool headless = false;
     SerialTarget serial = SerialTarget::Stdio;
-    std::string serial_file;
+    std::string serial_file; ///< of File and Socket
+    net::NetworkSpec network;
     std::string gdb; ///< where to wait for gdb; empty: nowhere
     std::string record, replay, load_state, save_state;
+    std::optional<u64> checkpoint_steps;  ///< least steps between checkpoints in a recording; ~0: none
     std::optional<StopCondition> until;   ///< step, phase, rip, serial
     std::optional<BreakSpec> until_break; ///< the same, or any other place
     std::string until_text;               ///< as given, for messages
@@ -45,6 +48,9 @@ struct Options {
     bool json = false;
     std::string log_level = "warn";
     bool machine_given = false; ///< an option that a recording already decides was given
+    std::string lesson;         ///< a lesson's name or file
+    bool lesson_check = false;  ///< perform it without a window and hold its claims against the machine
+    bool lessons = false;       ///< list them
     // For the app.
     u64 history = u64{1} << 30; ///< bytes for checkpoints; 0: none are taken
     double ui_scale = 0;        ///< 0: from the display
@@ -52,11 +58,9 @@ struct Options {
     std::string ui_screenshot;  ///< write the app's window as PNG at the stop, then exit
     std::string ui_tab;         ///< the tab that is open at first
     std::string ui_show;        ///< a dialog for the screenshot: "keys"
+    /// The app asks these questions by the pointer, not by its command line.
+    bool needs_headless() const { return needs_history() || events; }
     /// Something at the stop looks into the past.
-    /// The app does not know these yet.
-    bool needs_headless() const {
-        return !breaks.empty() || needs_history() || events || (until_break && !until);
-    }
     bool needs_history() const {
         return !gdb.empty() || !last.empty() || !who_wrote.empty() || !who_read.empty() ||
                !all_writes.empty() || !who_changed.empty();

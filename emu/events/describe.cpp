@@ -37,6 +37,18 @@ std::string call_text(const EventStore& events, const Event& event) {
 
 } // namespace
 
+// Task.state as guest/kernel/inspect/README.md lists it.
+const char* switch_reason(SwitchFrom from) {
+    if (from.pid == 0) return "had nothing to do";
+    switch (from.state & 0x7F) {
+    case 0: return from.state & 0x80 ? "has ended" : "had to give way";
+    case 1: return "sleeps";
+    case 2: return from.state & 0x400 ? "rests" : "waits for a device";
+    case 4: return "was stopped";
+    default: return "waits";
+    }
+}
+
 std::string EventStore::describe(const Event& event) const {
     switch (event.kind) {
     case EventKind::Interrupt: return fmt::format("interrupt {:#x} at {:#x}", event.a, event.b);
@@ -52,7 +64,11 @@ std::string EventStore::describe(const Event& event) const {
                                          : "read",
                            event.c & 1 ? ", protection" : "", event.b);
     case EventKind::SystemCall: return call_text(*this, event);
-    case EventKind::TaskSwitch: return fmt::format("switch to {} (pid {})", text(event), event.b);
+    case EventKind::TaskSwitch: {
+        const SwitchFrom from = SwitchFrom::of(event.c);
+        return fmt::format("switch to {} (pid {}), as {} {}", text(event), event.b,
+                           from.pid ? fmt::format("pid {}", from.pid) : "the idle task", switch_reason(from));
+    }
     case EventKind::Disk: {
         const auto code = static_cast<u8>(event.c);
         const DiskCommand command = disk_command(code);

@@ -23,7 +23,7 @@ constexpr const char* Names[EventKinds] = {"interrupt", "exception", "page-fault
 
 /// A system call under way: who returns to the same place with the same stack has returned from it.
 struct OpenCall {
-    u64 cr3, fs_base, rip, rsp, index;
+    u64 cr3, fs_base, rip, rsp, index, number;
 };
 struct OpenRequest {
     unsigned port, slot;
@@ -64,6 +64,7 @@ struct EventStore::Impl final : ProbeListener {
     EventColumn& column(EventKind kind) { return columns[static_cast<unsigned>(kind)]; }
     /// The machine runs through steps that are known already.
     bool again(bool device) const {
+        if (notes_again) return false;
         const auto [step, time] = machine.furthest();
         if (machine.steps() != step) return machine.steps() < step;
         return device && machine.time() <= time;
@@ -150,14 +151,16 @@ struct EventStore::Impl final : ProbeListener {
         const u64 index = add(EventKind::SystemCall, event, &arguments);
         if (old_gate) return; // the stack has changed already
         if (open_calls.size() >= MostOpenCalls) open_calls.erase(open_calls.begin());
-        open_calls.push_back(
-            {r.cr3, r.seg[static_cast<unsigned>(cpu::Seg::FS)].base, r.rip, r.gpr[cpu::RSP], index});
+        open_calls.push_back({r.cr3, r.seg[static_cast<unsigned>(cpu::Seg::FS)].base, r.rip, r.gpr[cpu::RSP],
+                              index, r.gpr[cpu::RAX]});
     }
     void returned(const cpu::Registers& r) {
         const u64 fs = r.seg[static_cast<unsigned>(cpu::Seg::FS)].base;
         for (std::size_t i = open_calls.size(); i-- > 0;) {
             const OpenCall& open = open_calls[i];
-            if (open.rip != r.rip || open.rsp != r.gpr[cpu::RSP] || open.cr3 != r.cr3 || open.fs_base != fs)
+            constexpr u64 ArchPrctl = 158; // changes FS.base itself
+            if (open.rip != r.rip || open.rsp != r.gpr[cpu::RSP] || open.cr3 != r.cr3 ||
+                (open.fs_base != fs && open.number != ArchPrctl))
                 continue;
             column(EventKind::SystemCall).finish(open.index, machine.time(), r.gpr[cpu::RAX]);
             open_calls.erase(open_calls.begin() + static_cast<std::ptrdiff_t>(i));
@@ -219,12 +222,19 @@ struct EventStore::Impl final : ProbeListener {
         EventColumn& to = column(EventKind::TaskSwitch);
         if (again(false) || (to.held() && to.last_step() >= event.step)) return;
         event.a = machine.processor().registers().gpr[cpu::RSI]; // (previous, next), System V
+        const u64 previous = machine.processor().registers().gpr[cpu::RDI];
+        if (const auto task = tasks.at(machine, event.processor, previous))
+            event.c = SwitchFrom{static_cast<u32>(task->pid), static_cast<u32>(task->state)}.packed();
         if (const auto task = tasks.at(machine, event.processor, event.a))
             event.b = static_cast<u64>(task->pid), event.text = intern(task->comm);
         add(EventKind::TaskSwitch, event);
     }
     void cut(u64 step) {
-        for (EventColumn& each : columns) each.cut(step);
+        for (unsigned i = 0; i < EventKinds; ++i) {
+            columns[i].cut(step);
+            cut_ends[i] = std::min(cut_ends[i], columns[i].total());
+        }
+        ++cuts;
         std::erase_if(open_calls, [&](const OpenCall& open) {
             return open.index >= column(EventKind::SystemCall).total();
         });
@@ -236,7 +246,14 @@ struct EventStore::Impl final : ProbeListener {
     Machine& machine;
     const u32 kinds;
     const u64 budget;
+    bool notes_again = false;
     std::vector<EventColumn> columns;
+    std::array<u64, EventKinds> cut_ends = [] {
+        std::array<u64, EventKinds> out;
+        out.fill(~u64{0});
+        return out;
+    }();
+    u64 cuts = 0;
     std::vector<OpenCall> open_calls;
     std::vector<OpenRequest> open_requests;
     std::vector<std::string> texts;
@@ -248,8 +265,10 @@ struct EventStore::Impl final : ProbeListener {
     inspect::CurrentTask tasks;
 };
 
-EventStore::EventStore(Machine& machine, u32 kinds, u64 budget)
-    : impl_(std::make_unique<Impl>(machine, kinds, budget)) {}
+EventStore::EventStore(Machine& machine, u32 kinds, u64 budget, bool again)
+    : impl_(std::make_unique<Impl>(machine, kinds, budget)) {
+    impl_->notes_again = again;
+}
 EventStore::~EventStore() = default;
 
 u32 EventStore::kinds() const { return impl_->kinds; }
@@ -258,6 +277,8 @@ u64 EventStore::lost(EventKind kind) const { return impl_->column(kind).first_in
 u64 EventStore::used() const { return impl_->used(); }
 u64 EventStore::known() const { return std::max(impl_->machine.furthest().first, impl_->machine.steps()); }
 void EventStore::cut(u64 step) { impl_->cut(step); }
+u64 EventStore::cuts() const { return impl_->cuts; }
+u64 EventStore::cut_end(EventKind kind) const { return impl_->cut_ends[static_cast<unsigned>(kind)]; }
 std::array<u64, 6> EventStore::arguments(const Event& event) const {
     return impl_->column(event.kind).arguments(event.index);
 }
@@ -286,6 +307,72 @@ std::vector<Event> EventStore::query(u32 kinds, u64 from, u64 to, std::size_t li
     std::ranges::sort(all, {}, [](const Event& e) { return std::tuple(e.step, e.time, e.kind, e.index); });
     if (all.size() > limit) all.resize(limit);
     return all;
+}
+
+void EventStore::add(const Event& event) { impl_->add(event.kind, event); }
+Event EventStore::at(EventKind kind, u64 index) const { return impl_->column(kind).at(index); }
+u64 EventStore::lower(EventKind kind, u64 place, EventAxis axis) const {
+    return impl_->column(kind).lower(place, axis);
+}
+
+namespace {
+/// Between the nearest known pairs on both sides of `place`.
+struct Bracket {
+    u64 from = 0, from_other = 0, to = ~u64{0}, to_other = ~u64{0};
+    void see(u64 place, u64 at, u64 other) {
+        if (at <= place && (at > from || (at == from && other > from_other))) from = at, from_other = other;
+        if (at > place && at < to) to = at, to_other = other;
+    }
+    u64 map(u64 place) const {
+        if (to == ~u64{0} || to_other <= from_other) return from_other;
+        return from_other + static_cast<u64>(static_cast<unsigned __int128>(to_other - from_other) *
+                                             (place - from) / (to - from));
+    }
+};
+constexpr EventKind MappedKinds[] = {EventKind::Interrupt, EventKind::PageFault, EventKind::SystemCall,
+                                     EventKind::TaskSwitch, EventKind::Phase};
+} // namespace
+
+u64 EventStore::step_at(u64 time) const {
+    Bracket bracket;
+    bracket.see(time, impl_->machine.time(), impl_->machine.steps());
+    for (const EventKind kind : MappedKinds) {
+        const EventColumn& column = impl_->column(kind);
+        const u64 next = column.lower(time + 1, EventAxis::Time);
+        for (u64 i = next > column.first_index() ? next - 1 : next; i < std::min(next + 1, column.total());
+             ++i) {
+            const Event event = column.at(i);
+            bracket.see(time, event.time, event.step);
+        }
+    }
+    return bracket.map(time);
+}
+u64 EventStore::time_at(u64 step) const {
+    Bracket bracket;
+    bracket.see(step, impl_->machine.steps(), impl_->machine.time());
+    for (const EventKind kind : MappedKinds) {
+        const EventColumn& column = impl_->column(kind);
+        const u64 next = column.lower(step + 1, EventAxis::Step);
+        for (u64 i = next > column.first_index() ? next - 1 : next; i < std::min(next + 1, column.total());
+             ++i) {
+            const Event event = column.at(i);
+            bracket.see(step, event.step, event.time);
+        }
+    }
+    return bracket.map(step);
+}
+
+std::vector<u64> EventStore::density(EventKind kind, std::span<const u64> edges, EventAxis axis) const {
+    std::vector<u64> out(edges.empty() ? 0 : edges.size() - 1);
+    if (out.empty()) return out;
+    const EventColumn& column = impl_->column(kind);
+    u64 before = column.before(edges[0], axis);
+    for (std::size_t i = 0; i < out.size(); ++i) {
+        const u64 next = std::max(before, column.before(edges[i + 1], axis));
+        out[i] = next - before;
+        before = next;
+    }
+    return out;
 }
 
 std::vector<u64> EventStore::density(EventKind kind, u64 from, u64 to, unsigned buckets) const {

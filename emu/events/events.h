@@ -32,7 +32,7 @@ enum class EventKind : u8 {
     Exception,  ///< a = vector, b = rip, c = error code
     PageFault,  ///< a = address (CR2), b = rip, c = error code
     SystemCall, ///< a = number, b = rip behind it; arguments(); result, end
-    TaskSwitch, ///< a = the new task's structure, b = its PID; text() = its name
+    TaskSwitch, ///< a = the new task's structure, b = its PID, c = SwitchFrom; text() = its name
     Disk,       ///< a = first sector, b = sectors, c = ATA command | port << 8 | slot << 16; end
     Mode,       ///< a = cpu::Mode
     Phase,      ///< text() = name
@@ -40,6 +40,18 @@ enum class EventKind : u8 {
 };
 inline constexpr unsigned EventKinds = 9;
 const char* event_kind_name(EventKind kind);
+enum class EventAxis : u8 { Step, Time };
+
+/// Event::c of a task switch: who gave the processor away, and in which state.
+struct SwitchFrom {
+    u32 pid = 0;
+    u32 state = 0; ///< Task.state: 0: it could go on (preempted, or it yielded)
+    static SwitchFrom of(u64 c) { return {static_cast<u32>(c), static_cast<u32>(c >> 32)}; }
+    u64 packed() const { return pid | u64{state} << 32; }
+};
+
+/// "had to give way", "sleeps", "has ended" …
+const char* switch_reason(SwitchFrom from);
 
 struct Event {
     static constexpr u64 Open = ~u64{0};
@@ -60,7 +72,9 @@ public:
     static constexpr u32 AllKinds = (1u << EventKinds) - 1;
     static constexpr u32 bit(EventKind kind) { return 1u << static_cast<unsigned>(kind); }
 
-    explicit EventStore(Machine& machine, u32 kinds = AllKinds, u64 budget_bytes = DefaultBudget);
+    /// `again`: for a part of the past that is run again once, straight: notes there, too.
+    explicit EventStore(Machine& machine, u32 kinds = AllKinds, u64 budget_bytes = DefaultBudget,
+                        bool again = false);
     ~EventStore();
     EventStore(const EventStore&) = delete;
     EventStore& operator=(const EventStore&) = delete;
@@ -73,6 +87,17 @@ public:
     /// How many events of a kind fall into each of `buckets` equal parts of the steps [from, to). Exact as
     /// long as a part is not finer than what is kept; costs O(buckets), not O(events).
     std::vector<u64> density(EventKind kind, u64 from, u64 to, unsigned buckets) const;
+    /// The same between neighbours of `edges` (ascending) on either axis; one less than there are edges.
+    std::vector<u64> density(EventKind kind, std::span<const u64> edges, EventAxis axis) const;
+    /// The index of the first held event at or behind `place`; end(kind) when there is none.
+    u64 lower(EventKind kind, u64 place, EventAxis axis) const;
+    /// One held event: first(kind) <= index < end(kind).
+    Event at(EventKind kind, u64 index) const;
+    u64 first(EventKind kind) const { return lost(kind); }
+    u64 end(EventKind kind) const { return count(kind); }
+    /// From one axis to the other, by the events around: exact at events, a straight line between.
+    u64 step_at(u64 time) const;
+    u64 time_at(u64 step) const;
     u64 count(EventKind kind) const;
     /// Events of a kind whose details are no longer held.
     u64 lost(EventKind kind) const;
@@ -87,6 +112,11 @@ public:
     u64 known() const;
     /// What is known from `step` on is forgotten: another future begins.
     void cut(u64 step);
+    /// How often something was forgotten; and how many events of a kind have outlived all of those times.
+    u64 cuts() const;
+    u64 cut_end(EventKind kind) const;
+    /// An event that did not come from the machine: for figures and tests.
+    void add(const Event& event);
 
     struct Impl;
 

@@ -3,6 +3,7 @@
 // cut.
 #include <fstream>
 #include <nlohmann/json.hpp>
+#include <random>
 #include "emu/debugger/debugger.h"
 #include "emu/events/column.h"
 #include "emu/events/events.h"
@@ -47,6 +48,69 @@ TEST(EventColumn, AFullColumnKeepsItsNewestPartAndItsDensity) {
     column.cut((Count - 1000) * 37);
     EXPECT_EQ(column.total(), Count - 1000);
     EXPECT_EQ(column.before(~u64{0}), Count - 1000);
+}
+
+TEST(EventColumn, PackedChunksGiveBackWhatWasNoted) {
+    EventColumn column(EventKind::SystemCall, true);
+    std::mt19937_64 random(7);
+    std::vector<Event> all;
+    std::vector<std::array<u64, 6>> arguments;
+    const auto equal = [&](u64 i) {
+        const Event event = column.at(i);
+        const Event& wanted = all[i];
+        return event.step == wanted.step && event.time == wanted.time && event.a == wanted.a &&
+               event.b == wanted.b && event.c == wanted.c && event.end == wanted.end &&
+               event.result == wanted.result && event.text == wanted.text &&
+               event.processor == wanted.processor && column.arguments(i) == arguments[i];
+    };
+    const auto add = [&](std::size_t count) {
+        for (std::size_t i = 0; i < count; ++i) {
+            Event event;
+            event.step = (all.empty() ? 0 : all.back().step) + random() % 3;
+            event.time = (all.empty() ? 0 : all.back().time) + (random() >> (random() % 40 + 20));
+            event.kind = EventKind::SystemCall, event.processor = static_cast<u8>(random() % 8);
+            event.a = random() % 400, event.b = random() >> (random() % 64);
+            event.c = random() % 2 ? ~u64{0} : 0, event.text = static_cast<u32>(random());
+            all.push_back(event);
+            arguments.push_back({random(), 0, 5, random() & 0xFFFF, ~u64{0}, random() >> 40});
+            column.add(event, &arguments.back());
+        }
+    };
+    add(3 * EventColumn::ChunkEvents + 17);
+    for (u64 i = 0; i < all.size(); i += 97) { // an end comes when its chunk is packed already
+        all[i].end = all[i].time + 5, all[i].result = i;
+        column.finish(i, all[i].end, i);
+    }
+    for (u64 i = 0; i < all.size(); ++i) ASSERT_TRUE(equal(i)) << i;
+    // A cut inside a packed chunk; the chunk is filled further.
+    const u64 step = all[EventColumn::ChunkEvents + 100].step;
+    const auto kept = std::ranges::lower_bound(all, step, {}, &Event::step) - all.begin();
+    column.cut(step);
+    ASSERT_EQ(column.total(), static_cast<u64>(kept));
+    all.resize(static_cast<std::size_t>(kept)), arguments.resize(static_cast<std::size_t>(kept));
+    add(2 * EventColumn::ChunkEvents);
+    ASSERT_EQ(column.total(), all.size());
+    for (u64 i = 0; i < all.size(); ++i) ASSERT_TRUE(equal(i)) << i;
+    for (u64 at : {u64{0}, all[5000].step, all.back().step, all.back().step + 1}) {
+        const auto lower = std::ranges::lower_bound(all, at, {}, &Event::step) - all.begin();
+        EXPECT_EQ(column.lower(at), static_cast<u64>(lower));
+    }
+    for (u64 at : {u64{0}, all[5000].time, all.back().time, all.back().time + 1}) {
+        const auto lower = std::ranges::lower_bound(all, at, {}, &Event::time) - all.begin();
+        EXPECT_EQ(column.lower(at, EventAxis::Time), static_cast<u64>(lower));
+    }
+}
+
+TEST(EventColumn, AnInterruptTakesLessThanThirtyBytes) {
+    EventColumn column(EventKind::Interrupt, false);
+    std::mt19937_64 random(3);
+    Event event;
+    for (unsigned i = 0; i < 1'000'000; ++i) {
+        event.step += random() % 50'000, event.time += random() % 5'000'000;
+        event.a = 0x30 + random() % 0xC0, event.b = 0xFFFFFFFF81000000 + random() % 0x1000000;
+        column.add(event, nullptr);
+    }
+    EXPECT_LT(column.bytes(), 30'000'000u);
 }
 
 #ifdef TEST_REAL_GUEST

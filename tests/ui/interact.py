@@ -51,7 +51,7 @@ if printed():
     fail("the machine ran before anybody asked for it")
 xdotool("key", "F5")
 wait_for(lambda: printed().rstrip(" ").endswith("#"))
-click(250, 540)  # the serial terminal
+click(250, 470)  # the serial terminal
 xdotool("type", "--delay", "40", "echo over com1")
 xdotool("key", "Return")
 wait_for(lambda: "\nover com1" in printed())

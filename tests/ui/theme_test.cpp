@@ -41,5 +41,22 @@ TEST(Theme, LabelsOnTheStripsBandsCanBeRead) {
             << source;
 }
 
+TEST(Theme, LabelsInTheTimelinesLanesCanBeRead) {
+    using namespace colour;
+    const ImU32 light = rgb(0xFFFFFF), dark = rgb(0x0A0D11);
+    for (u32 tone = 0; tone < 8; ++tone) {
+        EXPECT_GE(contrast(dark, tone_colour(tone)), 4.5) << tone;                     // events
+        EXPECT_GE(contrast(light, mix(Panel, tone_colour(tone), 0.42f)), 4.5) << tone; // tasks
+        for (u32 other = 0; other < tone; ++other) EXPECT_NE(tone_colour(tone), tone_colour(other));
+    }
+    for (const char* source : {"firmware", "processor", "kernel"})
+        EXPECT_GE(contrast(light, mix(Panel, phase_colour(source), 0.40f)), 4.5) << source;
+    for (cpu::Mode mode :
+         {cpu::Mode::Real, cpu::Mode::Virtual8086, cpu::Mode::Protected16, cpu::Mode::Protected32,
+          cpu::Mode::Compat16, cpu::Mode::Compat32, cpu::Mode::Long64})
+        EXPECT_GE(contrast(light, mix(Panel, mode_colour(mode), 0.42f)), 4.5) << cpu::mode_name(mode);
+    for (ImU32 ground : {rgb(0x4A5565), rgb(0x1F2630)}) EXPECT_GE(contrast(light, ground), 4.5);
+}
+
 } // namespace
 } // namespace vitrine::ui

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """Traps that a new user fell into, each as that user would meet it. Run as: traps.py VITRINE CASE."""
 import json, os, subprocess, sys, tempfile, time
+import with_display
 from person import Person
 
 vitrine = sys.argv[1]
@@ -273,6 +274,25 @@ def breakpoints():
     p.close()
 
 
+def break_option():
+    """--break on the command line is a breakpoint of the app; a mistake in it is told before a window opens."""
+    p = Person(vitrine, "--break", "write:jiffies if value % 50 == 0", "--break", "switch:init count")
+    s = p.wait(lambda s: s["breakpoints"] == 2 and s["tab"] == 7, "both, in their tab")
+    p.check(s["light"] == "paused" and s["step"] == 0, "it runs before anybody asked")
+    p.key("F5")
+    p.wait(lambda s: s["light"] == "paused" and "jiffies" in s["message"], "the stop")
+    p.close()
+    p = Person(vitrine, "--until", "syscall:execve")
+    p.wait(lambda s: s["light"] == "paused" and "execve" in s["message"], "the system call")
+    p.close()
+    server, display = with_display.start("800x600")
+    done = subprocess.run([vitrine, "--break", "write:jifies"], env=dict(p.environment, DISPLAY=display), capture_output=True, text=True,
+                          timeout=60)
+    server.terminate()
+    if done.returncode != 64 or "jiffies" not in done.stderr or done.stderr.count("\n") != 1:
+        sys.exit(f"status {done.returncode}, said {done.stderr!r}")
+
+
 def least_window():
     """No window is smaller than what its parts need."""
     p = Person(vitrine, size="1280x800")
@@ -411,7 +431,7 @@ def task_table():
 
 
 CASES = {f.__name__: f for f in (phases_list, keys_come_back, large_interface, invisible, lamp, throughput, go_to, dialog_keys,
-                                 hints_wait, escape_closes_the_menu, no_next_phase, remembers, quick_drag, breakpoints, least_window, no_recording, travel, branch, run_back,
+                                 hints_wait, escape_closes_the_menu, no_next_phase, remembers, quick_drag, breakpoints, break_option, least_window, no_recording, travel, branch, run_back,
                                  window_changes_nothing, processors, task_table)}
 if __name__ == "__main__":
     CASES[sys.argv[2]]()

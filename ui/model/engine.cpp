@@ -1,5 +1,6 @@
 // The verbs: see engine.h. The run itself is in engine_run.cpp.
 #include "ui/model/engine.h"
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <utility>
@@ -9,14 +10,21 @@
 #include <unistd.h>
 #include "emu/board/board.h"
 #include "emu/cli/outputs.h"
+#include "emu/events/explain.h"
 #include "emu/inspect/interrupts.h"
 #include "emu/inspect/inspect.h"
 #include "emu/symbols/guest_symbols.h"
 
 namespace vitrine::ui {
 
+namespace {
+constexpr u64 EventBudget = 256 << 20; ///< bytes: some 10 million events
+}
+
 Expected<std::unique_ptr<Engine>> Engine::create(const AppOptions& options) {
     std::unique_ptr<Engine> engine(new Engine(options));
+    if (options.serial == emu::cli::SerialTarget::Pty || options.serial == emu::cli::SerialTarget::Socket)
+        return usage_error("--serial pty and unix:PATH need --headless: in the app, COM1 is its terminal");
     if (options.serial == emu::cli::SerialTarget::File) {
         engine->serial_file_ =
             ::open(options.serial_file.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
@@ -24,7 +32,9 @@ Expected<std::unique_ptr<Engine>> Engine::create(const AppOptions& options) {
             return bad_input(fmt::format("--serial file:{}: {}", options.serial_file, std::strerror(errno)));
     }
     for (const std::string& view : options.inspect)
-        if (auto ok = emu::inspect::check_view(view); !ok) return std::unexpected(ok.error());
+        if (auto ok = emu::inspect::check_view(view, options.replay.empty() ? options.machine.processors : 8);
+            !ok)
+            return std::unexpected(ok.error());
     if (!options.replay.empty()) {
         if (auto ok = engine->replay(options.replay); !ok) return std::unexpected(ok.error());
     } else {
@@ -34,6 +44,16 @@ Expected<std::unique_ptr<Engine>> Engine::create(const AppOptions& options) {
                 return std::unexpected(ok.error());
         if (!options.record.empty())
             if (auto ok = engine->record(options.record); !ok) return std::unexpected(ok.error());
+    }
+    for (const std::string& text : options.breaks)
+        if (auto id = engine->debugger_->add(text); !id)
+            return usage_error(fmt::format("--break {}: {}", text, id.error().message));
+    if (options.until_break && !options.until) {
+        emu::BreakSpec until = *options.until_break;
+        until.once = true;
+        if (auto id = engine->debugger_->add(std::move(until)); !id)
+            return bad_input(fmt::format("--until {}: {}", options.until_text, id.error().message));
+        engine->start(fmt::format("running to {}", options.until_text));
     }
     if (options.until) {
         const auto& until = *options.until;
@@ -47,7 +67,8 @@ Expected<std::unique_ptr<Engine>> Engine::create(const AppOptions& options) {
 }
 
 Engine::~Engine() {
-    recorder_.reset(), timeline_.reset(), debugger_.reset(); // they refer to the machine
+    network_.reset(), recorder_.reset(), timeline_.reset(), debugger_.reset(),
+        events_.reset(); // they refer to the machine
     if (serial_file_ >= 0) ::close(serial_file_);
 }
 
@@ -57,6 +78,12 @@ Expected<void> Engine::make_machine() {
     if (auto ok = drop_machine(); !ok) return ok;
     machine_ = std::move(*machine);
     adopt();
+    if (options_.network.wanted()) {
+        auto network = emu::net::Network::open(options_.network);
+        if (!network) return std::unexpected(network.error());
+        network_ = std::move(*network);
+        network_->attach(*machine_);
+    }
     return {};
 }
 
@@ -65,6 +92,8 @@ Expected<void> Engine::drop_machine() {
     timeline_.reset();
     replayer_.reset();
     keep_breakpoints();
+    events_.reset();
+    network_.reset(); // its ports are free for the next machine
     machine_.reset();
     return ended;
 }
@@ -77,6 +106,8 @@ void Engine::adopt() {
     steps_per_second_ = times_real_ = wall_since_ = 0; // another machine, another speed
     typed_ = 0, typed_from_ = machine_->serial_total();
     ++generation_, ++stops_;
+    marks_.clear(), answer_.reset();
+    events_ = std::make_unique<emu::EventStore>(*machine_, emu::EventStore::AllKinds, EventBudget);
     adopt_breakpoints();
     if (serial_file_ >= 0)
         machine_->on_serial([this](std::string_view bytes) {
@@ -123,19 +154,23 @@ void Engine::step() {
     keep_history();
     if (state_ == State::Ended) return say("the machine has ended: Restart begins again", true);
     if (replayer_ && machine_->steps() >= replayer_->end_step()) return say("the recording ends here", true);
-    const u64 deliveries = machine_->processor().counters().deliveries;
+    const u64 deliveries = machine_->processor().counters().deliveries, first_step = machine_->steps();
     const emu::RunReport report = machine_->step();
     ++stops_;
     look_for_panic();
     if (machine_->ended()) return stopped(report);
     idle_for_ever_ = report.reason == emu::StopReason::IdleForever;
     if (idle_for_ever_) return say(report.detail, true);
-    say(step_text(deliveries));
+    say(step_text(first_step, deliveries));
 }
 
-/// "one step", or which interrupt or exception the step delivered.
-std::string Engine::step_text(u64 deliveries_before) const {
+/// What the step brought: an interrupt, a fault, a system call, a switch; "one step" when nothing but the
+/// instruction.
+std::string Engine::step_text(u64 first_step, u64 deliveries_before) const {
     const auto& cpu = machine_->processor();
+    const std::string event =
+        emu::what_happened(*events_, first_step, machine_->steps(), machine_->symbols());
+    if (!event.empty()) return event;
     if (cpu.counters().deliveries == deliveries_before) return "one step";
     const emu::inspect::MachineReader reader(*machine_);
     const auto idt = emu::inspect::idt_view(cpu.registers(), reader, machine_->symbols());
@@ -145,6 +180,22 @@ std::string Engine::step_text(u64 deliveries_before) const {
             return fmt::format("delivered: vector {:02x}h{}{}", gate.vector, gate.name.empty() ? "" : ", ",
                                gate.name);
     return "one step: an interrupt or exception was delivered";
+}
+
+u64 Engine::last_time() const { return std::max(machine_->time(), machine_->furthest().second); }
+
+void Engine::mark(std::string text) {
+    const u64 step = machine_->steps();
+    auto place = std::ranges::lower_bound(marks_, step, {}, &Mark::step);
+    if (place != marks_.end() && place->step == step) {
+        place->text = std::move(text);
+        return;
+    }
+    marks_.insert(place, {step, machine_->time(), std::move(text)});
+}
+
+void Engine::remove_mark(u64 step) {
+    std::erase_if(marks_, [&](const Mark& each) { return each.step == step; });
 }
 
 void Engine::look_for_panic() {

@@ -19,9 +19,12 @@
 #include "emu/cli/app.h"
 #include "emu/cli/outputs.h"
 #include "emu/debugger/debugger.h"
+#include "emu/events/events.h"
 #include "emu/machine.h"
+#include "emu/net/network.h"
 #include "emu/recorder/recorder.h"
 #include "emu/recorder/replayer.h"
+#include "emu/timeline/authors.h"
 #include "emu/timeline/timeline.h"
 
 namespace vitrine::ui {
@@ -82,6 +85,19 @@ public:
     double journey_share() const { return journey_share_; }
     /// Called between the parts of a journey: the machine may be read there, at a step on the way.
     void on_pause_of_journey(std::function<void()> sink) { pause_of_journey_ = std::move(sink); }
+    /// "Who wrote this?": who wrote (or read) memory last before here; the machine stays. answer() holds the
+    /// result.
+    void ask_author(emu::Target target, bool write = true);
+    /// Goes to where the answer happened and asks there: who before that?
+    void ask_author_before();
+    struct Answer {
+        emu::Target target;
+        bool write = true, found = false;
+        std::string question, sentence;
+        u64 step = 0; ///< the machine can go there: right before the access
+    };
+    const std::optional<Answer>& answer() const { return answer_; }
+    void dismiss_answer() { answer_.reset(); }
     u64 first_step() const;
     u64 last_step() const;
     bool in_the_past() const;
@@ -89,6 +105,19 @@ public:
     const std::vector<emu::Phase>& known_phases() const;
     const std::vector<emu::ModeChange>& known_modes() const;
     const emu::Timeline* timeline() const { return timeline_.get(); }
+
+    /// What happened in the whole known run: noted while the machine runs.
+    const emu::EventStore& events() const { return *events_; }
+    /// The last virtual time of the known run.
+    u64 last_time() const;
+    /// Places of the run with a name, in order of their steps; they go with the machine.
+    struct Mark {
+        u64 step = 0, time = 0;
+        std::string text;
+    };
+    const std::vector<Mark>& marks() const { return marks_; }
+    void mark(std::string text); ///< where the machine stands
+    void remove_mark(u64 step);
 
     /// Guest input; refused with a message while a recording is replayed.
     void input(const emu::InputEvent& event);
@@ -121,6 +150,7 @@ private:
     void adopt_breakpoints();
     using Journey = std::function<Expected<std::string>(const emu::Timeline::Progress&)>;
     void keep_history();
+    std::string find_author(const emu::Target& target, bool write, const emu::Timeline::Progress& progress);
     bool may_travel();
     void travel(Journey journey, std::string what);
     void go();
@@ -134,14 +164,18 @@ private:
     void measure_wall();
     bool leave_phase_stub(const emu::RunReport& report);
     void look_for_panic();
-    std::string step_text(u64 deliveries_before) const;
+    std::string step_text(u64 first_step, u64 deliveries_before) const;
     static double now();
 
     AppOptions options_;
     std::unique_ptr<emu::Replayer> replayer_;
     std::unique_ptr<emu::Machine> machine_;
+    std::unique_ptr<emu::net::Network> network_; ///< refers to the machine
     std::unique_ptr<emu::Recorder> recorder_;
     std::unique_ptr<emu::Timeline> timeline_; ///< refers to the machine
+    std::unique_ptr<emu::EventStore> events_; ///< refers to the machine
+    std::vector<Mark> marks_;
+    std::optional<Answer> answer_;
     Journey journey_;
     bool travelling_now_ = false, journey_cancelled_ = false;
     double journey_share_ = 0;

@@ -33,6 +33,63 @@ const std::vector<emu::ModeChange>& Engine::known_modes() const {
                : machine_->mode_changes();
 }
 
+// ---- authors
+// ------------------------------------------------------------------------------------------------
+
+namespace {
+
+std::string sentence_of(const emu::Author& author, u64 now) {
+    std::string who =
+        author.device
+            ? author.request.empty() ? std::string("a device") : "the disk controller, for " + author.request
+        : !author.task.empty()
+            ? author.task
+            : fmt::format("the processor{}", author.processor ? fmt::format(" {}", author.processor) : "");
+    std::string where = author.device          ? std::string()
+                        : author.place.empty() ? fmt::format(" at {:#x}", author.rip)
+                                               : " in " + author.place;
+    const std::string when = fmt::format("step {}, {} before now", grouped(author.step),
+                                         duration_text(now - std::min(now, author.time)));
+    if (!author.write) return fmt::format("{} read {:#x}{}: {}", who, author.value, where, when);
+    return fmt::format("{} changed {:#x} to {:#x}{}: {}", who, author.old_value, author.value, where, when);
+}
+
+} // namespace
+
+std::string Engine::find_author(const emu::Target& target, bool write,
+                                const emu::Timeline::Progress& progress) {
+    emu::Authors authors(*machine_, *timeline_);
+    const u64 now = machine_->time();
+    auto author = write ? authors.who_wrote(target, progress) : authors.who_read(target, progress);
+    Answer answer{
+        target, write, author.has_value(), fmt::format("Who {} {}?", write ? "wrote" : "read", target.text),
+        {},     0};
+    if (author)
+        answer.step = author->step, answer.sentence = sentence_of(*author, now);
+    else
+        answer.sentence = author.error().message;
+    answer_ = answer;
+    return answer.sentence;
+}
+
+void Engine::ask_author(emu::Target target, bool write) {
+    travel(
+        [this, target, write](const emu::Timeline::Progress& progress) -> Expected<std::string> {
+            return find_author(target, write, progress);
+        },
+        fmt::format("looking for who {} {}", write ? "wrote" : "read", target.text));
+}
+
+void Engine::ask_author_before() {
+    if (!answer_ || !answer_->found) return;
+    travel(
+        [this, asked = *answer_](const emu::Timeline::Progress& progress) -> Expected<std::string> {
+            if (auto ok = timeline_->seek(asked.step, progress); !ok) return std::unexpected(ok.error());
+            return find_author(asked.target, asked.write, progress);
+        },
+        "looking for who was there before");
+}
+
 // ---- verbs ------------------------------------------------------------------------------------------------
 
 bool Engine::may_travel() {

@@ -6,11 +6,12 @@
 namespace vitrine::ui {
 
 namespace {
-constexpr float ToolbarHeight = 44, StatusHeight = 26, StripHeight = 114, Gap = 6, Margin = 8;
+constexpr float ToolbarHeight = 44, StatusHeight = 26, TimelineHeight = 196, Gap = 6, Margin = 8;
 constexpr float HeaderHeight = 30, ScreenFrame = 8,
                 ScreenFooter = 26; // around the guest's picture, inside its panel
-constexpr float MostStrip = 0.16f; ///< of a low window
-constexpr float LeastColumn = 200, LeastRow = 90, LeastStrip = 76;
+constexpr float MostTimeline = 0.245f, LeastTimelineShare = 0.15f; ///< of a low window, by default
+constexpr float LowWindow = 400, HighWindow = 760;                 ///< between them, more and more
+constexpr float LeastColumn = 200, LeastRow = 90, LeastTimeline = 76;
 
 float fraction(float wanted, float otherwise, float least, float most) {
     return std::clamp(wanted < 0 ? otherwise : wanted, std::min(least, most), most);
@@ -19,7 +20,7 @@ float fraction(float wanted, float otherwise, float least, float most) {
 
 Rect least_window(float scale) {
     return {0, 0, std::ceil((3 * LeastColumn + 2 * Gap + 2 * Margin) * scale),
-            std::ceil((ToolbarHeight + StatusHeight + LeastStrip + 2 * LeastRow + 3 * Gap) * scale)};
+            std::ceil((ToolbarHeight + StatusHeight + LeastTimeline + 2 * LeastRow + 3 * Gap) * scale)};
 }
 
 Layout compute_layout(float width, float height, float scale, const Splits& wanted, float guest_width,
@@ -28,18 +29,20 @@ Layout compute_layout(float width, float height, float scale, const Splits& want
     const auto px = [scale](float units) { return std::round(units * scale); };
     const float gap = px(Gap), margin = px(Margin);
     width = std::max(width, px(3 * LeastColumn + 2 * Gap + 2 * Margin));
-    height = std::max(height, px(ToolbarHeight + StatusHeight + LeastStrip + 2 * LeastRow + 3 * Gap));
+    height = std::max(height, px(ToolbarHeight + StatusHeight + LeastTimeline + 2 * LeastRow + 3 * Gap));
 
     out.toolbar = {0, 0, width, px(ToolbarHeight)};
     out.status = {0, height - px(StatusHeight), width, px(StatusHeight)};
     const float between = out.status.y - out.toolbar.bottom() - 2 * gap;
-    out.splits.strip = fraction(wanted.strip, std::min(px(StripHeight) / height, MostStrip),
-                                px(LeastStrip) / height, (between - px(2 * LeastRow) - gap) / height);
-    const float strip_height = std::round(out.splits.strip * height);
-    out.strip = {margin, out.status.y - gap - strip_height, width - 2 * margin, strip_height};
+    const float grown = std::clamp((height / scale - LowWindow) / (HighWindow - LowWindow), 0.0f, 1.0f);
+    const float most_timeline = LeastTimelineShare + (MostTimeline - LeastTimelineShare) * grown;
+    out.splits.strip = fraction(wanted.strip, std::min(px(TimelineHeight) / height, most_timeline),
+                                px(LeastTimeline) / height, (between - px(2 * LeastRow) - gap) / height);
+    const float timeline_height = std::round(out.splits.strip * height);
+    out.timeline = {margin, out.status.y - gap - timeline_height, width - 2 * margin, timeline_height};
 
     const Rect body{margin, out.toolbar.bottom(), width - 2 * margin,
-                    out.strip.y - gap - out.toolbar.bottom()};
+                    out.timeline.y - gap - out.toolbar.bottom()};
     // The guest's picture grows with the interface, in whole steps; where not even one pixel for one fits, it
     // gets two fifths.
     float natural = 0;
@@ -82,7 +85,7 @@ Layout compute_layout(float width, float height, float scale, const Splits& want
         {{body.x, body.bottom(), body.width, gap},
          false,
          &Splits::strip,
-         -height}, // dragging down makes the strip smaller
+         -height}, // dragging down makes the timeline smaller
     }};
     return out;
 }

@@ -6,7 +6,7 @@
 //   ├─────────────┼─────────────────┤                    │
 //   │ terminal    │ processor       │                    │
 //   ├─────────────┴─────────────────┴────────────────────┤
-//   │ strip over steps                                   │
+//   │ timeline                                           │
 //   └ status ────────────────────────────────────────────┘
 //
 // Invariants: parts never overlap and lie inside the window; splitters lie in the gaps between them. A window
@@ -28,7 +28,7 @@ struct Splits {
     float centre = -1; ///< width of code and processor
     float screen = -1; ///< height of the screen in the left column
     float code = -1;   ///< height of the code in the centre column
-    float strip = -1;  ///< height of the strip, of the window
+    float strip = -1;  ///< height of the timeline, of the window
 };
 
 struct Splitter {
@@ -39,11 +39,11 @@ struct Splitter {
 };
 
 struct Layout {
-    Rect toolbar, screen, terminal, code, processor, structures, strip, status;
+    Rect toolbar, screen, terminal, code, processor, structures, timeline, status;
     std::array<Splitter, 5> splitters;
     Splits splits; ///< as used, after defaults and bounds
     std::array<Rect, 8> parts() const {
-        return {toolbar, screen, terminal, code, processor, structures, strip, status};
+        return {toolbar, screen, terminal, code, processor, structures, timeline, status};
     }
 };
 

@@ -67,6 +67,20 @@ void draw_bytes(Context& context) {
             if (wanted)
                 draw->AddRectFilled({x - 2, at.y}, {x + 2 * cell + 2, at.y + line - 2}, colour::CurrentLine,
                                     2);
+            const ImVec2 a{x - 1, at.y}, b{x + 2 * cell + 1, at.y + line};
+            if (readable && ImGui::IsWindowHovered() && ImGui::IsMouseHoveringRect(a, b)) {
+                const u64 address = begin + i;
+                draw->AddRectFilled(a, b, colour::Hover, 2);
+                if (ImGui::IsMouseClicked(1)) context.open_menu(address, navigation.bytes_physical, 1);
+                tooltip(context, fmt::format("{}{}: {} = {:02x}h{}\nRight click: who wrote it?",
+                                             navigation.bytes_physical ? "physical " : "",
+                                             hex_text(address, 1), value, value,
+                                             value >= 0x20 && value < 0x7F
+                                                 ? fmt::format(" '{}'", static_cast<char>(value))
+                                                 : ""));
+            }
+            if (c == 0 && r == 0)
+                context.probe.places.push_back({"first byte", {a.x, a.y, b.x - a.x, b.y - a.y}});
             draw->AddText({x, at.y}, !readable || value == 0 ? colour::Faint : colour::Text, shown.c_str());
             x += cell * (c % 8 == 7 ? 3.5f : 2.6f);
             characters += readable && value >= 0x20 && value < 0x7F ? static_cast<char>(value)

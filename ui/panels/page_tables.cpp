@@ -39,6 +39,10 @@ void draw_walk(Context& context) {
             address_link(context, row.address, Leads::Physical);
             ImGui::TableNextColumn();
             hex_value(context, row.entry);
+            if (ImGui::IsItemHovered()) {
+                tooltip(context, "Right click: who wrote this entry?");
+                if (ImGui::IsMouseClicked(1)) context.open_menu(row.address, true, 8);
+            }
             text_in(context.fonts.small, colour::Dim, row.flags);
         }
         ImGui::EndTable();

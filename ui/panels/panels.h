@@ -1,5 +1,8 @@
 // The panels: each draws one thing into a rectangle (or into the tab that is open), from views alone.
 #pragma once
+#include <optional>
+#include "ui/model/axis.h"
+#include "ui/model/lanes.h"
 #include "ui/shell/context.h"
 
 namespace vitrine::ui {
@@ -67,8 +70,46 @@ private:
     std::string refused_;
 };
 
+/// The run over steps or virtual time: an overview of all of it, and lanes of what happened in a window on
+/// it.
+class TimelinePanel {
+public:
+    void draw(Context& context, const Rect& area);
+    void zoom(double factor) { axis_.zoom(0.5, factor); }
+    void show_whole() { axis_.show_whole(); }
+
+private:
+    void head(Context& context, const Rect& area);
+    void overview(Context& context, const Rect& area);
+    void ruler(Context& context, const Rect& area);
+    void lanes(Context& context, const Rect& names, const Rect& area);
+    void draw_lane(Context& context, const Lane& lane, const Rect& area);
+    void explain(Context& context, const Lane& lane, const LaneSpan& span);
+    void pointer(Context& context, const Rect& ruler, const Rect& area);
+    void update(Context& context, float left, float width);
+    void change_unit(Context& context);
+    u64 step_of(Context& context, u64 place) const;
+    u64 now(Context& context) const;
+
+    Axis axis_;
+    SwitchIndex switches_;
+    std::vector<Lane> lanes_;
+    struct Key { ///< what the lanes were made for
+        u64 version = 0, generation = 0, from = 0, to = 0;
+        float left = 0, width = 0;
+        emu::EventAxis unit{};
+        bool operator==(const Key&) const = default;
+    } made_for_;
+    u64 stops_ = 0, generation_ = 0;
+    enum class Press : u8 { None, Lanes, Measure } press_ = Press::None;
+    float press_x_ = 0, last_x_ = 0;
+    bool moved_ = false;
+    std::optional<std::pair<u64, u64>> measured_; ///< places on the axis
+    const LaneSpan* pointed_ = nullptr;           ///< into lanes_, in this frame
+    const Lane* pointed_lane_ = nullptr;
+};
+
 void draw_processor(Context& context, const Rect& area);
-void draw_strip(Context& context, const Rect& area);
 // Tabs.
 void draw_phases(Context& context);
 void draw_page_tables(Context& context);

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <cstdio>
 #include <cstdlib>
+#include <ctime>
 #include <fmt/format.h>
 #include <imgui_impl_sdl.h>
 #include <spdlog/spdlog.h>
@@ -108,12 +109,11 @@ Expected<void> App::open_window() {
     io.IniFilename = nullptr; // what the app remembers is in Settings
     ImGui_ImplSDL2_InitForSDLRenderer(window_);
     renderer_ = std::make_unique<Renderer>(sdl_renderer_, software_);
-    context_.reset(new Context{*engine_, *views_,      *renderer_, {}, 1,     {},    {},    Capture::None,
-                               {},       Dialog::None, false,      0,  false, false, false, 3,
-                               false,    false,        false,      {}, 0,     false, {}});
+    context_.reset(new Context(*engine_, *views_, *renderer_));
     screen_ = std::make_unique<ScreenPanel>();
     memory_ = std::make_unique<MemoryPanel>();
     breakpoints_ = std::make_unique<BreakpointsPanel>();
+    if (!options_.breaks.empty() && options_.ui_tab.empty()) options_.ui_tab = "breakpoints";
     for (unsigned i = 0; i < TabCount; ++i) {
         if (remembered.tab == Names[i] && options_.ui_tab.empty()) context_->show_tab(static_cast<Tab>(i));
         if (options_.ui_tab == Names[i])
@@ -270,10 +270,19 @@ int App::run() {
     return status;
 }
 
+namespace {
+double thread_seconds() {
+    timespec t{};
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+    return static_cast<double>(t.tv_sec) + static_cast<double>(t.tv_nsec) / 1e9;
+}
+} // namespace
+
 /// One turn: what the person did, and what there is to draw. False when nothing is.
 bool App::build() {
     MachineThread::Turn turn(*thread_);
     take_events();
+    const double began = thread_seconds();
     const bool working = engine_->running() && !engine_->resting();
     if (!engine_->running() && context_->capture != Capture::None) give_keys_back();
     // A guest that waits for a key is looked at often and drawn seldom.
@@ -284,6 +293,7 @@ bool App::build() {
         prepare();
         write_state_file();
         counts_ = working, drawn_console_ = fed_;
+        if (working) turn_seconds_ += thread_seconds() - began, ++turns_;
     }
     wait_ms_ = context_->redraw > 0 || working || engine_->travelling() ? 0 : engine_->running() ? 40 : 1000;
     return drawn;
@@ -325,6 +335,8 @@ emu::cli::MoreStats App::stats() const {
                             {"times_real", engine_->times_real()}};
     if (frames_seconds_ > 0)
         out.emplace_back("frames_per_second", static_cast<double>(frames_) / frames_seconds_);
+    // The machine waits for this long in each picture, in time of the processor that draws.
+    if (turns_ > 0) out.emplace_back("turn_ms", turn_seconds_ / static_cast<double>(turns_) * 1e3);
     if (!echoes_.empty()) {
         std::vector<double> sorted = echoes_;
         std::ranges::nth_element(sorted, sorted.begin() + static_cast<std::ptrdiff_t>(sorted.size() / 2));

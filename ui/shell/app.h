@@ -66,6 +66,7 @@ private:
     std::unique_ptr<MemoryPanel> memory_;
     std::unique_ptr<BreakpointsPanel> breakpoints_;
     TerminalPanel terminal_;
+    TimelinePanel timeline_;
     CodePanel code_;
     Dialogs dialogs_;
     Splits splits_;
@@ -88,6 +89,8 @@ private:
     // Figures for --stats.
     u64 frames_ = 0;
     double frames_from_ = 0, frames_seconds_ = 0;
+    double turn_seconds_ = 0;
+    u64 turns_ = 0;
     double echo_from_ = 0; ///< a key went to the guest then; 0: none is awaited
     u64 echo_console_ = 0;
     std::vector<double> echoes_;

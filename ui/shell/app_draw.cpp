@@ -66,9 +66,10 @@ void App::draw_parts() {
     code_.draw(context, context.layout.code);
     draw_processor(context, context.layout.processor);
     draw_structures();
-    draw_strip(context, context.layout.strip);
+    timeline_.draw(context, context.layout.timeline);
     draw_status(context);
     draw_splitters(); // last: ImGui puts a window that never comes to the front behind those made before it
+    answer_card(context);
     address_menu(context);
     dialogs_.draw(context);
 }

@@ -32,7 +32,7 @@ struct Navigation {
     int phase = -1;            ///< the marked row of the phase list
     bool phase_scroll = false; ///< bring it into sight
     std::size_t phases_seen = 0;
-    bool scrubbing = false; ///< the strip's button is down
+    bool scrubbing = false; ///< the overview's button is down
     float scrubbed_x = -1;
 };
 
@@ -46,9 +46,17 @@ struct Probe {
     Rect dialog;
     bool menu = false;
     std::vector<std::pair<std::string, Rect>> places; ///< buttons and tabs by name
+    Rect strip, ruler, lanes;                         ///< of the timeline
+    bool by_time = false;
+    u64 axis_from = 0, axis_to = 0;
+    std::string answer;            ///< to "who wrote this?"
+    std::string measured, pointed; ///< what was measured; the sentence under the pointer
+    std::vector<std::pair<std::string, Rect>> lane_rows;
 };
 
 struct Context {
+    Context(Engine& its_engine, Views& its_views, Renderer& its_renderer)
+        : engine(its_engine), views(its_views), renderer(its_renderer) {}
     Engine& engine;
     Views& views;
     Renderer& renderer;
@@ -61,9 +69,11 @@ struct Context {
     Dialog dialog = Dialog::None;
     bool dialog_opening = false;
     u64 menu_address = 0;
+    u64 menu_size = 8; ///< bytes of what the menu is about
     bool menu_physical = false, menu_opening = false;
     bool quit = false;
-    int redraw = 3; ///< frames to draw although nothing happens
+    int redraw = 3;              ///< frames to draw although nothing happens
+    std::string answer_laid_out; ///< for which the card has its size
     bool menu_closing = false;
     bool settle = false; ///< what was drawn changed size: lay out once more before it is shown
     bool splits_reset = false;
@@ -92,6 +102,10 @@ struct Context {
         if (who != Capture::None && !engine.running())
             return engine.say("the machine stands still: F5 lets it run, then it hears keys");
         capture = who;
+    }
+    /// The menu of an address: where to look at it, and who wrote it.
+    void open_menu(u64 address, bool physical, u64 size) {
+        menu_address = address, menu_physical = physical, menu_size = size, menu_opening = true;
     }
     void open_dialog(Dialog which) { dialog = which, dialog_opening = true; }
 };

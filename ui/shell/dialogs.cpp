@@ -189,6 +189,8 @@ void Dialogs::go_to(Context& context, bool run) {
     if (ImGui::Button("Disassembly")) act = Act::Code;
     ImGui::SameLine();
     if (ImGui::Button("Bytes")) act = Act::Bytes;
+    const ImVec2 bytes_at = ImGui::GetItemRectMin(), bytes_size = ImGui::GetItemRectSize();
+    context.probe.places.push_back({"Bytes", {bytes_at.x, bytes_at.y, bytes_size.x, bytes_size.y}});
     ImGui::SameLine();
     if (ImGui::Button("Walk")) act = Act::Walk;
     ImGui::SameLine();

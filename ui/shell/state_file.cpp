@@ -22,6 +22,11 @@ void App::write_state_file() {
     nlohmann::json places = nlohmann::json::object();
     for (const auto& [name, area] : probe.places) places[name] = rect(area);
     const Layout& layout = context.layout;
+    nlohmann::json lanes = nlohmann::json::object(), events = nlohmann::json::object();
+    for (const auto& [name, area] : probe.lane_rows) lanes[name] = rect(area);
+    for (unsigned kind = 0; kind < emu::EventKinds; ++kind)
+        events[emu::event_kind_name(static_cast<emu::EventKind>(kind))] =
+            engine_->events().count(static_cast<emu::EventKind>(kind));
     const nlohmann::json now = {
         {"light", light_name(engine_->light())},
         {"message", engine_->message()},
@@ -56,13 +61,23 @@ void App::write_state_file() {
         {"steps_per_second", engine_->steps_per_second()},
         {"times_real", engine_->times_real()},
         {"places", places},
+        {"axis", {{"time", probe.by_time}, {"from", probe.axis_from}, {"to", probe.axis_to}}},
+        {"ruler", rect(probe.ruler)},
+        {"lanes", rect(probe.lanes)},
+        {"answer", probe.answer},
+        {"measured", probe.measured},
+        {"pointed", probe.pointed},
+        {"lane_rows", lanes},
+        {"events", events},
+        {"marks", engine_->marks().size()},
         {"parts",
          {{"screen", rect(layout.screen)},
           {"terminal", rect(layout.terminal)},
           {"code", rect(layout.code)},
           {"processor", rect(layout.processor)},
           {"structures", rect(layout.structures)},
-          {"strip", rect(layout.strip)},
+          {"timeline", rect(layout.timeline)},
+          {"strip", rect(probe.strip)},
           {"status", rect(layout.status)}}},
     };
     std::string text = now.dump(1, ' ', false, nlohmann::json::error_handler_t::replace);

@@ -51,6 +51,14 @@ ImU32 page_type_colour(std::size_t type) {
     return Types[type < Types.size() ? type : Types.size() - 1];
 }
 
+ImU32 tone_colour(u32 tone) {
+    // Okabe and Ito's, with the yellow and the blue toned down for large areas.
+    static constexpr std::array<ImU32, 8> Tones = {rgb(0x56B4E9), rgb(0xE69F00), rgb(0x2BB58A),
+                                                   rgb(0xCC79A7), rgb(0xE0D24A), rgb(0x8C7AE6),
+                                                   rgb(0xD9723A), rgb(0x9FC4D8)};
+    return Tones[(tone + (tone >> 4)) % Tones.size()];
+}
+
 ImU32 terminal_colour(unsigned index) {
     static constexpr std::array<ImU32, 16> Colours = {
         rgb(0x1C222B), rgb(0xE5616B), rgb(0x4CC38A), rgb(0xE0B73A), rgb(0x5AA2E8), rgb(0xC58AF0),

@@ -31,7 +31,9 @@ ImU32 mix(ImU32 a, ImU32 b, float part);
 ImU32 phase_colour(std::string_view source); ///< "firmware", "processor", "kernel"
 ImU32 mode_colour(cpu::Mode mode);
 ImU32 page_type_colour(std::size_t type); ///< index into inspect::page_type_names()
-ImU32 terminal_colour(unsigned index);    ///< the 16 of ECMA-48 SGR
+/// One of a few colours that stay apart, for things that have none of their own: vectors, tasks, numbers.
+ImU32 tone_colour(u32 tone);
+ImU32 terminal_colour(unsigned index); ///< the 16 of ECMA-48 SGR
 
 struct Fonts {
     ImFont *text = nullptr, *bold = nullptr, *mono = nullptr, *mono_small = nullptr, *small = nullptr,

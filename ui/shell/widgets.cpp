@@ -2,6 +2,7 @@
 #include "ui/shell/widgets.h"
 #include <algorithm>
 #include <bit>
+#include <fmt/format.h>
 #include <utility>
 #include "ui/model/format.h"
 
@@ -140,9 +141,7 @@ void address_link(Context& context, u64 address, Leads leads, std::string_view l
         else
             context.show_bytes(address, leads == Leads::Physical);
     }
-    if (ImGui::IsMouseClicked(1))
-        context.menu_address = address, context.menu_physical = leads == Leads::Physical,
-        context.menu_opening = true;
+    if (ImGui::IsMouseClicked(1)) context.open_menu(address, leads == Leads::Physical, 8);
     const std::string symbol =
         leads == Leads::Physical ? "physical address" : context.views.symbol_name(address);
     if (!symbol.empty() && symbol != shown) tooltip(context, symbol);
@@ -166,9 +165,28 @@ void address_menu(Context& context) {
     if (!context.menu_physical && ImGui::MenuItem("Disassembly")) context.show_code(address);
     if (ImGui::MenuItem("Memory bytes")) context.show_bytes(address, context.menu_physical);
     if (!context.menu_physical && ImGui::MenuItem("Page walk")) context.show_walk(address);
-    if (!context.menu_physical && ImGui::MenuItem("Run to here"))
+    if (context.menu_size >= 8 && !context.menu_physical && ImGui::MenuItem("Run to here"))
         context.engine.run_to({emu::StopCondition::Kind::Address, address, {}, 0},
                               hex_text(address, address >> 32 ? 16 : 8));
+    ImGui::Separator();
+    const auto ask = [&](const char* label, bool write) {
+        const bool chosen = ImGui::MenuItem(label);
+        const ImVec2 a = ImGui::GetItemRectMin(), size = ImGui::GetItemRectSize();
+        context.probe.places.push_back({label, {a.x, a.y, size.x, size.y}});
+        if (!chosen) return;
+        emu::Target target;
+        target.kind = context.menu_physical ? emu::Target::Kind::Physical : emu::Target::Kind::Linear;
+        target.address = address, target.size = context.menu_size;
+        const std::string symbol = context.menu_physical ? std::string() : context.views.symbol_name(address);
+        target.text =
+            fmt::format("{} at {}{}{}",
+                        context.menu_size == 1 ? "the byte" : fmt::format("the {} bytes", context.menu_size),
+                        context.menu_physical ? "physical " : "", hex_text(address, 1),
+                        symbol.empty() ? "" : fmt::format(" ({})", symbol));
+        context.engine.ask_author(std::move(target), write);
+    };
+    ask("Who wrote this?", true);
+    ask("Who read this?", false);
     ImGui::Separator();
     if (ImGui::MenuItem("Copy")) ImGui::SetClipboardText(("0x" + hex_text(address, 1)).c_str());
     ImGui::EndPopup();
@@ -187,6 +205,48 @@ void hex_value(Context& context, u64 value, unsigned digits, bool changed) {
     text(changed ? colour::Changed : colour::Text, std::string_view(all).substr(zeros));
     ImGui::PopStyleVar();
     ImGui::PopFont();
+}
+
+/// The answer to "who wrote this?": a card above the timeline, until it is closed.
+void answer_card(Context& context) {
+    Engine& engine = context.engine;
+    const auto& answer = engine.answer();
+    context.probe.answer = answer ? answer->sentence : "";
+    if (!answer) return;
+    const Rect& below = context.layout.timeline;
+    const float width = std::min(context.px(560), below.width - context.px(24));
+    ImGui::SetNextWindowPos({below.right() - context.px(12), below.y - context.px(8)}, ImGuiCond_Always,
+                            {1, 1});
+    ImGui::SetNextWindowSize({width, 0});
+    ImGui::PushStyleColor(ImGuiCol_WindowBg, vec(colour::Header));
+    ImGui::PushStyleColor(ImGuiCol_Border, vec(colour::Accent));
+    ImGui::PushStyleVar(ImGuiStyleVar_WindowPadding, {context.px(14), context.px(10)});
+    ImGui::Begin("answer", nullptr,
+                 ImGuiWindowFlags_NoDecoration | ImGuiWindowFlags_NoMove | ImGuiWindowFlags_NoSavedSettings |
+                     ImGuiWindowFlags_AlwaysAutoResize | ImGuiWindowFlags_NoFocusOnAppearing |
+                     ImGuiWindowFlags_NoNav);
+    text_in(context.fonts.bold, colour::Text, answer->question);
+    ImGui::PushTextWrapPos(0);
+    text(answer->found ? colour::Text : colour::Changed, answer->sentence);
+    ImGui::PopTextWrapPos();
+    const auto button = [&](const char* label, const char* hint) {
+        const bool pressed = ImGui::Button(label);
+        const ImVec2 a = ImGui::GetItemRectMin(), size = ImGui::GetItemRectSize();
+        context.probe.places.push_back({label, {a.x, a.y, size.x, size.y}});
+        if (ImGui::IsItemHovered()) tooltip(context, hint);
+        ImGui::SameLine();
+        return pressed;
+    };
+    const u64 step = answer->step;
+    const bool found = answer->found;
+    if (found && button("Go there", "The machine goes to right before it")) engine.seek(step);
+    if (found && button("And before that?", "Goes there and asks again")) engine.ask_author_before();
+    if (button("Close", "Closes the answer")) engine.dismiss_answer();
+    ImGui::End();
+    ImGui::PopStyleVar();
+    ImGui::PopStyleColor(2);
+    context.settle |= context.probe.answer != context.answer_laid_out;
+    context.answer_laid_out = context.probe.answer;
 }
 
 // ---- small things -----------------------------------------------------------------------------------------

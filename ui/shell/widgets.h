@@ -29,6 +29,7 @@ void address_link(Context& context, u64 address, Leads leads = Leads::Data, std:
                   unsigned digits = 0);
 /// The menu that a right click on an address opens; drawn once per frame.
 void address_menu(Context& context);
+void answer_card(Context& context);
 /// Hexadecimal with faint leading zeros.
 void hex_value(Context& context, u64 value, unsigned digits = 16, bool changed = false);
 /// As many digits as the current mode's addresses need.
