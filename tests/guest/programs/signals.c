@@ -1,5 +1,7 @@
 // Signals, stops, waiting, groups and sessions, limits: what each process sees, and what its parent hears.
 #include "case.h"
+#include <sys/signalfd.h>
+#include <poll.h>
 #include <grp.h>
 
 static volatile sig_atomic_t got[70], order[64], orders;
@@ -240,6 +242,10 @@ static void on_chld(int s, siginfo_t* info, void* context) {
     if (chlds < 8) chld_code[chlds] = info->si_code, chld_status[chlds] = info->si_status;
     chlds++;
 }
+/// The notices come one by one, as late as the machine is busy; two that wait would be one.
+static void noticed(int count) {
+    for (int i = 0; i < 5000 && chlds < count; i++) pause_ms(1);
+}
 static void stop_and_continue(void) {
     handle(SIGCHLD, on_chld, SA_RESTART);
     pid_t child = fork();
@@ -252,17 +258,17 @@ static void stop_and_continue(void) {
         kill(child, stops[i]);
         waitpid(child, &status, WUNTRACED);
         show_status("stop", status);
-        pause_ms(5); // the notices come one by one
+        noticed(2 * i + 1);
         printf("again %d\n", waitpid(child, &status, WUNTRACED | WNOHANG));
         kill(child, SIGCONT);
         waitpid(child, &status, WCONTINUED);
         show_status("continue", status);
-        pause_ms(5);
+        noticed(2 * i + 2);
     }
     kill(child, SIGKILL);
     waitpid(child, &status, 0);
     show_status("end", status);
-    pause_ms(10);
+    noticed(9);
     printf("notices %d:", chlds);
     for (int i = 0; i < chlds && i < 8; i++) printf(" %d/%d", chld_code[i], chld_status[i]);
     printf("\n");
@@ -280,7 +286,7 @@ static void no_stop_notices(void) {
     printf("notices %d\n", chlds);
     kill(child, SIGTERM);
     waitpid(child, &status, 0);
-    pause_ms(10);
+    noticed(1);
     printf("notices %d code %d\n", chlds, chld_code[0]);
 }
 static void kill_stopped(void) {
@@ -588,11 +594,50 @@ static int after_exec(void) {
     return 0;
 }
 
+static void by_descriptor(void) {
+    sigset_t set, other;
+    sigemptyset(&set), sigaddset(&set, SIGUSR1), sigaddset(&set, SIGRTMIN), sigaddset(&set, SIGCHLD);
+    sigemptyset(&other), sigaddset(&other, SIGUSR2);
+    sigprocmask(SIG_BLOCK, &set, NULL), sigprocmask(SIG_BLOCK, &other, NULL);
+    int file = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
+    struct signalfd_siginfo info[3];
+    struct pollfd p = {file, POLLIN, 0};
+    printf("nothing %d\n", RESULT(read(file, info, sizeof info)));
+    printf("small %d\n", RESULT(read(file, info, 100)));
+    printf("write %d\n", RESULT(write(file, info, sizeof info)));
+    kill(getpid(), SIGUSR2);
+    printf("poll %d\n", poll(&p, 1, 0));
+    union sigval value = {.sival_int = 42};
+    sigqueue(getpid(), SIGRTMIN, value);
+    kill(getpid(), SIGUSR1);
+    printf("poll %d\n", poll(&p, 1, 0));
+    printf("two %d\n", RESULT(read(file, info, sizeof info)));
+    printf("%d %d %d\n", info[0].ssi_signo, info[0].ssi_code, info[0].ssi_pid == (unsigned)getpid());
+    printf("%d %d %d\n", info[1].ssi_signo == (unsigned)SIGRTMIN, info[1].ssi_code, info[1].ssi_int);
+    printf("mask %d\n", signalfd(file, &other, 0) == file);
+    printf("%d\n", RESULT(read(file, info, sizeof info)));
+    printf("%d\n", info[0].ssi_signo);
+    signalfd(file, &set, 0);
+    fcntl(file, F_SETFL, 0);
+    pid_t child = fork();
+    if (!child) {
+        pause_ms(100);
+        _exit(6);
+    }
+    printf("child %d\n", RESULT(read(file, info, sizeof info[0])));
+    printf("%d %d %d %d\n", info[0].ssi_signo, info[0].ssi_code, info[0].ssi_status, info[0].ssi_pid == (unsigned)child);
+    printf("%d\n", poll(&p, 1, 0));
+    printf("no %d\n", RESULT(signalfd(1, &set, 0)));
+    printf("no %d\n", RESULT(signalfd(99, &set, 0)));
+    printf("no %d\n", RESULT(signalfd(-1, &set, 1)));
+}
+
 int main(int argc, char** argv) {
     if (argc > 1 && !strcmp(argv[1], "after-exec")) return after_exec();
     signal(SIGHUP, SIG_DFL);
     static const struct test_case cases[] = {
         {"info_of_kill", info_of_kill},
+        {"by_descriptor", by_descriptor},
         {"info_of_fault", info_of_fault},
         {"fault_codes", fault_codes},
         {"realtime_queue", realtime_queue},
