@@ -42,8 +42,10 @@ def palette():
     p = Person(vitrine, "--until", "phase:init")
     p.wait(lambda s: s["light"] == "paused" and s["phases"] > 10, "init")
     first = p.state()
-    for what, wanted, then in (("system c", "System calls", lambda s: s["tab"] == 9), ("do_wp_p", "do_wp_page", lambda s: s["code_title"].startswith("do_wp_page")),
-                               ("kernel:mount", "kernel:mount_root", lambda s: s["past"] and not s["travelling"]), ("end of the run", "Go to the end of the run", lambda s: not s["past"] and not s["travelling"])):
+    for what, wanted, then in (("kernel:mount", "kernel:mount_root", lambda s: s["past"] and not s["travelling"]),
+                               ("end of the run", "Go to the end of the run", lambda s: not s["past"] and not s["travelling"]),
+                               ("system c", "System calls", lambda s: s["tab"] == 9),
+                               ("do_wp_p", "do_wp_page", lambda s: s["code_title"].startswith("do_wp_page"))):
         p.key("ctrl+p")
         p.wait(lambda s: s["dialog"] == "palette", "the palette")
         p.type(what)
