@@ -26,14 +26,16 @@ namespace vitrine::emu {
 class Board;
 class Debugger;
 class GuestSymbols;
+class KnownRun;
 class Probes;
 
 struct MachineConfig {
     u64 memory_bytes = 512ull << 20;
     cpu::Options cpu{.model = cpu::Model::V3};
     unsigned processors = 1;       ///< 1 to 8; they take turns on one timeline (emu/board/turns.h)
-    u64 quantum = 4096;            ///< steps of a turn
+    u64 quantum = 16384;           ///< steps of a turn
     u64 preempt_fuzz = 0;          ///< seed of the schedule fuzzer (emu/board/turns.h); 0: off
+    bool network = false;          ///< an e1000 at 00:02.0
     std::string bios_path;         ///< empty: the bundled firmware
     std::vector<DiskConfig> disks; ///< empty and no kernel: the bundled disk
     bool boot_cdrom = false;       ///< the first optical disc comes before the disks
@@ -64,8 +66,9 @@ struct MouseInput {
     u8 buttons = 0;
 };
 struct PowerButtonInput {};
-/// A debugger's write to a register: 0–15 general, 16 RIP, 17 RFLAGS, 18 and 19 the bases of FS and GS, 32–47
-/// XMM. Values that no processor can hold are ignored; translations of that processor are dropped.
+/// A debugger's write to a register: 0–15 general, 16 RIP, 17 RFLAGS, 18 and 19 the bases of FS and GS, 20
+/// KERNEL_GS_BASE, 32–47 XMM, 48–63 the upper halves of YMM. Values that no processor can hold are ignored;
+/// translations of that processor are dropped.
 struct RegisterPoke {
     u8 processor = 0, number = 0;
     u64 low = 0, high = 0;
@@ -76,8 +79,13 @@ struct MemoryPoke {
     u64 physical = 0;
     std::vector<u8> bytes;
 };
-using InputEvent =
-    std::variant<KeyInput, SerialInput, ResetInput, MouseInput, PowerButtonInput, RegisterPoke, MemoryPoke>;
+/// A frame from the network, without its checksum. Ignored by a machine without a card.
+struct NetworkInput {
+    static constexpr std::size_t Longest = 16384;
+    std::vector<u8> frame;
+};
+using InputEvent = std::variant<KeyInput, SerialInput, ResetInput, MouseInput, PowerButtonInput, RegisterPoke,
+                                MemoryPoke, NetworkInput>;
 struct LoggedInput {
     u64 step = 0;
     u64 time = 0; ///< virtual nanoseconds; later than the step's own time while the processor was halted
@@ -195,6 +203,9 @@ public:
     u64 serial_total() const;
     /// Called with COM1's bytes as they are sent; host side only.
     void on_serial(std::function<void(std::string_view)> sink);
+    /// What the network card sends, whole frames; can_receive(): whether it would take one now.
+    void on_transmit(std::function<void(std::span<const u8>)> sink);
+    bool can_receive() const;
     /// Set once the machine has ended by itself: powered off, debug exit, triple fault or reset with
     /// no_reboot.
     const std::optional<RunReport>& ended() const;
@@ -227,8 +238,12 @@ public:
     /// Called with every input as it is applied.
     void on_input(std::function<void(const LoggedInput&)> sink);
     /// Called at each multiple of `interval` steps with the rolling hash; false stops the run
-    /// (ReplayMismatch).
-    void on_hash(u64 interval, std::function<bool(u64 step, u64 hash)> sink);
+    /// (ReplayMismatch). `again`: also where the run has been before, in journeys of the timeline. save… may
+    /// be used from there; inputs for that step are still to come.
+    void on_hash(u64 interval, std::function<bool(u64 step, u64 hash)> sink, bool again = false);
+    /// What is known of this run from a recording: a timeline that is made for the machine leaps by it.
+    void set_known_run(std::shared_ptr<KnownRun> run);
+    const std::shared_ptr<KnownRun>& known_run() const;
 
     // For emu/timeline (machine/travel.cpp).
     /// The position (step, time) that some run has reached before: what comes earlier is run again.

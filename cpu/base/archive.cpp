@@ -20,8 +20,10 @@ Archive Archive::loader(std::span<const u8> input) {
 
 Archive::Archive(Archive&& other) noexcept
     : mode_(other.mode_), bulk_(other.bulk_), output_(std::move(other.output_)), input_(other.input_),
-      position_(other.position_), hash_(std::exchange(other.hash_, nullptr)),
-      section_(std::move(other.section_)), error_(std::move(other.error_)) {}
+      position_(other.position_), hash_(std::exchange(other.hash_, nullptr)), count_(other.count_),
+      section_(std::move(other.section_)), error_(std::move(other.error_)) {
+    std::memcpy(gathered_.data(), other.gathered_.data(), count_);
+}
 
 Archive::~Archive() { XXH3_freeState(static_cast<XXH3_state_t*>(hash_)); }
 
@@ -53,7 +55,12 @@ void Archive::text(std::string& value, std::size_t limit) {
     bytes(value.data(), value.size());
 }
 
-void Archive::bytes(void* data, std::size_t size) {
+void Archive::hash_gathered() {
+    XXH3_64bits_update(static_cast<XXH3_state_t*>(hash_), gathered_.data(), count_);
+    count_ = 0;
+}
+
+void Archive::bytes_out_of_line(void* data, std::size_t size) {
     switch (mode_) {
     case Mode::Save: {
         auto* p = static_cast<const u8*>(data);
@@ -66,11 +73,17 @@ void Archive::bytes(void* data, std::size_t size) {
         std::memcpy(data, input_.data() + position_, size);
         position_ += size;
         break;
-    case Mode::Digest: XXH3_64bits_update(static_cast<XXH3_state_t*>(hash_), data, size); break;
+    case Mode::Digest:
+        hash_gathered();
+        XXH3_64bits_update(static_cast<XXH3_state_t*>(hash_), data, size);
+        break;
     }
 }
 
 std::vector<u8> Archive::take() { return std::move(output_); }
-u64 Archive::digest() const { return XXH3_64bits_digest(static_cast<const XXH3_state_t*>(hash_)); }
+u64 Archive::digest() {
+    hash_gathered();
+    return XXH3_64bits_digest(static_cast<const XXH3_state_t*>(hash_));
+}
 
 } // namespace vitrine

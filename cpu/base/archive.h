@@ -92,23 +92,35 @@ public:
     }
     void text(std::string& value, std::size_t limit = 4096);
     /// Raw bytes of fixed size: memory contents, FIFOs.
-    void bytes(void* data, std::size_t size);
+    void bytes(void* data, std::size_t size) {
+        // A digest of a million small fields is what a recording pays for: they are gathered first.
+        if (mode_ == Mode::Digest && size <= gathered_.size() - count_) {
+            std::memcpy(gathered_.data() + count_, data, size);
+            count_ += size;
+            return;
+        }
+        bytes_out_of_line(data, size);
+    }
 
     /// Save mode: the bytes written so far, moved out.
     std::vector<u8> take();
     /// Digest mode: XXH3-64 of everything seen.
-    u64 digest() const;
+    u64 digest();
     /// Load mode: true when every input byte was used.
     bool at_end() const { return position_ == input_.size(); }
 
 private:
     explicit Archive(Mode mode) : mode_(mode) {}
+    void bytes_out_of_line(void* data, std::size_t size);
+    void hash_gathered();
     Mode mode_;
     bool bulk_ = true;
     std::vector<u8> output_;
     std::span<const u8> input_;
     std::size_t position_ = 0;
     void* hash_ = nullptr;
+    std::array<u8, 1024> gathered_; ///< Digest: bytes that the hash has not seen yet, `count_` of them
+    std::size_t count_ = 0;
     std::string section_;
     std::string error_;
 };

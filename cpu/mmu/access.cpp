@@ -276,7 +276,12 @@ void Core::flush_jumps() {
     for (JumpTable& table : jump_tables) table.clear(true);
 }
 void Core::flush_jumps_page(u64 page) {
-    for (JumpTable& table : jump_tables) table.clear_row(JumpTable::row(page << 12));
+    for (unsigned i = 0; i < 3; ++i) jump_tables[i].clear_row(JumpTable::row(page << 12));
+    for (unsigned i = 0; i < 2; ++i) // rows are by offset
+        if (legacy_jumps[i].base == 0)
+            jump_tables[3 + i].clear_row(JumpTable::row(page << 12));
+        else
+            jump_tables[3 + i].clear(true);
 }
 void Core::forget_jump(u64 rip) {
     for (JumpTable& table : jump_tables)

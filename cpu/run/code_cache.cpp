@@ -34,7 +34,7 @@ Block* CodeCache::allocate(unsigned ops) {
 void CodeCache::add_to_page(u32 frame, const u8* host, Block* block, unsigned from, unsigned to) {
     if (frame == NoFrame) return; // no memory behind it: its bytes cannot change
     Page& page = pages_[frame];
-    for (unsigned line = from / 64; line <= (to - 1) / 64; ++line) page.lines |= u64{1} << line;
+    page.code.add(from, to);
     if (block) {
         block->next_in_page = page.first;
         page.first = block;
@@ -51,11 +51,6 @@ u32 frame_of(u64 key_address) { // of BlockKey::physical and Block::second_page
 }
 unsigned first_byte(const Block* b) { return b->key.physical & 0xFFF; }
 unsigned end_byte(const Block* b) { return first_byte(b) + std::max<unsigned>(b->length, 1); }
-u64 lines_of(unsigned from, unsigned to) {
-    u64 lines = 0;
-    for (unsigned line = from / 64; line <= (to - 1) / 64; ++line) lines |= u64{1} << line;
-    return lines;
-}
 } // namespace
 
 void CodeCache::insert(Block* block, const u8* host, const u8* second_host) {
@@ -120,16 +115,18 @@ bool CodeCache::drop_in_page(u32 frame, Page& page, unsigned from, unsigned to) 
     return any || !hit.empty();
 }
 
-/// Links stay inside a page: after a drop, those of the survivors are forgotten and the line map is rebuilt.
+/// Links stay inside a page: after a drop, those of the survivors are forgotten and the byte map is rebuilt.
 void CodeCache::unlink_page(u32 frame, Page& page) {
-    page.lines = 0;
+    page.code = {};
+    bool any = false;
     for (Block* b = page.first; b; b = b->next_in_page) {
         b->link[0] = b->link[1] = nullptr;
-        page.lines |= lines_of(first_byte(b), std::min(end_byte(b), 0x1000u));
+        page.code.add(first_byte(b), std::min(end_byte(b), 0x1000u));
+        any = true;
     }
     if (const auto crossers = crossing_.find(frame); crossers != crossing_.end())
-        for (Block* b : crossers->second) page.lines |= lines_of(0, end_byte(b) - 0x1000);
-    if (page.lines) return;
+        for (Block* b : crossers->second) page.code.add(0, end_byte(b) - 0x1000), any = true;
+    if (any) return;
     pages_.erase(frame);
     crossing_.erase(frame);
     frames_.clear(frame, HasCode);
@@ -137,7 +134,7 @@ void CodeCache::unlink_page(u32 frame, Page& page) {
 
 bool CodeCache::drop_overlapping(u32 frame, unsigned offset, unsigned size) {
     const auto it = pages_.find(frame);
-    if (it == pages_.end() || !(it->second.lines & lines_of(offset, offset + size))) return false;
+    if (it == pages_.end() || !it->second.code.any(offset, offset + size)) return false;
     if (!drop_in_page(frame, it->second, offset, offset + size)) return false;
     unlink_page(frame, it->second);
     for (Core* core : cores_) core->code_dropped();

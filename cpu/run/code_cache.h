@@ -15,6 +15,7 @@
 //   one that is looking up its next.
 // - One thread. Host-side only: nothing here is guest-visible.
 #pragma once
+#include <array>
 #include <memory>
 #include <unordered_map>
 #include <unordered_set>
@@ -99,9 +100,31 @@ public:
 private:
     static constexpr std::size_t BucketBits = 17, Buckets = std::size_t{1} << BucketBits;
     static constexpr std::size_t ChunkBytes = 1 << 20, Limit = 64u << 20;
+    /// The bytes of a page that blocks were made from, exactly: real-mode programs keep variables between
+    /// their instructions, and a store beside code must cost no search.
+    class ByteMap {
+    public:
+        void add(unsigned from, unsigned to) {
+            for (unsigned word = from / 64; word <= (to - 1) / 64; ++word)
+                words_[word] |= mask(word, from, to);
+        }
+        bool any(unsigned from, unsigned to) const {
+            for (unsigned word = from / 64; word <= (to - 1) / 64; ++word)
+                if (words_[word] & mask(word, from, to)) return true;
+            return false;
+        }
+
+    private:
+        static u64 mask(unsigned word, unsigned from, unsigned to) {
+            const unsigned first = from > word * 64 ? from - word * 64 : 0;
+            const unsigned end = to < word * 64 + 64 ? to - word * 64 : 64;
+            return (~u64{0} << first) & (~u64{0} >> (64 - end));
+        }
+        std::array<u64, 64> words_{};
+    };
     struct Page {
         Block* first = nullptr;
-        u64 lines = 0; ///< bit i: a block covers bytes of 64-byte line i
+        ByteMap code;
     };
     static std::size_t bucket(const BlockKey& k) {
         const u64 h = (k.physical ^ k.rip << 7 ^ static_cast<u64>(k.flags) << 20 ^

@@ -156,7 +156,21 @@ void Core::update_privilege() {
     const bool check_alignment = cpl == 3 && (r.cr0 & AM) && (r.rflags & AC);
     read_fast = check_alignment ? none.data() : read_tables[privilege].data();
     write_fast = check_alignment ? none.data() : write_tables[privilege].data();
-    jumps = &jump_tables[code64() ? (cpl == 3 ? 1 : 0) : 2];
+    jumps = &jump_table();
+}
+
+/// Links and jumps lead to any offset without a look at the segment's limit, so only full segments have a
+/// table.
+JumpTable& Core::jump_table() {
+    const unsigned user = cpl == 3 ? 1 : 0;
+    if (code64()) return jump_tables[user];
+    const u8 flags = block_flags();
+    if (!(flags & FullLimit)) return jump_tables[2];
+    const Segment& cs = seg(Seg::CS);
+    const LegacyCode code{static_cast<u32>(cs.base), cs.limit, static_cast<u8>(flags | (cs.big ? 16 : 0))};
+    JumpTable& table = jump_tables[3 + user];
+    if (code != legacy_jumps[user]) table.clear(true), legacy_jumps[user] = code;
+    return table;
 }
 
 namespace {

@@ -132,7 +132,14 @@ struct alignas(64) Core {
     enum FastUse : u8 { FastFree, FastLocal, FastGlobal };
     std::array<u8, FastEntries> fast_used[2 * FastPrivileges]{}; ///< FastUse; read tables, then write tables
     std::vector<u16> fast_log; ///< the slots that are not FastFree: what a flush has to clear
-    JumpTable jump_tables[3];  ///< supervisor, user, and one that stays empty for legacy modes
+    /// 64-bit code of the supervisor and of users; one that stays empty; legacy code of both, by offset, for
+    /// the code segment that legacy_jumps names: another one clears the table.
+    JumpTable jump_tables[5];
+    struct LegacyCode {
+        u32 base = 0, limit = 0;
+        u8 flags = 0; ///< block_flags(), and 16 for a 32-bit segment
+        bool operator==(const LegacyCode&) const = default;
+    } legacy_jumps[2];
     /// Which host page is behind a page of code; forgotten when the memory map changes.
     struct CodePage {
         u64 page = ~u64{0}; ///< physical page number
@@ -239,6 +246,8 @@ struct alignas(64) Core {
     void flush_jumps();
     /// The code-TLB entry of this linear page goes: so do jumps into it.
     void flush_jumps_page(u64 page);
+    /// The table for the code that runs now.
+    JumpTable& jump_table();
     void forget_jump(u64 rip);
     const PhysicalPage& code_page(u64 physical);
     /// Blocks were dropped: a block that is running is left after its current instruction.

@@ -36,8 +36,7 @@ namespace vitrine::cpu {
         VITRINE_TAIL op->handler(HANDLER_PASS);                                                              \
     } while (0)
 
-/// Goes to rip `to` at the end of a block: through the jump cache in 64-bit mode, else through the
-/// dispatcher.
+/// Goes to rip `to` at the end of a block: through the jump cache, else through the dispatcher.
 #define GO(to)                                                                                               \
     do {                                                                                                     \
         const u64 target_rip = (to);                                                                         \

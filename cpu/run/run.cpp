@@ -198,8 +198,10 @@ Stop Core::run_loop(u64 deadline, u64 step_limit) {
                  link_from->target[link_edge] == block->rip)
             link_from->link[link_edge] = block;
         link_from = nullptr;
-        if (!precise && code64() && block->second_page == ~u64{0}) {
-            const TlbEntry* page = code_tlb.find(block->rip >> 12, tlb_contexts);
+        if (!precise && (block->key.flags & FullLimit) && block->second_page == ~u64{0} &&
+            (block->rip <= 0xFFFF || block->key.code_size != 2)) {
+            const u64 linear = code64() ? block->rip : (seg(Seg::CS).base + block->rip) & 0xFFFFFFFF;
+            const TlbEntry* page = code_tlb.find(linear >> 12, tlb_contexts);
             jumps->enter(block->rip, block, page && page->global);
         }
         if (precise) ++counters.precise_steps;

@@ -34,6 +34,7 @@ enum Selector : u16 {
 };
 constexpr u64 LongestRun = u64{1} << 62; // steps, and nanoseconds
 constexpr u32 E820Ram = 1;
+constexpr E1000::MacAddress CardAddress = {0x52, 0x54, 0x00, 0x12, 0x34, 0x56}; // locally administered
 
 void append(std::vector<u8>& bytes, const auto& value) {
     const auto* p = reinterpret_cast<const u8*>(&value);
@@ -100,6 +101,7 @@ Board::Board(BoardSetup setup, GuestMemory memory, BoardSinks sinks)
                 },
             .apm_command = [this](u8 command) { acpi_pm_.apm_command(command); }}),
       ahci_(events_, *this) {
+    if (setup.network) network_ = std::make_unique<E1000>(events_, *this, CardAddress);
     sockets_ = make_sockets(setup.processors);
     wires_.to_pic = [this](unsigned line, bool level) { pic_.set_line(line, level); };
     wires_.to_ioapic = [this](unsigned pin, bool level) { ioapic_.set_pin(pin, level); };
@@ -121,11 +123,12 @@ void Board::list_chips() {
              &ioapic_, &pit_, &hpet_, &rtc_, &acpi_pm_, &keyboard_controller_, &com1_, &com2_, &post_,
              &debug_console_, &debug_exit_, &fw_cfg_, &pci_, &mch_, &vga_, &lpc_, &ahci_})
         chips_.push_back(chip);
+    if (network_) chips_.push_back(network_.get());
     for (Chip* chip : chips_) chip->set_log([this](std::string_view line) { sinks_.log(line); });
 }
 
 void Board::connect_pci() {
-    // INTA# of the AHCI controller is PIRQA; the other functions here have no interrupt.
+    // INTA# of the AHCI controller is PIRQA, the network card's is below; the others have no interrupt.
     const auto links = [this](Wire intx) {
         return PciDevice::Links{.intx = std::move(intx),
                                 .msi = [this](u64 address, u32 data) { message(address, data); },
@@ -141,6 +144,10 @@ void Board::connect_pci() {
     pci_.add(0x01, 0, vga_);
     pci_.add(0x1F, 0, lpc_);
     pci_.add(0x1F, 2, ahci_);
+    if (!network_) return;
+    // Slots below 25 swizzle over PIRQ E to H (docs/board.md): INTA# of slot 2 is PIRQG.
+    network_->connect(links([this](bool level) { lpc_.set_pirq(6, level); }));
+    pci_.add(0x02, 0, *network_);
 }
 
 void Board::claim_ports() {

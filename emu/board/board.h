@@ -18,6 +18,7 @@
 #include "cpu/run/code_cache.h"
 #include "devices/acpi_pm.h"
 #include "devices/debug_ports.h"
+#include "devices/e1000/e1000.h"
 #include "devices/fw_cfg.h"
 #include "devices/hpet.h"
 #include "devices/i8042.h"
@@ -48,6 +49,7 @@ struct BoardSetup {
     unsigned processors = 1; ///< 1 to Turns::MostProcessors
     u64 quantum = Turns::DefaultQuantum;
     u64 preempt_fuzz = 0;
+    bool network = false;
     i64 wall_clock = 0;
     u64 entropy_seed = 0;
     Rom bios;
@@ -116,6 +118,9 @@ public:
     void serial_in(std::string_view bytes);
     /// A debugger's write: RAM, through the door that everybody uses.
     void poke(u64 pa, std::span<const u8> bytes) { write_memory(pa, bytes); }
+    void frame_in(std::span<const u8> frame) {
+        if (network_) network_->receive(frame);
+    }
     void power_button() { acpi_pm_.press_power_button(); }
 
     // What the processors' ports reach. As cpu::PhysicalBus, without the local APICs.
@@ -125,9 +130,10 @@ public:
     void mmio_write(u64 pa, unsigned size, u64 value);
     u32 port_read(u16 port, unsigned size);
     void port_write(u16 port, unsigned size, u32 value);
-    /// A register access is over: an event that it brought closer ends the current run.
+    /// A register access is over: an event that it brought closer, or a processor that it woke, ends the
+    /// current run.
     void after_access() {
-        if (events_.next() < deadline_) processor().request_stop();
+        if (events_.next() < deadline_ || turns_.no_longer_alone()) processor().request_stop();
     }
     // DmaPort.
     bool read(u64 pa, std::span<u8> out) override;
@@ -155,11 +161,13 @@ public:
     // For inspection.
     const std::vector<devices::Chip*>& chips() const { return chips_; }
     devices::Vga& vga() { return vga_; }
+    const devices::Vga& vga() const { return vga_; }
     const devices::PciHost& pci() const { return pci_; }
     const devices::Mch& mch() const { return mch_; }
     const devices::LocalApic& local_apic(unsigned index = 0) const { return sockets_[index]->apic; }
     const devices::Ioapic& io_apic() const { return ioapic_; }
     const devices::Ich9Ahci& ahci() const { return ahci_; }
+    devices::E1000* network() { return network_.get(); } ///< null: no card
     const Rom& rom() const { return rom_; }
     /// One row of the physical map as it is decoded now.
     struct Region {
@@ -236,6 +244,7 @@ private:
     devices::Vga vga_;
     devices::Ich9Lpc lpc_;
     devices::Ich9Ahci ahci_;
+    std::unique_ptr<devices::E1000> network_;
 
     std::vector<devices::Chip*> chips_;
 

@@ -3,8 +3,10 @@
 #include "emu/board/memory.h"
 #include <cerrno>
 #include <cstring>
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 namespace vitrine::emu {
 
@@ -48,6 +50,21 @@ void GuestMemory::clear() {
     if (madvise(base_, size_, MADV_DONTNEED) != 0) std::memset(base_, 0, size_);
 }
 
+/// `backed[i]`: the host may hold something in page first + i. By /proc/self/pagemap (Linux's
+/// admin-guide/mm/pagemap: bit 63 present, bit 62 swapped); without it every page counts.
+void GuestMemory::backed_pages(u64 first, u64 count, std::vector<u8>& backed) const {
+    backed.assign(count, 1);
+    const int file = ::open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
+    if (file < 0) return;
+    std::vector<u64> entries(count);
+    const u64 host_page = reinterpret_cast<u64>(base_) / PageBytes + first;
+    const ssize_t n =
+        ::pread(file, entries.data(), count * sizeof(u64), static_cast<off_t>(host_page * sizeof(u64)));
+    ::close(file);
+    if (n != static_cast<ssize_t>(count * sizeof(u64)) || ::sysconf(_SC_PAGESIZE) != PageBytes) return;
+    for (u64 i = 0; i < count; ++i) backed[i] = entries[i] >> 62 != 0;
+}
+
 void GuestMemory::serialize(Archive& archive) {
     archive.section("memory", 1);
     u64 size = size_;
@@ -58,12 +75,10 @@ void GuestMemory::serialize(Archive& archive) {
     const u64 pages = size_ / PageBytes;
     constexpr u64 End = ~u64{0};
     if (!archive.loading()) {
-        for (u64 index = 0; index < pages; ++index) {
-            u8* page = base_ + index * PageBytes;
-            if (page_is_zero(page)) continue;
+        each_used_page([&](u64 index, const u8* page) {
             archive(index);
-            archive.bytes(page, PageBytes);
-        }
+            archive.bytes(const_cast<u8*>(page), PageBytes);
+        });
         u64 end = End;
         archive(end);
         return;

@@ -5,7 +5,9 @@
 // never wrote is zero. serialize() and digests see only pages that are not zero, in order, so they depend on
 // contents alone.
 #pragma once
+#include <algorithm>
 #include <span>
+#include <vector>
 #include "cpu/base/archive.h"
 #include "cpu/base/types.h"
 
@@ -44,11 +46,29 @@ public:
         return static_cast<u32>((pa < low_size() ? pa : pa - HighMemoryBase + low_size()) / PageBytes);
     }
     u32 frames() const { return static_cast<u32>(size_ / PageBytes); }
+    /// The page of a frame below frames().
+    const u8* page(u32 frame) const { return base_ + u64{frame} * PageBytes; }
     void clear();
     void serialize(Archive& archive);
+    /// Calls `visit(frame, page)` for every page that is not zero, in order. Pages that the host never gave
+    /// are not looked at: a large machine that has touched little is quick to go through.
+    template <class Visit> void each_used_page(Visit&& visit) const {
+        std::vector<u8> backed;
+        constexpr u64 Batch = 1 << 16;
+        for (u64 first = 0; first < frames(); first += Batch) {
+            const u64 count = std::min<u64>(Batch, frames() - first);
+            backed_pages(first, count, backed);
+            for (u64 i = 0; i < count; ++i) {
+                if (!backed[i]) continue;
+                const u8* page = base_ + (first + i) * PageBytes;
+                if (!page_is_zero(page)) visit(static_cast<u32>(first + i), page);
+            }
+        }
+    }
 
 private:
     GuestMemory(u8* base, u64 size) : base_(base), size_(size) {}
+    void backed_pages(u64 first, u64 count, std::vector<u8>& backed) const;
     u8* base_;
     u64 size_;
 };

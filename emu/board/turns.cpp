@@ -42,17 +42,24 @@ bool Turns::pass() {
     return false;
 }
 
+bool Turns::others_can_run() const {
+    for (u32 i = 0; i < sockets_.size(); ++i)
+        if (i != current_ && sockets_[i]->cpu->can_run()) return true;
+    return false;
+}
+
 cpu::Stop Turns::run(u64 deadline, u64 step_limit) {
     if (sockets_.size() == 1 && !fuzz_seed_) return cpu().run(deadline, step_limit);
     // Limits first: a turn may only pass when something can run after it.
     if (cpu().steps() >= step_limit) return cpu::Stop::StepLimit;
     if (cpu().cycles() >= deadline) return cpu::Stop::Deadline;
-    if ((cpu().steps() >= end_ || !cpu().can_run()) && !pass()) return cpu::Stop::Halted;
+    alone_ = !fuzz_seed_ && cpu().can_run() && !others_can_run();
+    if (!alone_ && (cpu().steps() >= end_ || !cpu().can_run()) && !pass()) return cpu::Stop::Halted;
     if (fuzz_seed_) {
         if (cpu().steps() >= next_preemption_) preempt();
         step_limit = std::min(step_limit, next_preemption_);
     }
-    const cpu::Stop stop = cpu().run(deadline, std::min(step_limit, end_));
+    const cpu::Stop stop = cpu().run(deadline, alone_ ? step_limit : std::min(step_limit, end_));
     if (cpu().take_yield()) end_ = 0;
     // Who waits gives its turn away at the next call, when what is due by then has happened.
     return stop == cpu::Stop::Halted || stop == cpu::Stop::Yield ? cpu::Stop::StepLimit : stop;
@@ -66,7 +73,7 @@ void Turns::reset() {
 }
 
 void Turns::serialize(Archive& archive) {
-    archive.section("turns", 2);
+    archive.section("turns", 3);
     u64 quantum = quantum_, seed = fuzz_seed_;
     archive(quantum, seed, current_, end_, random_, next_preemption_);
     if (!archive.loading() || !archive.ok()) return;

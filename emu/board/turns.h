@@ -3,8 +3,9 @@
 //
 // A turn lasts `quantum` steps, or until the processor pauses (PAUSE), waits (HLT, wait-for-SIPI) or stops
 // the machine. Then the next processor in order that can run has its turn, at the position where the last one
-// stopped. While nobody can run, time moves to the next event. Consequence: of N busy processors each sees
-// 1/N of the machine's cycles.
+// stopped. Who is alone (no other can run) keeps the turn until another wakes; if `quantum` is over by then,
+// that one follows at the very next instruction. While nobody can run, time moves to the next event.
+// Consequence: of N busy processors each sees 1/N of the machine's cycles.
 //
 // The schedule fuzzer (--preempt-fuzz): with a seed, turns have random lengths, and at random steps the
 // processor whose turn it is receives an interrupt with Linux's reschedule vector, which makes a preemptible
@@ -24,7 +25,7 @@ namespace vitrine::emu {
 
 class Turns {
 public:
-    static constexpr u64 DefaultQuantum = 4096; ///< steps
+    static constexpr u64 DefaultQuantum = 16384; ///< steps
     static constexpr unsigned MostProcessors = 8;
 
     /// `fuzz_seed` 0: no fuzzing.
@@ -37,16 +38,20 @@ public:
 
     /// Runs whoever's turn it is, as Cpu::run. Halted: nobody can run.
     cpu::Stop run(u64 deadline, u64 step_limit);
+    /// After a register access: the processor that ran alone has woken another, and run() has to look again.
+    bool no_longer_alone() const { return alone_ && others_can_run(); }
     /// Back to the first processor: power-on and platform reset.
     void reset();
     void serialize(Archive& archive);
 
 private:
     bool pass();
+    bool others_can_run() const;
     u64 random();
     void preempt();
     std::vector<std::unique_ptr<ProcessorSocket>>& sockets_;
     const u64 quantum_, fuzz_seed_;
+    bool alone_ = false; ///< in this run(); not state
     u32 current_ = 0;
     u64 end_ = 0; ///< step at which the turn ends
     u64 random_ = 0;

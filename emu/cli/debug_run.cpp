@@ -14,8 +14,10 @@ Expected<void> DebugRun::set_up(Machine& machine) {
     debugger_ = std::make_unique<Debugger>(machine);
     debugger_->on_log([](const Breakpoint&, const Hit&, const std::string& line) { tell(line); });
     if (options_.until_break) {
-        auto id = debugger_->add(*options_.until_break);
-        if (!id) return bad_input(fmt::format("--until {}: {}", options_.until_text, id.error().message));
+        // With the text as it was given where it is the notation's, so that columns are the text's.
+        const bool plain = options_.until && options_.until->kind != StopCondition::Kind::Address;
+        auto id = plain ? debugger_->add(*options_.until_break) : debugger_->add(options_.until_text);
+        if (!id) return usage_error(fmt::format("--until {}: {}", options_.until_text, id.error().message));
         until_id_ = *id;
         // A state that was loaded, or power-on, may lie behind the place.
         const BreakSpec& until = *options_.until_break;
@@ -68,12 +70,12 @@ Expected<bool> DebugRun::ask(Machine& machine) {
     if (!timeline_) return true;
     Authors authors(machine, *timeline_);
     bool all = true;
-    const auto answer = [&](const std::string& question, Expected<Author> author) {
+    const auto answer = [&](const char* option, const std::string& question, Expected<Author> author) {
         all &= author.has_value();
         if (author)
             print(*author, question, options_.json);
         else
-            tell(author.error().message);
+            tell(fmt::format("{} {}: {}", option, question, author.error().message));
     };
     const auto asked = [&](const char* option, const std::vector<std::string>& list,
                            auto&& question) -> Expected<void> {
@@ -86,14 +88,14 @@ Expected<bool> DebugRun::ask(Machine& machine) {
     };
     if (auto ok = asked("--who-wrote", options_.who_wrote,
                         [&](const std::string& text, const Target& target) -> Expected<void> {
-                            answer(text, authors.who_wrote(target));
+                            answer("--who-wrote", text, authors.who_wrote(target));
                             return {};
                         });
         !ok)
         return std::unexpected(ok.error());
     if (auto ok = asked("--who-read", options_.who_read,
                         [&](const std::string& text, const Target& target) -> Expected<void> {
-                            answer(text, authors.who_read(target));
+                            answer("--who-read", text, authors.who_read(target));
                             return {};
                         });
         !ok)
@@ -111,13 +113,17 @@ Expected<bool> DebugRun::ask(Machine& machine) {
                                 from = *first, to = *last;
                             }
                             auto list = authors.writes(target, from, to, 100'000);
-                            if (!list) return std::unexpected(list.error());
+                            if (!list)
+                                return std::unexpected(
+                                    Error{list.error().status,
+                                          fmt::format("--all-writes {}: {}", text, list.error().message)});
                             for (const Author& author : *list) print(author, text, options_.json);
                             return {};
                         });
         !ok)
         return std::unexpected(ok.error());
-    for (const std::string& name : options_.who_changed) answer(name, authors.who_changed(name));
+    for (const std::string& name : options_.who_changed)
+        answer("--who-changed", name, authors.who_changed(name));
     return all;
 }
 

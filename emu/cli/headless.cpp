@@ -15,9 +15,11 @@
 #include <unistd.h>
 #include "emu/cli/debug_run.h"
 #include "emu/cli/outputs.h"
+#include "emu/cli/serial_line.h"
 #include "emu/cli/terminal.h"
 #include "emu/gdb/server.h"
 #include "emu/inspect/inspect.h"
+#include "emu/net/network.h"
 #include "emu/recorder/recorder.h"
 #include "emu/recorder/replayer.h"
 #include "emu/symbols/guest_symbols.h"
@@ -28,6 +30,7 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 constexpr u64 SliceInteractive = 10'000'000; ///< virtual nanoseconds between looks at the keyboard
+constexpr u64 SliceNetwork = 1'000'000;      ///< the least time of an answer from the network
 constexpr u64 SliceBatch = 1'000'000'000;
 
 Machine* interrupted_machine = nullptr;
@@ -51,10 +54,16 @@ public:
 private:
     Expected<void> set_up();
     Expected<void> connect_serial();
+    void connect_sink();
+    void write_serial_file(std::string_view bytes);
+    Expected<void> skip_ahead();
     Expected<RunReport> run_machine();
     Expected<std::optional<RunReport>> serve_gdb();
     std::optional<RunReport> one_slice();
     std::unique_ptr<gdb::Server> gdb_;
+    /// Somebody may type.
+    bool live() const { return line_ || terminal_.open(); }
+    int descriptor() const { return line_ ? line_->descriptor() : terminal_.open() ? STDIN_FILENO : -1; }
     void pump_keys();
     Expected<void> finish(const RunReport& report);
     int status(const RunReport& report);
@@ -66,10 +75,12 @@ private:
     std::unique_ptr<Machine> machine_;
     DebugRun debug_; ///< goes before the machine
     std::unique_ptr<Recorder> recorder_;
+    std::unique_ptr<net::Network> network_; ///< goes before the machine
+    std::unique_ptr<SerialLine> line_;
     int serial_file_ = -1;
     std::size_t typed_ = 0; ///< scripted texts sent so far
     u64 typed_from_ = 0;    ///< console output before this position does not count for the next one
-    bool break_met_ = false, search_failed_ = false;
+    bool break_met_ = false, search_failed_ = false, gdb_limit_ = false;
     Clock::time_point started_ = Clock::now();
 };
 
@@ -92,12 +103,24 @@ Expected<void> Session::set_up() {
         if (auto ok = read_state(*machine_, options_.load_state); !ok) return ok;
     if (auto ok = debug_.set_up(*machine_); !ok) return ok;
     if (!options_.record.empty()) {
-        auto recorder = Recorder::start(*machine_, options_.record);
+        CheckpointSpacing spacing;
+        if (options_.checkpoint_steps) {
+            // Who asks for closer ones gets them, whatever they cost.
+            spacing.steps = *options_.checkpoint_steps;
+            spacing.steps_per_page = std::min(spacing.steps_per_page, spacing.steps / 2048);
+        }
+        auto recorder = Recorder::start(*machine_, options_.record, spacing);
         if (!recorder) return std::unexpected(recorder.error());
         recorder_ = std::move(*recorder);
     }
+    if (options_.network.wanted()) {
+        auto network = net::Network::open(options_.network);
+        if (!network) return std::unexpected(network.error());
+        network_ = std::move(*network);
+        network_->attach(*machine_);
+    }
     for (const std::string& view : options_.inspect)
-        if (auto ok = inspect::check_view(view); !ok) return ok;
+        if (auto ok = inspect::check_view(view, machine_->board().processor_count()); !ok) return ok;
     typed_from_ = machine_->serial_total();
     if (!options_.gdb.empty()) {
         auto server = gdb::Server::listen(options_.gdb);
@@ -107,30 +130,46 @@ Expected<void> Session::set_up() {
     return connect_serial();
 }
 
-Expected<void> Session::connect_serial() {
+void Session::connect_sink() {
     if (options_.serial == SerialTarget::Stdio)
         machine_->on_serial([this](std::string_view bytes) { terminal_.write(bytes); });
+    if (options_.serial == SerialTarget::File)
+        machine_->on_serial([this](std::string_view bytes) { write_serial_file(bytes); });
+    if (line_) machine_->on_serial([this](std::string_view bytes) { line_->write(bytes); });
+}
+
+Expected<void> Session::connect_serial() {
+    if (options_.serial == SerialTarget::Pty || options_.serial == SerialTarget::Socket) {
+        auto line = options_.serial == SerialTarget::Pty ? SerialLine::open_pty()
+                                                         : SerialLine::listen(options_.serial_file);
+        if (!line) return std::unexpected(line.error());
+        line_ = std::move(*line);
+        explain(fmt::format("the serial line is {}", line_->name()));
+    }
+    connect_sink();
     if (options_.serial != SerialTarget::File) return {};
     serial_file_ = ::open(options_.serial_file.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
     if (serial_file_ < 0)
         return bad_input(fmt::format("--serial file:{}: {}", options_.serial_file, std::strerror(errno)));
-    machine_->on_serial([this](std::string_view bytes) {
-        if (::write(serial_file_, bytes.data(), bytes.size()) != static_cast<ssize_t>(bytes.size()))
-            spdlog::error("--serial file: the output could not be written");
-    });
     return {};
+}
+
+void Session::write_serial_file(std::string_view bytes) {
+    if (::write(serial_file_, bytes.data(), bytes.size()) != static_cast<ssize_t>(bytes.size()))
+        spdlog::error("--serial file: the output could not be written");
 }
 
 void Session::pump_keys() {
     // An idle guest that is ahead of real time waits for keys instead of racing through its idle ticks.
     int wait = 0;
-    if (terminal_.is_terminal() && machine_->processor().halted()) {
+    if (!network_ && (terminal_.is_terminal() || line_) && machine_->processor().halted()) {
         const auto real =
             std::chrono::duration_cast<std::chrono::nanoseconds>(Clock::now() - started_).count();
         const i64 ahead = static_cast<i64>(machine_->time()) - real;
         if (ahead > 2'000'000) wait = static_cast<int>(std::min<i64>(ahead / 1'000'000, 50));
     }
-    const std::string keys = terminal_.read(wait);
+    const std::string keys = line_ ? line_->read(wait) : terminal_.read(wait);
+    if (replayer_) return; // its input is in the recording
     if (!keys.empty()) machine_->input(SerialInput{keys});
 }
 
@@ -139,7 +178,7 @@ std::optional<RunReport> Session::one_slice() {
     RunLimits limits;
     limits.step_limit = options_.limit_steps;
     if (replayer_) limits.step_limit = std::min(limits.step_limit, replayer_->end_step());
-    const u64 slice = terminal_.open() ? SliceInteractive : SliceBatch;
+    const u64 slice = network_ ? SliceNetwork : live() ? SliceInteractive : SliceBatch;
     limits.time_limit = machine_->time() + slice;
     const std::chrono::duration<double> spent = Clock::now() - started_;
     limits.host_seconds =
@@ -165,11 +204,43 @@ std::optional<RunReport> Session::one_slice() {
     return report;
 }
 
+/// A replay that only waits for a place which the recording's checkpoints know to lie behind them leaps
+/// there: nothing on the way is asked for.
+Expected<void> Session::skip_ahead() {
+    if (!replayer_ || !replayer_->run() || !options_.until_break || !options_.breaks.empty() ||
+        options_.events || options_.limit_steps != ~u64{0})
+        return {};
+    const BreakSpec& until = *options_.until_break;
+    if (until.processor >= 0 || until.address_space || until.skip || !until.condition.empty() ||
+        until.action != BreakAction::Stop)
+        return {};
+    std::optional<u64> target;
+    if (until.kind == BreakKind::Step && until.address > 0)
+        target = replayer_->run()->before(std::min(until.address - 1, replayer_->end_step()));
+    else if (until.kind == BreakKind::Phase)
+        target = replayer_->run()->before_phase(until.text);
+    else if (until.kind == BreakKind::Console)
+        target = replayer_->run()->before_text(until.text);
+    if (!target) return {};
+    std::optional<Timeline> own;
+    Timeline* timeline = debug_.timeline();
+    if (!timeline) timeline = &own.emplace(*machine_, History::SmallestBudget);
+    machine_->on_serial({}); // the text of the way is written at once
+    timeline->worth_a_leap(recording::HashInterval);
+    if (auto ok = timeline->seek(*target); !ok) return ok;
+    timeline->worth_a_leap(Timeline::DefaultLeap);
+    connect_sink();
+    if (options_.serial == SerialTarget::Stdio) terminal_.write(machine_->serial_output());
+    if (serial_file_ >= 0) write_serial_file(machine_->serial_output());
+    return {};
+}
+
 Expected<RunReport> Session::run_machine() {
     interrupted_machine = machine_.get();
     struct sigaction action{};
     action.sa_handler = on_interrupt;
     sigaction(SIGINT, &action, nullptr);
+    if (auto ok = skip_ahead(); !ok) return std::unexpected(ok.error());
     if (gdb_ && !options_.until_break) {
         auto report = serve_gdb();
         if (!report) return std::unexpected(report.error());
@@ -184,7 +255,8 @@ Expected<RunReport> Session::run_machine() {
             continue;
         }
         if (replayer_ && replayer_->divergence()) return std::unexpected(*replayer_->divergence());
-        if (terminal_.open()) pump_keys();
+        if (network_) network_->pump(std::chrono::milliseconds(50), descriptor());
+        if (live()) pump_keys();
         if (terminal_.quit_requested()) {
             RunReport report;
             report.reason = StopReason::HostRequest;
@@ -199,11 +271,21 @@ Expected<std::optional<RunReport>> Session::serve_gdb() {
     explain(fmt::format("waiting for gdb: target remote {}",
                         gdb_->address().starts_with("unix:") ? gdb_->address().substr(5) : gdb_->address()));
     gdb::Stub stub(*machine_, *debug_.timeline());
-    const gdb::Stub::State state = gdb_->serve(stub, [] { return interrupts != 0; });
+    if (replayer_) stub.replays(replayer_->end_step());
+    stub.limit_steps(options_.limit_steps);
+    const auto time_is_over = [this] {
+        const std::chrono::duration<double> spent = Clock::now() - started_;
+        return spent.count() >= options_.limit_seconds;
+    };
+    const gdb::Stub::State state = gdb_->serve(stub, [&] { return interrupts != 0 || time_is_over(); });
     gdb_.reset();
+    if (replayer_ && replayer_->divergence()) return std::unexpected(*replayer_->divergence());
     if (state == gdb::Stub::State::Detached && !machine_->ended()) return std::optional<RunReport>();
     RunReport report;
-    report.reason = StopReason::HostRequest;
+    report.reason = state == gdb::Stub::State::LimitReached ? StopReason::StepLimit
+                    : time_is_over() && !interrupts         ? StopReason::HostTimeLimit
+                                                            : StopReason::HostRequest;
+    if (report.reason != StopReason::HostRequest) break_met_ = false, gdb_limit_ = true;
     report.steps = machine_->steps(), report.time = machine_->time();
     return std::optional(report);
 }
@@ -249,7 +331,11 @@ int Session::status(const RunReport& report) {
         return static_cast<int>(Exit::LimitReached);
     };
     if (search_failed_) return static_cast<int>(Exit::LimitReached);
-    if (break_met_ || replayer_) return 0;
+    if (break_met_) return 0;
+    if (replayer_ && !gdb_limit_)
+        return options_.until_break && machine_->steps() >= replayer_->end_step()
+                   ? unmet("the recording ends")
+                   : 0;
     switch (report.reason) {
     case StopReason::PoweredOff: return options_.until_break ? unmet("the guest powered off") : 0;
     case StopReason::DebugExit: return (report.debug_exit_value << 1) | 1;

@@ -14,13 +14,20 @@ namespace {
 /// What was typed, before it is checked.
 struct Raw {
     std::string memory, cpu, timing, wall_clock, serial, until, history, limit_steps, boot, cdrom, gdb,
-        events, events_from, events_to;
+        events, events_from, events_to, checkpoints;
     std::vector<std::string> disks, initrds, types, shapes;
-    unsigned cpus = 1;
+    std::optional<unsigned> cpus;
+    std::optional<std::string> network;
 };
 
 std::unexpected<Error> not_there_yet(std::string_view what) {
     return usage_error(fmt::format("{} is not there yet", what));
+}
+
+/// Of the bundled guest, whose kernel can use them; who brings software of his own says how many it can.
+constexpr unsigned BundledGuestProcessors = 4;
+bool starts_the_bundled_guest(const Raw& raw, const Options& o) {
+    return raw.disks.empty() && raw.cdrom.empty() && o.machine.kernel_path.empty();
 }
 
 Expected<void> check_machine(const Raw& raw, Options& o) {
@@ -30,9 +37,9 @@ Expected<void> check_machine(const Raw& raw, Options& o) {
         if (auto ok = check_memory_size(*size); !ok) return ok;
         o.machine.memory_bytes = *size;
     }
-    if (raw.cpus == 0 || raw.cpus > 8)
-        return usage_error(fmt::format("--cpus {} is impossible: 1 to 8", raw.cpus));
-    o.machine.processors = raw.cpus;
+    if (raw.cpus && (*raw.cpus == 0 || *raw.cpus > 8))
+        return usage_error(fmt::format("--cpus {} is impossible: 1 to 8", *raw.cpus));
+    o.machine.processors = raw.cpus.value_or(starts_the_bundled_guest(raw, o) ? BundledGuestProcessors : 1);
     if (!raw.cpu.empty()) {
         const auto model = cpu::model_named(raw.cpu);
         if (!model) return usage_error(fmt::format("--cpu {}: v1, v2, v3 or max", raw.cpu));
@@ -72,6 +79,12 @@ Expected<void> check_machine(const Raw& raw, Options& o) {
     }
     if (!raw.cdrom.empty())
         o.machine.disks.push_back({.path = raw.cdrom, .read_only = true, .overlay = {}, .optical = true});
+    if (raw.network) {
+        auto network = net::parse_network(*raw.network);
+        if (!network) return std::unexpected(network.error());
+        o.network = *network;
+        o.machine.network = network->wanted();
+    }
     for (const std::string& list : raw.initrds)
         o.machine.initrd_path += (o.machine.initrd_path.empty() ? "" : ",") + list;
     if (!raw.wall_clock.empty()) {
@@ -99,13 +112,15 @@ Expected<void> check_run(const Raw& raw, Options& o) {
         o.serial = SerialTarget::Null;
     else if (raw.serial.starts_with("file:") && raw.serial.size() > 5)
         o.serial = SerialTarget::File, o.serial_file = raw.serial.substr(5);
-    else if (raw.serial == "pty" || raw.serial.starts_with("unix:"))
-        return not_there_yet("--serial " + raw.serial);
+    else if (raw.serial == "pty")
+        o.serial = SerialTarget::Pty;
+    else if (raw.serial.starts_with("unix:") && raw.serial.size() > 5)
+        o.serial = SerialTarget::Socket, o.serial_file = raw.serial.substr(5);
     else
-        return usage_error(fmt::format("--serial {}: stdio, null or file:PATH", raw.serial));
+        return usage_error(fmt::format("--serial {}: stdio, null, file:PATH, pty or unix:PATH", raw.serial));
     if (!raw.until.empty()) {
         auto spec = parse_until_break(raw.until);
-        if (!spec) return std::unexpected(spec.error());
+        if (!spec) return usage_error(fmt::format("--until {}: {}", raw.until, spec.error().message));
         o.until_break = std::move(*spec), o.until_text = raw.until;
         if (auto until = parse_until(raw.until)) o.until = *until;
     }
@@ -124,6 +139,13 @@ Expected<void> check_run(const Raw& raw, Options& o) {
         auto steps = parse_number(raw.limit_steps);
         if (!steps) return std::unexpected(steps.error());
         o.limit_steps = *steps;
+    }
+    if (!raw.checkpoints.empty()) {
+        if (o.record.empty()) return usage_error("--checkpoints needs --record");
+        auto steps = raw.checkpoints == "off" ? Expected<u64>(~u64{0}) : parse_number(raw.checkpoints);
+        if (!steps || *steps == 0)
+            return usage_error(fmt::format("--checkpoints {}: a number of steps, or off", raw.checkpoints));
+        o.checkpoint_steps = *steps;
     }
     if (raw.history == "off") {
         o.history = 0;
@@ -167,7 +189,6 @@ Expected<void> check_run(const Raw& raw, Options& o) {
         if (!o.typing.empty())
             return usage_error("--replay takes its input from the recording: give no --type");
         if (!o.load_state.empty()) return not_there_yet("--replay with --load-state");
-        if (!o.gdb.empty()) return not_there_yet("--replay with --gdb");
     }
     if (!o.load_state.empty() && !o.record.empty()) return not_there_yet("--record with --load-state");
     static const char* const Levels[] = {"trace", "debug", "info", "warn", "error", "off"};
@@ -186,12 +207,14 @@ Expected<Parsed> parse(int argc, const char* const* argv) {
                  "bundled guest.",
                  "vitrine"};
     app.set_help_flag("-h,--help", "this text");
+    app.set_version_flag("--version", "vitrine " VITRINE_VERSION);
     app.option_defaults()->take_last();
 
     const std::string machine = "Machine", running = "Running", results = "At the stop", testing = "Testing";
     std::vector<CLI::Option*> decided_by_recording = {
         app.add_option("-m,--memory", raw.memory, "RAM: 512M, 2G … (32M to 64G)")->group(machine),
-        app.add_option("--cpus", raw.cpus, "processors")->group(machine),
+        app.add_option("--cpus", raw.cpus, "processors, 1 to 8: 4 for the bundled guest, else 1")
+            ->group(machine),
         app.add_option("--cpu", raw.cpu, "processor model: v1, v2, v3, max")->group(machine),
         app.add_option("--timing", raw.timing, "cycle model: fast, simple")->group(machine),
         app.add_option("--bios", o.machine.bios_path, "firmware image instead of the bundled one")
@@ -212,6 +235,10 @@ Expected<Parsed> parse(int argc, const char* const* argv) {
             ->delimiter('\0')
             ->allow_extra_args(false),
         app.add_option("--append", o.machine.append, "kernel command line for --kernel")->group(machine),
+        app.add_option("--net", raw.network,
+                       "a network card: user[,hostfwd=tcp::PORT-:PORT][,pcap=FILE], pcap=FILE, none")
+            ->group(machine)
+            ->delimiter('\0'),
         app.add_option("--wall-clock", raw.wall_clock, "time at power-on: 2026-01-01T00:00:00Z")
             ->group(machine),
         app.add_option("--preempt-fuzz", o.machine.preempt_fuzz, "seed of the schedule fuzzer")
@@ -226,7 +253,7 @@ Expected<Parsed> parse(int argc, const char* const* argv) {
         ->group(machine);
 
     app.add_flag("--headless", o.headless, "no window")->group(running);
-    app.add_option("--serial", raw.serial, "COM1: stdio, null, file:PATH")->group(running);
+    app.add_option("--serial", raw.serial, "COM1: stdio, null, file:PATH, pty, unix:PATH")->group(running);
     app.add_option("--until", raw.until,
                    "stop at step:N, phase:NAME, rip:ADDR|SYMBOL, serial:TEXT or another place of --break")
         ->group(running);
@@ -251,6 +278,9 @@ Expected<Parsed> parse(int argc, const char* const* argv) {
                    "stop after so many seconds of host time with status 75")
         ->group(running);
     app.add_option("--record", o.record, "write a recording")->group(running);
+    app.add_option("--checkpoints", raw.checkpoints,
+                   "least steps between checkpoints in a recording (default 100000000), or off")
+        ->group(running);
     app.add_option("--replay", o.replay, "run a recording again and verify it")->group(running);
     app.add_option("--history", raw.history, "memory for travelling back in the app: 1G (the default), off")
         ->group(running);
@@ -323,6 +353,9 @@ Expected<Parsed> parse(int argc, const char* const* argv) {
         app.parse(argc, argv);
     } catch (const CLI::CallForHelp&) {
         out.help = app.help();
+        return out;
+    } catch (const CLI::CallForVersion& version) {
+        out.help = std::string(version.what()) + "\n";
         return out;
     } catch (const CLI::ParseError& error) {
         std::string line = error.what();

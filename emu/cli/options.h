@@ -9,6 +9,7 @@
 #include <vector>
 #include "emu/debugger/break_spec.h"
 #include "emu/machine.h"
+#include "emu/net/network_spec.h"
 
 namespace vitrine::emu::cli {
 
@@ -18,15 +19,17 @@ struct Typing {
     StopCondition when;
 };
 
-enum class SerialTarget : u8 { Stdio, Null, File };
+enum class SerialTarget : u8 { Stdio, Null, File, Pty, Socket };
 
 struct Options {
     MachineConfig machine;
     bool headless = false;
     SerialTarget serial = SerialTarget::Stdio;
-    std::string serial_file;
+    std::string serial_file; ///< of File and Socket
+    net::NetworkSpec network;
     std::string gdb; ///< where to wait for gdb; empty: nowhere
     std::string record, replay, load_state, save_state;
+    std::optional<u64> checkpoint_steps;  ///< least steps between checkpoints in a recording; ~0: none
     std::optional<StopCondition> until;   ///< step, phase, rip, serial
     std::optional<BreakSpec> until_break; ///< the same, or any other place
     std::string until_text;               ///< as given, for messages

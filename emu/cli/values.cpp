@@ -32,7 +32,9 @@ Expected<std::string> unescape(std::string_view text) {
             i += 2;
             break;
         }
-        default: return usage_error(fmt::format("unknown escape \\{} in a text", text[i]));
+        default:
+            return usage_error(fmt::format(
+                "\\{} is no escape: there are \\n \\t \\e \\xHH, and \\\\ for a backslash", text[i]));
         }
     }
     return out;
@@ -155,13 +157,13 @@ Expected<Typing> parse_typing(std::string_view text) {
         for (std::string_view kind : {"step:", "phase:", "rip:", "serial:"}) {
             if (!rest.starts_with(kind)) continue;
             auto when = parse_until(rest);
-            if (!when) return std::unexpected(when.error());
+            if (!when) return usage_error(fmt::format("--type '{}': {}", text, when.error().message));
             out.when = *when;
             typed = text.substr(0, at);
         }
     }
     auto resolved = unescape(typed);
-    if (!resolved) return std::unexpected(resolved.error());
+    if (!resolved) return usage_error(fmt::format("--type '{}': {}", text, resolved.error().message));
     if (resolved->empty()) return usage_error("--type needs a text");
     out.text = *resolved;
     return out;

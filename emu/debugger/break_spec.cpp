@@ -68,6 +68,7 @@ std::optional<u64> number(std::string_view text) {
 class SpecParser {
 public:
     explicit SpecParser(std::string_view text) : text_(text) {}
+    const SpecColumns& columns() const { return columns_; }
 
     Expected<BreakSpec> parse() {
         space();
@@ -97,7 +98,10 @@ private:
         const std::size_t start = at_;
         const auto colon = text_.find(':', start);
         std::string_view kind = text_.substr(start, std::min(colon, text_.find(' ', start)) - start);
-        if (colon != std::string_view::npos && text_.substr(colon).starts_with("::")) kind = {};
+        // "a::b" is a name; "rip:::b" is a kind of place with a name that begins with its colons.
+        if (colon != std::string_view::npos && text_.substr(colon).starts_with("::") &&
+            !text_.substr(colon).starts_with(":::"))
+            kind = {};
         const auto* known = std::ranges::find(Words, kind, &Word::text);
         const bool bare = start + kind.size() >= text_.size() || text_[start + kind.size()] == ' ';
         // A word alone is an event when it needs no more ("disk"), else a symbol of that name ("read").
@@ -107,6 +111,7 @@ private:
             if (!bare) ++at_;
             return value(kind, bare);
         }
+        columns_.place = start;
         const std::string_view where = word();
         if (const auto split = where.rfind(':'); split != std::string_view::npos && split > 0 &&
                                                  where[split - 1] != ':' && number(where.substr(split + 1))) {
@@ -192,6 +197,7 @@ private:
         }
         default: break;
         }
+        columns_.place = start;
         const std::string_view what = bare ? std::string_view{} : word();
         if (!bare && what.empty())
             return fail(start, fmt::format("{} needs something behind the colon", kind));
@@ -291,6 +297,11 @@ private:
     Expected<void> clause() {
         const std::size_t start = at_;
         const std::string_view name = word();
+        if (std::ranges::find(seen_, name) != seen_.end())
+            return fail(start, fmt::format("'{}' is there twice", name));
+        if ((name == "log" && spec_.action == BreakAction::Count))
+            return fail(start, "count and log exclude each other: a log point counts its hits, too");
+        seen_.push_back(name);
         const auto argument = [&]() -> Expected<u64> {
             space();
             const std::size_t at = at_;
@@ -309,6 +320,7 @@ private:
                 if (!quoted && text_.substr(end).starts_with(" log ")) break;
             }
             spec_.condition = text_.substr(at, end - at);
+            columns_.condition = at;
             at_ = end;
             if (spec_.condition.find_first_not_of(' ') == std::string::npos)
                 return fail(at, "a condition is missing");
@@ -317,7 +329,8 @@ private:
         if (name == "log") {
             space();
             spec_.action = BreakAction::Log;
-            spec_.message = text_.substr(std::min(at_, text_.size()));
+            columns_.message = std::min(at_, text_.size());
+            spec_.message = text_.substr(columns_.message);
             at_ = text_.size();
             if (spec_.message.empty()) return fail(at_, "log needs a text");
             return {};
@@ -340,6 +353,8 @@ private:
     std::string_view text_;
     std::size_t at_ = 0;
     BreakSpec spec_;
+    SpecColumns columns_;
+    std::vector<std::string_view> seen_; ///< clauses so far
 };
 
 std::string place_text(const BreakSpec& s) {
@@ -386,7 +401,12 @@ std::string place_text(const BreakSpec& s) {
 
 } // namespace
 
-Expected<BreakSpec> parse_break(std::string_view text) { return SpecParser(text).parse(); }
+Expected<BreakSpec> parse_break(std::string_view text, SpecColumns* columns) {
+    SpecParser parser(text);
+    auto spec = parser.parse();
+    if (columns) *columns = parser.columns();
+    return spec;
+}
 
 std::string to_text(const BreakSpec& s) {
     std::string out = place_text(s);

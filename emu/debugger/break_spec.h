@@ -58,8 +58,12 @@ struct BreakSpec {
     bool operator==(const BreakSpec&) const = default;
 };
 
+/// Where the parts of a spec stand in its text, in characters before them: for errors that are found later.
+struct SpecColumns {
+    std::size_t place = 0, condition = 0, message = 0;
+};
 /// The notation of docs/debugger.md. Errors tell the column.
-Expected<BreakSpec> parse_break(std::string_view text);
+Expected<BreakSpec> parse_break(std::string_view text, SpecColumns* columns = nullptr);
 /// What parse_break() reads as the same spec.
 std::string to_text(const BreakSpec& spec);
 /// "address", "data" … for lists.

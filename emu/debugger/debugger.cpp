@@ -2,7 +2,9 @@
 #include "emu/debugger/debugger.h"
 #include <algorithm>
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include "emu/debugger/impl.h"
+#include "emu/debugger/phase_names.h"
 #include "emu/symbols/guest_symbols.h"
 
 namespace vitrine::emu {
@@ -11,8 +13,8 @@ namespace {
 constexpr std::size_t MostBreakpoints = 4096;
 constexpr const char* SwitchSymbol = "__switch_to_asm";
 
-Expected<std::vector<Debugger::Impl::Piece>> compile_message(std::string_view text,
-                                                             const GuestSymbols* symbols) {
+Expected<std::vector<Debugger::Impl::Piece>>
+compile_message(std::string_view text, const GuestSymbols* symbols, std::size_t column) {
     std::vector<Debugger::Impl::Piece> pieces;
     Debugger::Impl::Piece piece;
     for (std::size_t at = 0; at < text.size();) {
@@ -22,7 +24,7 @@ Expected<std::vector<Debugger::Impl::Piece>> compile_message(std::string_view te
         }
         const auto close = text.find('}', at);
         if (close == std::string_view::npos)
-            return usage_error(fmt::format("the log text: '{{' at column {} is not closed", at + 1));
+            return usage_error(fmt::format("column {}: '{{' is not closed", column + at + 1));
         std::string_view inside = text.substr(at + 1, close - at - 1);
         if (inside.size() > 2 && inside[inside.size() - 2] == ':' &&
             std::string_view("xds").contains(inside.back()))
@@ -30,9 +32,8 @@ Expected<std::vector<Debugger::Impl::Piece>> compile_message(std::string_view te
         if (inside == "task.comm") {
             piece.comm = true;
         } else {
-            auto value = Expression::compile(inside, symbols);
-            if (!value)
-                return usage_error(fmt::format("the log text, in {{{}}}: {}", inside, value.error().message));
+            auto value = Expression::compile(inside, symbols, column + at + 1);
+            if (!value) return std::unexpected(value.error());
             piece.value = std::move(*value);
         }
         pieces.push_back(std::move(piece));
@@ -44,6 +45,52 @@ Expected<std::vector<Debugger::Impl::Piece>> compile_message(std::string_view te
 }
 } // namespace
 
+namespace {
+/// The names of the hit that a place gives a value (expression.h).
+std::vector<std::string_view> names_of(BreakKind kind) {
+    switch (kind) {
+    case BreakKind::Address:
+    case BreakKind::SourceLine:
+    case BreakKind::TaskSwitch: return {"address", "hits"};
+    case BreakKind::Data: return {"address", "value", "old", "size", "write", "hits"};
+    case BreakKind::Mmio:
+    case BreakKind::Port:
+    case BreakKind::DiskRequest: return {"address", "number", "value", "size", "write", "hits"};
+    case BreakKind::Msr: return {"address", "number", "value", "write", "hits"};
+    case BreakKind::Control: return {"address", "number", "value", "old", "write", "hits"};
+    case BreakKind::Interrupt: return {"vector", "address", "hits"};
+    case BreakKind::Exception: return {"vector", "error", "address", "value", "hits"};
+    case BreakKind::SystemCall: return {"number", "address", "hits"};
+    case BreakKind::ModeChange: return {"value", "hits"};
+    case BreakKind::Phase:
+    case BreakKind::Console:
+    case BreakKind::Step: return {"hits"};
+    }
+    return {};
+}
+
+/// For a file that has no code at all: those that have and are named alike.
+std::string nearest_files(std::string_view wanted, const GuestSymbols& symbols) {
+    std::vector<std::string> files = symbols.source_files();
+    std::vector<std::string_view> names;
+    const std::string_view last = wanted.substr(wanted.rfind('/') + 1);
+    for (const std::string& file : files) {
+        const std::string_view name = std::string_view(file).substr(file.rfind('/') + 1);
+        if (file.ends_with(wanted)) return {}; // the file is there: it is the line that has none
+        names.push_back(name);
+    }
+    return nearest_list(last, names);
+}
+
+Expected<void> check_use(const Expression& expression, BreakKind kind) {
+    const auto known = names_of(kind);
+    const auto use = expression.uses_beyond(known);
+    if (!use) return {};
+    return usage_error(fmt::format("column {}: a place of this kind ({}) has no '{}'; it has {}", use->column,
+                                   break_kind_name(kind), use->name, fmt::join(known, ", ")));
+}
+} // namespace
+
 Debugger::Debugger(Machine& machine) : impl_(std::make_unique<Impl>(machine)) {}
 Debugger::~Debugger() = default;
 Debugger::Impl::~Impl() {
@@ -52,26 +99,29 @@ Debugger::Impl::~Impl() {
 }
 
 Expected<u32> Debugger::add(std::string_view text) {
-    auto spec = parse_break(text);
+    SpecColumns columns;
+    auto spec = parse_break(text, &columns);
     if (!spec) return std::unexpected(spec.error());
-    return add(std::move(*spec));
+    return impl_->add(std::move(*spec), &columns);
 }
 
-Expected<u32> Debugger::add(BreakSpec spec) {
-    if (impl_->points.size() >= MostBreakpoints) return usage_error("there are too many breakpoints");
+Expected<u32> Debugger::add(BreakSpec spec) { return impl_->add(std::move(spec), nullptr); }
+
+Expected<u32> Debugger::Impl::add(BreakSpec spec, const SpecColumns* columns) {
+    if (points.size() >= MostBreakpoints) return usage_error("there are too many breakpoints");
     Breakpoint point;
-    Impl::Entry entry;
+    Entry entry;
     point.spec = std::move(spec);
-    if (auto ok = impl_->prepare(point.spec, entry, point); !ok) return std::unexpected(ok.error());
-    if (auto ok = impl_->install(point, entry); !ok) {
-        impl_->uninstall(point, entry);
+    if (auto ok = prepare(point.spec, entry, point, columns); !ok) return std::unexpected(ok.error());
+    if (auto ok = install(point, entry); !ok) {
+        uninstall(point, entry);
         return std::unexpected(ok.error());
     }
-    point.id = impl_->next_id++;
-    impl_->points.push_back(std::move(point));
-    impl_->entries.push_back(std::move(entry));
-    impl_->update_kinds();
-    return impl_->points.back().id;
+    point.id = next_id++;
+    points.push_back(std::move(point));
+    entries.push_back(std::move(entry));
+    update_kinds();
+    return points.back().id;
 }
 
 bool Debugger::remove(u32 id) {
@@ -128,18 +178,38 @@ Debugger::Impl::Entry& Debugger::Impl::entry_of(u32 id) {
 }
 
 /// Checks what does not depend on where the kernel lies: names, lines, expressions.
-Expected<void> Debugger::Impl::prepare(const BreakSpec& spec, Entry& entry, Breakpoint& point) {
+Expected<void> Debugger::Impl::prepare(const BreakSpec& spec, Entry& entry, Breakpoint& point,
+                                       const SpecColumns* columns) {
     const GuestSymbols* symbols = machine.symbols();
+    // Whoever gave a text gets columns of all of it; whoever filled in a condition alone, of that.
+    const auto part = [&](const char* name, const Error& error) {
+        return columns ? usage_error(error.message)
+                       : usage_error(fmt::format("the {}: {}", name, error.message));
+    };
     if (!spec.condition.empty()) {
-        auto compiled = Expression::compile(spec.condition, symbols);
-        if (!compiled) return usage_error(fmt::format("the condition: {}", compiled.error().message));
+        const std::size_t column = columns ? columns->condition : 0;
+        auto compiled = Expression::compile(spec.condition, symbols, column);
+        if (!compiled) return part("condition", compiled.error());
+        if (auto ok = check_use(*compiled, spec.kind); !ok) return part("condition", ok.error());
+        if (compiled->constant() == 0)
+            return part("condition",
+                        Error{Exit::Usage, fmt::format("column {}: it can never hold", column + 1)});
         entry.condition = std::move(*compiled);
     }
     if (spec.action == BreakAction::Log) {
-        auto pieces = compile_message(spec.message, symbols);
-        if (!pieces) return std::unexpected(pieces.error());
+        auto pieces = compile_message(spec.message, symbols, columns ? columns->message : 0);
+        if (!pieces) return part("log text", pieces.error());
+        for (const Piece& piece : *pieces)
+            if (piece.value)
+                if (auto ok = check_use(*piece.value, spec.kind); !ok) return part("log text", ok.error());
         entry.message = std::move(*pieces);
     }
+    const auto place = [&](const std::string& why) {
+        return columns ? usage_error(fmt::format("column {}: {}", columns->place + 1, why))
+                       : usage_error(why);
+    };
+    if (spec.kind == BreakKind::Phase)
+        if (const std::string why = phase_problem(machine, spec.text); !why.empty()) return place(why);
     const auto no_symbols = [&](std::string_view what) {
         return usage_error(fmt::format("{} needs kernel symbols, and there are none", what));
     };
@@ -149,7 +219,8 @@ Expected<void> Debugger::Impl::prepare(const BreakSpec& spec, Entry& entry, Brea
             return usage_error(fmt::format("{} has no line information", symbols->path()));
         entry.link_addresses = symbols->line_addresses(spec.symbol, spec.line);
         if (entry.link_addresses.empty())
-            return usage_error(fmt::format("{}:{} has no code", spec.symbol, spec.line));
+            return place(fmt::format("{}:{} has no code{}", spec.symbol, spec.line,
+                                     nearest_files(spec.symbol, *symbols)));
         entry.moves = true;
     } else if (spec.kind == BreakKind::TaskSwitch) {
         if (!symbols || !symbols->link_address(SwitchSymbol)) return no_symbols("a task switch");
@@ -159,7 +230,7 @@ Expected<void> Debugger::Impl::prepare(const BreakSpec& spec, Entry& entry, Brea
         if (!symbols) return no_symbols(fmt::format("'{}'", spec.symbol));
         const auto found = symbols->link_address(spec.symbol);
         if (!found)
-            return usage_error(
+            return place(
                 fmt::format("there is no symbol '{}'{}", spec.symbol, nearest_names(spec.symbol, symbols)));
         entry.moves = true;
         entry.link_base = *found + spec.address;

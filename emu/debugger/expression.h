@@ -17,6 +17,7 @@
 // division by zero) is an error of evaluation, never a guess.
 #pragma once
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -34,10 +35,22 @@ struct Hit;
 class Expression {
 public:
     /// `symbols` may be null: then no symbol is known. Errors: one line with the column, counted from 1.
-    static Expected<Expression> compile(std::string_view text, const GuestSymbols* symbols);
+    /// `column`: what stands before the text in the whole that the user gave, in characters.
+    static Expected<Expression> compile(std::string_view text, const GuestSymbols* symbols,
+                                        std::size_t column = 0);
     ~Expression();
     Expression(Expression&&) noexcept;
     Expression& operator=(Expression&&) noexcept;
+
+    /// The first name of the hit in it that is not among `known`, with its column; "": none. Errors of use,
+    /// not of spelling: what a place does not have.
+    struct Use {
+        std::string_view name;
+        std::size_t column = 0;
+    };
+    std::optional<Use> uses_beyond(std::span<const std::string_view> known) const;
+    /// Its value when it depends on nothing.
+    std::optional<u64> constant() const;
 
     struct Context {
         const Machine& machine;

@@ -66,6 +66,7 @@ struct Expression::Node {
     u8 size = 8, shift = 0;
     bool physical = false;
     u64 value = 0;
+    std::size_t column = 0; ///< where it stands, from 1; only for names of the hit
     std::string text;
     std::vector<std::unique_ptr<Node>> children;
 };

@@ -3,6 +3,7 @@
 #include <cctype>
 #include <charconv>
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <optional>
 #include "emu/debugger/expression_node.h"
 #include "emu/symbols/guest_symbols.h"
@@ -96,9 +97,65 @@ std::optional<Name> general_register(std::string_view text) {
     return Name{text, Kind::Register, number, size};
 }
 
+/// What nearest names are looked for among: the registers that have no row in Names.
+std::vector<std::string> general_names() {
+    std::vector<std::string> out;
+    for (std::string_view name : Classic)
+        for (const char* prefix : {"r", "e", ""}) out.push_back(prefix + std::string(name));
+    for (const char* name : {"al", "cl", "dl", "bl", "ah", "ch", "dh", "bh", "spl", "bpl", "sil", "dil"})
+        out.emplace_back(name);
+    for (int i = 8; i < 16; ++i)
+        for (const char* suffix : {"", "d", "w", "b"}) out.push_back(fmt::format("r{}{}", i, suffix));
+    for (int i : {0, 1, 2, 3, 6, 7}) out.push_back(fmt::format("dr{}", i));
+    return out;
+}
+
+/// The value of what depends on nothing.
+std::optional<u64> constant_of(const Node& node) {
+    std::optional<u64> parts[2];
+    for (std::size_t i = 0; i < node.children.size() && i < 2; ++i)
+        if (parts[i] = constant_of(*node.children[i]); !parts[i]) return std::nullopt;
+    switch (node.kind) {
+    case Kind::Number: return node.value;
+    case Kind::Signed: return parts[0];
+    case Kind::Unary:
+        return node.operation == Operation::Negate ? -*parts[0]
+               : node.operation == Operation::Not  ? u64{!*parts[0]}
+                                                   : ~*parts[0];
+    case Kind::Binary: break;
+    default: return std::nullopt;
+    }
+    const u64 a = *parts[0], b = *parts[1];
+    switch (node.operation) {
+    case Operation::Or: return a || b;
+    case Operation::And: return a && b;
+    case Operation::BitOr: return a | b;
+    case Operation::BitXor: return a ^ b;
+    case Operation::BitAnd: return a & b;
+    case Operation::Equal: return a == b;
+    case Operation::NotEqual: return a != b;
+    case Operation::ShiftLeft: return b < 64 ? a << b : 0;
+    case Operation::ShiftRight: return b < 64 ? a >> b : 0;
+    case Operation::Add: return a + b;
+    case Operation::Subtract: return a - b;
+    case Operation::Multiply: return a * b;
+    case Operation::Divide: return b ? std::optional(a / b) : std::nullopt;
+    case Operation::Modulo: return b ? std::optional(a % b) : std::nullopt;
+    default: return std::nullopt; // comparisons may be signed ones
+    }
+}
+
+const Node* use_beyond(const Node& node, std::span<const std::string_view> known) {
+    if (node.kind == Kind::Hit && std::ranges::find(known, node.text) == known.end()) return &node;
+    for (const auto& child : node.children)
+        if (const Node* found = use_beyond(*child, known)) return found;
+    return nullptr;
+}
+
 class Parser {
 public:
-    Parser(std::string_view text, const GuestSymbols* symbols) : text_(text), symbols_(symbols) {}
+    Parser(std::string_view text, const GuestSymbols* symbols, std::size_t column)
+        : text_(text), symbols_(symbols), column_(column) {}
 
     Expected<Tree> parse() {
         Tree tree = binary(1);
@@ -116,7 +173,7 @@ private:
     static constexpr int Deepest = 64;
 
     Tree fail(std::size_t at, const std::string& why) {
-        if (error_.empty()) error_ = fmt::format("column {}: {}", at + 1, why);
+        if (error_.empty()) error_ = fmt::format("column {}: {}", column_ + at + 1, why);
         return nullptr;
     }
     void space() {
@@ -165,6 +222,8 @@ private:
                 if (!compares || !is_text(left) || !is_text(right))
                     return fail(place, "a text can only be compared, by == or !=, with a text");
             }
+            if (found->operation == Operation::Divide || found->operation == Operation::Modulo)
+                if (constant_of(*right) == 0) return fail(place, "division by zero");
             Tree node = make(Kind::Binary);
             node->operation = found->operation;
             node->children.push_back(std::move(left));
@@ -265,8 +324,20 @@ private:
                 node->text = wanted;
                 return node;
             }
+        std::vector<std::string_view> names = {"cpu", "task", "signed"};
+        for (const Name& entry : Names) names.push_back(entry.text);
+        if (wanted.starts_with("task.")) {
+            std::erase_if(names, [](std::string_view name) { return !name.starts_with("task."); });
+            // A field that is nothing like the wanted one is still one of few.
+            std::string near = nearest_list(wanted, names);
+            if (near.empty()) near = fmt::format("; there are {}", fmt::join(names, ", "));
+            return fail(place, fmt::format("a task has no field '{}'{}", wanted.substr(5), near));
+        }
+        const std::vector<std::string> registers = general_names();
+        names.insert(names.end(), registers.begin(), registers.end());
+        if (symbols_) symbols_->each_name([&](std::string_view known) { names.push_back(known); });
         return fail(place, fmt::format("'{}' is neither a register nor a symbol{}", wanted,
-                                       nearest_names(wanted, symbols_)));
+                                       nearest_list(wanted, names)));
     }
 
     Tree primary() {
@@ -304,6 +375,7 @@ private:
         const auto known = [&](const Name& entry) {
             Tree node = make(entry.kind, entry.value);
             node->size = entry.size, node->shift = entry.shift;
+            node->text = entry.text, node->column = column_ + place + 1;
             return node;
         };
         if (const auto found = general_register(word)) return known(*found);
@@ -317,34 +389,43 @@ private:
 
     std::string_view text_;
     const GuestSymbols* symbols_;
+    const std::size_t column_;
     std::size_t at_ = 0;
     int depth_ = 0;
     std::string error_;
 };
 
-/// Levenshtein, bounded: strings are names.
+/// Levenshtein with exchanged neighbours counted once (optimal string alignment); strings are names.
 unsigned distance(std::string_view a, std::string_view b) {
-    std::vector<unsigned> row(b.size() + 1);
-    for (unsigned i = 0; i <= b.size(); ++i) row[i] = i;
+    std::vector<unsigned> before(b.size() + 1), last(b.size() + 1), row(b.size() + 1);
+    for (unsigned j = 0; j <= b.size(); ++j) last[j] = j;
     for (std::size_t i = 1; i <= a.size(); ++i) {
-        unsigned diagonal = row[0];
         row[0] = static_cast<unsigned>(i);
         for (std::size_t j = 1; j <= b.size(); ++j) {
-            const unsigned old = row[j];
-            row[j] = std::min({row[j] + 1, row[j - 1] + 1, diagonal + (a[i - 1] != b[j - 1])});
-            diagonal = old;
+            row[j] = std::min({last[j] + 1, row[j - 1] + 1, last[j - 1] + (a[i - 1] != b[j - 1])});
+            if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1])
+                row[j] = std::min(row[j], before[j - 2] + 1);
         }
+        std::swap(before, last), std::swap(last, row);
     }
-    return row[b.size()];
+    return last[b.size()];
 }
 
 } // namespace
 
-Expected<Expression> Expression::compile(std::string_view text, const GuestSymbols* symbols) {
-    auto tree = Parser(text, symbols).parse();
+Expected<Expression> Expression::compile(std::string_view text, const GuestSymbols* symbols,
+                                         std::size_t column) {
+    auto tree = Parser(text, symbols, column).parse();
     if (!tree) return std::unexpected(tree.error());
     return Expression(std::move(*tree));
 }
+
+std::optional<Expression::Use> Expression::uses_beyond(std::span<const std::string_view> known) const {
+    const Node* found = use_beyond(*root_, known);
+    if (!found) return std::nullopt;
+    return Use{found->text, found->column};
+}
+std::optional<u64> Expression::constant() const { return constant_of(*root_); }
 
 std::string nearest_list(std::string_view wanted, std::span<const std::string_view> names) {
     constexpr std::size_t Longest = 64, Most = 3;

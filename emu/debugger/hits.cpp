@@ -11,7 +11,12 @@ namespace vitrine::emu {
 
 void Debugger::Impl::begin(bool is_search, bool goes_on) {
     active = true, searching = is_search;
-    start_step = machine.steps(), start_counts = goes_on, step_told = ~u64{0};
+    start_step = machine.steps(), step_told = ~u64{0};
+    // Nothing has run before power-on: what waits for step 0 is met by the first run that starts there, and
+    // left by the next. (A search says by goes_on whether it wants its start.)
+    if (start_step != 0) told_at_power_on = false;
+    start_counts = goes_on || (start_step == 0 && !searching && !told_at_power_on);
+    if (start_step == 0 && !searching) told_at_power_on = true;
     candidates.clear();
     last.reset();
     learn();
@@ -245,15 +250,15 @@ void Debugger::Impl::met(std::size_t index, Hit hit) {
         }
         ++point.hits;
         point.last_step = hit.step;
+        if (point.spec.once) {
+            point.enabled = false;
+            finished.push_back(point.id);
+        }
         if (point.spec.action == BreakAction::Log) {
             if (log_sink) log_sink(point, hit, message(entry, hit, point.hits));
             return;
         }
         if (point.spec.action == BreakAction::Count) return;
-        if (point.spec.once) {
-            point.enabled = false;
-            finished.push_back(point.id);
-        }
     }
     if (last) return; // the first one of this instruction
     describe(point, hit);

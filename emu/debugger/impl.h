@@ -58,7 +58,9 @@ struct Debugger::Impl final : ProbeListener {
     u64 next_step(u64 now) const;
 
     // Managing (debugger.cpp).
-    Expected<void> prepare(const BreakSpec& spec, Entry& entry, Breakpoint& point);
+    Expected<void> prepare(const BreakSpec& spec, Entry& entry, Breakpoint& point,
+                           const SpecColumns* columns);
+    Expected<u32> add(BreakSpec spec, const SpecColumns* columns);
     Expected<void> install(Breakpoint& point, Entry& entry);
     void uninstall(const Breakpoint& point, Entry& entry);
     void update_kinds();
@@ -85,6 +87,7 @@ struct Debugger::Impl final : ProbeListener {
     bool active = false, searching = false;
     u64 start_step = 0, step_told = ~u64{0};
     bool start_counts = false;
+    bool told_at_power_on = false; ///< a run has stopped at step 0: the next one leaves it
     std::vector<Candidate> candidates;
     std::vector<u32> finished; ///< `once` breakpoints that were met
     /// Who stops the run: Machine::Impl::met.

@@ -60,6 +60,10 @@ public:
     /// Puts a page back as it was; null: the base shows through again.
     void put_overlay_page(u64 page, const u8* bytes);
     std::size_t overlay_pages() const { return overlay_.size(); }
+    /// In order.
+    template <class Visit> void each_overlay_page(Visit&& visit) const {
+        for (const auto& entry : overlay_) visit(entry.first);
+    }
     void serialize(Archive& archive);
 
 private:

@@ -64,6 +64,7 @@ struct EventStore::Impl final : ProbeListener {
     EventColumn& column(EventKind kind) { return columns[static_cast<unsigned>(kind)]; }
     /// The machine runs through steps that are known already.
     bool again(bool device) const {
+        if (notes_again) return false;
         const auto [step, time] = machine.furthest();
         if (machine.steps() != step) return machine.steps() < step;
         return device && machine.time() <= time;
@@ -245,6 +246,7 @@ struct EventStore::Impl final : ProbeListener {
     Machine& machine;
     const u32 kinds;
     const u64 budget;
+    bool notes_again = false;
     std::vector<EventColumn> columns;
     std::array<u64, EventKinds> cut_ends = [] {
         std::array<u64, EventKinds> out;
@@ -263,8 +265,10 @@ struct EventStore::Impl final : ProbeListener {
     inspect::CurrentTask tasks;
 };
 
-EventStore::EventStore(Machine& machine, u32 kinds, u64 budget)
-    : impl_(std::make_unique<Impl>(machine, kinds, budget)) {}
+EventStore::EventStore(Machine& machine, u32 kinds, u64 budget, bool again)
+    : impl_(std::make_unique<Impl>(machine, kinds, budget)) {
+    impl_->notes_again = again;
+}
 EventStore::~EventStore() = default;
 
 u32 EventStore::kinds() const { return impl_->kinds; }

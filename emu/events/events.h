@@ -72,7 +72,9 @@ public:
     static constexpr u32 AllKinds = (1u << EventKinds) - 1;
     static constexpr u32 bit(EventKind kind) { return 1u << static_cast<unsigned>(kind); }
 
-    explicit EventStore(Machine& machine, u32 kinds = AllKinds, u64 budget_bytes = DefaultBudget);
+    /// `again`: for a part of the past that is run again once, straight: notes there, too.
+    explicit EventStore(Machine& machine, u32 kinds = AllKinds, u64 budget_bytes = DefaultBudget,
+                        bool again = false);
     ~EventStore();
     EventStore(const EventStore&) = delete;
     EventStore& operator=(const EventStore&) = delete;

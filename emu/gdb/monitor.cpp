@@ -17,6 +17,7 @@ constexpr const char* Help =
   phase NAME             run until this boot phase
   back SPEC              go back to the last time that SPEC was met
   break SPEC, list, delete N    breakpoints beyond gdb's own (docs/debugger.md)
+  events KINDS [FROM [TO]]      what happened between two steps, the last million before here if not given
   who-wrote TARGET, who-read TARGET, who-changed REGISTER
   inspect VIEW           as --inspect
   print EXPRESSION
@@ -39,15 +40,80 @@ std::optional<u64> number(const std::string& text) {
 }
 } // namespace
 
+namespace {
+std::string place_of(const Machine& machine, const Timeline& timeline) {
+    const std::string name = machine.symbols() ? machine.symbols()->name(machine.processor().rip()) : "";
+    return fmt::format("step {} of {} to {}, time {} ns, processor {}, {:#x} {}\n", machine.steps(),
+                       timeline.first(), timeline.last(), machine.time(), machine.current_processor(),
+                       machine.processor().rip(), name);
+}
+} // namespace
+
+std::string Stub::run_to_phase(const std::string& name) {
+    auto spec = parse_break("phase:" + name);
+    if (!spec) return spec.error().message + "\n";
+    Debugger own(machine_);
+    if (auto id = own.add(*spec); !id) return id.error().message + "\n";
+    RunLimits limits;
+    limits.debugger = &own;
+    limits.host_seconds = 0.05;
+    limits.step_limit = furthest_step();
+    for (;;) {
+        const RunReport report = machine_.run(limits);
+        if (report.reason == StopReason::Breakpoint) return place_of(machine_, timeline_);
+        if (report.reason != StopReason::HostTimeLimit)
+            return fmt::format("the run stopped: {}\n{}", stop_reason_name(report.reason),
+                               place_of(machine_, timeline_));
+        if (poll_ && poll_()) return "interrupted\n" + place_of(machine_, timeline_);
+        limits.goes_on = true;
+    }
+}
+
+/// KINDS [FROM [TO]]: that part is run again with somebody who notes.
+std::string Stub::events(const std::string& argument) {
+    constexpr u64 Usual = 1'000'000, MostLines = 2000;
+    const auto [kinds_text, range] = split(argument);
+    const auto [from_text, to_text] = split(range);
+    const auto kinds = parse_event_kinds(kinds_text);
+    if (!kinds) return kinds.error().message + "\n";
+    const u64 here = machine_.steps(), here_time = machine_.time();
+    const auto from = from_text.empty() ? std::optional(here - std::min(here, Usual)) : number(from_text);
+    const auto to =
+        to_text.empty() ? std::optional(from_text.empty() ? here : timeline_.last()) : number(to_text);
+    if (!from || !to || *from > *to) return "events KINDS [FROM [TO]]: steps, FROM before TO\n";
+    if (*from < timeline_.first() || *to > timeline_.last())
+        return fmt::format("steps {} to {} are outside history: {} to {}\n", *from, *to, timeline_.first(),
+                           timeline_.last());
+    std::string out;
+    if (auto ok = timeline_.seek(*from); !ok) return ok.error().message + "\n";
+    {
+        EventStore store(machine_, *kinds, EventStore::DefaultBudget, true);
+        RunLimits limits;
+        limits.step_limit = *to;
+        limits.host_seconds = 0.05;
+        while (machine_.steps() < *to) {
+            const RunReport report = machine_.run(limits);
+            if (report.reason != StopReason::HostTimeLimit || (poll_ && poll_())) break;
+        }
+        if (machine_.steps() < *to) out = fmt::format("only up to step {}\n", machine_.steps());
+        const auto list = store.query(*kinds, *from, *to, MostLines);
+        for (const Event& event : list)
+            out += fmt::format("{:>12} cpu {} {}\n", event.step, event.processor, store.describe(event));
+        if (list.size() == MostLines) out += fmt::format("these are the first {}\n", MostLines);
+        if (list.empty() && out.empty()) out = "none\n";
+    }
+    if (auto ok = timeline_.seek(here); !ok) return out + ok.error().message + "\n";
+    if (machine_.time() < here_time) { // it waited
+        RunLimits wait;
+        wait.time_limit = here_time, wait.step_limit = here + 1;
+        machine_.run(wait);
+    }
+    return out;
+}
+
 std::string Stub::monitor(const std::string& line) {
     const auto [command, argument] = split(line);
-    const auto where = [&] {
-        const std::string name =
-            machine_.symbols() ? machine_.symbols()->name(machine_.processor().rip()) : "";
-        return fmt::format("step {} of {} to {}, time {} ns, processor {}, {:#x} {}\n", machine_.steps(),
-                           timeline_.first(), timeline_.last(), machine_.time(), machine_.current_processor(),
-                           machine_.processor().rip(), name);
-    };
+    const auto where = [&] { return place_of(machine_, timeline_); };
     const auto answer = [&](const Expected<Author>& author) {
         return (author ? to_text(*author) : author.error().message) + "\n";
     };
@@ -59,31 +125,17 @@ std::string Stub::monitor(const std::string& line) {
         if (auto ok = timeline_.seek(*step); !ok) return ok.error().message + "\n";
         return where();
     }
-    if (command == "phase" || command == "back") {
-        BreakSpec spec;
-        if (command == "phase")
-            spec.kind = BreakKind::Phase, spec.text = argument;
-        else if (auto parsed = parse_break(argument); parsed)
-            spec = *parsed;
-        else
-            return parsed.error().message + "\n";
+    if (command == "phase") return run_to_phase(argument);
+    if (command == "events") return events(argument);
+    if (command == "back") {
+        auto spec = parse_break(argument);
+        if (!spec) return spec.error().message + "\n";
         Debugger own(machine_);
-        if (auto id = own.add(spec); !id) return id.error().message + "\n";
+        if (auto id = own.add(*spec); !id) return id.error().message + "\n";
         RunLimits limits;
         limits.debugger = &own;
-        if (command == "back") {
-            auto report = timeline_.previous(limits);
-            return report ? where() : report.error().message + "\n";
-        }
-        limits.host_seconds = 0.05;
-        for (;;) {
-            const RunReport report = machine_.run(limits);
-            if (report.reason == StopReason::Breakpoint) return where();
-            if (report.reason != StopReason::HostTimeLimit)
-                return fmt::format("the run stopped: {}\n{}", stop_reason_name(report.reason), where());
-            if (poll_ && poll_()) return "interrupted\n" + where();
-            limits.goes_on = true;
-        }
+        auto report = timeline_.previous(limits, [this](double) { return !(poll_ && poll_()); });
+        return report ? where() : report.error().message + "\n";
     }
     if (command == "break") {
         auto id = debugger_.add(argument);

@@ -3,12 +3,13 @@
 #include <array>
 #include <cstring>
 #include <fmt/format.h>
+#include "emu/board/board.h"
 
 namespace vitrine::emu::gdb {
 
 namespace {
 
-enum class Source : u8 { General, Rip, Flags, Selector, X87, X87Control, Xmm, Mxcsr, Base, Control };
+enum class Source : u8 { General, Rip, Flags, Selector, X87, X87Control, Xmm, Mxcsr, YmmHigh, Base, Control };
 struct Row {
     std::string name, type;
     unsigned bits;
@@ -27,11 +28,13 @@ constexpr cpu::Seg Selectors[] = {cpu::Seg::CS, cpu::Seg::SS, cpu::Seg::DS,
                                   cpu::Seg::ES, cpu::Seg::FS, cpu::Seg::GS};
 constexpr const char* SelectorNames[] = {"cs", "ss", "ds", "es", "fs", "gs"};
 constexpr const char* X87Names[] = {"fctrl", "fstat", "ftag", "fiseg", "fioff", "foseg", "fooff", "fop"};
-constexpr const char* ControlNames[] = {"cr0", "cr2", "cr3", "cr4", "efer"};
+constexpr const char* ControlNames[] = {"k_gs_base", "cr0", "cr2", "cr3", "cr4", "cr8", "efer"};
+constexpr unsigned KernelGsBase = 0;
 constexpr const char *Core = "org.gnu.gdb.i386.core", *Sse = "org.gnu.gdb.i386.sse",
-                     *SegmentBases = "org.gnu.gdb.i386.segments", *Controls = "org.vitrine.i386.control";
+                     *Avx = "org.gnu.gdb.i386.avx", *SegmentBases = "org.gnu.gdb.i386.segments",
+                     *Controls = "org.vitrine.i386.control";
 
-std::vector<Row> make_rows() {
+std::vector<Row> make_rows(bool avx) {
     std::vector<Row> rows;
     for (unsigned i = 0; i < 16; ++i)
         rows.push_back(
@@ -46,15 +49,18 @@ std::vector<Row> make_rows() {
     for (unsigned i = 0; i < 16; ++i)
         rows.push_back({fmt::format("xmm{}", i), "vec128", 128, Source::Xmm, i, Sse});
     rows.push_back({"mxcsr", "i386_mxcsr", 32, Source::Mxcsr, 0, Sse});
+    for (unsigned i = 0; avx && i < 16; ++i)
+        rows.push_back({fmt::format("ymm{}h", i), "uint128", 128, Source::YmmHigh, i, Avx});
     rows.push_back({"fs_base", "int64", 64, Source::Base, 0, SegmentBases});
     rows.push_back({"gs_base", "int64", 64, Source::Base, 1, SegmentBases});
-    for (unsigned i = 0; i < 5; ++i)
+    for (unsigned i = 0; i < std::size(ControlNames); ++i)
         rows.push_back({ControlNames[i], "int64", 64, Source::Control, i, Controls});
     return rows;
 }
-const std::vector<Row>& rows() {
-    static const std::vector<Row> all = make_rows();
-    return all;
+bool has_avx(const Machine& machine) { return machine.config().cpu.model >= cpu::Model::V3; }
+const std::vector<Row>& rows(const Machine& machine) {
+    static const std::vector<Row> with = make_rows(true), without = make_rows(false);
+    return has_avx(machine) ? with : without;
 }
 
 const char* const CoreTypes =
@@ -95,35 +101,41 @@ u32 full_tags(const cpu::X87& x87) {
 
 } // namespace
 
-const std::string& target_description() {
-    static const std::string text = [] {
-        std::string out = "<?xml version=\"1.0\"?><!DOCTYPE target SYSTEM \"gdb-target.dtd\"><target>"
-                          "<architecture>i386:x86-64</architecture>\n";
-        const char* feature = nullptr;
-        unsigned number = 0;
-        for (const Row& row : rows()) {
-            if (row.feature != feature) {
-                if (feature) out += "</feature>\n";
-                feature = row.feature;
-                out += fmt::format("<feature name=\"{}\">\n", feature);
-                if (feature == Core) out += CoreTypes;
-                if (feature == Sse) out += SseTypes;
-            }
-            out += fmt::format("<reg name=\"{}\" bitsize=\"{}\" type=\"{}\" regnum=\"{}\"{}/>\n", row.name,
-                               row.bits, row.type, number++,
-                               row.source == Source::X87Control ? " group=\"float\"" : "");
+namespace {
+std::string describe(const std::vector<Row>& rows) {
+    std::string out = "<?xml version=\"1.0\"?><!DOCTYPE target SYSTEM \"gdb-target.dtd\"><target>"
+                      "<architecture>i386:x86-64</architecture>\n";
+    const char* feature = nullptr;
+    unsigned number = 0;
+    for (const Row& row : rows) {
+        if (row.feature != feature) {
+            if (feature) out += "</feature>\n";
+            feature = row.feature;
+            out += fmt::format("<feature name=\"{}\">\n", feature);
+            if (feature == Core) out += CoreTypes;
+            if (feature == Sse) out += SseTypes;
         }
-        return out + "</feature></target>\n";
-    }();
-    return text;
+        out +=
+            fmt::format("<reg name=\"{}\" bitsize=\"{}\" type=\"{}\" regnum=\"{}\"{}/>\n", row.name, row.bits,
+                        row.type, number++, row.source == Source::X87Control ? " group=\"float\"" : "");
+    }
+    return out + "</feature></target>\n";
+}
+} // namespace
+
+const std::string& target_description(const Machine& machine) {
+    static const std::string with = describe(make_rows(true)), without = describe(make_rows(false));
+    return has_avx(machine) ? with : without;
 }
 
-unsigned register_count() { return static_cast<unsigned>(rows().size()); }
-unsigned register_size(unsigned number) { return number < rows().size() ? rows()[number].bits / 8 : 0; }
+unsigned register_count(const Machine& machine) { return static_cast<unsigned>(rows(machine).size()); }
+unsigned register_size(const Machine& machine, unsigned number) {
+    return number < rows(machine).size() ? rows(machine)[number].bits / 8 : 0;
+}
 
 std::string read_register(const Machine& machine, unsigned processor, unsigned number) {
-    if (number >= rows().size() || processor >= machine.processor_count()) return {};
-    const Row& row = rows()[number];
+    if (number >= rows(machine).size() || processor >= machine.processor_count()) return {};
+    const Row& row = rows(machine)[number];
     const cpu::Cpu& cpu = machine.processor(processor);
     const cpu::Registers& r = cpu.registers();
     switch (row.source) {
@@ -149,19 +161,26 @@ std::string read_register(const Machine& machine, unsigned processor, unsigned n
     }
     case Source::Xmm: return bytes_of(r.xmm[row.index].lo) + bytes_of(r.xmm[row.index].hi);
     case Source::Mxcsr: return bytes_of(static_cast<u32>(r.mxcsr));
+    case Source::YmmHigh: return bytes_of(r.ymm_high[row.index].lo) + bytes_of(r.ymm_high[row.index].hi);
     case Source::Base:
         return bytes_of(r.seg[static_cast<unsigned>(row.index ? cpu::Seg::GS : cpu::Seg::FS)].base);
     case Source::Control: {
-        const u64 values[] = {r.cr0, r.cr2, r.cr3, r.cr4, r.msr.efer};
+        // CR8 is the upper half of the local APIC's task priority.
+        // CR8 is the class of the local APIC's task priority, which only its interface to the processor
+        // tells.
+        auto& apic = const_cast<devices::LocalApic&>(machine.board().local_apic(processor));
+        const u64 values[] = {r.msr.kernel_gs_base, r.cr0,     r.cr2, r.cr3, r.cr4,
+                              apic.task_priority(), r.msr.efer};
         return bytes_of(values[row.index]);
     }
     }
     return {};
 }
 
-std::optional<RegisterPoke> write_register(unsigned processor, unsigned number, std::string_view bytes) {
-    if (number >= rows().size() || bytes.size() != rows()[number].bits / 8) return std::nullopt;
-    const Row& row = rows()[number];
+std::optional<RegisterPoke> write_register(const Machine& machine, unsigned processor, unsigned number,
+                                           std::string_view bytes) {
+    if (number >= rows(machine).size() || bytes.size() != rows(machine)[number].bits / 8) return std::nullopt;
+    const Row& row = rows(machine)[number];
     RegisterPoke poke;
     poke.processor = static_cast<u8>(processor);
     std::memcpy(&poke.low, bytes.data(), std::min<std::size_t>(bytes.size(), 8));
@@ -172,6 +191,11 @@ std::optional<RegisterPoke> write_register(unsigned processor, unsigned number, 
     case Source::Flags: poke.number = 17; return poke;
     case Source::Base: poke.number = static_cast<u8>(18 + row.index); return poke;
     case Source::Xmm: poke.number = static_cast<u8>(32 + row.index); return poke;
+    case Source::YmmHigh: poke.number = static_cast<u8>(48 + row.index); return poke;
+    case Source::Control:
+        if (row.index != KernelGsBase) return std::nullopt;
+        poke.number = 20;
+        return poke;
     default: return std::nullopt;
     }
 }

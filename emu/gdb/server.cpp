@@ -15,6 +15,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 #include "emu/gdb/packet.h"
+#include "emu/net/unix_listener.h"
 
 namespace vitrine::emu::gdb {
 
@@ -96,21 +97,9 @@ Expected<std::unique_ptr<Server>> Server::listen(const std::string& where) {
     };
     if (where.starts_with("unix:")) {
         const std::string path = where.substr(5);
-        const int socket = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-        if (socket < 0) return failed(socket);
-        sockaddr_un address{};
-        address.sun_family = AF_UNIX;
-        std::memcpy(address.sun_path, path.c_str(), path.size() + 1);
-        // What a dead server left behind goes; anything that is not a socket stays.
-        struct stat before{};
-        if (::lstat(path.c_str(), &before) == 0 && S_ISSOCK(before.st_mode) &&
-            ::connect(socket, reinterpret_cast<sockaddr*>(&address), sizeof address) != 0 &&
-            errno == ECONNREFUSED)
-            ::unlink(path.c_str());
-        if (::bind(socket, reinterpret_cast<sockaddr*>(&address), sizeof address) != 0 ||
-            ::listen(socket, 1) != 0)
-            return failed(socket);
-        return std::unique_ptr<Server>(new Server(socket, where, path));
+        auto socket = net::listen_at(path, "--gdb " + where);
+        if (!socket) return std::unexpected(socket.error());
+        return std::unique_ptr<Server>(new Server(*socket, where, path));
     }
     const int socket = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (socket < 0) return failed(socket);

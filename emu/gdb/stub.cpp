@@ -13,10 +13,16 @@ namespace {
 constexpr const char* Bad = "E01";
 constexpr const char* NoMemory = "E14"; // EFAULT
 constexpr double SliceSeconds = 0.02;
+// gdb shows the text behind "E." (GDB manual, E.1).
+constexpr const char* ReplayOnly =
+    "E.this is a replay: registers and memory are the recording's and cannot be written";
 } // namespace
 
 std::optional<std::string> Stub::handle(std::string_view packet) {
     if (packet.empty()) return std::string();
+    const bool writes = packet[0] == 'G' || packet[0] == 'P' || packet[0] == 'M' ||
+                        (packet[0] == 'X' && !packet.ends_with(",0:")); // which only asks for X packets
+    if (writes && replay_end_ != ~u64{0}) return ReplayOnly;
     const std::string_view rest = packet.substr(1);
     switch (packet[0]) {
     case '?': return stop_reply();
@@ -25,16 +31,16 @@ std::optional<std::string> Stub::handle(std::string_view packet) {
     case 'p': {
         std::string_view text = rest;
         const auto number = take_number(text);
-        if (!number || *number >= register_count()) return Bad;
+        if (!number || *number >= register_count(machine_)) return Bad;
         return to_hex(read_register(machine_, thread_, static_cast<unsigned>(*number)));
     }
     case 'P': {
         std::string_view text = rest;
         const auto number = take_number(text);
-        if (!number || *number >= register_count() || !text.starts_with('=')) return Bad;
+        if (!number || *number >= register_count(machine_) || !text.starts_with('=')) return Bad;
         const auto bytes = from_hex(text.substr(1));
         if (!bytes) return Bad;
-        const auto poke = write_register(thread_, static_cast<unsigned>(*number), *bytes);
+        const auto poke = write_register(machine_, thread_, static_cast<unsigned>(*number), *bytes);
         if (!poke) return Bad;
         machine_.input(*poke);
         return "OK";
@@ -125,7 +131,7 @@ std::string Stub::features(std::string_view rest) const {
     rest.remove_prefix(1);
     const auto length = take_number(rest);
     if (!length) return Bad;
-    const std::string& all = target_description();
+    const std::string& all = target_description(machine_);
     if (*offset >= all.size()) return "l";
     const u64 part = std::min<u64>({*length, all.size() - *offset, PacketReader::Longest / 4});
     return (*offset + part < all.size() ? "m" : "l") + all.substr(*offset, part);
@@ -135,7 +141,8 @@ std::string Stub::features(std::string_view rest) const {
 
 std::string Stub::all_registers() const {
     std::string out;
-    for (unsigned i = 0; i < register_count(); ++i) out += to_hex(read_register(machine_, thread_, i));
+    for (unsigned i = 0; i < register_count(machine_); ++i)
+        out += to_hex(read_register(machine_, thread_, i));
     return out;
 }
 
@@ -143,11 +150,11 @@ std::string Stub::write_all(std::string_view hex) {
     const auto bytes = from_hex(hex);
     if (!bytes) return Bad;
     std::size_t at = 0;
-    for (unsigned i = 0; i < register_count() && at < bytes->size(); ++i) {
-        const std::string value = bytes->substr(at, register_size(i));
-        at += register_size(i);
+    for (unsigned i = 0; i < register_count(machine_) && at < bytes->size(); ++i) {
+        const std::string value = bytes->substr(at, register_size(machine_, i));
+        at += register_size(machine_, i);
         if (value == read_register(machine_, thread_, i)) continue;
-        const auto poke = write_register(thread_, i, value);
+        const auto poke = write_register(machine_, thread_, i, value);
         if (!poke) return Bad;
         machine_.input(*poke);
     }
@@ -275,9 +282,21 @@ std::string Stub::resume(std::string_view actions) {
     return step ? step_forwards(*step) : run_forwards();
 }
 
+/// The machine stands where it must not go on.
+std::string Stub::at_furthest() {
+    if (machine_.steps() >= replay_end_) {
+        why_ = "T05replaylog:end;";
+        return stop_reply();
+    }
+    state_ = State::LimitReached;
+    return "W4b"; // as the program's status will be, 75
+}
+
 std::string Stub::run_forwards() {
     RunLimits limits;
     limits.debugger = &debugger_;
+    limits.step_limit = furthest_step();
+    if (machine_.steps() >= limits.step_limit) return at_furthest();
     limits.host_seconds = SliceSeconds;
     for (;;) {
         const RunReport report = machine_.run(limits);
@@ -297,8 +316,9 @@ std::string Stub::run_forwards() {
             return stop_reply();
         }
         if (machine_.ended()) return "W00";
-        if (report.reason == StopReason::IdleForever || report.reason == StopReason::HostRequest ||
-            (poll_ && poll_())) {
+        if (report.reason == StopReason::StepLimit) return at_furthest();
+        if (report.reason == StopReason::IdleForever || report.reason == StopReason::ReplayMismatch ||
+            report.reason == StopReason::HostRequest || (poll_ && poll_())) {
             why_ = "T02";
             return stop_reply();
         }
@@ -311,6 +331,7 @@ std::string Stub::step_forwards(unsigned processor) {
     constexpr u64 MostSteps = 1'000'000; // a processor that waits for long has no next instruction
     for (u64 i = 0; i < MostSteps; ++i) {
         const u64 before = machine_.steps();
+        if (before >= furthest_step()) return at_furthest();
         machine_.step();
         if (machine_.ended()) return "W00";
         if (machine_.steps() == before || machine_.current_processor() == processor) break;

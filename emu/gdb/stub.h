@@ -25,9 +25,13 @@ public:
     /// The reply; nothing: none is due (the connection ends).
     std::optional<std::string> handle(std::string_view packet);
     /// gdb asked to go, and whether the machine shall run on.
-    enum class State : u8 { Attached, Detached, Killed };
+    enum class State : u8 { Attached, Detached, Killed, LimitReached };
     State state() const { return state_; }
     bool acknowledges() const { return acknowledge_; }
+    /// The machine replays a recording: it ends there, and nothing can be written.
+    void replays(u64 end) { replay_end_ = end; }
+    /// The run ends when so many steps are done (State::LimitReached).
+    void limit_steps(u64 step) { step_limit_ = step; }
     /// Asked now and then while the machine runs: true interrupts it.
     void on_poll(std::function<bool()> poll) { poll_ = std::move(poll); }
 
@@ -40,6 +44,8 @@ private:
     std::string backwards(bool one_step);
     bool undone();
     std::string stop_reply();
+    u64 furthest_step() const { return std::min(replay_end_, step_limit_); }
+    std::string at_furthest();
     std::string all_registers() const;
     std::string write_all(std::string_view hex);
     std::string read_memory(std::string_view rest) const;
@@ -48,6 +54,8 @@ private:
     std::string thread_command(std::string_view rest);
     // monitor.cpp
     std::string monitor(const std::string& line);
+    std::string events(const std::string& argument);
+    std::string run_to_phase(const std::string& name);
 
     Machine& machine_;
     Timeline& timeline_;
@@ -55,6 +63,7 @@ private:
     std::function<bool()> poll_;
     State state_ = State::Attached;
     bool acknowledge_ = true;
+    u64 replay_end_ = ~u64{0}, step_limit_ = ~u64{0};
     unsigned thread_ = 0; ///< processor that g, m … are about
     struct Placed {
         char type;

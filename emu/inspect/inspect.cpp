@@ -11,6 +11,7 @@
 #include "emu/inspect/memory.h"
 #include "emu/inspect/registers.h"
 #include "emu/inspect/render.h"
+#include "emu/inspect/screen.h"
 #include "emu/inspect/stack.h"
 #include "emu/inspect/tasks.h"
 #include "emu/inspect/walk.h"
@@ -23,6 +24,7 @@ namespace {
 struct Context {
     const Machine& machine;
     MachineReader memory;
+    const cpu::Cpu& processor;
     const cpu::Registers& registers;
     const GuestSymbols* symbols;
     std::string_view argument;
@@ -51,17 +53,19 @@ struct View {
 };
 
 constexpr View Views[] = {
-    {{"registers", "", "the processor's registers"},
+    {{"registers", "[CPU]", "a processor's registers; without a number: whose turn it is"},
      [](const Context& c) -> Expected<std::string> {
-         return c.face(registers_view(c.machine.processor(), c.symbols));
+         return c.face(registers_view(c.processor, c.symbols));
      }},
-    {{"gdt", "", "global descriptor table"},
+    {{"screen", "", "the text on the screen"},
+     [](const Context& c) -> Expected<std::string> { return c.face(screen_view(c.machine)); }},
+    {{"gdt", "[CPU]", "global descriptor table"},
      [](const Context& c) -> Expected<std::string> { return c.face(gdt_view(c.registers, c.memory)); }},
-    {{"ldt", "", "local descriptor table"},
+    {{"ldt", "[CPU]", "local descriptor table"},
      [](const Context& c) -> Expected<std::string> { return c.face(ldt_view(c.registers, c.memory)); }},
-    {{"tss", "", "task state segment"},
+    {{"tss", "[CPU]", "task state segment"},
      [](const Context& c) -> Expected<std::string> { return c.face(tss_view(c.registers, c.memory)); }},
-    {{"idt", "", "interrupt descriptor table"},
+    {{"idt", "[CPU]", "interrupt descriptor table"},
      [](const Context& c) -> Expected<std::string> {
          return c.face(idt_view(c.registers, c.memory, c.symbols));
      }},
@@ -71,7 +75,7 @@ constexpr View Views[] = {
          if (!address) return std::unexpected(address.error());
          return c.face(walk_view(c.registers, c.memory, *address, c.symbols));
      }},
-    {{"maps", "", "map of the current address space"},
+    {{"maps", "[CPU]", "map of a processor's current address space"},
      [](const Context& c) -> Expected<std::string> {
          return c.face(address_space_view(c.registers, c.memory, c.symbols));
      }},
@@ -106,16 +110,22 @@ const View* find_view(std::string_view what) {
     const std::string_view name = what.substr(0, what.find(':'));
     const auto* found = std::ranges::find_if(Views, [&](const View& view) { return view.name.name == name; });
     if (found == std::end(Views)) return nullptr;
-    const bool has_argument = what.size() > name.size() + 1, wants_argument = found->name.argument[0] != 0;
+    const bool has_argument = what.size() > name.size() + 1, optional = found->name.argument[0] == '[',
+               wants_argument = found->name.argument[0] != 0 && (!optional || has_argument);
     return has_argument == wants_argument && (has_argument || what.size() == name.size()) ? found : nullptr;
+}
+
+/// "walk:ADDR", "registers[:CPU]".
+std::string full_name(const View& view) {
+    const std::string_view argument = view.name.argument;
+    if (argument.empty()) return view.name.name;
+    return argument[0] == '[' ? fmt::format("{}[:{}", view.name.name, argument.substr(1))
+                              : fmt::format("{}:{}", view.name.name, argument);
 }
 
 std::string help_text() {
     Table table({"view", "shows"});
-    for (const View& view : Views)
-        table.row({view.name.argument[0] ? fmt::format("{}:{}", view.name.name, view.name.argument)
-                                         : view.name.name,
-                   view.name.description});
+    for (const View& view : Views) table.row({full_name(view), view.name.description});
     return table.text();
 }
 
@@ -130,26 +140,37 @@ std::span<const ViewName> view_list() {
     return names;
 }
 
-Expected<void> check_view(std::string_view what) {
-    if (what == "help" || find_view(what)) return {};
+Expected<void> check_view(std::string_view what, unsigned processors) {
+    if (what == "help") return {};
+    if (const View* view = find_view(what)) {
+        if (view->name.argument[0] != '[' || !what.contains(':')) return {};
+        const auto number = cli::parse_number(what.substr(what.find(':') + 1));
+        if (number && *number < processors) return {};
+        return usage_error(
+            processors == 1
+                ? fmt::format("--inspect {}: the machine has one processor, number 0", what)
+                : fmt::format("--inspect {}: the machine has processors 0 to {}", what, processors - 1));
+    }
     std::string names;
-    for (const View& view : Views)
-        names += fmt::format("{}{}{}", names.empty() ? "" : ", ", view.name.name,
-                             view.name.argument[0] ? fmt::format(":{}", view.name.argument) : "");
+    for (const View& view : Views) names += (names.empty() ? "" : ", ") + full_name(view);
     return usage_error(fmt::format("--inspect {}: no such view; there are {}", what, names));
 }
 
 Expected<std::string> inspect(Machine& machine, std::string_view what, bool json) {
     if (what == "help") return help_text();
-    if (auto ok = check_view(what); !ok) return std::unexpected(ok.error());
+    if (auto ok = check_view(what, machine.board().processor_count()); !ok)
+        return std::unexpected(ok.error());
+    const View& view = *find_view(what);
     const auto colon = what.find(':');
-    const Context context{machine,
-                          MachineReader(machine),
-                          machine.processor().registers(),
-                          machine.symbols(),
-                          colon == std::string_view::npos ? std::string_view{} : what.substr(colon + 1),
-                          json};
-    return find_view(what)->make(context);
+    const std::string_view argument =
+        colon == std::string_view::npos ? std::string_view{} : what.substr(colon + 1);
+    const Machine& seen = machine;
+    unsigned index = machine.current_processor();
+    if (view.name.argument[0] == '[' && !argument.empty())
+        index = static_cast<unsigned>(*cli::parse_number(argument)); // checked
+    const cpu::Cpu& processor = seen.processor(index);
+    return view.make({machine, MachineReader(machine, index), processor, processor.registers(),
+                      machine.symbols(), argument, json});
 }
 
 } // namespace vitrine::emu::inspect

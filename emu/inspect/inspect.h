@@ -2,7 +2,7 @@
 // instead.
 //
 // Views only read (law 4). WHAT is a name from view_list(), some with an argument behind a colon
-// ("walk:ADDR").
+// ("walk:ADDR", "registers:2").
 #pragma once
 #include <span>
 #include <string>
@@ -13,12 +13,12 @@ namespace vitrine::emu::inspect {
 
 struct ViewName {
     const char* name;
-    const char* argument; ///< "" when there is none
+    const char* argument; ///< "" when there is none; in brackets: may be left out
     const char* description;
 };
 std::span<const ViewName> view_list();
-/// Nothing, or a usage error that names the known views.
-Expected<void> check_view(std::string_view what);
+/// Nothing, or a usage error that names the known views, or the machine's processors (8: not known yet).
+Expected<void> check_view(std::string_view what, unsigned processors = 8);
 Expected<std::string> inspect(Machine& machine, std::string_view what, bool json);
 
 } // namespace vitrine::emu::inspect

@@ -46,6 +46,8 @@ struct Machine::Impl final : cpu::CpuObserver {
     std::function<void(const LoggedInput&)> input_sink;
     std::function<bool(u64, u64)> hash_sink;
     u64 hash_interval = 0, next_hash = ~u64{0};
+    bool hash_again = false;
+    std::shared_ptr<KnownRun> known_run;
     u64 hashed = 0;      ///< the last step whose hash was told; travelling back does not tell it again
     u64 serial_told = 0; ///< console bytes that the sink has seen
     std::size_t inputs_told = 0;

@@ -68,6 +68,7 @@ Expected<std::unique_ptr<Machine>> Machine::create(const MachineConfig& wanted) 
     setup.cpu = config.cpu;
     setup.processors = config.processors;
     setup.quantum = config.quantum;
+    setup.network = config.network;
     setup.preempt_fuzz = config.preempt_fuzz;
     setup.wall_clock = config.wall_clock;
     setup.entropy_seed = config.entropy_seed;
@@ -158,12 +159,28 @@ const std::vector<Phase>& Machine::phases() const { return impl_->phases; }
 const std::vector<ModeChange>& Machine::mode_changes() const { return impl_->modes; }
 const std::string& Machine::serial_output() const { return impl_->serial; }
 u64 Machine::serial_total() const { return impl_->serial_total; }
+void Machine::on_transmit(std::function<void(std::span<const u8>)> sink) {
+    devices::E1000* card = impl_->board->network();
+    if (!card) return;
+    // A stretch that runs again, on the way to a place in the past, has been on the wire already.
+    card->on_transmit([this, sink = std::move(sink)](std::span<const u8> frame) {
+        if (sink && std::pair(steps(), time()) > impl_->furthest) sink(frame);
+    });
+}
+bool Machine::can_receive() const {
+    const devices::E1000* card = impl_->board->network();
+    return card && card->can_receive();
+}
 void Machine::on_serial(std::function<void(std::string_view)> sink) { impl_->serial_sink = std::move(sink); }
 const std::optional<RunReport>& Machine::ended() const { return impl_->ended; }
 const GuestSymbols* Machine::symbols() const { return impl_->symbols.get(); }
 void Machine::on_input(std::function<void(const LoggedInput&)> sink) { impl_->input_sink = std::move(sink); }
 
-void Machine::on_hash(u64 interval, std::function<bool(u64, u64)> sink) {
+void Machine::set_known_run(std::shared_ptr<KnownRun> run) { impl_->known_run = std::move(run); }
+const std::shared_ptr<KnownRun>& Machine::known_run() const { return impl_->known_run; }
+
+void Machine::on_hash(u64 interval, std::function<bool(u64, u64)> sink, bool again) {
+    impl_->hash_again = again;
     impl_->hash_sink = std::move(sink);
     impl_->hash_interval = interval;
     impl_->next_hash = impl_->hash_sink && interval ? (steps() / interval + 1) * interval : ~u64{0};

@@ -65,6 +65,31 @@ void Probes::unwatch_frame(u32 frame, u8 flags) {
     if (!users.read && !users.write) frames_.erase(found);
 }
 
+void Probes::attach_writes(WriteListener& listener) {
+    if (write_listeners_.empty()) {
+        board_.code().set_first_write_observer(this);
+        for (unsigned i = 0; i < board_.disks().size(); ++i)
+            board_.disks()[i]->on_write([this, i](u64 page) {
+                for (WriteListener* each : write_listeners_) each->disk_written(i, page);
+            });
+    }
+    write_listeners_.push_back(&listener);
+}
+
+void Probes::detach_writes(WriteListener& listener) {
+    std::erase(write_listeners_, &listener);
+    if (!write_listeners_.empty()) return;
+    board_.code().set_first_write_observer(nullptr);
+    board_.code().clear_flags_everywhere(cpu::Clean);
+    for (auto& disk : board_.disks()) disk->on_write({});
+}
+
+void Probes::all_clean() { board_.code().set_flags_of_first(board_.memory().frames(), cpu::Clean); }
+
+void Probes::first_write(u32 frame) {
+    for (WriteListener* each : write_listeners_) each->frame_written(frame);
+}
+
 void Probes::watched(u32 frame, unsigned offset, unsigned size, bool write) {
     tell({.kind = Notice::Kind::Memory, .write = write, .frame = frame, .size = size, .address = offset});
 }

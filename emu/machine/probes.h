@@ -49,7 +49,16 @@ public:
     virtual void notice(const Notice& notice) = 0;
 };
 
-class Probes final : public cpu::WatchObserver, public BusWatcher {
+/// Who keeps track of what changes: checkpoints of the timeline and of a recording. Told before the first
+/// write to a frame since anybody called all_clean(), so a listener may hear of one again.
+class WriteListener {
+public:
+    virtual ~WriteListener() = default;
+    virtual void frame_written(u32 frame) = 0;
+    virtual void disk_written(unsigned disk, u64 page) = 0;
+};
+
+class Probes final : public cpu::WatchObserver, public cpu::FirstWriteObserver, public BusWatcher {
 public:
     static constexpr u32 bit(Notice::Kind kind) { return 1u << static_cast<unsigned>(kind); }
 
@@ -62,6 +71,11 @@ public:
     /// `flags`: cpu::WatchedRead, cpu::WatchedWrite or both. Each watch needs its unwatch with equal flags.
     void watch_frame(u32 frame, u8 flags);
     void unwatch_frame(u32 frame, u8 flags);
+    void attach_writes(WriteListener& listener);
+    void detach_writes(WriteListener& listener);
+    /// From here on every frame's next write is told again.
+    void all_clean();
+
     void watch_linear(u64 page) { board_.code().watch_linear(page); }
     void unwatch_linear(u64 page) { board_.code().unwatch_linear(page); }
 
@@ -70,6 +84,7 @@ public:
     }
 
     // Sources.
+    void first_write(u32 frame) override;
     void watched(u32 frame, unsigned offset, unsigned size, bool write) override;
     void watched_linear(u64 linear, unsigned size, bool write) override;
     void port_accessed(u16 port, unsigned size, u64 value, bool write) override;
@@ -86,6 +101,7 @@ private:
         u32 read = 0, write = 0;
     };
     Board& board_;
+    std::vector<WriteListener*> write_listeners_;
     std::vector<Wish> wishes_; ///< in order of attaching: that is the order of telling
     std::vector<ProbeListener*> by_kind_[Kinds];
     u32 kinds_ = 0;

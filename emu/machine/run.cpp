@@ -97,8 +97,8 @@ std::optional<RunReport> Machine::Impl::hash_point() {
     if (cpu().steps() < next_hash) return std::nullopt;
     const u64 step = cpu().steps();
     next_hash = step + hash_interval;
-    if (step <= hashed) return std::nullopt;
-    hashed = step;
+    if (step <= hashed && !hash_again) return std::nullopt;
+    hashed = std::max(hashed, step);
     Archive digest = Archive::digester().without_bulk();
     board->serialize_chips(digest);
     if (hash_sink(step, digest.digest())) return std::nullopt;
@@ -180,6 +180,8 @@ void Machine::Impl::apply(const LoggedInput& input) {
                 poke(event);
             else if constexpr (std::is_same_v<T, MemoryPoke>)
                 board->poke(event.physical, event.bytes);
+            else if constexpr (std::is_same_v<T, NetworkInput>)
+                board->frame_in(event.frame);
             else
                 platform_reset();
         },
@@ -200,6 +202,10 @@ void Machine::Impl::poke(const RegisterPoke& poke) {
         r.rflags = (r.rflags & ~Writable) | (poke.low & Writable);
     else if ((poke.number == 18 || poke.number == 19) && canonical)
         r.seg[static_cast<unsigned>(poke.number == 18 ? cpu::Seg::FS : cpu::Seg::GS)].base = poke.low;
+    else if (poke.number == 20 && canonical)
+        r.msr.kernel_gs_base = poke.low;
+    else if (poke.number >= 48 && poke.number < 64 && config.cpu.model >= cpu::Model::V3)
+        r.ymm_high[poke.number - 48u] = {poke.low, poke.high};
     else if (poke.number >= 32 && poke.number < 48)
         r.xmm[poke.number - 32u] = {poke.low, poke.high};
     target.commit_registers();

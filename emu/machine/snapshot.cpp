@@ -30,7 +30,8 @@ struct SnapshotAccess {
         std::vector<u64> disks = images.disks;
         u32 processors = impl.config.processors;
         u64 quantum = impl.config.quantum, fuzz = impl.config.preempt_fuzz;
-        archive(memory, model, timing, processors, quantum, fuzz, bios, kernel, initrd);
+        bool network = impl.config.network;
+        archive(memory, model, timing, processors, quantum, fuzz, network, bios, kernel, initrd);
         archive.vector(disks, 64);
         if (!archive.loading() || !archive.ok()) return;
         if (memory != impl.config.memory_bytes)
@@ -41,6 +42,9 @@ struct SnapshotAccess {
         else if (model != static_cast<u8>(impl.config.cpu.model) ||
                  timing != static_cast<u8>(impl.config.cpu.timing))
             archive.fail("the snapshot's machine has another processor model or timing");
+        else if (network != impl.config.network)
+            archive.fail(network ? "the snapshot's machine has a network card"
+                                 : "the snapshot's machine has no network card");
         else if (bios != images.bios)
             archive.fail("the snapshot was made with another firmware");
         else if (kernel != images.kernel || initrd != images.initrd)
@@ -113,7 +117,7 @@ Expected<void> Machine::restore(std::span<const u8> snapshot) {
     std::erase_if(impl.log, [&](const LoggedInput& input) {
         return input.step > steps() || (input.step == steps() && input.time > time());
     });
-    if (impl.hash_sink) on_hash(impl.hash_interval, std::move(impl.hash_sink));
+    if (impl.hash_sink) on_hash(impl.hash_interval, std::move(impl.hash_sink), impl.hash_again);
     impl.serial_told = impl.serial_total;
     impl.inputs_told = impl.log.size();
     begin_new_future();

@@ -1,95 +1,19 @@
-// Chunks and payloads: see format.h. Payloads go through Archive, so that reading checks every length.
+// Chunks: encoding them, and going through a file of them. See format.h; payloads.cpp has what they hold.
 #include "emu/recorder/format.h"
-#include "emu/board/turns.h"
 #include <algorithm>
+#include <cerrno>
 #include <cstring>
+#include <fcntl.h>
 #include <fmt/format.h>
-#include "cpu/base/archive.h"
+#include <sys/stat.h>
+#include <unistd.h>
 #include "emu/recorder/compress.h"
 #include "emu/recorder/crc32c.h"
+#include "emu/recorder/payloads.h"
 
 namespace vitrine::emu::recording {
 
 namespace {
-
-constexpr std::size_t LongestPath = 4096, LongestText = 64 << 10;
-
-void serialize(Archive& archive, DiskConfig& disk) {
-    archive.text(disk.path, LongestPath);
-    archive.text(disk.overlay, LongestPath);
-    archive(disk.read_only, disk.optical);
-}
-
-void serialize(Archive& archive, MachineConfig& config, ImageHashes& images) {
-    archive.section("configuration", 5);
-    archive(config.processors, config.quantum, config.preempt_fuzz, config.memory_bytes, config.cpu.model,
-            config.cpu.timing, config.wall_clock, config.entropy_seed, config.no_reboot, config.boot_cdrom);
-    archive.text(config.bios_path, LongestPath);
-    archive.text(config.kernel_path, LongestPath);
-    archive.text(config.initrd_path, LongestPath);
-    archive.text(config.append, LongestText);
-    archive.text(config.symbols_path, LongestPath);
-    u32 disks = static_cast<u32>(config.disks.size());
-    archive(disks);
-    if (archive.loading()) {
-        if (!archive.ok() || disks > 64) return archive.fail("too many disks");
-        config.disks.assign(disks, {});
-    }
-    for (DiskConfig& disk : config.disks) serialize(archive, disk);
-    archive(images.bios, images.kernel, images.initrd);
-    archive.vector(images.disks, 64);
-    if (!archive.loading() || !archive.ok()) return;
-    if (config.processors < 1 || config.processors > Turns::MostProcessors || config.quantum < 1)
-        archive.fail("an impossible number of processors");
-    else if (config.cpu.model > cpu::Model::Max || config.cpu.timing > cpu::Timing::Simple)
-        archive.fail("an unknown processor model");
-    else if (const std::string missing = cpu::host_lacks(config.cpu.model); !missing.empty())
-        archive.fail(fmt::format("its processor model {} needs {}, which this computer's processor lacks",
-                                 cpu::model_name(config.cpu.model), missing));
-    if (images.disks.size() != config.disks.size()) archive.fail("disks and disk hashes differ in number");
-}
-
-enum class InputKind : u8 {
-    Key = 1,
-    Serial = 2,
-    Reset = 3,
-    Mouse = 4,
-    PowerButton = 5,
-    RegisterPoke = 6,
-    MemoryPoke = 7
-};
-
-InputKind kind_of(const InputEvent& event) { return static_cast<InputKind>(event.index() + 1); }
-
-void serialize(Archive& archive, LoggedInput& input) {
-    InputKind kind = archive.loading() ? InputKind::Key : kind_of(input.event);
-    archive(input.step, input.time, kind);
-    if (!archive.ok()) return;
-    if (archive.loading()) {
-        switch (kind) {
-        case InputKind::Key: input.event = KeyInput{}; break;
-        case InputKind::Serial: input.event = SerialInput{}; break;
-        case InputKind::Reset: input.event = ResetInput{}; break;
-        case InputKind::Mouse: input.event = MouseInput{}; break;
-        case InputKind::PowerButton: input.event = PowerButtonInput{}; break;
-        case InputKind::RegisterPoke: input.event = RegisterPoke{}; break;
-        case InputKind::MemoryPoke: input.event = MemoryPoke{}; break;
-        default: return archive.fail("an unknown kind of input");
-        }
-    }
-    if (auto* key = std::get_if<KeyInput>(&input.event))
-        archive.vector(key->scancodes, 4096);
-    else if (auto* serial = std::get_if<SerialInput>(&input.event))
-        archive.text(serial->bytes, 1 << 20);
-    else if (auto* mouse = std::get_if<MouseInput>(&input.event))
-        archive(mouse->dx, mouse->dy, mouse->wheel, mouse->buttons);
-    else if (auto* poke = std::get_if<RegisterPoke>(&input.event))
-        archive(poke->processor, poke->number, poke->low, poke->high);
-    else if (auto* bytes = std::get_if<MemoryPoke>(&input.event)) {
-        archive(bytes->physical);
-        archive.vector(bytes->bytes, MemoryPoke::Longest);
-    }
-}
 
 template <class T> void put(std::vector<u8>& out, T value) {
     const auto* p = reinterpret_cast<const u8*>(&value);
@@ -101,11 +25,17 @@ template <class T> T get(std::span<const u8> bytes, std::size_t at) {
     return value;
 }
 
+constexpr std::size_t WorthPacking = 128;
+
 } // namespace
 
 std::vector<u8> encode(ChunkType type, u64 step, std::span<const u8> payload) {
-    const std::vector<u8> stored = payload.empty() ? std::vector<u8>{} : compress(payload);
+    std::vector<u8> packed;
+    if (payload.size() >= WorthPacking) packed = compress_quickly(payload);
+    const std::span<const u8> stored =
+        packed.empty() || packed.size() >= payload.size() ? payload : std::span<const u8>(packed);
     std::vector<u8> out;
+    out.reserve(HeaderSize + stored.size());
     put(out, Magic);
     put(out, static_cast<u16>(type));
     put(out, FormatVersion);
@@ -117,131 +47,275 @@ std::vector<u8> encode(ChunkType type, u64 step, std::span<const u8> payload) {
     return out;
 }
 
-std::vector<u8> encode_configuration(const MachineConfig& config, const ImageHashes& images) {
-    Archive archive = Archive::saver();
-    MachineConfig c = config;
-    ImageHashes i = images;
-    serialize(archive, c, i);
-    return archive.take();
-}
-std::vector<u8> encode_input(const LoggedInput& input) {
-    Archive archive = Archive::saver();
-    LoggedInput i = input;
-    serialize(archive, i);
-    return archive.take();
-}
-std::vector<u8> encode_hash(u64 hash) {
-    Archive archive = Archive::saver();
-    archive(hash);
-    return archive.take();
-}
-std::vector<u8> encode_end(const RunEnd& end) {
-    Archive archive = Archive::saver();
-    RunEnd e = end;
-    archive(e.step, e.time, e.state_hash, e.reason);
-    return archive.take();
+// ---- sources ----------------------------------------------------------------------------------------------
+
+bool MemorySource::read(u64 offset, std::span<u8> into) const {
+    if (offset > bytes_.size() || into.size() > bytes_.size() - offset) return false;
+    std::memcpy(into.data(), bytes_.data() + offset, into.size());
+    return true;
 }
 
 namespace {
-
-/// One chunk at `offset`. nullopt: the file ends inside it.
-Expected<std::optional<Chunk>> next_chunk(std::span<const u8> file, u64 offset, const std::string& name) {
-    const auto corrupt = [&](std::string_view what) {
-        return bad_input(fmt::format("recording {} is corrupt at offset {}: {}", name, offset, what));
-    };
-    const auto rest = file.subspan(offset);
-    if (rest.size() < HeaderSize) return std::nullopt;
-    if (get<u32>(rest, 0) != Magic) return corrupt("no chunk starts here");
-    const u32 stored = get<u32>(rest, 8), raw = get<u32>(rest, 12);
-    if (stored > LargestPayload || raw > LargestPayload) return corrupt("an impossible chunk length");
-    if (rest.size() - HeaderSize < stored) return std::nullopt;
-    const auto packed = rest.subspan(HeaderSize, stored);
-    if (get<u32>(rest, 24) != crc32c(packed, crc32c(rest.first(24)))) return corrupt("the checksum is wrong");
-    if (get<u16>(rest, 6) != FormatVersion)
-        return corrupt(
-            fmt::format("format version {}, this build reads {}", get<u16>(rest, 6), FormatVersion));
-    Chunk chunk{static_cast<ChunkType>(get<u16>(rest, 4)), get<u64>(rest, 16), offset, {}};
-    if (stored) {
-        auto payload = decompress(packed, raw);
-        if (!payload) return corrupt(payload.error().message);
-        chunk.payload = std::move(*payload);
+class FileSource final : public Source {
+public:
+    FileSource(int file, u64 size) : file_(file), size_(size) {}
+    ~FileSource() override { ::close(file_); }
+    u64 size() const override { return size_; }
+    bool read(u64 offset, std::span<u8> into) const override {
+        while (!into.empty()) {
+            const ssize_t n = ::pread(file_, into.data(), into.size(), static_cast<off_t>(offset));
+            if (n < 0 && errno == EINTR) continue;
+            if (n <= 0) return false;
+            offset += static_cast<u64>(n);
+            into = into.subspan(static_cast<std::size_t>(n));
+        }
+        return true;
     }
-    if (chunk.payload.size() != raw) return corrupt("the payload has another length than stated");
-    return chunk;
+
+private:
+    int file_;
+    u64 size_;
+};
+} // namespace
+
+Expected<std::shared_ptr<Source>> open_source(const std::string& path) {
+    const int file = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+    if (file < 0) return bad_input(fmt::format("recording {}: {}", path, std::strerror(errno)));
+    struct stat info{};
+    if (::fstat(file, &info) != 0 || !S_ISREG(info.st_mode)) {
+        ::close(file);
+        return bad_input(fmt::format("recording {}: not a regular file", path));
+    }
+    return std::make_shared<FileSource>(file, static_cast<u64>(info.st_size));
 }
 
-/// A whole chunk somewhere behind: what looked like a torn tail is none.
-bool chunk_follows(std::span<const u8> file, u64 from, const std::string& name) {
-    for (u64 at = from; at + HeaderSize <= file.size(); ++at) {
-        if (get<u32>(file, at) != Magic) continue;
-        const auto chunk = next_chunk(file, at, name);
-        if (chunk && *chunk) return true;
+// ---- reading ----------------------------------------------------------------------------------------------
+
+namespace {
+
+enum class Fault : u8 { None, Torn, Wrong };
+struct Look {
+    Fault fault = Fault::None;
+    std::string why;
+    ChunkType type{}; ///< as the header says, also of a damaged chunk
+    u64 step = 0;
+    Chunk chunk;
+};
+
+bool of_checkpoint(ChunkType type) { return type == ChunkType::Pages || type == ChunkType::Checkpoint; }
+
+/// The chunk at `offset`. Pages are not unpacked when `unpack` is false.
+Look look(const Source& file, u64 offset, bool unpack) {
+    Look out;
+    const auto wrong = [&](std::string why) {
+        out.fault = Fault::Wrong, out.why = std::move(why);
+        return out;
+    };
+    std::array<u8, HeaderSize> header;
+    if (file.size() - offset < HeaderSize) {
+        out.fault = Fault::Torn;
+        return out;
     }
+    if (!file.read(offset, header)) return wrong("it cannot be read");
+    out.type = static_cast<ChunkType>(get<u16>(header, 4)), out.step = get<u64>(header, 16);
+    if (get<u32>(header, 0) != Magic) return wrong("no chunk starts here");
+    const u32 stored = get<u32>(header, 8), raw = get<u32>(header, 12);
+    if (stored > LargestPayload || raw > LargestPayload) return wrong("an impossible chunk length");
+    if (file.size() - offset - HeaderSize < stored) {
+        out.fault = Fault::Torn;
+        return out;
+    }
+    std::vector<u8> payload(stored);
+    if (!file.read(offset + HeaderSize, payload)) return wrong("it cannot be read");
+    if (get<u32>(header, 24) != crc32c(payload, crc32c(std::span(header).first(24))))
+        return wrong("the checksum is wrong");
+    if (get<u16>(header, 6) != FormatVersion)
+        return wrong(
+            fmt::format("format version {}, this build reads {}", get<u16>(header, 6), FormatVersion));
+    out.chunk = {out.type, out.step, {offset, stored}, {}};
+    if (out.type == ChunkType::Pages && !unpack) return out;
+    if (stored != raw) {
+        auto unpacked = decompress(payload, raw);
+        if (!unpacked) return wrong(unpacked.error().message);
+        payload = std::move(*unpacked);
+    }
+    if (payload.size() != raw) return wrong("the payload has another length than stated");
+    out.chunk.payload = std::move(payload);
+    return out;
+}
+
+/// Goes through a file, and past what is damaged in it.
+class Reader {
+public:
+    Reader(const Source& file, const std::string& name) : file_(file), name_(name) {}
+    Expected<Contents> read();
+
+private:
+    std::unexpected<Error> corrupt(u64 offset, std::string_view what) const {
+        return bad_input(fmt::format("recording {} is corrupt at offset {}: {}", name_, offset, what));
+    }
+    std::optional<u64> next_whole(u64 from);
+    Expected<bool> past_damage(const Look& at, u64& offset);
+    Expected<void> take(Chunk& chunk);
+    void take_checkpoint(const Chunk& chunk);
+
+    const Source& file_;
+    const std::string& name_;
+    Contents out_;
+    bool configured_ = false, broken_ = false; ///< broken: pages of the checkpoint under way are damaged
+    std::vector<ChunkPlace> pages_;
+    u64 kept_console_ = 0;
+    u64 checked_ = 0; ///< bytes whose checksum next_whole() has looked at in vain
+};
+
+/// Where the first whole chunk at or behind `from` starts.
+std::optional<u64> Reader::next_whole(u64 from) {
+    constexpr std::size_t Window = 1 << 16;
+    std::vector<u8> window;
+    for (u64 at = from; file_.size() - std::min(at, file_.size()) >= HeaderSize;) {
+        window.resize(std::min<u64>(Window, file_.size() - at));
+        if (!file_.read(at, window)) return std::nullopt;
+        const u64 last = window.size() - std::min<std::size_t>(window.size(), HeaderSize);
+        for (u64 i = 0; i <= last; ++i) {
+            if (get<u32>(window, i) != Magic || get<u16>(window, i + 6) != FormatVersion) continue;
+            // A file made of nothing but false starts must not take for ever.
+            if (checked_ > 8 * file_.size() + (u64{1} << 28)) return std::nullopt;
+            checked_ += HeaderSize + std::min<u64>(get<u32>(window, i + 8), LargestPayload);
+            if (look(file_, at + i, false).fault == Fault::None) return at + i;
+        }
+        at += last + 1;
+    }
+    return std::nullopt;
+}
+
+/// What is wrong at `offset`: a torn tail (false), damage to a checkpoint (true, `offset` is behind it), or
+/// an error.
+Expected<bool> Reader::past_damage(const Look& at, u64& offset) {
+    const std::optional<u64> next = next_whole(offset + 1);
+    const bool torn = at.fault == Fault::Torn && !next;
+    if (!torn && configured_ && of_checkpoint(at.type)) {
+        broken_ = true;
+        if (at.type == ChunkType::Checkpoint) {
+            out_.damaged.push_back(std::max(at.step, out_.last_step));
+            pages_.clear(), broken_ = false;
+        }
+        offset = next.value_or(file_.size());
+        return true;
+    }
+    if (at.fault == Fault::Wrong) return corrupt(offset, at.why);
+    if (next) return corrupt(offset, "a chunk's length is wrong");
+    out_.torn = true, out_.torn_at = offset;
     return false;
+}
+
+void Reader::take_checkpoint(const Chunk& chunk) {
+    constexpr u64 MostConsole = 256 << 20;
+    CheckpointPlace place;
+    place.step = chunk.step, place.state = chunk.at;
+    place.pages = std::exchange(pages_, {});
+    bool good = !std::exchange(broken_, false);
+    if (const auto head = checkpoint_head(chunk.payload)) {
+        Archive archive = Archive::loader(*head);
+        serialize(archive, place.head);
+        good &= archive.ok() && archive.at_end();
+    } else {
+        good = false;
+    }
+    for (const ChunkPlace& pages : place.pages) place.bytes += HeaderSize + pages.stored;
+    place.bytes += HeaderSize + chunk.at.stored;
+    kept_console_ += place.head.console.size();
+    good &= place.head.inputs == out_.inputs.size() && kept_console_ <= MostConsole;
+    good &= place.pages.size() == (place.head.page_count + PagesPerChunk - 1) / PagesPerChunk;
+    good &= !out_.hashes.empty() && out_.hashes.back().step == chunk.step;
+    if (!place.head.whole)
+        good &= !out_.checkpoints.empty() && out_.checkpoints.back().head.number + 1 == place.head.number;
+    if (good)
+        out_.checkpoints.push_back(std::move(place));
+    else
+        out_.damaged.push_back(chunk.step);
+}
+
+Expected<void> Reader::take(Chunk& chunk) {
+    const auto wrong = [&](std::string_view what) { return corrupt(chunk.at.offset, what); };
+    if (configured_ == (chunk.type == ChunkType::Configuration))
+        return wrong(configured_ ? "a second configuration" : "it does not begin with its configuration");
+    if (chunk.step < out_.last_step) return wrong("steps run backwards");
+    if (out_.end) return wrong("a chunk follows the end");
+    Archive archive = Archive::loader(chunk.payload);
+    switch (chunk.type) {
+    case ChunkType::Configuration: serialize(archive, out_.config, out_.images), configured_ = true; break;
+    case ChunkType::Input: {
+        LoggedInput input;
+        serialize(archive, input);
+        if (archive.ok() && input.step != chunk.step)
+            return wrong("an input's step differs from its chunk's");
+        out_.inputs.push_back(std::move(input));
+        break;
+    }
+    case ChunkType::Hash: {
+        LoggedHash hash{chunk.step, 0};
+        archive(hash.value);
+        out_.hashes.push_back(hash);
+        break;
+    }
+    case ChunkType::End: {
+        out_.end.emplace();
+        archive(out_.end->step, out_.end->time, out_.end->state_hash, out_.end->reason);
+        break;
+    }
+    case ChunkType::Pages: pages_.push_back(chunk.at); return {};
+    case ChunkType::Checkpoint: take_checkpoint(chunk); return {};
+    default:
+        return wrong(
+            fmt::format("chunk type {} is not known to this build", static_cast<unsigned>(chunk.type)));
+    }
+    if (!archive.ok() || !archive.at_end())
+        return wrong(archive.ok() ? "bytes follow the payload" : archive.error());
+    return {};
+}
+
+Expected<Contents> Reader::read() {
+    std::array<u8, sizeof Magic> start{};
+    if (file_.size() >= sizeof Magic && (!file_.read(0, start) || get<u32>(start, 0) != Magic))
+        return bad_input(fmt::format("{} is not a Vitrine recording", name_));
+    for (u64 offset = 0; offset < file_.size();) {
+        Look next = look(file_, offset, false);
+        if (next.fault != Fault::None) {
+            auto more = past_damage(next, offset);
+            if (!more) return std::unexpected(more.error());
+            if (!*more) break;
+            continue;
+        }
+        offset = next.chunk.at.end();
+        if (auto ok = take(next.chunk); !ok) return std::unexpected(ok.error());
+        out_.last_step = next.step;
+        next.chunk.payload = {};
+        out_.chunks.push_back(std::move(next.chunk));
+    }
+    if (!out_.torn && (broken_ || !pages_.empty())) {
+        // A checkpoint that its writer did not finish.
+        out_.torn = true;
+        out_.torn_at = pages_.empty() ? file_.size() : pages_.front().offset;
+    }
+    if (!configured_)
+        return bad_input(fmt::format("recording {} is {}", name_,
+                                     file_.size() == 0 ? "empty" : "truncated inside its configuration"));
+    return std::move(out_);
 }
 
 } // namespace
 
+Expected<Chunk> read_chunk(const Source& file, const ChunkPlace& at) {
+    if (at.offset > file.size()) return bad_input("it cannot be read");
+    Look found = look(file, at.offset, true);
+    if (found.fault == Fault::Torn) return bad_input("it cannot be read");
+    if (found.fault == Fault::Wrong) return bad_input(found.why);
+    return std::move(found.chunk);
+}
+
+Expected<Contents> parse(const Source& file, const std::string& name) { return Reader(file, name).read(); }
 Expected<Contents> parse(std::span<const u8> file, const std::string& name) {
-    Contents out;
-    bool configured = false;
-    if (file.size() >= sizeof Magic && get<u32>(file, 0) != Magic)
-        return bad_input(fmt::format("{} is not a Vitrine recording", name));
-    for (u64 offset = 0; offset < file.size();) {
-        auto next = next_chunk(file, offset, name);
-        if (!next) return std::unexpected(next.error());
-        if (!*next) {
-            if (chunk_follows(file, offset + 1, name))
-                return bad_input(fmt::format(
-                    "recording {} is corrupt at offset {}: a chunk's length is wrong", name, offset));
-            out.torn = true, out.torn_at = offset;
-            break;
-        }
-        const Chunk& chunk = **next;
-        const auto corrupt = [&](std::string_view what) {
-            return bad_input(fmt::format("recording {} is corrupt at offset {}: {}", name, offset, what));
-        };
-        if (configured == (chunk.type == ChunkType::Configuration))
-            return corrupt(configured ? "a second configuration"
-                                      : "it does not begin with its configuration");
-        if (chunk.step < out.last_step) return corrupt("steps run backwards");
-        if (out.end) return corrupt("a chunk follows the end");
-        Archive archive = Archive::loader(chunk.payload);
-        switch (chunk.type) {
-        case ChunkType::Configuration: serialize(archive, out.config, out.images), configured = true; break;
-        case ChunkType::Input: {
-            LoggedInput input;
-            serialize(archive, input);
-            if (archive.ok() && input.step != chunk.step)
-                return corrupt("an input's step differs from its chunk's");
-            out.inputs.push_back(std::move(input));
-            break;
-        }
-        case ChunkType::Hash: {
-            LoggedHash hash{chunk.step, 0};
-            archive(hash.value);
-            out.hashes.push_back(hash);
-            break;
-        }
-        case ChunkType::End: {
-            out.end.emplace();
-            archive(out.end->step, out.end->time, out.end->state_hash, out.end->reason);
-            break;
-        }
-        default:
-            return corrupt(
-                fmt::format("chunk type {} is not known to this build", static_cast<unsigned>(chunk.type)));
-        }
-        if (!archive.ok() || !archive.at_end())
-            return corrupt(archive.ok() ? "bytes follow the payload" : archive.error());
-        out.last_step = chunk.step;
-        const u32 stored = get<u32>(file, offset + 8);
-        offset += HeaderSize + stored;
-    }
-    if (!configured)
-        return bad_input(fmt::format("recording {} is {}", name,
-                                     file.empty() ? "empty" : "truncated inside its configuration"));
-    return out;
+    return parse(MemorySource(file), name);
 }
 
 } // namespace vitrine::emu::recording

@@ -3,21 +3,72 @@
 #include <cerrno>
 #include <cstring>
 #include <chrono>
+#include <condition_variable>
+#include <csignal>
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <mutex>
 #include <spdlog/spdlog.h>
+#include <thread>
 #include <unistd.h>
 #include "emu/recorder/format.h"
 
 namespace vitrine::emu {
 
-Expected<std::unique_ptr<Recorder>> Recorder::start(Machine& machine, const std::string& path) {
+/// Makes what was written durable in a thread of its own: a checkpoint of many megabytes must not hold up the
+/// machine while the disk takes it. It knows the file's descriptor only.
+class Recorder::Syncer {
+public:
+    explicit Syncer(int file) : thread_([this, file] { run(file); }) {}
+    ~Syncer() {
+        {
+            const std::lock_guard lock(mutex_);
+            over_ = true;
+        }
+        wake_.notify_one();
+        thread_.join();
+    }
+    void ask() {
+        {
+            const std::lock_guard lock(mutex_);
+            asked_ = true;
+        }
+        wake_.notify_one();
+    }
+
+private:
+    void run(int file) {
+        sigset_t all; // Ctrl-C is for the thread that reads the terminal
+        sigfillset(&all);
+        pthread_sigmask(SIG_BLOCK, &all, nullptr);
+        std::unique_lock lock(mutex_);
+        for (;;) {
+            wake_.wait(lock, [this] { return asked_ || over_; });
+            if (!asked_) return;
+            asked_ = false;
+            lock.unlock();
+            ::fdatasync(file); // sync_file_range would not do the metadata
+            lock.lock();
+        }
+    }
+    std::mutex mutex_;
+    std::condition_variable wake_;
+    bool asked_ = false, over_ = false;
+    std::thread thread_; ///< last: it uses all of the above
+};
+
+Recorder::Recorder(Machine& machine, std::string path, int file, CheckpointSpacing spacing)
+    : machine_(machine), path_(std::move(path)), file_(file), checkpoints_(machine, spacing),
+      syncer_(std::make_unique<Syncer>(file)) {}
+
+Expected<std::unique_ptr<Recorder>> Recorder::start(Machine& machine, const std::string& path,
+                                                    CheckpointSpacing spacing) {
     if (machine.steps() != 0) return usage_error("a recording must start at power-on");
     auto images = machine.image_hashes();
     if (!images) return std::unexpected(images.error());
     const int file = ::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
     if (file < 0) return bad_input(fmt::format("recording {}: {}", path, std::strerror(errno)));
-    std::unique_ptr<Recorder> recorder(new Recorder(machine, path, file));
+    std::unique_ptr<Recorder> recorder(new Recorder(machine, path, file, spacing));
     Recorder* r = recorder.get();
     r->append(recording::encode(recording::ChunkType::Configuration, 0,
                                 recording::encode_configuration(machine.config(), *images)));
@@ -26,6 +77,8 @@ Expected<std::unique_ptr<Recorder>> Recorder::start(Machine& machine, const std:
     });
     machine.on_hash(recording::HashInterval, [r](u64 step, u64 hash) {
         r->append(recording::encode(recording::ChunkType::Hash, step, recording::encode_hash(hash)));
+        if (r->error_.empty() && r->checkpoints_.due())
+            r->checkpoints_.write([r](std::span<const u8> chunk) { r->append(chunk); });
         return true;
     });
     return recorder;
@@ -35,6 +88,7 @@ Recorder::~Recorder() {
     if (file_ < 0) return;
     machine_.on_input({});
     machine_.on_hash(0, {});
+    syncer_.reset();
     ::close(file_);
 }
 
@@ -44,9 +98,9 @@ void Recorder::append(std::span<const u8> chunk) {
     do n = ::write(file_, chunk.data(), chunk.size());
     while (n < 0 && errno == EINTR);
     if (n == static_cast<ssize_t>(chunk.size())) {
-        // A power cut costs at most a second; sync_file_range would not do the metadata.
+        // A power cut costs little more than a second.
         const auto now = std::chrono::steady_clock::now();
-        if (now - synced_ >= std::chrono::seconds(1)) ::fdatasync(file_), synced_ = now;
+        if (now - synced_ >= std::chrono::seconds(1)) syncer_->ask(), synced_ = now;
         return;
     }
     error_ = fmt::format("recording {}: {}", path_, n < 0 ? std::strerror(errno) : "the disk is full");
@@ -58,6 +112,7 @@ Expected<void> Recorder::finish(const RunReport& report) {
     append(recording::encode(recording::ChunkType::End, end.step, recording::encode_end(end)));
     machine_.on_input({});
     machine_.on_hash(0, {});
+    syncer_.reset();
     if (::close(std::exchange(file_, -1)) != 0 && error_.empty())
         error_ = fmt::format("recording {}: {}", path_, std::strerror(errno));
     if (!error_.empty()) return bad_input(error_);

@@ -1,4 +1,5 @@
-// Recorder — writes a machine's configuration, inputs and rolling hashes to a recording as the machine runs.
+// Recorder — writes a machine's configuration, inputs, rolling hashes and checkpoints to a recording as the
+// machine runs.
 //
 // Interface: start() on a machine at power-on, then run the machine as usual, then finish() with its last
 // report. Without finish() (a crash, a full disk) the file still opens up to its last whole chunk. Invariant:
@@ -8,12 +9,14 @@
 #include <memory>
 #include <string>
 #include "emu/machine.h"
+#include "emu/recorder/checkpoints.h"
 
 namespace vitrine::emu {
 
 class Recorder {
 public:
-    static Expected<std::unique_ptr<Recorder>> start(Machine& machine, const std::string& path);
+    static Expected<std::unique_ptr<Recorder>> start(Machine& machine, const std::string& path,
+                                                     CheckpointSpacing spacing = {});
     ~Recorder();
     Recorder(const Recorder&) = delete;
     Recorder& operator=(const Recorder&) = delete;
@@ -24,13 +27,15 @@ public:
     const std::string& error() const { return error_; }
 
 private:
-    Recorder(Machine& machine, std::string path, int file)
-        : machine_(machine), path_(std::move(path)), file_(file) {}
+    Recorder(Machine& machine, std::string path, int file, CheckpointSpacing spacing);
     void append(std::span<const u8> chunk);
 
     Machine& machine_;
     std::string path_, error_;
     int file_;
+    Checkpoints checkpoints_;
+    class Syncer;
+    std::unique_ptr<Syncer> syncer_;
     std::chrono::steady_clock::time_point synced_{};
 };
 

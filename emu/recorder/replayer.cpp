@@ -1,28 +1,39 @@
 // Replayer: see replayer.h.
 #include "emu/recorder/replayer.h"
+#include <algorithm>
 #include <fmt/format.h>
-#include "emu/load/files.h"
 
 namespace vitrine::emu {
 
 Expected<std::unique_ptr<Replayer>> Replayer::open(const std::string& path) {
-    auto file = read_file(path, "recording", 16ull << 30);
+    auto file = recording::open_source(path);
     if (!file) return std::unexpected(file.error());
-    auto contents = recording::parse(*file, path);
+    auto contents = recording::parse(**file, path);
     if (!contents) return std::unexpected(contents.error());
     auto replayer = std::make_unique<Replayer>();
     replayer->path_ = path;
+    replayer->file_ = std::move(*file);
     replayer->contents_ = std::move(*contents);
     return replayer;
 }
 
 std::string Replayer::note() const {
-    if (!contents_.torn)
-        return contents_.end ? ""
-                             : fmt::format("recording {} has no end chunk: it is replayed up to step {}",
-                                           path_, end_step());
-    return fmt::format("recording {} is torn at offset {}: it is replayed up to step {}", path_,
-                       contents_.torn_at, end_step());
+    std::string out;
+    if (contents_.torn)
+        out = fmt::format("recording {} is torn at offset {}: it is replayed up to step {}", path_,
+                          contents_.torn_at, end_step());
+    else if (!contents_.end)
+        out = fmt::format("recording {} has no end chunk: it is replayed up to step {}", path_, end_step());
+    if (contents_.damaged.empty()) return out;
+    const auto first = contents_.damaged.front();
+    out += fmt::format("{}{} of its {} checkpoints {} damaged, the first at step {}: {}",
+                       out.empty() ? fmt::format("recording {}: ", path_) : "; ", contents_.damaged.size(),
+                       contents_.damaged.size() + contents_.checkpoints.size(),
+                       contents_.damaged.size() == 1 ? "is" : "are", first,
+                       contents_.checkpoints.empty() || contents_.checkpoints.front().step > first
+                           ? "power-on serves"
+                           : "the one before it serves");
+    return out;
 }
 
 Expected<std::unique_ptr<Machine>> Replayer::make_machine() const {
@@ -35,32 +46,39 @@ Expected<void> Replayer::prepare(Machine& machine) {
     if (!images) return std::unexpected(images.error());
     images_now_ = *images;
     for (const LoggedInput& input : contents_.inputs) machine.input_at(input.step, input.event, input.time);
+    machine_ = &machine;
+    if (image_difference().empty()) {
+        run_ = std::make_shared<RecordedRun>(file_, contents_, path_);
+        machine.set_known_run(run_);
+    }
     machine.on_input([this](const LoggedInput& input) { check_input(input); });
-    machine.on_hash(recording::HashInterval, [this](u64 step, u64 hash) { return check_hash(step, hash); });
+    machine.on_hash(
+        recording::HashInterval, [this](u64 step, u64 hash) { return check_hash(step, hash); }, true);
     return {};
 }
 
 void Replayer::check_input(const LoggedInput& input) {
-    if (next_input_ >= contents_.inputs.size()) return;
-    const LoggedInput& wanted = contents_.inputs[next_input_++];
+    const std::size_t index = machine_->input_log().size() - 1;
+    if (index >= contents_.inputs.size()) return;
+    const LoggedInput& wanted = contents_.inputs[index];
     if (!input_problem_.empty() || (input.step == wanted.step && input.time == wanted.time)) return;
     input_problem_ =
-        fmt::format("input {} was recorded at step {}, time {} ns and applied at step {}, time {} ns",
-                    next_input_ - 1, wanted.step, wanted.time, input.step, input.time);
+        fmt::format("input {} was recorded at step {}, time {} ns and applied at step {}, time {} ns", index,
+                    wanted.step, wanted.time, input.step, input.time);
 }
 
 bool Replayer::check_hash(u64 step, u64 hash) {
-    if (next_hash_ >= contents_.hashes.size()) return true; // beyond the recording
-    const auto& wanted = contents_.hashes[next_hash_];
-    if (wanted.step != step) {
-        diverged(verified_, step, fmt::format("the recording has its next hash at step {}", wanted.step));
+    const auto wanted = std::ranges::lower_bound(contents_.hashes, step, {}, &recording::LoggedHash::step);
+    if (wanted == contents_.hashes.end()) return true; // beyond the recording
+    const u64 from = wanted == contents_.hashes.begin() ? 0 : std::prev(wanted)->step;
+    if (wanted->step != step) {
+        diverged(from, step, fmt::format("the recording has its next hash at step {}", wanted->step));
         return false;
     }
-    if (wanted.value != hash) {
-        diverged(verified_, step, "the state differs");
+    if (wanted->value != hash) {
+        diverged(from, step, "the state differs");
         return false;
     }
-    ++next_hash_;
     verified_ = step;
     return true;
 }
@@ -120,7 +138,10 @@ Expected<void> Replayer::finish(Machine& machine) {
         else if (machine.inputs_waiting() && contents_.end)
             diverged(verified_, end_step(), "inputs are left over");
         else if (!image_difference().empty())
-            diverged(0, end_step(), "no state differs");
+            divergence_ = Error{Exit::BadInput,
+                                fmt::format("every state is as recorded, but {}, in a part that the guest "
+                                            "did not use",
+                                            image_difference())};
     }
     if (divergence_) return std::unexpected(*divergence_);
     return {};

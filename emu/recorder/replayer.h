@@ -2,7 +2,8 @@
 //
 // Interface: open() reads and checks the file; make_machine() builds the machine it names; prepare() feeds
 // the inputs and hooks the hashes; then run the machine to wherever (at most end_step()); check() says
-// whether it diverged and where.
+// whether it diverged and where. A timeline that is made for the machine after prepare() knows the whole
+// recorded run, and leaps by its checkpoints; what has been leapt over is not verified.
 //
 // Divergence is reported as the first interval [a, b) of steps at whose end the state differed, with what is
 // known to differ: an image, an input that could not be applied at its step, or the state alone.
@@ -10,7 +11,7 @@
 #include <memory>
 #include <string>
 #include "emu/machine.h"
-#include "emu/recorder/format.h"
+#include "emu/recorder/recorded_run.h"
 
 namespace vitrine::emu {
 
@@ -20,7 +21,9 @@ public:
 
     const recording::Contents& contents() const { return contents_; }
     const std::string& path() const { return path_; }
-    /// One line about a torn tail; empty for a whole recording.
+    /// The recording's checkpoints; null before prepare(), and when an image has changed since.
+    const std::shared_ptr<RecordedRun>& run() const { return run_; }
+    /// One line about a torn tail or damaged checkpoints; empty for a whole recording.
     std::string note() const;
     Expected<std::unique_ptr<Machine>> make_machine() const;
     /// REQUIRES: `machine` is at power-on.
@@ -41,10 +44,12 @@ private:
     std::string image_difference() const;
 
     std::string path_;
+    std::shared_ptr<recording::Source> file_;
     recording::Contents contents_;
+    std::shared_ptr<RecordedRun> run_;
     ImageHashes images_now_;
-    std::size_t next_hash_ = 0, next_input_ = 0;
-    u64 verified_ = 0; ///< every step below is known to be equal
+    Machine* machine_ = nullptr;
+    u64 verified_ = 0; ///< the last recorded hash that was found equal
     std::optional<Error> divergence_;
     std::string input_problem_;
 };

@@ -161,6 +161,10 @@ bool GuestSymbols::has_lines() const {
     return !lines_->rows.empty();
 }
 
+std::vector<std::string> GuestSymbols::source_files() const {
+    return has_lines() ? lines_->files : std::vector<std::string>{};
+}
+
 std::vector<u64> GuestSymbols::line_addresses(std::string_view file, unsigned line) const {
     std::vector<u64> out;
     if (!has_lines() || file.empty() || line == 0) return out;

@@ -46,6 +46,8 @@ public:
     /// Empty: no code there, or no line information.
     std::vector<u64> line_addresses(std::string_view file, unsigned line) const;
     bool has_lines() const;
+    /// Paths of the sources that have code.
+    std::vector<std::string> source_files() const;
     struct Hit {
         const Symbol* symbol;
         u64 offset;

@@ -166,11 +166,14 @@ Expected<void> Authors::return_to(Place to) {
     return run_to(to);
 }
 
-/// Whether the target may have been accessed between this checkpoint and the next.
-bool Authors::touched(const Watch& watch, u64 checkpoint) const {
+/// Whether the target may have been accessed between `from` and `to`, which no checkpoint divides.
+bool Authors::touched(const Watch& watch, u64 from, u64 to) const {
     if (!watch.writes()) return true;
     const History& history = timeline_.history();
     const Target& target = watch.target();
+    u64 checkpoint = from;
+    if (!history.before(from, checkpoint) || checkpoint != from) return true; // a state of a recording
+    if (to > history.tip()) return true;                                      // what nobody has run
     if (target.kind == Target::Kind::Disk)
         return history.disk_written_after(checkpoint, target.disk, target.address * 512 / PageBytes);
     return std::ranges::any_of(watch.parts(), [&](const Watch::Part& part) {
@@ -184,9 +187,8 @@ Expected<Author> Authors::last_access(const Target& target, bool write, const Ti
     if (auto ok = watch.start(); !ok) return std::unexpected(ok.error());
     Place end = start;
     while (end.step > timeline_.first()) {
-        u64 from = 0;
-        timeline_.history().before(end.step - 1, from);
-        if (touched(watch, from)) {
+        const u64 from = timeline_.before(end.step - 1);
+        if (touched(watch, from, end.step)) {
             if (auto ok = timeline_.seek(from); !ok) return std::unexpected(ok.error());
             watch.clear();
             if (auto ok = run_to(end); !ok) return std::unexpected(ok.error());
@@ -234,7 +236,7 @@ Expected<std::vector<Author>> Authors::writes(const Target& target, u64 from, u6
     while (checkpoint < last.step && !watch.full()) {
         const std::optional<u64> next = timeline_.history().after(checkpoint);
         const Place end = next && *next < last.step ? Place{*next, 0} : last;
-        if (touched(watch, checkpoint)) {
+        if (touched(watch, checkpoint, end.step)) {
             const u64 begin = std::max(from, checkpoint);
             if (auto ok = timeline_.seek(begin); !ok) return std::unexpected(ok.error());
             if (auto ok = run_to(end); !ok) return std::unexpected(ok.error());

@@ -64,7 +64,7 @@ private:
     Expected<Author> last_access(const Target& target, bool write, const Timeline::Progress& progress);
     Expected<void> run_to(Place to);
     Expected<void> return_to(Place to);
-    bool touched(const Watch& watch, u64 checkpoint) const;
+    bool touched(const Watch& watch, u64 from, u64 to) const;
     void name(Author& author);
     Machine& machine_;
     Timeline& timeline_;

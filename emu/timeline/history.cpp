@@ -2,6 +2,7 @@
 #include "emu/timeline/history.h"
 #include <algorithm>
 #include <cstring>
+#include <utility>
 #include "emu/board/board.h"
 
 namespace vitrine::emu {
@@ -12,29 +13,27 @@ constexpr std::size_t ConsoleKept = 64 << 20, ConsoleShown = 4 << 20;
 
 History::History(Machine& machine, u64 budget_bytes)
     : machine_(machine), budget_(std::max(budget_bytes, SmallestBudget)) {
-    Board& board = machine_.board();
-    board.code().set_first_write_observer(this);
-    for (std::size_t i = 0; i < board.disks().size(); ++i)
-        board.disks()[i]->on_write([this, i](u64 page) { capture(DiskPlace | u64{i} << DiskShift | page); });
+    machine_.probes().attach_writes(*this);
     take();
 }
 
-History::~History() {
-    Board& board = machine_.board();
-    board.code().set_first_write_observer(nullptr);
-    board.code().clear_flags_everywhere(cpu::Clean);
-    for (auto& disk : board.disks()) disk->on_write({});
-}
+History::~History() { machine_.probes().detach_writes(*this); }
 
 // ---- versions ---------------------------------------------------------------------------------------------
 
-void History::first_write(u32 frame) { capture(frame); }
+void History::frame_written(u32 frame) { capture(frame); }
+void History::disk_written(unsigned disk, u64 page) { capture(disk_place(disk, page)); }
 
 void History::capture(Place place) {
     if (!dirty_.insert(place).second) return;
-    if (const Version* known = version(place, base_); known && known->step == base_) return;
+    const Version* known = version(place, base_);
+    if (known && known->step == base_) return;
     ++copies_;
-    add_version(place, base_, read(place));
+    PageStore::Page content = read(place);
+    // In an interval that was leapt over: every later checkpoint has what is here now, whatever comes
+    // between.
+    if (const u64 end = checkpoints_.rbegin()->first; !known && end > base_) add_version(place, end, content);
+    add_version(place, base_, std::move(content));
 }
 
 void History::add_version(Place place, u64 step, PageStore::Page page) {
@@ -63,16 +62,16 @@ u8* frame_bytes(Board& board, u64 frame) {
 PageStore::Page History::read(Place place) const {
     Board& board = machine_.board();
     if (!(place & DiskPlace)) return const_cast<PageStore&>(pages_).keep(frame_bytes(board, place));
-    const Disk& disk = *board.disks()[(place & ~DiskPlace) >> DiskShift];
-    const u8* page = disk.overlay_page(place & ((u64{1} << DiskShift) - 1));
+    const Disk& disk = *board.disks()[disk_of(place)];
+    const u8* page = disk.overlay_page(disk_page_of(place));
     return page ? const_cast<PageStore&>(pages_).keep(page) : nullptr;
 }
 
 void History::put(Place place, const PageStore::Page& page) {
     Board& board = machine_.board();
     if (place & DiskPlace) {
-        Disk& disk = *board.disks()[(place & ~DiskPlace) >> DiskShift];
-        disk.put_overlay_page(place & ((u64{1} << DiskShift) - 1), page ? page->data() : nullptr);
+        Disk& disk = *board.disks()[disk_of(place)];
+        disk.put_overlay_page(disk_page_of(place), page ? page->data() : nullptr);
         return;
     }
     std::memcpy(frame_bytes(board, place), page->data(), PageBytes);
@@ -83,7 +82,7 @@ void History::put(Place place, const PageStore::Page& page) {
 
 void History::all_clean() {
     dirty_.clear();
-    machine_.board().code().set_flags_of_first(machine_.board().memory().frames(), cpu::Clean);
+    machine_.probes().all_clean();
 }
 
 /// A checkpoint in the middle of known history, where every place that is written before the next one has a
@@ -91,6 +90,7 @@ void History::all_clean() {
 /// has another content here than at the next checkpoint, if it is written again before that.
 void History::split(u64 from, u64 at) {
     Checkpoint &old = checkpoints_.find(from)->second, &fresh = checkpoints_.find(at)->second;
+    fresh.unexecuted = std::exchange(old.unexecuted, false); // the way here was run, the rest was not
     std::erase_if(old.places, [&](Place place) {
         if (dirty_.contains(place)) return false;
         auto& list = versions_[place];
@@ -104,10 +104,16 @@ void History::split(u64 from, u64 at) {
 void History::take() {
     learn_host();
     const u64 step = machine_.steps();
-    if (checkpoints_.contains(step)) {
-        // Passing one again: it is the base from here on.
-        if (base_ != step) base_ = step, all_clean();
-        return;
+    if (const auto known = checkpoints_.find(step); known != checkpoints_.end()) {
+        if (base_ == step) return;
+        if (known->second.inputs == machine_.input_log().size()) {
+            // Passing one again: it is the base from here on, and all on the way to it has been run.
+            if (after(base_) == step) checkpoints_.find(base_)->second.unexecuted = false;
+            base_ = step;
+            all_clean();
+            return;
+        }
+        merge_into_previous(known); // one from before or behind an input of this step: this one is as good
     }
     const bool in_the_past = !checkpoints_.empty() && step < checkpoints_.rbegin()->first;
     Checkpoint& fresh = checkpoints_[step];
@@ -161,12 +167,13 @@ std::vector<u64> History::steps() const {
 
 bool History::written_after(u64 checkpoint, u32 frame) const {
     const auto at = checkpoints_.find(checkpoint);
-    return at != checkpoints_.end() && at->second.places.contains(frame);
+    return at != checkpoints_.end() && (at->second.unexecuted || at->second.places.contains(frame));
 }
 
 bool History::disk_written_after(u64 checkpoint, unsigned disk, u64 page) const {
     const auto at = checkpoints_.find(checkpoint);
-    return at != checkpoints_.end() && at->second.places.contains(DiskPlace | u64{disk} << DiskShift | page);
+    return at != checkpoints_.end() &&
+           (at->second.unexecuted || at->second.places.contains(disk_place(disk, page)));
 }
 
 // ---- travelling -------------------------------------------------------------------------------------------
@@ -177,7 +184,10 @@ Expected<void> History::restore(u64 step) {
     // Leaving the end of the known run: it must be possible to come back.
     if (machine_.steps() > checkpoints_.rbegin()->first) take();
     learn_host();
+    return put_back(target);
+}
 
+Expected<void> History::put_back(u64 target) {
     const u64 low = std::min(target, base_), high = std::max(target, base_);
     std::unordered_set<Place> changing = std::move(dirty_);
     for (auto at = checkpoints_.find(low); at->first < high; ++at)
@@ -194,6 +204,90 @@ Expected<void> History::restore(u64 step) {
     machine_.board().after_restore();
     all_clean();
     return {};
+}
+
+// ---- leaping ----------------------------------------------------------------------------------------------
+
+bool History::has(Place place) const {
+    Board& board = machine_.board();
+    if (place & VideoPlace) return (place & ~VideoPlace) < devices::Vga::MemorySize / PageBytes;
+    if (!(place & DiskPlace)) return place < board.memory().frames();
+    if (disk_of(place) >= board.disks().size()) return false;
+    return disk_page_of(place) <= (board.disks()[disk_of(place)]->sectors() * 512 - 1) / PageBytes;
+}
+
+/// As if the guest wrote this page. `bytes` null: as at power-on.
+void History::replace(Place place, const u8* bytes) {
+    if (place & VideoPlace) {
+        u8* page = machine_.board().vga().lfb_page((place & ~VideoPlace) * PageBytes);
+        std::memcpy(page, bytes ? bytes : pages_.zero()->data(), PageBytes);
+        return;
+    }
+    if (place & DiskPlace) {
+        const u8* now = machine_.board().disks()[disk_of(place)]->overlay_page(disk_page_of(place));
+        if (now == bytes || (now && bytes && std::memcmp(now, bytes, PageBytes) == 0)) return;
+        capture(place);
+        return machine_.board().disks()[disk_of(place)]->put_overlay_page(disk_page_of(place), bytes);
+    }
+    u8* now = frame_bytes(machine_.board(), place);
+    if (!bytes) bytes = pages_.zero()->data();
+    if (std::memcmp(now, bytes, PageBytes) == 0) return;
+    capture(place);
+    std::memcpy(now, bytes, PageBytes);
+    machine_.board().code().written(static_cast<u32>(place), 0, PageBytes);
+}
+
+Expected<void> History::put_state(KnownRun& run, u64 step) {
+    Board& board = machine_.board();
+    std::unordered_set<Place> named;
+    bool strange = false; // a place that this machine does not have
+    auto state = run.load(step, [&](Place place, const u8* page) {
+        if (!has(place) || !named.insert(place).second)
+            strange = true;
+        else
+            replace(place, page);
+    });
+    if (!state) return std::unexpected(state.error());
+    if (strange) return bad_input("it names memory that this machine does not have");
+    std::vector<Place> others; // what the state does not name
+    board.memory().each_used_page([&](u32 frame, const u8*) {
+        if (!named.contains(frame)) others.push_back(frame);
+    });
+    for (unsigned i = 0; i < board.disks().size(); ++i)
+        board.disks()[i]->each_overlay_page([&](u64 page) {
+            if (!named.contains(disk_place(i, page))) others.push_back(disk_place(i, page));
+        });
+    for (u64 page = 0; page < devices::Vga::MemorySize / PageBytes; ++page)
+        if (board.vga().lfb_page_used(page * PageBytes) && !named.contains(VideoPlace | page))
+            others.push_back(VideoPlace | page);
+    for (Place place : others) replace(place, nullptr);
+    if (auto ok = machine_.restore_without_memory(state->blob, state->inputs, std::move(state->view)); !ok)
+        return ok;
+    board.after_restore();
+    return run.check(step, machine_);
+}
+
+Expected<void> History::leap(KnownRun& run, u64 step) {
+    u64 from = 0;
+    if (!before(step, from)) return usage_error("that step lies before the start of history");
+    if (base_ != from || machine_.steps() > step)
+        if (auto ok = restore(step); !ok) return ok;
+    // What the machine has run since the checkpoint lies in an interval that is now known by its ends only.
+    if (auto ok = put_state(run, step); !ok) {
+        const Error why = ok.error();
+        if (auto back = put_back(from); !back) return back;
+        return std::unexpected(why);
+    }
+    const bool unknown_behind = checkpoints_.find(from)->second.unexecuted;
+    take();
+    checkpoints_.find(from)->second.unexecuted = true;
+    if (after(step)) checkpoints_.find(step)->second.unexecuted = unknown_behind;
+    return {};
+}
+
+void History::learn_ahead(const KnownRun& run) {
+    if (run.phases().size() > phases_.size()) phases_ = run.phases();
+    if (run.modes().size() > modes_.size()) modes_ = run.modes();
 }
 
 void History::restore_video(const Checkpoint& to) {
@@ -221,6 +315,7 @@ void History::forget_future() {
         blob_bytes_ -= last->second.blob.size() + last->second.video.size() * sizeof last->second.video[0];
         checkpoints_.erase(last);
     }
+    checkpoints_.rbegin()->second.unexecuted = false;
     phases_ = machine_.phases();
     modes_ = machine_.mode_changes();
     const u64 unsaid = console_total_ - std::min(console_total_, machine_.serial_total());
@@ -252,6 +347,7 @@ void History::learn_host() {
     if (total <= console_total_) return;
     const std::string& window = machine_.serial_output();
     const u64 fresh = std::min<u64>(total - console_total_, window.size());
+    if (fresh < total - console_total_) console_.clear(); // a leap: what came before is not at hand
     console_.append(window, window.size() - fresh);
     console_total_ = total;
     if (console_.size() > ConsoleKept + ConsoleKept / 4) console_.erase(0, console_.size() - ConsoleKept);

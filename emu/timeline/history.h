@@ -13,17 +13,23 @@
 // - used() stays below the budget as far as thinning can help: the tip, the base and the last few stay.
 //
 // Display memory is compared page by page when a checkpoint is taken, because its chip writes it itself.
+//
+// A *leap* puts the machine to a state that a recording holds, without running what lies between: as if one
+// instruction had written all that differs. The interval before such a checkpoint is unexecuted: what was
+// written there and put back is not known until it is run.
 #pragma once
 #include <map>
 #include <unordered_map>
 #include <unordered_set>
 #include <vector>
 #include "emu/machine.h"
+#include "emu/machine/probes.h"
+#include "emu/timeline/known_run.h"
 #include "emu/timeline/page.h"
 
 namespace vitrine::emu {
 
-class History final : public cpu::FirstWriteObserver {
+class History final : public WriteListener {
 public:
     static constexpr u64 SmallestBudget = 16 << 20;
 
@@ -39,6 +45,11 @@ public:
     std::optional<u64> after(u64 step) const;
     /// Puts the machine to the checkpoint that before() found for `step`.
     Expected<void> restore(u64 step);
+    /// Puts the machine to the state that `run` has at `step`, and takes a checkpoint there. On an error the
+    /// machine stands at the checkpoint before.
+    Expected<void> leap(KnownRun& run, u64 step);
+    /// Phases and modes that a recording knows of, beyond what has been run.
+    void learn_ahead(const KnownRun& run);
     /// The known run ends here and now: what came later is forgotten.
     void forget_future();
 
@@ -46,6 +57,10 @@ public:
     /// The last step of the known run.
     u64 tip() const;
     u64 base() const { return base_; }
+    /// Nobody has run what follows here: the end of the known run, or a part that was leapt over.
+    bool untrodden() const {
+        return base_ == checkpoints_.rbegin()->first || checkpoints_.find(base_)->second.unexecuted;
+    }
     std::size_t count() const { return checkpoints_.size(); }
     std::vector<u64> steps() const;
     /// Bytes that all of it takes, approximately.
@@ -56,17 +71,15 @@ public:
     /// Phases and processor modes of the whole known run, also of what lies ahead of the machine.
     const std::vector<Phase>& phases() const { return phases_; }
     const std::vector<ModeChange>& modes() const { return modes_; }
-    /// Places written between this checkpoint and the next: frames of RAM below, disk pages above DiskPlace.
+    /// Whether this frame may have been written between this checkpoint and the next.
     bool written_after(u64 checkpoint, u32 frame) const;
     /// The same for a 4 KiB page of a disk.
     bool disk_written_after(u64 checkpoint, unsigned disk, u64 page) const;
 
-    void first_write(u32 frame) override;
+    void frame_written(u32 frame) override;
+    void disk_written(unsigned disk, u64 page) override;
 
 private:
-    using Place = u64;
-    static constexpr Place DiskPlace = Place{1} << 60;
-    static constexpr unsigned DiskShift = 48;
     static constexpr u64 BytesPerVersion = 96;
 
     struct Checkpoint {
@@ -76,6 +89,7 @@ private:
         u64 serial_total = 0;
         std::vector<std::pair<u32, PageStore::Page>> video; ///< pages that are not zero, in order
         std::unordered_set<Place> places;                   ///< with a version of this step
+        bool unexecuted = false; ///< the run from here to the next one was leapt over
     };
     using Checkpoints = std::map<u64, Checkpoint>;
     struct Version {
@@ -88,6 +102,10 @@ private:
     const Version* version(Place place, u64 step) const;
     PageStore::Page read(Place place) const;
     void put(Place place, const PageStore::Page& page);
+    void replace(Place place, const u8* bytes);
+    bool has(Place place) const;
+    Expected<void> put_state(KnownRun& run, u64 step);
+    Expected<void> put_back(u64 target);
     void restore_video(const Checkpoint& to);
     void learn_host();
     Machine::HostView host_view(const Checkpoint& at) const;

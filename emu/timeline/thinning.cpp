@@ -31,6 +31,7 @@ void History::merge_into_previous(Checkpoints::iterator victim) {
             std::prev(victim)->second.places.insert(place);
         }
     }
+    if (!first) std::prev(victim)->second.unexecuted |= gone.unexecuted;
     blob_bytes_ -= gone.blob.size() + gone.video.size() * sizeof gone.video[0];
     checkpoints_.erase(victim);
 }

@@ -2,6 +2,7 @@
 #include "emu/timeline/timeline.h"
 #include <algorithm>
 #include <fmt/format.h>
+#include <spdlog/spdlog.h>
 #include "emu/debugger/debugger.h"
 
 namespace vitrine::emu {
@@ -15,8 +16,9 @@ constexpr u64 Closer[] = {30'000, 300'000, 3'000'000};
 } // namespace
 
 Timeline::Timeline(Machine& machine, u64 budget_bytes, double interval)
-    : machine_(machine), interval_(interval), history_(machine, budget_bytes),
+    : machine_(machine), interval_(interval), history_(machine, budget_bytes), run_(machine.known_run()),
       last_taken_(machine.host_seconds()), last_step_(machine.steps()) {
+    if (run_) history_.learn_ahead(*run_);
     machine_.on_pause_point([this] { return pause(); });
     machine_.on_live_input([this] { cut_future(); });
 }
@@ -29,7 +31,7 @@ Timeline::~Timeline() {
 /// At a pause point: takes a checkpoint if one is due, and says when to ask again.
 u64 Timeline::pause() {
     const u64 step = machine_.steps();
-    const bool live = step >= known_;
+    const bool live = step >= known_ || history_.untrodden();
     const double engine = machine_.host_seconds() - last_taken_;
     const double cost = static_cast<double>(history_.copies() - last_copies_) * CopyCost + BlobCost;
     const bool asked = !wanted_.empty() && step >= wanted_.back();
@@ -59,6 +61,7 @@ void Timeline::cut_future() {
     if (!in_the_past()) return;
     Branch branch{machine_.steps(), last(), machine_.forget_inputs_to_come()};
     history_.forget_future();
+    run_.reset();
     machine_.begin_new_future();
     known_ = machine_.steps();
     branches_.push_back(std::move(branch));
@@ -81,15 +84,46 @@ Expected<void> Timeline::run_to(u64 step, const Progress& progress, double from,
     return {};
 }
 
+u64 Timeline::before(u64 step) const {
+    u64 found = first();
+    history_.before(step, found);
+    const auto recorded = run_ ? run_->before(step) : std::nullopt;
+    return recorded && *recorded > found + worth_a_leap_ ? *recorded : found;
+}
+
+/// Puts the machine to the place from which the way to `step` is shortest.
+Expected<void> Timeline::approach(u64 step) {
+    const u64 now = machine_.steps();
+    u64 checkpoint = first();
+    history_.before(step, checkpoint);
+    const u64 near = now <= step ? std::max(now, checkpoint) : checkpoint;
+    while (run_) {
+        const auto recorded = run_->before(step);
+        if (!recorded || *recorded <= near + worth_a_leap_) break;
+        auto there = history_.leap(*run_, *recorded);
+        if (there) return {};
+        spdlog::warn("{}: the one before it serves", there.error().message);
+        if (run_->before(step) == recorded) return there; // it could not say no to it
+    }
+    if (step < machine_.steps() || checkpoint > machine_.steps()) return history_.restore(step);
+    return {};
+}
+
+/// A checkpoint may have been taken before the inputs of its step came.
+void Timeline::settle_at(u64 step) {
+    if (machine_.steps() != step || machine_.inputs_waiting() == 0) return;
+    RunLimits limits;
+    limits.step_limit = step;
+    machine_.run(limits);
+}
+
 Expected<void> Timeline::seek(u64 step, const Progress& progress) {
     if (step < first() || step > last())
         return usage_error(fmt::format("step {} is outside history: {} to {}", step, first(), last()));
     known_ = last();
-    const u64 now = machine_.steps();
-    u64 checkpoint = 0;
-    history_.before(step, checkpoint);
-    if (step < now || checkpoint > now) {
-        if (auto ok = history_.restore(step); !ok) return ok;
+    const u64 before = machine_.steps(), copies = history_.copies();
+    if (auto ok = approach(step); !ok) return ok;
+    if (machine_.steps() != before || history_.copies() != copies) {
         last_taken_ = machine_.host_seconds(), last_step_ = machine_.steps();
         last_copies_ = history_.copies();
     }
@@ -98,6 +132,7 @@ Expected<void> Timeline::seek(u64 step, const Progress& progress) {
         if (step > distance && step - distance > machine_.steps()) wanted_.push_back(step - distance);
     machine_.on_pause_point([this] { return pause(); }); // the next pause point is near again
     auto arrived = run_to(step, progress, 0, 1);
+    if (arrived) settle_at(step);
     wanted_.clear();
     return arrived;
 }
@@ -118,13 +153,14 @@ Expected<RunReport> Timeline::previous(const RunLimits& wanted, const Progress& 
     u64 end = start,
         below = start; // hits before `end`, in the interval of the last checkpoint before `below`
     while (below > first()) {
-        u64 from = 0;
-        history_.before(below - 1, from);
+        const u64 from = before(below - 1);
         if (auto ok = seek(from); !ok) return std::unexpected(ok.error());
         limits.step_limit = end;
         std::optional<RunReport> hit;
+        limits.goes_on = from == first(); // no interval before it could meet what is met there
         while (machine_.steps() < end) {
             RunReport report = machine_.run(limits);
+            limits.goes_on = false;
             if (report.reason == StopReason::StepLimit || machine_.steps() >= end) break;
             hit = std::move(report);
             if (limits.debugger) last_hit = limits.debugger->last_hit();

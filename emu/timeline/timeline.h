@@ -5,8 +5,10 @@
 // given in the past ends the known future there (take_branch() hands out what was known, to return to it).
 //
 // Invariants (design.md §9): the state at step N after travelling is the state that a straight run has at N.
-// Nothing here is guest-visible. Checkpoints are taken while the machine runs, at a rate that keeps both
-// their cost and the way to any step short; a step backwards leaves denser ones near the cursor.
+// Nothing here is guest-visible. A machine that replays a recording (Machine::known_run()) knows all of its
+// run from the start, and leaps to the states that the recording holds; one that turns out damaged is told of
+// on the log, and the one before it serves. Checkpoints are taken while the machine runs, at a rate that
+// keeps both their cost and the way to any step short; a step backwards leaves denser ones near the cursor.
 #pragma once
 #include <functional>
 #include "emu/timeline/history.h"
@@ -17,6 +19,7 @@ class Timeline {
 public:
     static constexpr u64 DefaultBudget = 1ull << 30;
     static constexpr double DefaultInterval = 0.040;
+    static constexpr u64 DefaultLeap = 20'000'000;
     /// Told how far a long journey is, 0 to 1; false cancels it: the machine then stays where it is.
     using Progress = std::function<bool(double)>;
 
@@ -28,7 +31,10 @@ public:
 
     /// The steps that can be gone to: the start of history and the end of the known run.
     u64 first() const { return history_.first(); }
-    u64 last() const { return std::max(history_.tip(), known_); }
+    u64 last() const { return std::max({history_.tip(), known_, run_ ? run_->end() : 0}); }
+    /// The last place at or before `step` to which a journey is short: a checkpoint, or a state that a
+    /// recording holds. REQUIRES: step >= first().
+    u64 before(u64 step) const;
     bool in_the_past() const { return machine_.steps() < last(); }
     const History& history() const { return history_; }
 
@@ -40,6 +46,9 @@ public:
     /// Goes to the last step before this one at which a run with these limits would have stopped (its step,
     /// time and host limits do not count). Without one in history: an error, and the machine stays.
     Expected<RunReport> previous(const RunLimits& limits, const Progress& progress = {});
+
+    /// A state of a recording is read (some hundred milliseconds) where it saves more steps than this.
+    void worth_a_leap(u64 steps) { worth_a_leap_ = steps; }
 
     /// What an input in the past has cut off: the inputs that would have followed. Oldest first.
     struct Branch {
@@ -54,16 +63,20 @@ public:
 private:
     u64 pause();
     void cut_future();
+    Expected<void> approach(u64 step);
+    void settle_at(u64 step);
     Expected<void> run_to(u64 step, const Progress& progress, double from, double to);
 
     Machine& machine_;
     const double interval_;
     History history_;
-    u64 known_ = 0;           ///< the end of the known run, when the machine is not there
-    std::vector<u64> wanted_; ///< steps at which a journey wants checkpoints, descending
-    double last_taken_ = 0;   ///< Machine::host_seconds() then
+    std::shared_ptr<KnownRun> run_; ///< a recording of this run; null: none, or another future was begun
+    u64 known_ = 0;                 ///< the end of the known run, when the machine is not there
+    std::vector<u64> wanted_;       ///< steps at which a journey wants checkpoints, descending
+    double last_taken_ = 0;         ///< Machine::host_seconds() then
     u64 last_step_ = 0, last_copies_ = 0;
     std::vector<Branch> branches_;
+    u64 worth_a_leap_ = DefaultLeap;
 };
 
 } // namespace vitrine::emu

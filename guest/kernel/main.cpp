@@ -195,7 +195,8 @@ void kernel_init(void*) {
         IrqSpinGuard guard(tasklist_lock);
         change_pid(task, PIDTYPE_PGID, task->thread_pid);
         change_pid(task, PIDTYPE_SID, task->thread_pid);
-        task->signal->leader = task->signal->tty = true;
+        task->signal->leader = true;
+        task->signal->tty = &console_terminal;
         console_terminal.foreground_group = console_terminal.session = 1;
     }
     run_init_process();

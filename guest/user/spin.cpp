@@ -1,5 +1,5 @@
-// /bin/spin [N] [SECONDS]: N children that only count, at nice 0, 5, 10 …; the run queue's view has something
-// to show. At the end each child's share of the processor, as /proc/PID/sched tells it.
+// /bin/spin [N] [SECONDS]: N children that only count, at nice 0, 5, 10 …, all bound to one processor: its
+// run queue has something to show. At the end each child's share of it, as /proc/PID/sched tells it.
 #include "lib/system.h"
 #include "lib/text.h"
 
@@ -48,6 +48,11 @@ extern "C" int program_main(int count, char** words, char**) {
         print("usage: spin [1..%ld] [seconds]\n", MaxChildren);
         return 2;
     }
+    const long processor = current_processor();
+    if (long error = processor < 0 ? processor : bind_to_processor(processor); error < 0) {
+        print("spin: one processor for all: %s\n", error_text(-error));
+        return 1;
+    }
     long pids[MaxChildren];
     for (long i = 0; i < children; i++) {
         pids[i] = fork();
@@ -62,7 +67,7 @@ extern "C" int program_main(int count, char** words, char**) {
         set_priority(pids[i], nice);
         print("spin: PID %ld at nice %d\n", pids[i], nice);
     }
-    print("spin: for %ld s\n", seconds);
+    print("spin: on processor %ld, for %ld s\n", processor, seconds);
     sleep({seconds, 0});
     for (long i = 0; i < children; i++) {
         show_runtime(pids[i]);

@@ -1,5 +1,8 @@
 // Runs the program as a person would, with input that is missing, truncated, corrupt, of the wrong kind or
 // impossible.
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <unistd.h>
 #include <algorithm>
 #include <cstring>
 #include <fcntl.h>
@@ -148,11 +151,51 @@ TEST(BadInput, Usage) {
              {"--events", "all", "--from", "20", "--to", "10"},
              {"--until", "step:1000", "--all-writes", "phys:0x1000@500-100"},
              {"--gdb", "x"},
+             {"--net", ""},
+             {"--serial", "tty"},
+             {"--serial", "unix:"},
+             {"--inspect", "registers:8"},
+             {"--inspect", "gdt:x"},
+             {"--net", "tap0"},
+             {"--net", "tap"},
+             {"--net", "user,user"},
+             {"--net", "user,"},
+             {"--net", "none,user"},
+             {"--net", "user,pcap="},
+             {"--net", "pcap=a,pcap=b"},
+             {"--net", "user,hostfwd"},
+             {"--net", "user,hostfwd=tcp::22-192.168.1.1:22"},
+             {"--net", "hostfwd=tcp::8080-:80"},
+             {"--net", "user,hostfwd=8080"},
+             {"--net", "user,hostfwd=sctp::1-:2"},
+             {"--net", "user,hostfwd=tcp:1.2.3:80-:80"},
+             {"--net", "user,hostfwd=tcp::0-:80"},
+             {"--net", "user,hostfwd=tcp::80-:65536"},
+             {"--net", "user", "--replay", "x"},
              {"stray"}}) {
         line.insert(line.begin(), {"--headless", "--disk", TEST_DISK});
         const Result result = run_vitrine(folder, line);
         expect_one_line(result, 64, "");
     }
+}
+
+TEST(BadInput, APortThatIsTaken) {
+    TemporaryFolder folder;
+    const int taken = ::socket(AF_INET, SOCK_STREAM, 0);
+    sockaddr_in address{
+        .sin_family = AF_INET, .sin_port = 0, .sin_addr = {htonl(INADDR_LOOPBACK)}, .sin_zero = {}};
+    socklen_t size = sizeof address;
+    ASSERT_EQ(::bind(taken, reinterpret_cast<sockaddr*>(&address), size), 0);
+    ASSERT_EQ(::listen(taken, 1), 0);
+    ASSERT_EQ(::getsockname(taken, reinterpret_cast<sockaddr*>(&address), &size), 0);
+    const std::string port = std::to_string(ntohs(address.sin_port));
+    expect_one_line(
+        run_vitrine(folder, headless({"--disk", TEST_DISK, "--net", "user,hostfwd=tcp::" + port + "-:80"})),
+        66, port);
+    ::close(taken);
+    expect_one_line(run_vitrine(folder, headless({"--disk", TEST_DISK, "--net",
+                                                  "pcap=" + folder.file("no/such/folder")})),
+                    66, "No such file");
 }
 
 TEST(BadInput, Recordings) {

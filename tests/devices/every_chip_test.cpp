@@ -7,6 +7,7 @@
 #include "devices/ata/disk.h"
 #include "devices/ata/optical.h"
 #include "devices/debug_ports.h"
+#include "devices/e1000/e1000.h"
 #include "devices/fw_cfg.h"
 #include "devices/hpet.h"
 #include "devices/i8042.h"
@@ -240,7 +241,67 @@ void build_ahci(Rig& rig) {
     });
 }
 
+/// Rings in the chip's RAM with descriptors of every kind, mostly sound; frames from outside in between.
+void build_e1000(Rig& rig) {
+    auto& card = rig.install(std::make_unique<E1000>(rig.clock.events, rig.ram,
+                                                     E1000::MacAddress{0x52, 0x54, 0, 0x12, 0x34, 0x56}));
+    card.on_transmit([&rig](std::span<const u8> frame) {
+        rig.note(frame.size());
+        for (const u8 byte : frame.first(std::min<std::size_t>(frame.size(), 80))) rig.note(byte);
+    });
+    rig.access = [&](Random& random) {
+        static constexpr u32 Registers[] = {0x0000, 0x0008, 0x0010, 0x0014, 0x0018, 0x0020, 0x00C0, 0x00C4,
+                                            0x00C8, 0x00D0, 0x00D8, 0x0100, 0x0400, 0x2800, 0x2808, 0x2810,
+                                            0x2818, 0x2820, 0x282C, 0x3808, 0x3810, 0x3818, 0x3820, 0x382C,
+                                            0x4010, 0x4074, 0x4088, 0x5200, 0x5400, 0x5404};
+        const u64 offset = random.below(4) == 0 ? random.below(128 << 10) & ~u64{3}
+                                                : Registers[random.below(std::size(Registers))];
+        const unsigned bar = random.below(16) == 0 ? 2 : 0;
+        if (random.below(2) != 0)
+            card.bar_write(bar, bar == 2 ? offset & 4 : offset, 4,
+                           random.next() >> random.below(64) & 0xFFFFFFFF);
+        else
+            rig.note(card.bar_read(bar, bar == 2 ? offset & 4 : offset, 4));
+    };
+    rig.config(card);
+    rig.also([&](Random& random) {
+        card.config_write(4, 2, random.below(8) == 0 ? 0 : 6);
+        const auto out = [&](u32 reg, u64 value) { card.bar_write(0, reg, 4, value & 0xFFFFFFFF); };
+        out(0x0000, 0x40), out(0x0400, 2), out(0x0100, 2 | (random.next() & 0x0603C0FC));
+        out(0x3800, 0x1000), out(0x3804, 0), out(0x3808, 128), out(0x2800, 0x2000), out(0x2804, 0),
+            out(0x2808, 128);
+        out(0x3810, random.below(8)), out(0x2810, random.below(9));
+        for (u64 i = 0; i < 8; ++i) {
+            const u64 targets[] = {0x3000 + random.below(0x8000), 0x1000,       0x2000, FakeRam::RomBase - 8,
+                                   rig.ram.bytes.size() - 20,     random.next()};
+            const u64 target = targets[random.below(2) == 0 ? 0 : random.below(std::size(targets))];
+            const u64 length = random.below(64) == 0 ? random.below(1 << 20) : random.below(3000);
+            const u64 kind = random.below(4); // legacy, context, data, anything
+            const u64 command = (kind == 0 ? 0 : 0x20) | (random.next() & 0x9F);
+            rig.ram.put(0x1000 + i * 16, 8, kind == 1 ? random.next() & 0x3F3F003F3F3F3F3F : target);
+            rig.ram.put(0x1008 + i * 16, 8,
+                        kind == 3 ? random.next()
+                        : kind == 1
+                            ? command << 24 | random.below(80) << 40 | (100 + random.below(1500)) << 48
+                            : length | (kind == 2 ? 1u << 20 : 0) | command << 24 |
+                                  (random.next() & 0x3F03) << 32);
+            rig.ram.put(0x2000 + i * 16, 8, target);
+        }
+        out(0x2818, random.below(9)), out(0x3818, random.below(9));
+        for (u64 n = random.below(4); n-- > 0;) {
+            std::vector<u8> frame(random.below(64) == 0 ? random.below(20000) : random.below(2000), 0xFF);
+            if (frame.size() > 6 && random.below(2) != 0)
+                frame[0] = 0x52, frame[1] = 0x54, frame[2] = 0, frame[3] = 0x12, frame[4] = 0x34,
+                frame[5] = 0x56;
+            rig.note(card.can_receive());
+            card.receive(frame);
+            rig.clock.advance(random.below(200'000));
+        }
+    });
+}
+
 const Kind Kinds[] = {
+    {"e1000", build_e1000},
     {"i8259",
      [](Rig& rig) {
          auto& pic = rig.install(std::make_unique<I8259>(rig.wire()));

@@ -54,10 +54,21 @@ def main():
     step = int(expect(r"--last write:jiffies: step (\d+), \d+ steps before the end", err).group(1))
     assert f"at step {step}," in out
     assert int(expect(r"jiffies: step (\d+) .*tick_handle_periodic", out).group(1)) == step - 1
-    for spec, status, words in (("schedul", 64, "did you mean schedule"), ("schedule if rxa", 64, "column 1"), ("write:phys:0xfee00020", 64, "no memory"),
+    for spec, status, words in (("schedul", 64, "did you mean schedule"), ("schedule if rxa", 64, "column 13: 'rxa' is neither a register nor a symbol; did you mean"), ("write:phys:0xfee00020", 64, "no memory"),
                                 ("syscall:opennat", 64, "openat"), ("nowhere.cpp:1", 64, "has no code")):
         err = run("--break", spec, status=status)[1]
         assert words in err and err.count("\n") == 1, err
+    err = run("--until", "phase:imit", status=64)[1]
+    assert "did you mean init" in err and err.count("\n") == 1, err
+    for option, text, status in (("--who-wrote", "phys:0x100000", 75), ("--who-read", "phys:0x100000", 75), ("--who-wrote", "no_such", 64),
+                                 ("--all-writes", "no_such", 64), ("--who-changed", "rxa", 75), ("--last", "rxa", 64)):
+        err = run("--until", "step:5", option, text, status=status)[1]
+        assert f"vitrine: {option} " in err and err.count("\n") == 1, err
+    # Power-on is a place, too: before the first instruction.
+    out, err = run("--break", "step:0", "--inspect", "registers")
+    assert "at step 0, processor 0: step 0" in err and re.search(r"rip +(0x)?0*fff0", out), (out, err)
+    err = run("--until", "step:200000", "--last", "step:0")[1]
+    assert "--last step:0: step 0, 200000 steps before the end" in err, err
     err = run("--until", "step:1000", "--last", "switch:nobody", status=75)[1]
     assert "did not happen" in err, err
     print("breakpoints, authors and events on the command line are as documented")

@@ -31,7 +31,8 @@ TEST(Expression, MistakesTellTheirColumn) {
     EXPECT_EQ(error_of("task.comm < \"a\""),
               "column 11: a text can only be compared, by == or !=, with a text");
     EXPECT_EQ(error_of("rax == \"a"), "column 8: the closing quote is missing");
-    EXPECT_EQ(error_of("r16"), "column 1: 'r16' is neither a register nor a symbol");
+    EXPECT_EQ(error_of("r16"),
+              "column 1: 'r16' is neither a register nor a symbol; did you mean r10, r11, r12?");
     EXPECT_EQ(error_of("rax = 3"), "column 5: '=' does not belong here");
     EXPECT_EQ(error_of(std::string(100, '(') + "1" + std::string(100, ')')).substr(0, 7), "column ");
     EXPECT_EQ(error_of(""), "column 1: a value is missing");

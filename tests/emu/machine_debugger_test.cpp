@@ -5,6 +5,7 @@
 #include <random>
 #include "cpu/run/code_cache.h"
 #include "emu/debugger/debugger.h"
+#include "emu/debugger/phase_names.h"
 #include "emu/events/events.h"
 #include "emu/symbols/guest_symbols.h"
 #include "emu/timeline/timeline.h"
@@ -255,3 +256,44 @@ TEST(Debugger, SlicesAndSkipsAndOnceCount) {
     EXPECT_EQ(whole->steps(), stops[0]);
 }
 #endif
+
+TEST(Debugger, PowerOnIsMetOnceAndLeft) {
+    auto machine = boot_machine();
+    Debugger debugger(*machine);
+    ASSERT_TRUE(debugger.add("step:0"));
+    RunLimits limits;
+    limits.debugger = &debugger;
+    limits.step_limit = 1000;
+    EXPECT_EQ(machine->run(limits).reason, StopReason::Breakpoint);
+    EXPECT_EQ(machine->steps(), 0u);
+    // Who runs on, runs on: the app does not stand at power-on for ever.
+    EXPECT_EQ(machine->run(limits).reason, StopReason::StepLimit);
+    EXPECT_EQ(machine->steps(), 1000u);
+}
+
+#ifdef TEST_REAL_GUEST
+TEST(Debugger, EveryPhaseOfABootIsAKnownName) {
+    auto machine = boot_machine();
+    run_to(*machine, boot_length());
+    const auto known = known_phase_names();
+    ASSERT_GT(machine->phases().size(), 30u);
+    for (const Phase& phase : machine->phases())
+        EXPECT_NE(std::ranges::find(known, phase.name), known.end()) << phase.name;
+}
+#endif
+
+TEST(Debugger, OnceEndsCountsAndLogsToo) {
+    auto machine = boot_machine();
+    Debugger debugger(*machine);
+    unsigned lines = 0;
+    debugger.on_log([&](const Breakpoint&, const Hit&, const std::string&) { ++lines; });
+    ASSERT_TRUE(debugger.add("out:0x80 once log code {value}"));
+    ASSERT_TRUE(debugger.add("out:0x80 log code {value}"));
+    RunLimits limits;
+    limits.debugger = &debugger;
+    limits.step_limit = 100'000;
+    machine->run(limits);
+    ASSERT_EQ(debugger.list().size(), 1u);
+    EXPECT_EQ(lines, debugger.list()[0].hits + 1);
+    EXPECT_GT(lines, 3u);
+}

@@ -1,6 +1,9 @@
 // The stub over a machine, without sockets: random and mutated packets crash nothing and leave the machine
 // where a gdb can go on; what gdb writes is recorded, so that a debugged run replays to the same bit.
+#include <fmt/format.h>
 #include <random>
+#include "emu/events/events.h"
+#include "emu/symbols/guest_symbols.h"
 #include "emu/gdb/packet.h"
 #include "emu/gdb/registers.h"
 #include "emu/gdb/stub.h"
@@ -73,7 +76,7 @@ TEST(GdbStub, NonsensePacketsDoNoHarm) {
     }
     EXPECT_EQ(stub.handle("qC").value().substr(0, 2), "QC");
     EXPECT_EQ(stub.handle("g")->size(),
-              2 * 8 * 17 + 2 * 4 * 7 + 2 * 10 * 8 + 2 * 4 * 8 + 2 * 16 * 16 + 8 + 2 * 8 * 7u);
+              2 * 8 * 17 + 2 * 4 * 7 + 2 * 10 * 8 + 2 * 4 * 8 + 2 * 16 * 16 + 8 + 2 * 16 * 16 + 2 * 8 * 9u);
 }
 
 TEST(GdbStub, WhatItWritesIsReplayed) {
@@ -102,4 +105,78 @@ TEST(GdbStub, WhatItWritesIsReplayed) {
     run_to(*again, 700'000);
     EXPECT_EQ(again->state_hash(), machine->state_hash());
     EXPECT_EQ(machine->input_log().size(), 2u);
+}
+
+#ifdef TEST_REAL_GUEST
+TEST(GdbStub, AttachedWithWatchesAndEventsItChangesNothing) {
+    const u64 end = boot_length();
+    auto plain = boot_machine();
+    run_to(*plain, end);
+    auto machine = boot_machine();
+    Timeline timeline(*machine, 64 << 20, 0.001);
+    EventStore events(*machine);
+    gdb::Stub stub(*machine, timeline);
+    stub.limit_steps(end);
+    // The kernel lies at the same place in both runs.
+    std::vector<std::string> places;
+    ASSERT_TRUE(plain->symbols() && plain->symbols()->slide());
+    std::vector<const Symbol*> functions, data;
+    for (const Symbol& symbol : plain->symbols()->elf().symbols())
+        (symbol.function ? functions : data).push_back(&symbol);
+    std::mt19937_64 random(12);
+    for (u64 i = 0; i < 64; ++i) {
+        const u64 slide = *plain->symbols()->slide();
+        places.push_back(fmt::format("0,{:x},1", functions[random() % functions.size()]->address + slide));
+        places.push_back(fmt::format("{},{:x},4", 2 + i % 3, data[random() % data.size()]->address + slide));
+    }
+    for (const std::string& place : places) EXPECT_EQ(stub.handle("Z" + place), "OK");
+    unsigned stops = 0;
+    for (;;) {
+        const auto reply = stub.handle("vCont;c");
+        ASSERT_TRUE(reply);
+        if (*reply == "W4b" || *reply == "W00") break;
+        ASSERT_TRUE(reply->starts_with("T0")) << *reply;
+        stub.handle("g"), stub.handle("m400,400"), stub.handle("qRcmd,77686572"), stub.handle("vCont;s:1");
+        if (++stops % 64 == 0) { // and back, and there again
+            const u64 here = machine->steps();
+            stub.handle("bs"), stub.handle("bc");
+            ASSERT_TRUE(timeline.seek(here));
+        }
+        if (stops == 400) // enough of the busiest places: on with the others
+            for (std::size_t i = 0; i < places.size(); i += 3) stub.handle("z" + places[i]);
+        if (stops == 800)
+            for (const std::string& place : places) stub.handle("z" + place);
+    }
+    EXPECT_GT(stops, 50u);
+    EXPECT_EQ(machine->steps(), end);
+    EXPECT_EQ(machine->state_hash(), plain->state_hash());
+}
+
+#endif
+
+TEST(GdbStub, AReplayEndsWithItsRecordingAndIsNotWritten) {
+    auto machine = boot_machine();
+    Timeline timeline(*machine, 64 << 20, 0.001);
+    gdb::Stub stub(*machine, timeline);
+    stub.replays(300'000);
+    EXPECT_EQ(stub.handle("vCont;c"), "T05replaylog:end;thread:1;");
+    EXPECT_EQ(machine->steps(), 300'000u);
+    EXPECT_EQ(stub.handle("vCont;s:1"), "T05replaylog:end;thread:1;");
+    const u64 hash = machine->state_hash();
+    for (const char* packet : {"M600,4:78563412", "P1=efbeadde00000000", "G00", "X600,2:ab"})
+        EXPECT_TRUE(stub.handle(packet)->starts_with("E.")) << packet;
+    EXPECT_EQ(stub.handle("X600,0:"), "OK"); // gdb asks whether there are such packets
+    EXPECT_EQ(machine->state_hash(), hash);
+    EXPECT_TRUE(machine->input_log().empty());
+    EXPECT_EQ(stub.handle("bc"), "T05replaylog:begin;thread:1;");
+}
+
+TEST(GdbStub, ModelsWithoutAvxDescribeNone) {
+    MachineConfig config = boot_config();
+    auto with = boot_machine(config);
+    config.cpu.model = cpu::Model::V2;
+    auto without = boot_machine(config);
+    EXPECT_NE(gdb::target_description(*with).find("org.gnu.gdb.i386.avx"), std::string::npos);
+    EXPECT_EQ(gdb::target_description(*without).find("ymm"), std::string::npos);
+    EXPECT_EQ(gdb::register_count(*with), gdb::register_count(*without) + 16);
 }

@@ -4,6 +4,12 @@
 #include "emu/recorder/format.h"
 #include "emu/recorder/recorder.h"
 #include "emu/recorder/replayer.h"
+#include <fcntl.h>
+#include <map>
+#include <random>
+#include <unistd.h>
+#include "emu/load/files.h"
+#include "emu/timeline/authors.h"
 #include "tests/emu/machine_support.h"
 
 using namespace vitrine;
@@ -12,11 +18,18 @@ using namespace vitrine::test;
 
 namespace {
 
+#ifdef VITRINE_SANITIZE
+constexpr int Places = 8;
+#else
+constexpr int Places = 80;
+#endif
+
 /// Boots with inputs at random moments, cut by steps and by time, and records it. Returns the final state's
 /// hash.
-u64 record(const MachineConfig& config, const std::string& path, u64 end, u64 seed) {
+u64 record(const MachineConfig& config, const std::string& path, u64 end, u64 seed,
+           CheckpointSpacing spacing = {}) {
     auto machine = boot_machine(config);
-    auto recorder = Recorder::start(*machine, path);
+    auto recorder = Recorder::start(*machine, path, spacing);
     EXPECT_TRUE(recorder) << recorder.error().message;
     std::mt19937_64 random(seed);
     RunReport report;
@@ -83,6 +96,155 @@ TEST(Replay, TwentyRecordingsOfTwentyReplayBitExactly) {
 }
 
 #ifdef TEST_REAL_GUEST
+// ---- checkpoints ------------------------------------------------------------------------------------------
+
+namespace {
+
+constexpr CheckpointSpacing Dense{2'000'000, 1};
+
+struct Opened {
+    std::unique_ptr<Replayer> replayer;
+    std::unique_ptr<Machine> machine;
+    std::unique_ptr<Timeline> timeline;
+    explicit Opened(const std::string& path) {
+        auto opened = Replayer::open(path);
+        EXPECT_TRUE(opened) << opened.error().message;
+        replayer = std::move(*opened);
+        machine = std::move(*replayer->make_machine());
+        EXPECT_TRUE(replayer->prepare(*machine));
+        timeline = std::make_unique<Timeline>(*machine, 64 << 20, 0.001);
+        timeline->worth_a_leap(100'000);
+    }
+};
+
+/// The straight run's hash at each of the places, which rise.
+std::map<u64, u64> straight_hashes(const std::string& path, const std::vector<u64>& places) {
+    auto replayer = std::move(*Replayer::open(path));
+    auto machine = std::move(*replayer->make_machine());
+    EXPECT_TRUE(replayer->prepare(*machine));
+    std::map<u64, u64> out;
+    for (u64 place : places) {
+        run_to(*machine, place);
+        EXPECT_EQ(machine->steps(), place);
+        out[place] = machine->state_hash();
+    }
+    return out;
+}
+
+} // namespace
+
+TEST(Checkpoints, AnOpenedRecordingIsTheStraightRunAtAnyStep) {
+    const TemporaryFolder folder;
+    const std::string path = folder.file("run.vrec");
+    const u64 end = boot_length() + 12'000'000;
+    record(boot_config(), path, end, 7, Dense);
+    std::mt19937_64 random(3);
+    std::vector<u64> places;
+    for (int i = 0; i < Places; ++i) places.push_back(random() % (end + 1));
+    {
+        Opened first(path);
+        EXPECT_GE(first.replayer->contents().checkpoints.size(), end / 4'000'000);
+        for (const auto& each : first.replayer->contents().checkpoints) {
+            places.push_back(each.step);
+            places.push_back(each.step + 1);
+        }
+        // The steps of inputs are where before and behind differ.
+        for (const auto& input : first.replayer->contents().inputs)
+            if (random() % 4 == 0) places.push_back(input.step);
+    }
+    std::ranges::sort(places);
+    const auto wanted = straight_hashes(path, places);
+    std::ranges::shuffle(places, random);
+    Opened opened(path);
+    EXPECT_EQ(opened.timeline->last(), end);
+    for (u64 place : places) {
+        auto ok = opened.timeline->seek(place);
+        ASSERT_TRUE(ok) << ok.error().message;
+        ASSERT_EQ(opened.machine->steps(), place);
+        ASSERT_EQ(opened.machine->state_hash(), wanted.at(place)) << "at step " << place;
+        ASSERT_FALSE(opened.replayer->divergence());
+        if (random() % 4 == 0) { // go on a little, and a step back: history grows where nobody was
+            const u64 on = std::min(end, place + random() % 3'000'000);
+            ASSERT_TRUE(opened.timeline->seek(on));
+            if (on > 0) ASSERT_TRUE(opened.timeline->back());
+        }
+    }
+    ASSERT_TRUE(opened.timeline->seek(end));
+    auto finished = opened.replayer->finish(*opened.machine);
+    EXPECT_TRUE(finished) << finished.error().message;
+}
+
+TEST(Checkpoints, WhoWroteAcrossALeapIsBruteForces) {
+    const TemporaryFolder folder;
+    const std::string path = folder.file("run.vrec");
+    const u64 end = boot_length() + 8'000'000;
+    record(boot_config(), path, end, 9, Dense);
+    Opened opened(path), run(path);
+    run.machine->set_known_run(nullptr);
+    run.timeline = std::make_unique<Timeline>(*run.machine, 64 << 20, 0.001);
+    run_to(*run.machine, end);
+    ASSERT_TRUE(opened.timeline->seek(end));
+    Authors leapt(*opened.machine, *opened.timeline), straight(*run.machine, *run.timeline);
+    std::mt19937_64 random(4);
+    for (int i = 0; i < Places / 4; ++i) {
+        Target target;
+        target.kind = Target::Kind::Physical;
+        target.address = 0x1000 + (random() % (24 << 20) & ~7ull);
+        target.text = "phys";
+        const auto a = leapt.who_wrote(target), b = straight.who_wrote(target);
+        ASSERT_EQ(a.has_value(), b.has_value()) << target.address;
+        if (a) ASSERT_EQ(to_text(*a), to_text(*b)) << target.address;
+    }
+}
+
+TEST(Checkpoints, ADamagedOneIsToldAndTheOneBeforeItServes) {
+    const TemporaryFolder folder;
+    const std::string path = folder.file("run.vrec"), hurt = folder.file("hurt.vrec");
+    const u64 end = boot_length() + 6'000'000;
+    record(boot_config(), path, end, 8, Dense);
+    auto bytes = std::move(*read_file(path, "recording", 1ull << 30));
+    auto whole = std::move(*recording::parse(bytes, path));
+    ASSERT_GE(whole.checkpoints.size(), 4u);
+    const u64 place = whole.checkpoints.back().step + 1000, early = whole.checkpoints[2].step + 1000;
+    const u64 early_wanted = straight_hashes(path, {early}).at(early);
+    const u64 wanted = straight_hashes(path, {place}).at(place);
+    // In the file from the start: told when it is opened.
+    auto damaged = bytes;
+    damaged[whole.checkpoints[2].state.offset + 100] ^= 0x10;
+    ASSERT_TRUE(write_file(hurt, damaged));
+    {
+        Opened opened(hurt);
+        EXPECT_EQ(opened.replayer->run()->before(early), whole.checkpoints[1].step);
+        EXPECT_NE(opened.replayer->note().find("the one before it serves"), std::string::npos);
+        ASSERT_TRUE(opened.timeline->seek(early));
+        EXPECT_EQ(opened.machine->state_hash(), early_wanted);
+        ASSERT_TRUE(opened.timeline->seek(place));
+        EXPECT_EQ(opened.machine->state_hash(), wanted);
+    }
+    // Damaged while it is open: found when it is used.
+    ASSERT_TRUE(write_file(hurt, bytes));
+    Opened opened(hurt);
+    const int file = ::open(hurt.c_str(), O_WRONLY);
+    const u8 bad = 0xEE;
+    ASSERT_EQ(::pwrite(file, &bad, 1, static_cast<off_t>(whole.checkpoints.back().pages[0].offset + 200)), 1);
+    ::close(file);
+    ASSERT_TRUE(opened.timeline->seek(place));
+    EXPECT_EQ(opened.machine->state_hash(), wanted);
+    EXPECT_LT(*opened.replayer->run()->before(~u64{0}), whole.checkpoints.back().step);
+}
+
+TEST(Checkpoints, ARecordingMadeTwiceIsTheSameFileAndChangesNothing) {
+    const TemporaryFolder folder;
+    const u64 end = boot_length() + 3'000'000;
+    const u64 one = record(boot_config(), folder.file("a.vrec"), end, 5, Dense),
+              two = record(boot_config(), folder.file("b.vrec"), end, 5, Dense),
+              none = record(boot_config(), folder.file("c.vrec"), end, 5, CheckpointSpacing::none());
+    EXPECT_EQ(one, two);
+    EXPECT_EQ(one, none);
+    EXPECT_EQ(*read_file(folder.file("a.vrec"), "a", 1ull << 30),
+              *read_file(folder.file("b.vrec"), "b", 1ull << 30));
+}
+
 TEST(Replay, AShellSessionWithDiskWritesReplays) {
     TemporaryFolder folder;
     auto machine = boot_machine();

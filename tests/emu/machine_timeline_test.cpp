@@ -1,6 +1,7 @@
 // Travel through a run: the state at step N after any journey is that of a straight run at N; going back to
 // what stopped a run finds what a brute-force run finds; an input in the past makes a branch.
 #include <algorithm>
+#include <cstdlib>
 #include <map>
 #include <random>
 #include "emu/symbols/guest_symbols.h"
@@ -18,6 +19,12 @@ constexpr unsigned Journeys = 12, Searches = 6;
 #else
 constexpr unsigned Journeys = 150, Searches = 60;
 #endif
+
+/// VITRINE_JOURNEYS=1000 for the long run by hand.
+unsigned journeys() {
+    const char* wanted = std::getenv("VITRINE_JOURNEYS");
+    return wanted ? static_cast<unsigned>(std::strtoul(wanted, nullptr, 10)) : Journeys;
+}
 
 constexpr double Often = 0.001; ///< seconds between checkpoints
 
@@ -68,7 +75,7 @@ TEST(Timeline, AnyStepIsTheStraightRunsStep) {
 
     std::mt19937_64 random(11);
     std::vector<u64> places;
-    for (unsigned i = 0; i < Journeys; ++i) places.push_back(random() % end);
+    for (unsigned i = 0; i < journeys(); ++i) places.push_back(random() % end);
     std::vector<u64> sorted = places;
     std::ranges::sort(sorted);
     std::map<u64, Seen> expected;

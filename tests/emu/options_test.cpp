@@ -107,8 +107,6 @@ TEST(Options, WhatIsWrongOrNotThereYetIsUsage) {
                                                          {"--timing", "detailed"},
                                                          {"--boot", "cdrom"},
                                                          {"--boot", "floppy", "--cdrom", "x.iso"},
-                                                         {"--serial", "pty"},
-                                                         {"--serial", "unix:/x"},
                                                          {"--serial", "com2"},
                                                          {"--until", "soon"},
                                                          {"--until", "wrote:0x10"},

@@ -2,6 +2,8 @@
 // refused; no flipped bit is accepted silently.
 #include "emu/recorder/format.h"
 #include "emu/recorder/crc32c.h"
+#include <algorithm>
+#include <random>
 #include "tests/emu/support.h"
 
 using namespace vitrine;
@@ -50,6 +52,107 @@ TEST(Recording, Crc32cMatchesTheStandardCheckValues) {
     const std::vector<u8> zeros(32, 0), ones(32, 0xFF);
     EXPECT_EQ(crc32c(zeros), 0x8A9136AAu);
     EXPECT_EQ(crc32c(ones), 0x62A8AB43u);
+}
+
+TEST(Recording, Crc32cByInstructionIsTheTables) {
+    std::mt19937 random(11);
+    std::vector<u8> bytes(300);
+    for (u8& byte : bytes) byte = static_cast<u8>(random());
+    for (std::size_t size = 0; size < bytes.size(); ++size) {
+        const auto part = std::span(bytes).subspan(size % 7, size - std::min<std::size_t>(size, size % 7));
+        EXPECT_EQ(crc32c(part, 12345), crc32c_by_table(part, 12345)) << size;
+    }
+}
+
+namespace {
+
+/// Configuration and three checkpoints: a whole one of 300 pages, and two of what changed.
+struct WithCheckpoints {
+    std::vector<u8> file;
+    std::vector<std::pair<std::size_t, std::size_t>> chunks; ///< of checkpoints: offset and end
+    std::vector<std::size_t> of;                             ///< which checkpoint
+    std::vector<std::size_t> essential;                      ///< offsets of the other chunks
+};
+WithCheckpoints with_checkpoints() {
+    WithCheckpoints out;
+    const Sample s = sample();
+    out.file.assign(s.file.begin(), s.file.begin() + static_cast<std::ptrdiff_t>(s.ends[0]));
+    out.essential.push_back(0);
+    std::vector<u8> page(4096);
+    std::size_t number = 0;
+    const auto add = [&](ChunkType type, u64 step, const std::vector<u8>& payload) {
+        const std::size_t start = out.file.size();
+        append(out.file, encode(type, step, payload));
+        if (type == ChunkType::Hash)
+            out.essential.push_back(start);
+        else
+            out.chunks.emplace_back(start, out.file.size()), out.of.push_back(number);
+    };
+    for (u64 step : {1'000'000u, 2'000'000u, 3'000'000u}) {
+        add(ChunkType::Hash, step, encode_hash(step));
+        CheckpointHead head;
+        head.number = number, head.whole = number == 0, head.page_count = number == 0 ? 300 : 3;
+        head.phases.push_back({"phase", "kernel", step, 0, 0, 0, ""});
+        head.console = "text", head.console_total = 4 * (number + 1);
+        PagesPayload pages;
+        for (u64 i = 0; i < head.page_count; ++i) {
+            std::ranges::fill(page, static_cast<u8>(i % 3 ? i + number : 0));
+            pages.add(i * 7, page.data());
+            if (pages.full()) add(ChunkType::Pages, step, pages.take());
+        }
+        if (!pages.empty()) add(ChunkType::Pages, step, pages.take());
+        add(ChunkType::Checkpoint, step,
+            encode_checkpoint(head, std::vector<u8>(1000, static_cast<u8>(number))));
+        ++number;
+    }
+    return out;
+}
+
+} // namespace
+
+TEST(Recording, CheckpointsComeBack) {
+    const WithCheckpoints made = with_checkpoints();
+    auto back = parse(made.file, "checkpoints");
+    ASSERT_TRUE(back) << back.error().message;
+    EXPECT_TRUE(back->damaged.empty());
+    ASSERT_EQ(back->checkpoints.size(), 3u);
+    EXPECT_EQ(back->checkpoints[0].pages.size(), 2u);
+    EXPECT_EQ(back->checkpoints[2].head.console_total, 12u);
+    u64 seen = 0;
+    for (const ChunkPlace& place : back->checkpoints[0].pages) {
+        auto chunk = read_chunk(MemorySource(made.file), place);
+        ASSERT_TRUE(chunk) << chunk.error().message;
+        ASSERT_TRUE(each_page(chunk->payload, [&](Place at, const u8* bytes) {
+            EXPECT_EQ(at, seen * 7);
+            EXPECT_EQ(bytes[4095], static_cast<u8>(seen % 3 ? seen : 0));
+            ++seen;
+        }));
+    }
+    EXPECT_EQ(seen, 300u);
+}
+
+TEST(Recording, ADamagedCheckpointCostsItselfAndThoseBehindIt) {
+    const WithCheckpoints made = with_checkpoints();
+    std::mt19937 random(5);
+    for (std::size_t i = 0; i < made.chunks.size(); ++i)
+        for (int tries = 0; tries < 60; ++tries) {
+            auto damaged = made.file;
+            const auto [start, end] = made.chunks[i];
+            // Anywhere in the chunk but in its type, by which it is known for a checkpoint's.
+            std::size_t at = start + random() % (end - start);
+            if (at - start == 4 || at - start == 5) at = start;
+            damaged[at] ^= static_cast<u8>(1 + random() % 255);
+            auto back = parse(damaged, "damaged");
+            ASSERT_TRUE(back) << back.error().message << " byte " << at - start << " of chunk " << i;
+            ASSERT_EQ(back->checkpoints.size(), made.of[i]) << "byte " << at - start << " of chunk " << i;
+            EXPECT_TRUE(!back->damaged.empty() || back->torn);
+            EXPECT_EQ(back->hashes.size(), 3u);
+        }
+    for (std::size_t start : made.essential) {
+        auto damaged = made.file;
+        damaged[start + HeaderSize + 2] ^= 4;
+        EXPECT_FALSE(parse(damaged, "essential"));
+    }
 }
 
 TEST(Recording, RoundTrip) {
@@ -123,13 +226,13 @@ TEST(Recording, ChunksOutOfOrderAreRefused) {
     EXPECT_FALSE(parse(file, "twice"));
     EXPECT_FALSE(parse(encode(ChunkType::Hash, 0, encode_hash(1)), "headless"));
     file = configuration;
-    append(file, encode(ChunkType::Checkpoint, 5, encode_hash(1)));
-    EXPECT_FALSE(parse(file, "reserved type"));
+    append(file, encode(static_cast<ChunkType>(5), 5, encode_hash(1)));
+    EXPECT_FALSE(parse(file, "unknown type"));
     std::mt19937 random(3);
     for (int i = 0; i < 2000; ++i) { // arbitrary bytes behind a good beginning
         file = configuration;
         for (unsigned n = random() % 200; n > 0; --n) file.push_back(static_cast<u8>(random()));
         auto back = parse(file, "noise");
-        if (back) EXPECT_TRUE(back->torn || file.size() == configuration.size());
+        if (back) EXPECT_TRUE(back->torn || !back->damaged.empty() || file.size() == configuration.size());
     }
 }

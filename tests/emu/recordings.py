@@ -8,6 +8,7 @@ import os
 import random
 import resource
 import signal
+import struct
 import subprocess
 import sys
 import time
@@ -26,7 +27,8 @@ def vitrine(*arguments, status=0, **more):
 
 
 def record(path, *arguments, **more):
-    return vitrine("--headless", "--serial", "null", *MACHINE, *TYPED, "--limit-steps", "20000000", "--record", path, *arguments,
+    return vitrine("--headless", "--serial", "null", *MACHINE, *TYPED, "--limit-steps", "20000000", "--record", path, "--checkpoints", "2000000",
+                   *arguments,
                    status=more.pop("status", 75), **more)
 
 
@@ -37,7 +39,7 @@ def known(path):
 def killed(generator):
     for i in range(KILLS):
         path = os.path.join(FOLDER, f"killed{i}.vrec")
-        run = subprocess.Popen([VITRINE, "--headless", "--serial", "null", *MACHINE, *TYPED, "--record", path],
+        run = subprocess.Popen([VITRINE, "--headless", "--serial", "null", *MACHINE, *TYPED, "--record", path, "--checkpoints", "3000000"],
                                stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         time.sleep(generator.uniform(0.3, 2.0))
         run.send_signal(signal.SIGKILL)
@@ -45,7 +47,9 @@ def killed(generator):
         if not os.path.exists(path) or os.path.getsize(path) < 100:
             continue  # it had not begun
         vitrine("recording", path, "verify")
-        vitrine("--headless", "--serial", "null", "--replay", path)
+        end = known(path)["last_step"]
+        if end > 1:
+            vitrine("--headless", "--serial", "null", "--replay", path, "--until", f"step:{end - 1}")
 
 
 def no_room(generator, whole):
@@ -75,6 +79,30 @@ def main():
     assert "end         step 20000000" in vitrine("recording", whole, "info").stdout
     vitrine("recording", whole, "verify")
 
+    assert len(known(whole)["checkpoints"]) >= 8, known(whole)
+    # An opened recording seeks by its checkpoints: the same place as by running to it, and the same console text.
+    plain = vitrine("--headless", *MACHINE, *TYPED, "--until", "step:17500000", "--state-hash").stdout
+    leapt = vitrine("--headless", "--replay", whole, "--until", "step:17500000", "--state-hash").stdout
+    assert plain == leapt, (plain[-300:], leapt[-300:])
+    plain = vitrine("--headless", "--serial", "null", *MACHINE, *TYPED, "--until", "phase:init", "--state-hash").stdout
+    assert plain == vitrine("--headless", "--serial", "null", "--replay", whole, "--until", "phase:init", "--state-hash").stdout
+    asked = ["--until", "step:19000000", "--who-wrote", "jiffies", "--last", "write:jiffies"]
+    plain, leapt = (vitrine("--headless", "--serial", "null", *start, *asked) for start in ([*MACHINE, *TYPED], ["--replay", whole]))
+    assert plain.stdout == leapt.stdout and plain.stderr == leapt.stderr, (plain, leapt)
+    # A damaged checkpoint is told, and the one before it serves.
+    step = known(whole)["checkpoints"][5]["step"]
+    bytes_ = bytearray(open(whole, "rb").read())
+    heads = [i for i in range(len(bytes_) - 28) if bytes_[i:i + 8] == b"VTRC" + struct.pack("<HH", 0x2A9, 3)
+             and struct.unpack_from("<Q", bytes_, i + 16)[0] == step]
+    assert len(heads) == 1
+    bytes_[heads[0] + 60] ^= 1
+    hurt = os.path.join(FOLDER, "hurt.vrec")
+    open(hurt, "wb").write(bytes_)
+    done = vitrine("--headless", "--serial", "null", "--replay", hurt, "--until", "step:17500000", "--state-hash")
+    assert f"the first at step {step}: the one before it serves" in done.stderr and done.stderr.count("\n") == 1, done.stderr
+    assert done.stdout == vitrine("--headless", "--serial", "null", "--replay", whole, "--until", "step:17500000", "--state-hash").stdout
+    vitrine("recording", hurt, "verify", status=66)
+
     cut = os.path.join(FOLDER, "cut.vrec")
     vitrine("recording", whole, "trim", cut, "15000000")
     assert known(cut)["last_step"] <= 15_000_000
@@ -93,8 +121,12 @@ def main():
     parted = vitrine("compare", whole, other, status=1).stdout
     assert f"the runs part at step {typed - 1}:" in parted and "some TEXT" in parted, (typed, parted)
     assert "the runs are equal up to step" in vitrine("compare", whole, copy).stdout
+    small = os.path.join(FOLDER, "small.vrec")
+    vitrine("--headless", "--serial", "null", "-m", "80M", "--entropy", "5", "--limit-steps", "3000000", "--record", small, status=75)
+    differ = vitrine("compare", whole, small, status=1).stdout
+    assert differ.startswith("the machines differ: --memory (64M and 80M); --entropy (0 and 5)\n"), differ
     for bad, status in ((("recording", whole, "eat"), 64), (("recording", FOLDER + "/none", "info"), 66), (("compare", whole), 64),
-                        (("recording", whole, "trim", cut, "x"), 64), (("recording", VITRINE, "info"), 66)):
+                        (("recording", whole, "trim", cut, "x"), 64), (("recording", whole, "trim", cut, "20000001"), 64), (("recording", VITRINE, "info"), 66)):
         done = vitrine(*bad, status=status)
         assert done.stderr.startswith("vitrine: ") and done.stderr.count("\n") == 1, done.stderr
     no_room(generator, whole)

@@ -23,7 +23,7 @@ struct QemuOptions {
     std::vector<std::string> more{}; ///< further arguments
     std::string until{}; ///< stop as soon as the serial output has this; empty: wait for the guest's exit
     std::vector<std::string> monitor{}; ///< commands sent once `until` was seen; QEMU quits after them
-    int seconds = 30;
+    int seconds = 100;
 };
 
 QemuRun run_qemu(const QemuOptions& options);

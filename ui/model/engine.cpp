@@ -23,6 +23,8 @@ constexpr u64 EventBudget = 256 << 20; ///< bytes: some 10 million events
 
 Expected<std::unique_ptr<Engine>> Engine::create(const AppOptions& options) {
     std::unique_ptr<Engine> engine(new Engine(options));
+    if (options.serial == emu::cli::SerialTarget::Pty || options.serial == emu::cli::SerialTarget::Socket)
+        return usage_error("--serial pty and unix:PATH need --headless: in the app, COM1 is its terminal");
     if (options.serial == emu::cli::SerialTarget::File) {
         engine->serial_file_ =
             ::open(options.serial_file.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
@@ -30,7 +32,9 @@ Expected<std::unique_ptr<Engine>> Engine::create(const AppOptions& options) {
             return bad_input(fmt::format("--serial file:{}: {}", options.serial_file, std::strerror(errno)));
     }
     for (const std::string& view : options.inspect)
-        if (auto ok = emu::inspect::check_view(view); !ok) return std::unexpected(ok.error());
+        if (auto ok = emu::inspect::check_view(view, options.replay.empty() ? options.machine.processors : 8);
+            !ok)
+            return std::unexpected(ok.error());
     if (!options.replay.empty()) {
         if (auto ok = engine->replay(options.replay); !ok) return std::unexpected(ok.error());
     } else {
@@ -63,7 +67,8 @@ Expected<std::unique_ptr<Engine>> Engine::create(const AppOptions& options) {
 }
 
 Engine::~Engine() {
-    recorder_.reset(), timeline_.reset(), debugger_.reset(), events_.reset(); // they refer to the machine
+    network_.reset(), recorder_.reset(), timeline_.reset(), debugger_.reset(),
+        events_.reset(); // they refer to the machine
     if (serial_file_ >= 0) ::close(serial_file_);
 }
 
@@ -73,6 +78,12 @@ Expected<void> Engine::make_machine() {
     if (auto ok = drop_machine(); !ok) return ok;
     machine_ = std::move(*machine);
     adopt();
+    if (options_.network.wanted()) {
+        auto network = emu::net::Network::open(options_.network);
+        if (!network) return std::unexpected(network.error());
+        network_ = std::move(*network);
+        network_->attach(*machine_);
+    }
     return {};
 }
 
@@ -82,6 +93,7 @@ Expected<void> Engine::drop_machine() {
     replayer_.reset();
     keep_breakpoints();
     events_.reset();
+    network_.reset(); // its ports are free for the next machine
     machine_.reset();
     return ended;
 }

@@ -21,6 +21,7 @@
 #include "emu/debugger/debugger.h"
 #include "emu/events/events.h"
 #include "emu/machine.h"
+#include "emu/net/network.h"
 #include "emu/recorder/recorder.h"
 #include "emu/recorder/replayer.h"
 #include "emu/timeline/authors.h"
@@ -176,6 +177,7 @@ private:
     AppOptions options_;
     std::unique_ptr<emu::Replayer> replayer_;
     std::unique_ptr<emu::Machine> machine_;
+    std::unique_ptr<emu::net::Network> network_; ///< refers to the machine
     std::unique_ptr<emu::Recorder> recorder_;
     std::unique_ptr<emu::Timeline> timeline_; ///< refers to the machine
     std::unique_ptr<emu::EventStore> events_; ///< refers to the machine

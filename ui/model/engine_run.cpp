@@ -8,6 +8,7 @@ namespace vitrine::ui {
 
 namespace {
 constexpr u64 LateVirtual = 100'000'000; ///< a machine this far behind real time is not asked to catch up
+constexpr u64 NetworkSlice = 1'000'000;  ///< virtual nanoseconds between looks at the network
 constexpr double MeasureSeconds = 0.4;
 
 u64 rip_linear(const emu::Machine& machine) {
@@ -102,6 +103,8 @@ void Engine::frame(double seconds) {
     resting_ = idle_for_ever_ = false;
     measure_wall();
     while (state_ == State::Running && now() - began < seconds) {
+        const bool wired = network_ && !replaying() && !in_the_past();
+        if (wired) network_->pump(std::chrono::milliseconds(2));
         int goal_index = -1, typing_index = -1;
         emu::RunLimits wanted = limits(std::max(0.001, seconds - (now() - began)), goal_index, typing_index);
         if (auto allowed = paced_limit()) {
@@ -111,6 +114,9 @@ void Engine::frame(double seconds) {
             }
             wanted.time_limit = *allowed;
         }
+        const u64 look = machine_->time() + NetworkSlice;
+        const bool sliced = wired && look < wanted.time_limit;
+        if (sliced) wanted.time_limit = look;
         const u64 first = machine_->steps();
         const double before = now();
         const emu::RunReport report = machine_->run(wanted);
@@ -133,6 +139,7 @@ void Engine::frame(double seconds) {
         switch (report.reason) {
         case emu::StopReason::HostTimeLimit: return;
         case emu::StopReason::TimeLimit:
+            if (sliced) continue; // a look at the network
             resting_ = machine_->processor().halted();
             return; // as far as real time allows
         case emu::StopReason::StepLimit:

@@ -64,7 +64,8 @@ void dentry_free(struct dentry* dentry) {
 /// Not worth keeping, or its inode has still to be written: that is not the shrinker's work.
 bool prunable(const struct dentry* dentry) {
     struct inode* inode = dentry->d_inode;
-    return !inode || (!inode->i_dirty && !mapping_has_dirty_pages(inode->i_data));
+    return !inode || (!__atomic_load_n(&inode->i_writers, __ATOMIC_ACQUIRE) && !inode->i_dirty &&
+                      !mapping_has_dirty_pages(inode->i_data));
 }
 
 } // namespace

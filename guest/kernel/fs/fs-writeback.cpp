@@ -1,7 +1,10 @@
 // Dirty inodes and their way to the disk. See vfs.h.
 //
 // Invariants (under list_lock): an inode with i_dirty is on b_dirty, or is being written (i_dirty may be set
-// again meanwhile; it then returns to the list).
+// again meanwhile; it then returns to the list). Who takes an inode off the list to write it counts in
+// i_writers and holds no reference: a file's last user ends it, and its blocks, at once, and has to wait only
+// for what the writers are about (inode_wait_for_writeback). So who drops a reference must not be the writer
+// of that inode itself: prunable() in dcache.cpp keeps those that are being written.
 #include "fs/vfs.h"
 #include "fs/fs-writeback.h"
 #include "lib/log.h"
@@ -13,8 +16,10 @@ namespace {
 
 constinit list_head b_dirty = {};
 constinit spinlock_t list_lock{"wb_list"};
+constinit wait_queue_head writers_wait{"i_writers"}; ///< an inode's last writer is done
 
-/// The next dirty inode of a file system, with a reference; moved to the end so that each is seen once.
+/// The next dirty inode of a file system, counted in its i_writers; moved to the end so that each is seen
+/// once.
 struct inode* next_dirty(super_block* super, u64& left, u64 before = ~u64{0}) {
     SpinGuard guard(list_lock);
     if (!b_dirty.next) return nullptr;
@@ -24,11 +29,25 @@ struct inode* next_dirty(super_block* super, u64& left, u64 before = ~u64{0}) {
         struct inode* inode = container_of(node, struct inode, i_io_list);
         node->remove();
         b_dirty.push_back(node);
-        if ((super && inode->i_sb != super) || inode->dirtied_when > before || !igrab(inode)) continue;
+        if ((super && inode->i_sb != super) || inode->dirtied_when > before ||
+            (__atomic_load_n(&inode->i_state, __ATOMIC_ACQUIRE) & I_FREEING))
+            continue;
+        inode->i_writers++;
+        if (inode->i_sb) inode->i_sb->s_writers++; // a block device has none
         left--;
         return inode;
     }
     return nullptr;
+}
+
+void end_write(struct inode* inode) {
+    bool last;
+    {
+        SpinGuard guard(list_lock);
+        if (inode->i_sb) inode->i_sb->s_writers--;
+        last = !--inode->i_writers;
+    } // the inode may be gone
+    if (last) writers_wait.wake_all();
 }
 
 u64 count_dirty() {
@@ -50,6 +69,20 @@ void mark_inode_dirty(struct inode* inode, u32 what) {
     if (inode->i_io_list.linked()) return;
     if (!b_dirty.next) b_dirty.initialise();
     b_dirty.push_back(&inode->i_io_list);
+}
+
+void inode_wait_for_writeback(struct inode* inode) {
+    writers_wait.wait([&] {
+        SpinGuard guard(list_lock);
+        return !inode->i_writers;
+    });
+}
+
+void wait_sb_writers(super_block& super) {
+    writers_wait.wait([&] {
+        SpinGuard guard(list_lock);
+        return !super.s_writers;
+    });
 }
 
 void inode_io_list_del(struct inode* inode) {
@@ -78,7 +111,7 @@ Result<void> writeback_inodes_sb(super_block* super) {
     u64 left = count_dirty();
     while (struct inode* inode = next_dirty(super, left)) {
         Result<void> written = writeback_single_inode(inode);
-        iput(inode);
+        end_write(inode);
         if (!written.ok()) result = written;
     }
     return result;
@@ -89,7 +122,7 @@ u64 wb_writeback(u64 before) {
     while (struct inode* inode = next_dirty(nullptr, left, before)) {
         u64 pages = inode->i_data.nrdirty;
         (void)writeback_single_inode(inode);
-        iput(inode);
+        end_write(inode);
         written += pages + 1;
     }
     return written;

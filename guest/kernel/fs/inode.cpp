@@ -51,14 +51,8 @@ void iput(struct inode* inode) {
     }
     if (!inode->i_hash.linked())
         inode_io_list_del(inode); // of procfs, a pipe: chmod marked it, nobody writes it
+    inode_wait_for_writeback(inode);
     inode->evict_inode();
-}
-
-bool igrab(struct inode* inode) {
-    SpinGuard guard(inode_hash_lock);
-    if (inode->i_state & I_FREEING) return false;
-    ihold(inode);
-    return true;
 }
 
 Result<struct inode*> iget_locked(super_block& super, u64 number) {

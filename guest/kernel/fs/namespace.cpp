@@ -52,6 +52,11 @@ Result<void> do_mount(const char* path, struct inode* root, const char* source, 
 }
 
 Result<void> do_umount(struct dentry* root) {
+    if (root == root_dentry) { // it stays, read-only
+        super_block& super = *root->d_inode->i_sb;
+        dput(root);
+        return reconfigure_super(super, true);
+    }
     Result<void> result = [&]() -> Result<void> {
         MutexGuard guard(namespace_sem);
         struct mount** link = &mounts;
@@ -62,6 +67,7 @@ Result<void> do_umount(struct dentry* root) {
         while (prune_dcache(nr_dentry_unused)) {
         }
         TRY(record->super->sync());
+        wait_sb_writers(*record->super); // what is being written is not pruned
         while (prune_dcache(nr_dentry_unused)) {
         } // what had still to be written
         if (!d_unused(root, 2)) return Errno::EBUSY; // the mount's reference, and the caller's
@@ -82,6 +88,29 @@ Result<void> do_umount(struct dentry* root) {
         return {};
     }();
     if (root) dput(root);
+    return result;
+}
+
+void stop_changes(super_block& super) {
+    __atomic_store_n(&super.s_readonly, true, __ATOMIC_SEQ_CST); // whoever comes from now on is refused
+    for_each_inode(super, [](struct inode* inode) { MutexGuard guard(inode->i_rwsem); });
+}
+
+Result<void> reconfigure_super(super_block& super, bool read_only) {
+    MutexGuard guard(namespace_sem);
+    if (super.s_readonly == read_only) return {};
+    if (!read_only) {
+        TRY(super.remount(false));
+        super.s_readonly = false;
+        return {};
+    }
+    stop_changes(super);
+    static bool orphans;
+    orphans = false;
+    for_each_inode(super, [](struct inode* inode) { orphans |= !inode->i_nlink; });
+    Result<void> result = Errno::EBUSY;
+    if (!orphans && !__atomic_load_n(&super.s_open_for_write, __ATOMIC_SEQ_CST)) result = super.remount(true);
+    if (!result.ok()) super.s_readonly = false;
     return result;
 }
 

@@ -55,7 +55,10 @@ void fput(struct file* file) {
     if (!file || __atomic_sub_fetch(&file->f_count, 1, __ATOMIC_ACQ_REL)) return;
     if (file->f_ep.linked()) eventpoll_release_file(file);
     if (file->f_flock) flock_release(*file);
-    if (file->f_writes) put_write_access(*file->f_inode);
+    if (file->f_writes) {
+        put_write_access(*file->f_inode);
+        __atomic_sub_fetch(&file->f_inode->i_sb->s_open_for_write, 1, __ATOMIC_RELEASE);
+    }
     file->f_op->release(*file);
     if (file->f_dentry)
         dput(file->f_dentry);
@@ -68,7 +71,7 @@ Result<struct file*> do_dentry_open(struct dentry* dentry, u32 flags) {
     struct inode* inode = dentry->d_inode;
     auto* file = make<struct file>();
     if (!file) return Errno::ENOMEM;
-    file->f_flags = flags & ~(O_CREAT | O_EXCL | O_NOCTTY | O_TRUNC | O_CLOEXEC);
+    file->f_flags = flags; // a terminal asks for O_NOCTTY
     file->f_inode = inode;
     file->f_op = inode;
     file->f_mapping = &inode->i_data;
@@ -92,6 +95,7 @@ Result<struct file*> do_dentry_open(struct dentry* dentry, u32 flags) {
         destroy(file);
         return opened.error();
     }
+    file->f_flags &= ~u32{O_CREAT | O_EXCL | O_NOCTTY | O_TRUNC | O_CLOEXEC};
     dget(dentry);
     file->f_dentry = dentry;
     return file;
@@ -181,16 +185,22 @@ Result<struct file*> do_filp_open(struct dentry* base, const char* path, u32 fla
         if ((flags & O_NOATIME) && !capable(*current_cred()) && current_cred()->fsuid != inode->i_uid)
             return Errno::EPERM;
         bool counts = writes && is_regular(inode->i_mode);
-        if (counts) TRY(get_write_access(*inode));
+        if (counts) {
+            TRY(get_write_access(*inode));
+            __atomic_add_fetch(&inode->i_sb->s_open_for_write, 1, __ATOMIC_SEQ_CST);
+        }
         Result<struct file*> opened = [&]() -> Result<struct file*> {
+            if (counts && __atomic_load_n(&inode->i_sb->s_readonly, __ATOMIC_SEQ_CST)) return Errno::EROFS;
             if ((flags & O_TRUNC) && is_regular(inode->i_mode) && !created && writes)
                 TRY(do_truncate(*inode, 0));
             return do_dentry_open(dentry, flags);
         }();
         if (opened.ok())
             opened.value()->f_writes = counts;
-        else if (counts)
+        else if (counts) {
             put_write_access(*inode);
+            __atomic_sub_fetch(&inode->i_sb->s_open_for_write, 1, __ATOMIC_RELEASE);
+        }
         return opened;
     }();
     dput(dentry);

@@ -58,6 +58,9 @@ struct super_block {
     u64 s_blocksize = 4096;
     u64 s_maxbytes = 0x7fff'ffff'ffff'ffff;
     bool s_readonly = false;
+    u32 s_writers = 0; ///< the sum of its inodes' i_writers
+    u32 s_open_for_write =
+        0; ///< open files that hold a write access: with some, it does not become read-only
     bool s_permanent = false;                        ///< proc, devtmpfs: umount leaves it
     struct mutex s_vfs_rename_mutex{"s_vfs_rename"}; ///< renames between directories
     virtual ~super_block() = default;
@@ -73,6 +76,9 @@ struct super_block {
     }
     /// Counts and the like, into the device's cache: the flusher calls it now and then.
     virtual void write_super() {}
+    /// Everything is written and the volume marked clean (true), or marked in use again. REQUIRES: s_readonly
+    /// is set, and nobody is in the middle of a change.
+    virtual Result<void> remount(bool /*read_only*/) { return {}; }
     /// The last thing before power-off or umount: what is dirty is written, the volume is marked clean.
     virtual void put_super() {}
 };
@@ -98,6 +104,9 @@ struct file_operations {
 enum InodeState : u32 { I_NEW = 8, I_FREEING = 32 };
 enum InodeDirty : u32 { I_DIRTY_INODE = 3, I_DIRTY_PAGES = 4 };
 
+/// Since 1970.
+u64 current_time_seconds();
+
 struct inode : file_operations {
     u64 i_ino = 0;
     u32 i_mode = 0;
@@ -111,6 +120,7 @@ struct inode : file_operations {
     u32 i_state = 0;      ///< InodeState, under inode_hash_lock
     u64 dirtied_when = 0; ///< jiffies when it became dirty
     u32 i_dirty = 0;      ///< InodeDirty, under the writeback lock (fs-writeback.cpp)
+    u32 i_writers = 0;    ///< who writes it back without a reference (fs-writeback.cpp)
     super_block* i_sb = nullptr;
     pipe_inode_info* i_pipe = nullptr; ///< of an open FIFO
     i32 i_writecount = 0;              ///< see get_write_access()
@@ -122,7 +132,8 @@ struct inode : file_operations {
     struct mutex i_rwsem{"inode"};
     struct mutex i_sync{"i_sync"}; ///< one write-back at a time
 
-    inode() {
+    inode() { // born now, unless the file system knows better
+        i_atime = i_mtime = i_ctime = current_time_seconds();
         i_data.host = this;
         i_hash.initialise();
         i_io_list.initialise();
@@ -175,8 +186,6 @@ struct inode : file_operations {
 // --- inodes (fs/inode.cpp)
 void ihold(struct inode* inode);
 void iput(struct inode* inode);
-/// A reference, unless the inode is going away.
-bool igrab(struct inode* inode);
 /// The inode with this number, or a new one with I_NEW, which the caller fills and unlocks; others wait for
 /// that.
 Result<struct inode*> iget_locked(super_block& super, u64 number);
@@ -193,7 +202,11 @@ void for_each_inode(super_block& super, void (*visit)(struct inode*));
 
 // --- write-back (fs/fs-writeback.cpp)
 void mark_inode_dirty(struct inode* inode, u32 what = I_DIRTY_INODE);
-/// Not on the list any more, and not being written either.
+/// REQUIRES: I_FREEING, so that nobody begins anew.
+void inode_wait_for_writeback(struct inode* inode);
+/// The same for all inodes of a file system. REQUIRES: nobody dirties it.
+void wait_sb_writers(super_block& super);
+/// Not on the list any more.
 void inode_io_list_del(struct inode* inode);
 /// Writes the dirty inodes of a file system (null: of all), with their pages.
 Result<void> writeback_inodes_sb(super_block* super);
@@ -254,6 +267,10 @@ extern struct mount* mounts;
 Result<void> do_mount(const char* path, struct inode* root, const char* source, super_block* super);
 /// Takes over the reference on the root of what is mounted; EBUSY while somebody is in there.
 Result<void> do_umount(struct dentry* root);
+/// mount -o remount,ro or rw. EBUSY while a file is open for writing, or one without a name is open.
+Result<void> reconfigure_super(super_block& super, bool read_only);
+/// s_readonly, and who was changing something is done. REQUIRES: namespace_sem, or that all is over.
+void stop_changes(super_block& super);
 /// Before power-off: every file system is written and marked clean.
 void kill_all_supers();
 
@@ -276,7 +293,7 @@ struct file {
     u64 private_value = 0; ///< the file system's own
     void* private_data = nullptr;
     u32 f_flock = 0;                 ///< LOCK_SH or LOCK_EX while it holds one
-    bool f_writes = false;           ///< counts in the inode's i_writecount
+    bool f_writes = false;           ///< counts in the inode's i_writecount, and s_open_for_write
     list_head f_ep;                  ///< epoll items that watch it
     struct mutex f_pos_lock{"file"}; ///< position
 
@@ -341,7 +358,6 @@ Result<void> do_truncate(struct inode& inode, u64 size);
 /// RLIMIT_FSIZE; who begins at or beyond it gets SIGXFSZ and EFBIG.
 Result<u64> file_size_limit(u64 position);
 void generic_fillattr(struct inode& inode, Stat& stat);
-u64 current_time_seconds();
 
 // --- a task's files (fs/file_table.cpp)
 inline constexpr unsigned NR_OPEN_DEFAULT = 64, NR_OPEN_MAX = 1024 * 1024;

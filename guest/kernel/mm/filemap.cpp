@@ -187,6 +187,11 @@ Result<void> write_one(struct inode& inode, struct page* page, mpage_data& batch
     return started.error();
 }
 
+/// A file without a name whose last user has gone: what is still dirty will never be read.
+bool is_being_deleted(const struct inode& inode) {
+    return (__atomic_load_n(&inode.i_state, __ATOMIC_ACQUIRE) & I_FREEING) && !inode.i_nlink;
+}
+
 } // namespace
 
 Result<void> filemap_write_and_wait(struct inode& inode) {
@@ -197,7 +202,7 @@ Result<void> filemap_write_and_wait(struct inode& inode) {
     blk_start_plug(plug);
     {
         mpage_data batch(REQ_OP_WRITE);
-        while (mapping_has_dirty_pages(mapping)) {
+        while (mapping_has_dirty_pages(mapping) && !is_being_deleted(inode)) {
             struct page* page = find_next_page(mapping, first);
             if (!page) break;
             first = page->index + 1;
@@ -214,7 +219,7 @@ Result<void> filemap_write_and_wait(struct inode& inode) {
         }
     }
     blk_finish_plug(plug);
-    for (first = 0; mapping.nrpages;) {
+    for (first = 0; mapping.nrpages && !is_being_deleted(inode);) {
         struct page* page = find_next_page(mapping, first);
         if (!page) break;
         first = page->index + 1;

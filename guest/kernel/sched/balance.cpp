@@ -77,6 +77,7 @@ void run_rebalance_domains() {
 } // namespace
 
 u32 select_task_rq(task_struct* task, bool fresh) {
+    if (rt_task(*task)) return select_task_rq_rt(task);
     u32 previous = task->cpu;
     if (num_online_cpus() == 1) return previous;
     if (!fresh && allowed(*task, previous) && idle_cpu(previous)) return previous;

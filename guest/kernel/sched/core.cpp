@@ -29,6 +29,15 @@ void resched_curr(struct rq& queue) {
 }
 
 void __migrate_task(task_struct* task);
+constexpr const struct sched_class* sched_classes[] = {&rt_sched_class, &fair_sched_class, &idle_sched_class};
+u32 rank_of(const struct sched_class* which) {
+    u32 rank = 0;
+    while (sched_classes[rank] != which) rank++;
+    return rank;
+}
+const struct sched_class* class_of(const task_struct& task) {
+    return rt_task(task) ? &rt_sched_class : &fair_sched_class;
+}
 void check_preempt_curr(struct rq& queue, task_struct* woken);
 
 /// After __switch_to_asm: we are `current` again, or for the first time. Releases what the previous task held
@@ -37,9 +46,12 @@ void finish_task_switch(task_struct* previous) {
     struct rq& queue = this_rq();
     bool gone = previous->__state == TASK_DEAD;
     task_struct* moving = queue.migrate_away;
+    // What was running until now waits, and may run elsewhere: its registers are saved.
+    bool displaced = previous->sched_class == &rt_sched_class;
     queue.migrate_away = nullptr;
     // Behind this store another CPU may run `previous`: its registers are saved by now.
     __atomic_store_n(&previous->on_cpu, 0, __ATOMIC_RELEASE);
+    if (displaced) push_rt_tasks(queue);
     queue.lock.unlock_raw();
     if (moving) __migrate_task(moving);  // may not run here any more: its registers are saved now
     if (gone) put_task_struct(previous); // do_exit ran with interrupts off: this was its last switch
@@ -74,25 +86,29 @@ void __migrate_task(task_struct* task) {
     struct rq& queue = runqueues[task->cpu];
     SpinGuard guard(queue.lock);
     update_rq_clock(queue);
-    enqueue_task_fair(queue, task, false);
+    task->sched_class->enqueue_task(queue, task, false);
     check_preempt_curr(queue, task);
 }
 
 /// REQUIRES: queue.lock.
 void activate_task(struct rq& queue, task_struct* task, bool wake_up) {
-    enqueue_task_fair(queue, task, wake_up);
+    task->sched_class->enqueue_task(queue, task, wake_up);
 }
-void deactivate_task(struct rq& queue, task_struct* task) { dequeue_task_fair(queue, task); }
+void deactivate_task(struct rq& queue, task_struct* task) { task->sched_class->dequeue_task(queue, task); }
 
-/// The best runnable task; idle when there is none.
+/// The best runnable task of the first class that has one; the idle task is always there.
 task_struct* pick_next_task(struct rq& queue, task_struct* previous) {
-    put_prev_task_fair(queue, previous);
-    task_struct* next = pick_next_task_fair(queue);
-    return next ? next : queue.idle;
+    previous->sched_class->put_prev_task(queue, previous);
+    pull_rt_tasks(queue);
+    for (const struct sched_class* each : sched_classes)
+        if (task_struct* next = each->pick_next_task(queue)) return next;
+    panic("no task to run");
 }
 
 void check_preempt_curr(struct rq& queue, task_struct* woken) {
-    if (check_preempt_wakeup(queue, woken)) resched_curr(queue);
+    u32 running = rank_of(queue.curr->sched_class), fresh = rank_of(woken->sched_class);
+    if (fresh < running || (fresh == running && woken->sched_class->check_preempt_curr(queue, woken)))
+        resched_curr(queue);
 }
 
 /// REQUIRES: queue.lock.
@@ -188,7 +204,9 @@ struct rq& task_rq_lock(task_struct* task) {
 void init_idle(task_struct* idle, unsigned cpu) {
     struct rq& queue = runqueues[cpu];
     queue.cpu = cpu;
+    init_rt_rq(queue.rt);
     queue.curr = queue.idle = idle;
+    idle->sched_class = &idle_sched_class;
     idle->cpu = cpu;
     idle->on_cpu = 1;
 }
@@ -201,6 +219,24 @@ void might_sleep() {
               task->comm, task->pid, task->preempt_count, interrupts_enabled() ? "on" : "off");
     }
 }
+
+namespace {
+task_struct* pick_idle(struct rq& queue) { return queue.idle; }
+bool tick_idle(struct rq& queue) { return queue.cfs.nr_running || rt_highest(queue); }
+void nothing_to_put(struct rq&, task_struct*) {}
+} // namespace
+/// The task that is always there and on no queue.
+const struct sched_class idle_sched_class = {
+    "idle",
+    [](struct rq&, task_struct*, bool) { panic("the idle task is queued"); },
+    [](struct rq&, task_struct*) { panic("the idle task sleeps"); },
+    [](struct rq&) {},
+    [](struct rq&, task_struct*) { return false; },
+    pick_idle,
+    nothing_to_put,
+    tick_idle,
+    [](struct rq&) {},
+};
 
 void sched_init() {
     init_idle(&init_task, 0);
@@ -246,22 +282,30 @@ bool wake_up_process(task_struct* task) { return try_to_wake_up(task, TASK_NORMA
 
 void wake_up_new_task(task_struct* task) {
     IrqSpinGuard pi(task->pi_lock);
+    task->sched_class = class_of(*task);
     task->cpu = select_task_rq(task, true);
     struct rq& queue = runqueues[task->cpu];
     SpinGuard guard(queue.lock);
     update_rq_clock(queue);
     task->__state = TASK_RUNNING;
-    task_fork_fair(queue, task);
+    if (task->sched_class == &fair_sched_class) task_fork_fair(queue, task);
     activate_task(queue, task, false);
     check_preempt_curr(queue, task);
 }
 
 void scheduler_tick() {
     struct rq& queue = this_rq();
-    IrqSpinGuard guard(queue.lock);
-    update_rq_clock(queue);
-    if (task_tick_fair(queue)) resched_curr(queue);
-    trigger_load_balance(queue);
+    {
+        IrqSpinGuard guard(queue.lock);
+        update_rq_clock(queue);
+        sched_rt_period_tick(queue);
+        if (queue.curr->sched_class->task_tick(queue)) resched_curr(queue);
+        push_rt_tasks(queue);
+        trigger_load_balance(queue);
+    }
+    static bool told = false;
+    if (sched_rt_throttled_once && !__atomic_exchange_n(&told, true, __ATOMIC_RELAXED))
+        pr_warn("sched: RT throttling activated\n");
 }
 
 void do_sched_yield() {
@@ -269,7 +313,7 @@ void do_sched_yield() {
         struct rq& queue = this_rq();
         IrqSpinGuard guard(queue.lock);
         update_rq_clock(queue);
-        yield_task_fair(queue);
+        get_current()->sched_class->yield_task(queue);
     }
     preempt_schedule();
 }
@@ -280,10 +324,40 @@ void set_user_nice(task_struct* task, i32 nice) {
     update_rq_clock(queue);
     update_curr(queue);
     task->nice = clamp(nice, MIN_NICE, MAX_NICE);
-    u64 weight = weight_of_nice(task->nice);
-    if (task->se.on_rq) queue.cfs.load.weight += weight - task->se.load.weight;
+    u64 weight = task->policy == SCHED_IDLE ? WEIGHT_IDLEPRIO : weight_of_nice(task->nice);
+    if (task->se.on_rq && task->sched_class == &fair_sched_class)
+        queue.cfs.load.weight += weight - task->se.load.weight;
     task->se.load.weight = weight;
     queue.lock.unlock_raw();
+}
+
+void __setscheduler(task_struct* task, u32 policy, u32 rt_priority, i32 nice) {
+    {
+        IrqSpinGuard pi(task->pi_lock);
+        struct rq& queue = task_rq_lock(task);
+        update_rq_clock(queue);
+        bool queued = task->se.on_rq, running = queue.curr == task;
+        if (queued) task->sched_class->dequeue_task(queue, task);
+        if (running) task->sched_class->put_prev_task(queue, task);
+        bool was_fair = task->sched_class == &fair_sched_class;
+        task->policy = policy;
+        task->rt_priority = rt_policy(policy) ? rt_priority : 0;
+        task->rt.time_slice = RR_TIMESLICE;
+        if (!rt_policy(policy)) task->nice = clamp(nice, MIN_NICE, MAX_NICE);
+        task->se.load.weight = policy == SCHED_IDLE ? WEIGHT_IDLEPRIO : weight_of_nice(task->nice);
+        task->sched_class = class_of(*task);
+        bool fair = task->sched_class == &fair_sched_class;
+        if (fair && !was_fair) task->se.vruntime = queue.cfs.min_vruntime; // its clock has stood still
+        if (queued) task->sched_class->enqueue_task(queue, task, false);
+        if (running && fair && queued) set_curr_task_fair(queue, task);
+        task->se.exec_start = queue.clock;
+        if (queued && running)
+            resched_curr(queue); // perhaps something else is better now
+        else if (queued)
+            check_preempt_curr(queue, task);
+        queue.lock.unlock_raw();
+    }
+    if (task == get_current() && need_resched()) schedule();
 }
 
 Result<void> set_cpus_allowed(task_struct* task, u32 mask) {
@@ -298,7 +372,7 @@ Result<void> set_cpus_allowed(task_struct* task, u32 mask) {
             resched_curr(queue); // it moves when it switches away
         } else if (wrong && task->se.on_rq) {
             update_rq_clock(queue);
-            dequeue_task_fair(queue, task);
+            task->sched_class->dequeue_task(queue, task);
             queue.lock.unlock_raw();
             __migrate_task(task);
             return {};

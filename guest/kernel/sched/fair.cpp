@@ -168,6 +168,8 @@ void dequeue_task_fair(struct rq& queue, task_struct* task) {
     queue.nr_running--;
 }
 
+namespace {
+
 task_struct* pick_next_task_fair(struct rq& queue) {
     sched_entity* entity = pick_next_entity(queue.cfs);
     if (!entity) return nullptr;
@@ -176,7 +178,7 @@ task_struct* pick_next_task_fair(struct rq& queue) {
 }
 
 void put_prev_task_fair(struct rq& queue, task_struct* task) {
-    if (queue.cfs.curr == &task->se) put_prev_entity(queue, &task->se); // else the idle task
+    if (queue.cfs.curr == &task->se) put_prev_entity(queue, &task->se);
 }
 
 void yield_task_fair(struct rq& queue) {
@@ -186,15 +188,34 @@ void yield_task_fair(struct rq& queue) {
 
 bool task_tick_fair(struct rq& queue) {
     sched_entity* current = queue.cfs.curr;
-    return current ? entity_tick(queue, current) : queue.nr_running > 0;
+    return current && entity_tick(queue, current);
 }
 
 bool check_preempt_wakeup(struct rq& queue, task_struct* woken) {
     sched_entity* current = queue.cfs.curr;
-    if (!current) return true; // idle
+    if (!current) return true;
     update_curr(queue);
+    bool idle_runs = queue.curr->policy == SCHED_IDLE;
+    if (idle_runs && woken->policy != SCHED_IDLE) return true;
+    if (woken->policy != SCHED_NORMAL) return false; // batch and idle wait for the tick
     return wakeup_preempt_entity(*current, woken->se);
 }
+
+} // namespace
+
+const struct sched_class fair_sched_class = {
+    "fair",
+    enqueue_task_fair,
+    dequeue_task_fair,
+    yield_task_fair,
+    check_preempt_wakeup,
+    pick_next_task_fair,
+    put_prev_task_fair,
+    task_tick_fair,
+    update_curr,
+};
+
+void set_curr_task_fair(struct rq& queue, task_struct* task) { set_next_entity(queue, &task->se); }
 
 void task_fork_fair(struct rq& queue, task_struct* child) {
     update_curr(queue);

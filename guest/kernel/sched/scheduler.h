@@ -1,14 +1,16 @@
-// The scheduler: one run queue per CPU, the fair class (CFS) and the idle task. sched/fair.cpp orders,
-// sched/core.cpp switches.
+// The scheduler: one run queue per CPU, and classes in order: realtime (sched/rt.cpp), fair (CFS,
+// sched/fair.cpp), idle. The first that has a task decides what runs; sched/core.cpp switches.
 //
-// Invariants (under rq::lock, interrupts off): fair.running counts the runnable fair tasks, the current
-// one included; the tree holds all of them but the current one; fair.load is the sum of their weights;
-// min_vruntime never goes backwards.
+// Invariants (under rq::lock, interrupts off): cfs.nr_running counts the runnable fair tasks, the current one
+// included; the tree holds all of them but the current one; cfs.load is the sum of their weights;
+// min_vruntime never goes backwards. The realtime lists hold all runnable realtime tasks, the current one
+// included. A task changes its class only while it is on no queue (__setscheduler).
 #pragma once
 
 #include "lib/rbtree.h"
 #include "sync/spinlock.h"
 #include "task/task.h"
+#include "time/tick.h"
 
 namespace kernel {
 
@@ -21,6 +23,39 @@ struct cfs_rq {
     sched_entity* skip = nullptr; ///< yielded: another one first, if that is fair
 };
 
+inline constexpr u32 SCHED_NORMAL = 0, SCHED_FIFO = 1, SCHED_RR = 2, SCHED_BATCH = 3, SCHED_IDLE = 5;
+inline constexpr u32 SCHED_RESET_ON_FORK = 0x40000000;
+inline constexpr u32 MAX_RT_PRIO = 100, RR_TIMESLICE = 100 * HZ / 1000;
+inline bool rt_policy(u32 policy) { return policy == SCHED_FIFO || policy == SCHED_RR; }
+inline bool rt_task(const task_struct& task) { return rt_policy(task.policy); }
+
+struct rt_rq {
+    list_head queue[MAX_RT_PRIO]; ///< by rt_priority
+    u64 bitmap[2] = {};           ///< of the lists that are not empty
+    u32 rt_nr_running = 0;
+    bool rt_throttled = false; ///< has had sched_rt_runtime of this period
+    u64 rt_time = 0;           ///< ns in this period
+    u64 rt_period_start = 0;   ///< ns
+};
+
+/// What a class does with its tasks. REQUIRES: the run queue's lock, and its clock is up to date.
+struct sched_class {
+    const char* name;
+    void (*enqueue_task)(struct rq& queue, task_struct* task, bool wake_up);
+    void (*dequeue_task)(struct rq& queue, task_struct* task);
+    void (*yield_task)(struct rq& queue);
+    /// Does the woken task, of the same class, preempt the current one?
+    bool (*check_preempt_curr)(struct rq& queue, task_struct* woken);
+    /// The next to run, or null.
+    task_struct* (*pick_next_task)(struct rq& queue);
+    /// The task has run, and stays on the queue or has left it.
+    void (*put_prev_task)(struct rq& queue, task_struct* task);
+    /// True when the current task must give way.
+    bool (*task_tick)(struct rq& queue);
+    void (*update_curr)(struct rq& queue);
+};
+extern const struct sched_class rt_sched_class, fair_sched_class, idle_sched_class;
+
 struct rq {
     u32 cpu = 0;
     u32 nr_running = 0;
@@ -31,6 +66,7 @@ struct rq {
     u64 next_balance = 0;                ///< jiffies
     u64 nr_switches = 0;
     u64 nr_uninterruptible = 0; ///< may be "negative" here: only the sum over the CPUs means something
+    struct rt_rq rt;
     struct cfs_rq cfs;
     spinlock_t lock{"runqueue"};
 };
@@ -71,6 +107,13 @@ void init_load_balance();
 void scheduler_tick();
 void do_sched_yield();
 void set_user_nice(task_struct* task, i32 nice);
+/// Policy, priority and (of the fair ones) nice value, without asking whether the caller may.
+void __setscheduler(task_struct* task, u32 policy, u32 rt_priority, i32 nice);
+/// As Linux counts: 0–98 realtime, the higher priority first, 100–139 by nice value.
+inline i32 task_prio(const task_struct& task) {
+    return rt_task(task) ? static_cast<i32>(MAX_RT_PRIO) - 1 - static_cast<i32>(task.rt_priority)
+                         : 120 + task.nice;
+}
 [[noreturn]] void do_idle();
 /// The new task's half of a switch (entry.S calls it).
 extern "C" void schedule_tail(task_struct* previous);
@@ -94,18 +137,29 @@ extern bool panicking;
 
 inline bool need_resched() { return get_current()->thread_flags & _TIF_NEED_RESCHED; }
 
+// --- realtime class (rt.cpp); REQUIRES: the run queue's lock
+inline constexpr u64 sysctl_sched_rt_period = 1'000'000'000, sysctl_sched_rt_runtime = 950'000'000;
+void init_rt_rq(struct rt_rq& rt);
+/// The highest priority that waits or runs; 0 for none, or while they are throttled.
+u32 rt_highest(const struct rq& queue);
+/// Where a realtime task that wakes shall run: where what runs is of the lowest priority.
+u32 select_task_rq_rt(task_struct* task);
+/// One that waits here and could run at once elsewhere goes there.
+void push_rt_tasks(struct rq& queue);
+/// One that waits elsewhere and is above what would run here comes.
+void pull_rt_tasks(struct rq& queue);
+/// From the tick: the period's account.
+void sched_rt_period_tick(struct rq& queue);
+extern bool sched_rt_throttled_once; ///< somewhere, some time
+
 // --- fair class (fair.cpp); REQUIRES: the run queue's lock
 // -------------------------------------------------------------
 void update_curr(struct rq& queue);
+inline constexpr u64 WEIGHT_IDLEPRIO = 3; ///< of SCHED_IDLE
 void enqueue_task_fair(struct rq& queue, task_struct* task, bool wake_up);
 void dequeue_task_fair(struct rq& queue, task_struct* task);
-task_struct* pick_next_task_fair(struct rq& queue);
-void yield_task_fair(struct rq& queue);
-void put_prev_task_fair(struct rq& queue, task_struct* task);
-/// The tick: true when the current task has used its slice.
-bool task_tick_fair(struct rq& queue);
-/// Does the woken task preempt the current one?
-bool check_preempt_wakeup(struct rq& queue, task_struct* woken);
+/// The running task has come into this class: it is the current entity, not in the tree.
+void set_curr_task_fair(struct rq& queue, task_struct* task);
 void task_fork_fair(struct rq& queue, task_struct* child);
 u64 sched_slice(const struct rq& queue, const sched_entity& entity);
 

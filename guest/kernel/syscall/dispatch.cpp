@@ -42,9 +42,10 @@ void trace(const SyscallRow& row, const u64* arguments, i64 result) {
 
 void syscall_init() {
     const SyscallSpan spans[] = {file_syscalls(),      directory_syscalls(), memory_syscalls(),
-                                 attribute_syscalls(), mount_syscalls(),     poll_syscalls(),
-                                 epoll_syscalls(),     eventfd_syscalls(),   process_syscalls(),
-                                 signal_syscalls(),    system_syscalls(),    credential_syscalls()};
+                                 attribute_syscalls(), mount_syscalls(),     sched_syscalls(),
+                                 poll_syscalls(),      epoll_syscalls(),     eventfd_syscalls(),
+                                 process_syscalls(),   signal_syscalls(),    system_syscalls(),
+                                 credential_syscalls()};
     for (const SyscallSpan& span : spans)
         for (usize i = 0; i < span.count; i++) {
             KERNEL_ASSERT(span.rows[i].number < TableSize && !table[span.rows[i].number]);

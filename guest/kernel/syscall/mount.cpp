@@ -1,6 +1,7 @@
 // mount, umount2.
 #include "arch/x86_64/user_access.h"
 #include "block/block.h"
+#include "drivers/tty.h"
 #include "fs/dev/devtmpfs.h"
 #include "fs/ext2/ext2.h"
 #include "fs/proc/proc.h"
@@ -21,6 +22,7 @@ Result<struct inode*> new_root(const char* type, const char* source, bool read_o
     if (strings_equal(type, "tmpfs")) return make_tmpfs();
     if (strings_equal(type, "proc")) return make_procfs();
     if (strings_equal(type, "devtmpfs")) return make_devtmpfs();
+    if (strings_equal(type, "devpts")) return make_devpts();
     if (!strings_equal(type, "ext2")) return Errno::ENODEV;
     struct dentry* node = TRY(filename_lookup(nullptr, source));
     bool block = (node->d_inode->i_mode & S_IFMT) == S_IFBLK;
@@ -47,9 +49,7 @@ Result<i64> sys_mount(u64 source_address, u64 target_address, u64 type_address, 
         bool is_root = place->d_parent == place;
         dput(place);
         if (!is_root || !super) return Errno::EINVAL;
-        bool read_only = flags & MS_RDONLY;
-        if (read_only && !super->s_readonly) TRY(super->sync());
-        super->s_readonly = read_only;
+        TRY(reconfigure_super(*super, flags & MS_RDONLY));
         return i64{0};
     }
     auto* path = static_cast<char*>(kmalloc(PathMax));

@@ -142,7 +142,7 @@ Result<i64> sys_setsid() {
     IrqSpinGuard guard(tasklist_lock);
     if (leader->signal->leader || leader->thread_pid->tasks[PIDTYPE_PGID].linked()) return Errno::EPERM;
     leader->signal->leader = true;
-    leader->signal->tty = false;
+    leader->signal->tty = nullptr;
     change_pid(leader, PIDTYPE_SID, leader->thread_pid);
     change_pid(leader, PIDTYPE_PGID, leader->thread_pid);
     return i64{leader->pid};
@@ -193,67 +193,6 @@ Result<i64> sys_prctl(u32 option, u64 argument) {
     case 37: TRY(put_user<i32>(argument, task->signal->is_child_subreaper)); return i64{0};
     default: return Errno::EINVAL;
     }
-}
-
-Result<i64> sys_sched_yield() {
-    do_sched_yield();
-    return i64{0};
-}
-
-constexpr u32 PRIO_PROCESS = 0;
-Result<i64> sys_getpriority(u32 which, i32 who) {
-    if (which != PRIO_PROCESS) return Errno::EINVAL;
-    IrqSpinGuard guard(tasklist_lock);
-    task_struct* task = task_or_self(who);
-    return task ? Result<i64>(i64{20 - task->nice}) : Errno::ESRCH; // the C library turns it round
-}
-Result<i64> sys_setpriority(u32 which, i32 who, i32 nice) {
-    if (which != PRIO_PROCESS) return Errno::EINVAL;
-    IrqSpinGuard guard(tasklist_lock);
-    task_struct* task = task_or_self(who);
-    if (!task) return Errno::ESRCH;
-    set_user_nice(task, nice);
-    return i64{0};
-}
-
-Result<i64> sys_sched_getaffinity(i32 pid, usize size, u64 target) {
-    if (size < 8 || size % 8) return Errno::EINVAL;
-    u64 mask;
-    {
-        IrqSpinGuard guard(tasklist_lock);
-        task_struct* task = task_or_self(pid);
-        if (!task) return Errno::ESRCH;
-        mask = task->cpus_mask & cpu_online_mask();
-    }
-    TRY(put_user(target, mask));
-    return i64{8};
-}
-Result<i64> sys_sched_setaffinity(i32 pid, usize size, u64 source) {
-    u64 mask = 0;
-    TRY(copy_from_user(&mask, source, min<usize>(size, sizeof mask)));
-    task_struct* task;
-    {
-        IrqSpinGuard guard(tasklist_lock);
-        task = task_or_self(pid);
-        if (!task) return Errno::ESRCH;
-        const struct cred &mine = *current_cred(), &other = *task->cred;
-        if (!capable(mine) && mine.euid != other.uid && mine.euid != other.euid) return Errno::EPERM;
-        get_task_struct(task);
-    }
-    Result<void> set = set_cpus_allowed(task, static_cast<u32>(mask));
-    put_task_struct(task);
-    TRY(set);
-    return i64{0};
-}
-Result<i64> sys_getcpu(u64 cpu, u64 node) {
-    if (cpu) TRY(put_user<u32>(cpu, smp_processor_id()));
-    if (node) TRY(put_user<u32>(node, 0));
-    return i64{0};
-}
-Result<i64> sys_sched_getscheduler(i32 pid) {
-    IrqSpinGuard guard(tasklist_lock);
-    task_struct* task = task_or_self(pid);
-    return task ? Result<i64>(i64{task->policy}) : Errno::ESRCH;
 }
 
 struct TimeSpec {
@@ -377,7 +316,6 @@ Result<i64> sys_not_offered() { return Errno::ENOSYS; } // C libraries fall back
 
 using enum ArgumentKind;
 constexpr SyscallRow rows[] = {
-    row<sys_sched_yield>(24, "sched_yield"),
     row<sys_getpid>(39, "getpid"),
     row<sys_clone>(56, "clone", Flags, Pointer, Pointer, Pointer, Hex),
     row<sys_fork>(57, "fork"),
@@ -396,16 +334,10 @@ constexpr SyscallRow rows[] = {
     row<sys_setsid>(112, "setsid"),
     row<sys_getpgid>(121, "getpgid", Int),
     row<sys_getsid>(124, "getsid", Int),
-    row<sys_getpriority>(140, "getpriority", Unsigned, Int),
-    row<sys_setpriority>(141, "setpriority", Unsigned, Int, Int),
-    row<sys_sched_getscheduler>(145, "sched_getscheduler", Int),
     row<sys_prctl>(157, "prctl", Int, Hex),
     row<sys_arch_prctl>(158, "arch_prctl", Hex, Pointer),
     row<sys_gettid>(186, "gettid"),
     row<sys_futex>(202, "futex", Pointer, Hex, Unsigned, Pointer, Pointer, Unsigned),
-    row<sys_sched_setaffinity>(203, "sched_setaffinity", Int, Unsigned, Pointer),
-    row<sys_getcpu>(309, "getcpu", Pointer, Pointer),
-    row<sys_sched_getaffinity>(204, "sched_getaffinity", Int, Unsigned, Pointer),
     row<sys_set_tid_address>(218, "set_tid_address", Pointer),
     row<sys_exit_group>(231, "exit_group", Int),
     row<sys_set_robust_list>(273, "set_robust_list", Pointer, Unsigned),

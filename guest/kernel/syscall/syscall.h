@@ -48,6 +48,7 @@ SyscallSpan file_syscalls();
 SyscallSpan directory_syscalls();
 SyscallSpan attribute_syscalls();
 SyscallSpan mount_syscalls();
+SyscallSpan sched_syscalls();
 SyscallSpan poll_syscalls();
 SyscallSpan epoll_syscalls();
 SyscallSpan eventfd_syscalls();

@@ -175,7 +175,8 @@ struct signal_struct {
     i32 notify_count = 0;
     u32 group_stop_count = 0; ///< threads that have not stopped yet
     bool is_child_subreaper = false, leader = false;
-    bool tty = false; ///< has the controlling terminal (there is one)
+    struct tty_struct* tty = nullptr; ///< the controlling terminal, under tasklist_lock
+    i32 tty_old_pgrp = 0;             ///< of a leader whose terminal hung up: its foreground group
     struct pid* pids[PIDTYPE_MAX] = {};
     struct rlimit rlim[RLIM_NLIMITS] = {};
     task_times exited;     ///< threads of this process that ended

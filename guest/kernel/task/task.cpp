@@ -232,7 +232,15 @@ Result<task_struct*> copy_process(const kernel_clone_args& request, pt_regs* par
     child->cpus_mask = parent->cpus_mask;
     child->policy = parent->policy;
     child->nice = parent->nice;
-    child->se.load.weight = weight_of_nice(child->nice);
+    child->rt_priority = parent->rt_priority;
+    if (parent->sched_reset_on_fork) { // the child is an ordinary one
+        if (rt_policy(child->policy)) child->policy = SCHED_NORMAL;
+        child->rt_priority = 0;
+        child->nice = max(child->nice, 0);
+    }
+    child->rt.run_list.initialise();
+    child->rt.time_slice = RR_TIMESLICE;
+    child->se.load.weight = child->policy == SCHED_IDLE ? WEIGHT_IDLEPRIO : weight_of_nice(child->nice);
     child->umask = parent->umask;
     child->oom_score_adj = parent->oom_score_adj;
     child->blocked = parent->blocked;

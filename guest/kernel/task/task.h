@@ -89,6 +89,12 @@ struct sched_entity {
     u64 nivcsw = 0;
 };
 
+/// What the realtime scheduler orders (sched/rt.cpp).
+struct sched_rt_entity {
+    list_head run_list;
+    u32 time_slice = 0; ///< ticks left under SCHED_RR
+};
+
 struct alignas(64) task_struct {
     u64 kernel_rsp = 0; ///< offset 0: __switch_to_asm (entry.S)
     u32 thread_flags = 0;
@@ -102,8 +108,12 @@ struct alignas(64) task_struct {
     u32 on_cpu = 0; ///< runs right now
     u32 cpu = 0;    ///< whose run queue it belongs to
     i32 nice = 0;
-    u32 policy = 0; ///< SCHED_NORMAL
-    sched_entity se;
+    u32 policy = 0;      ///< SCHED_NORMAL and its like
+    u32 rt_priority = 0; ///< 1–99 under SCHED_FIFO and SCHED_RR
+    bool sched_reset_on_fork = false;
+    const struct sched_class* sched_class = nullptr; ///< who decides when it runs
+    sched_entity se;                                 ///< its times, and on_rq, are every class's
+    sched_rt_entity rt;
     mm_struct* mm = nullptr;       ///< null for kernel threads
     void* stack = nullptr;         ///< lowest address of the kernel stack
     task_struct* parent = nullptr; ///< the thread that made it, or who took over; waits and gets SIGCHLD

@@ -44,6 +44,17 @@ inline long wait_for(long pid, int* status, int options) {
     return system_call(61, pid, as_long(status), options);
 }
 inline long kill(long pid, int signal) { return system_call(62, pid, signal); }
+/// The processor that this runs on; below 0: an error.
+inline long current_processor() {
+    unsigned processor = 0;
+    const long result = system_call(309, as_long(&processor));
+    return result < 0 ? result : static_cast<long>(processor);
+}
+/// Binds the caller, and children to come, to one processor below 64.
+inline long bind_to_processor(long processor) {
+    const unsigned long mask = 1ul << processor;
+    return system_call(203, 0, sizeof mask, as_long(&mask));
+}
 inline long set_priority(long pid, int nice) { return system_call(141, 0, pid, nice); }
 
 } // namespace user

@@ -3,9 +3,11 @@
 
 usage: run_gdb.py VITRINE VMLINUX
 Each expectation is a pattern that must come after the one before it in gdb's output."""
+import os
 import re
 import subprocess
 import sys
+import tempfile
 
 VITRINE, VMLINUX = sys.argv[1:3]
 SCRIPT = [
@@ -21,6 +23,10 @@ SCRIPT = [
     (["printf \"JIFFIES %ld\\n\", *(long*)&jiffies", "reverse-continue", "reverse-continue",
       "printf \"BEFORE %ld\\n\", *(long*)&jiffies"], [r"JIFFIES \d+", r"Old value", r"BEFORE \d+"]),
     (["delete", "info registers cr3 efer fs_base"], [r"cr3 +0x[0-9a-f]+", r"efer +0x\w*d01", r"fs_base"]),
+    (["info registers cr0 cr2 cr4 cr8 gs_base k_gs_base"], [r"cr0 +0x80[0-9a-f]{6}", r"cr2 ", r"cr4 ", r"cr8 ", r"gs_base +0xffff", r"k_gs_base +0x0"]),
+    (["p $ymm3.v4_int64", "set $ymm3.v2_int128[1] = 0x1122334455667788", "p/x $ymm3.v2_int128", "set $k_gs_base = 0x1000", "p/x $k_gs_base"],
+     [r"\$\d+ = \{", r"\{0x\w+, 0x1122334455667788\}", r"\$\d+ = 0x1000"]),
+    (["set $cr3 = 0"], [r"Could not write register \"cr3\""]),
     (["x/2i $rip"], [r"=> 0x"]),
     (["p $xmm0.uint128", "p $eflags", "p $st0"], [r"\$\d+ = ", r"\$\d+ = \[", r"\$\d+ = "]),
     (["monitor print jiffies"], [r"0x\w+"]),
@@ -29,6 +35,11 @@ SCRIPT = [
     (["monitor phase init"], [r"step \d+"]),
     (["set $r15 = 0x1234567887654321", "printf \"R15 %#lx\\n\", $r15"], [r"R15 0x1234567887654321"]),
     (["set *(long*)&jiffies = 77", "printf \"POKED %ld\\n\", *(long*)&jiffies"], [r"POKED 77"]),
+    (["monitor who-read jiffies"], [r"read 0x"]),
+    (["monitor events syscall,interrupt"], [r"\d+ cpu 0 "]),
+    (["monitor events interrupt 9000000 9100000"], [r"\d+ cpu 0 |none"]),
+    (["monitor events nonsense", "monitor events all 5 4", "monitor events all 0 99999999999"],
+     [r"is not", r"FROM before TO", r"outside history"]),
     (["monitor nonsense"], [r"is not a command"]),
     (["monitor seek 100"], [r"step 100 of"]),
     (["maintenance flush register-cache", "reverse-continue"], [r"No more reverse-execution history"]),
@@ -36,45 +47,84 @@ SCRIPT = [
 ]
 
 
-def main():
-    machine = subprocess.Popen([VITRINE, "--headless", "--serial", "null", "--gdb", "0", "--until", "phase:rest_init",
-                                "--limit-seconds", "200"], stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
-    address = None
+# Over a recording: bounds, backwards from its end, and nothing can be written.
+REPLAY = [
+    (["monitor where"], [r"step \d+ of 0 to 14000000"]),
+    (["monitor seek 13999000", "maintenance flush register-cache", "continue"], [r"step 13999000", r"No more reverse-execution history"]),
+    (["monitor where"], [r"step 14000000 of 0 to 14000000"]),
+    (["watch *(long*)&jiffies", "reverse-continue"], [r"Old value = (\d+)", r"New value = (\d+)"]),
+    (["delete", "break schedule", "reverse-continue"], [r"Breakpoint 2, "]),
+    (["monitor who-wrote jiffies"], [r"tick_handle_periodic"]),
+    (["set $rax = 1"], [r"this is a replay"]),
+    (["set *(long*)&jiffies = 1"], [r"Cannot access memory"]),
+    (["delete", "stepi", "reverse-stepi", "monitor seek 14000001"], [r"outside history"]),
+    (["kill"], [r""]),
+]
+
+
+def start(*arguments):
+    machine = subprocess.Popen([VITRINE, "--headless", "--serial", "null", "--gdb", "0", "--limit-seconds", "200", *arguments],
+                               stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
     for line in machine.stderr:
         found = re.search(r"target remote (\S+)", line)
         if found:
-            address = found.group(1)
-            break
-    assert address, "the machine does not wait for gdb"
-    # The port is taken now: one line, status 66.
-    port = address.split(":")[1]
-    taken = subprocess.run([VITRINE, "--headless", "--serial", "null", "--gdb", port], capture_output=True, text=True, timeout=60)
-    assert taken.returncode == 66 and "in use" in taken.stderr and taken.stderr.count("\n") == 1, taken
+            return machine, found.group(1)
+    sys.exit("the machine does not wait for gdb")
 
+
+def drive(address, script):
     commands = ["set pagination off", "set confirm off", "set width 0", f"target remote {address}"]
-    for part, _ in SCRIPT:
+    for part, _ in script:
         commands += part
     arguments = ["gdb", "-nx", "-batch", VMLINUX]
     for command in commands:
         arguments += ["-ex", command]
     done = subprocess.run(arguments, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=240)
-    machine.wait(timeout=30)
-    out = done.stdout
-    rest, groups = out, {}
-    for part, patterns in SCRIPT:
+    rest = done.stdout
+    for part, patterns in script:
         for pattern in patterns:
             found = re.search(pattern, rest)
             if not found:
-                print(out)
+                print(done.stdout)
                 sys.exit(f"after {part}: no {pattern!r}")
-            groups.setdefault(pattern.split(" ")[0], []).append(found.group(0))
             rest = rest[found.end():]
+    return done.stdout
+
+
+def main():
+    machine, address = start("--until", "phase:rest_init")
+    # The port is taken now: one line, status 66.
+    port = address.split(":")[1]
+    taken = subprocess.run([VITRINE, "--headless", "--serial", "null", "--gdb", port], capture_output=True, text=True, timeout=60)
+    assert taken.returncode == 66 and "in use" in taken.stderr and taken.stderr.count("\n") == 1, taken
+    out = drive(address, SCRIPT)
+    machine.wait(timeout=60)
     values = {name: int(re.search(name + r" (0x[0-9a-f]+|\d+)", out).group(1), 0) for name in
               ("RIP", "NEXT", "BACK", "JIFFIES", "BEFORE")}
     assert values["RIP"] == values["BACK"] != values["NEXT"], values
     # The second reverse-continue has undone the write before the last.
     assert values["BEFORE"] == values["JIFFIES"] - 2, values
     assert machine.returncode == 0, machine.returncode
+
+    with tempfile.TemporaryDirectory() as folder:
+        recording = os.path.join(folder, "run.vrec")
+        made = subprocess.run([VITRINE, "--headless", "--serial", "null", "--limit-steps", "14000000", "--record", recording,
+                               "--checkpoints", "2000000"], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=120)
+        assert made.returncode == 75, made
+        machine, address = start("--replay", recording, "--until", "phase:rest_init")
+        drive(address, REPLAY)
+        machine.wait(timeout=60)
+        assert machine.returncode == 0, machine.returncode
+
+    # The limits hold while gdb has the machine.
+    machine, address = start("--until", "phase:rest_init", "--limit-steps", "9500000")
+    drive(address, [(["continue"], [r"exited with code 0113"])])
+    error = machine.stderr.read()
+    machine.wait(timeout=60)
+    assert machine.returncode == 75 and "--limit-steps 9500000 is reached at step 9500000" in error, (machine.returncode, error)
+    machine = subprocess.run([VITRINE, "--headless", "--serial", "null", "--gdb", "0", "--limit-seconds", "0.5"], stdin=subprocess.DEVNULL,
+                             capture_output=True, text=True, timeout=120)
+    assert machine.returncode == 75 and "--limit-seconds 0.5 is over" in machine.stderr, machine
     print("gdb:", values)
 
 

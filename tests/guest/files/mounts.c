@@ -1,4 +1,5 @@
-// mount, umount and tmpfs; memory that is first touched after fork; /proc/PID/fd. Prints one line that says "mounts: 0 wrong".
+// mount, umount and tmpfs; memory that is first touched after fork; /proc/PID/fd. Prints one line that says
+// "mounts: 0 wrong".
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
@@ -12,10 +13,10 @@
 #include <unistd.h>
 
 static int wrong;
-#define CHECK(condition)                                                                                               \
-    do {                                                                                                               \
-        errno = 0;                                                                                                     \
-        if (!(condition)) wrong++, printf("line %d: %s: %s\n", __LINE__, #condition, strerror(errno));                  \
+#define CHECK(condition)                                                                                     \
+    do {                                                                                                     \
+        errno = 0;                                                                                           \
+        if (!(condition)) wrong++, printf("line %d: %s: %s\n", __LINE__, #condition, strerror(errno));       \
     } while (0)
 
 int main(int argc, char** argv) {
@@ -33,11 +34,14 @@ int main(int argc, char** argv) {
     CHECK(chdir(place) == 0);
     CHECK(mkdir("a", 0755) == 0 && mkdir("a/b", 0755) == 0);
     int file = open("a/file", O_CREAT | O_RDWR, 0644);
-    CHECK(write(file, "contents", 8) == 8 && lseek(file, 10000, SEEK_SET) == 10000 && write(file, "end", 3) == 3);
+    CHECK(write(file, "contents", 8) == 8 && lseek(file, 10000, SEEK_SET) == 10000 &&
+          write(file, "end", 3) == 3);
     CHECK(fstat(file, &s) == 0 && s.st_size == 10003);
     CHECK(pread(file, text, 3, 10000) == 3 && !memcmp(text, "end", 3));
-    CHECK(ftruncate(file, 4) == 0 && ftruncate(file, 100) == 0 && pread(file, text, 8, 0) == 8 && !memcmp(text, "cont\0\0\0\0", 8));
-    CHECK(rename("a/file", "a/b/moved") == 0 && symlink("a/b/moved", "link") == 0 && open("link", O_RDONLY) >= 0);
+    CHECK(ftruncate(file, 4) == 0 && ftruncate(file, 100) == 0 && pread(file, text, 8, 0) == 8 &&
+          !memcmp(text, "cont\0\0\0\0", 8));
+    CHECK(rename("a/file", "a/b/moved") == 0 && symlink("a/b/moved", "link") == 0 &&
+          open("link", O_RDONLY) >= 0);
     CHECK(rmdir("a/b") == -1 && errno == ENOTEMPTY);
     CHECK(link("a/b/moved", "/tmp/elsewhere") == -1 && errno == EXDEV);
     CHECK(rename("a", "a/b/inside") == -1 && errno == EINVAL);
@@ -48,6 +52,21 @@ int main(int argc, char** argv) {
     CHECK(umount(place) == 0);
     snprintf(text, sizeof text, "%s/a", place);
     CHECK(access(text, F_OK) == -1);
+    int writes = open("/tmp/writes", O_CREAT | O_WRONLY, 0644);
+    CHECK(mount(NULL, "/", NULL, MS_REMOUNT | MS_RDONLY, NULL) == -1 && errno == EBUSY);
+    CHECK(umount("/") == -1 && errno == EBUSY);
+    CHECK(unlink("/tmp/writes") == 0 && write(writes, "x", 1) == 1);
+    int orphan = open("/tmp/orphan", O_CREAT | O_RDWR, 0644), orphan_read = open("/tmp/orphan", O_RDONLY);
+    CHECK(close(orphan) == 0 && unlink("/tmp/orphan") == 0 && close(writes) == 0);
+    CHECK(mount(NULL, "/", NULL, MS_REMOUNT | MS_RDONLY, NULL) == -1 && errno == EBUSY);
+    CHECK(close(orphan_read) == 0);
+    CHECK(umount("/") == 0); // the root stays, read-only
+    CHECK(open("/tmp/readonly", O_CREAT | O_WRONLY, 0644) == -1 && errno == EROFS);
+    CHECK(mkdir("/tmp/readonly", 0755) == -1 && errno == EROFS);
+    CHECK(chmod("/tmp", 01777) == -1 && errno == EROFS);
+    CHECK(truncate("/etc/motd", 0) == -1 && errno == EROFS);
+    CHECK(access("/etc/motd", W_OK) == -1 && errno == EROFS && access("/etc/motd", R_OK) == 0);
+    CHECK(mount(NULL, "/", NULL, MS_REMOUNT, NULL) == 0);
     CHECK(mount(NULL, "/", NULL, MS_REMOUNT | MS_RDONLY, NULL) == 0);
     CHECK(open("/tmp/readonly", O_CREAT | O_WRONLY, 0644) == -1 && errno == EROFS);
     CHECK(mount(NULL, "/", NULL, MS_REMOUNT, NULL) == 0);

@@ -2,7 +2,7 @@
 """Runs commands in the guest's shell, in Vitrine or on QEMU, powers off, and lets e2fsck judge the disk.
 
 Usage: run_files.py --machine vitrine|qemu --binary VITRINE --dump DISK_DUMP --bzimage FILE --disk FILE [--memory MIB] [--cpus N]
-       [--append TEXT] [--expect TEXT]… [--refuse TEXT]… [--twin FILE] [--seconds S] COMMAND…
+       [--append TEXT] [--expect TEXT]… [--refuse TEXT]… [--twin FILE] [--seconds S] [--end COMMAND] COMMAND…
 --twin: the last command's output must be what the program FILE prints on this machine's Linux. Nothing is retried.
 """
 import argparse
@@ -29,7 +29,7 @@ def in_vitrine(options, folder):
                "--limit-seconds", str(options.seconds)]
     if options.cpus > 1:
         command += ["--cpus", str(options.cpus)]
-    for line in options.commands + ["poweroff -f"]:
+    for line in options.commands + [options.end]:
         command += ["--type", line.replace("\\", "\\\\") + "\\n"]
     done = subprocess.run(command, capture_output=True, stdin=subprocess.DEVNULL, timeout=options.seconds + 300)
     image = os.path.join(folder, "disk.img")
@@ -47,7 +47,7 @@ def on_qemu(options, folder):
                "-device", "ide-hd,drive=d,bus=ide.0"]
     process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     text, sent, deadline = "", 0, time.time() + options.seconds
-    lines = options.commands + ["poweroff -f"]
+    lines = options.commands + [options.end]
     while time.time() < deadline:
         ready, _, _ = select.select([process.stdout], [], [], 0.5)
         if ready:
@@ -109,6 +109,7 @@ def main():
     parser.add_argument("--twin")
     parser.add_argument("--seconds", type=int, default=100)
     parser.add_argument("--blkdebug", help="QEMU: a blkdebug rule file for the drive")
+    parser.add_argument("--end", default="poweroff -f", help="the last command, which turns the machine off")
     parser.add_argument("--verbose", action="store_true")
     parser.add_argument("commands", nargs="+")
     options = parser.parse_args()

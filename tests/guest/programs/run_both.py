@@ -2,7 +2,7 @@
 """Runs a static program on this machine's Linux and on the guest kernel, in Vitrine or on QEMU: the outputs must be equal.
 
 Usage: run_both.py --machine vitrine|qemu --binary FILE --bzimage FILE --disk FILE --program PATH [--cpus N] [--append TEXT]
-       [--limit-seconds S] ARGUMENT…
+       [--processor MODEL] [--expect REGEX] [--limit-seconds S] ARGUMENT…
 Linux is the judge: nothing here says what the right output is. A guest that hangs, oopses or reports a lock problem fails.
 """
 import argparse
@@ -40,6 +40,8 @@ def in_vitrine(options, line):
                "--limit-seconds", str(options.limit_seconds)]
     if options.cpus > 1:
         command += ["--cpus", str(options.cpus)]
+    if getattr(options, "processor", None):
+        command += ["--cpu", options.processor]
     done = subprocess.run(command, capture_output=True, stdin=subprocess.DEVNULL, timeout=900)
     return done.stdout.decode("latin-1"), done.returncode
 
@@ -49,6 +51,8 @@ def on_qemu(options, line):
                "none", "-no-reboot", "-smp", str(options.cpus), "-kernel", options.bzimage, "-append",
                f"console=ttyS0 root=/dev/sda1 {options.append}".strip(), "-drive",
                f"if=none,id=d,file={options.disk},format=raw,snapshot=on", "-device", "ide-hd,drive=d,bus=ide.0"]
+    if getattr(options, "processor", None):
+        command += ["-cpu", options.processor]
     process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     import select
     import time
@@ -80,6 +84,10 @@ def attempt(options, arguments):
     wanted = on_linux(options.program, arguments)
     text, status = (in_vitrine if options.machine == "vitrine" else on_qemu)(options, line)
     text = text.replace("\r", "")
+    if options.expect and not re.search(options.expect, text):
+        print(text[-3000:])
+        print(f"FAILED: {options.expect!r} was not printed")
+        return DIFFERENT
     if status != 0 or TROUBLE.search(text):
         print(text[max(0, text.find(PROMPT)):][-6000:])
         print(f"FAILED: status {status}, {TROUBLE.search(text)}")
@@ -106,6 +114,8 @@ def main():
     parser.add_argument("--program", required=True)
     parser.add_argument("--cpus", type=int, default=1)
     parser.add_argument("--append", default="lockdep")
+    parser.add_argument("--processor", help="the machine's processor model")
+    parser.add_argument("--expect", help="what the guest must print besides, the kernel's own lines included")
     parser.add_argument("--limit-seconds", type=int, default=100)
     options, arguments = parser.parse_known_args()
     result = attempt(options, arguments)

@@ -76,6 +76,49 @@ Result<void> copy_fpstate_to_sigframe(task_struct* task, u64 to) {
     return copy_to_user(to + 464, &marks, sizeof marks);
 }
 
+/// Which components the image at `from` holds by its marks; none where they do not fit: then it is the legacy
+/// part alone (x87 and SSE).
+Result<u64> check_xstate_in_sigframe(u64 from) {
+    auto marks = TRY(get_user<fpx_sw_bytes>(from + 464));
+    if (marks.magic1 != FP_XSTATE_MAGIC1 || marks.xstate_size < 576 || marks.xstate_size > fpu_state_size() ||
+        marks.extended_size < marks.xstate_size)
+        return u64{0};
+    Result<u32> end = get_user<u32>(from + marks.xstate_size);
+    if (!end.ok() || end.value() != FP_XSTATE_MAGIC2) return u64{0};
+    return marks.xfeatures & boot_cpu_data.xsave_mask;
+}
+
+/// The registers become what the frame says; nothing (0): as in a fresh program. Components that the image
+/// does not hold start anew.
+Result<void> fpu__restore_sig(task_struct* task, u64 from) {
+    void* fresh = allocate_fpu_state();
+    if (!fresh) return Errno::ENOMEM;
+    Result<void> loaded = [&]() -> Result<void> {
+        if (!from) return {};
+        auto* bytes = static_cast<u8*>(fresh);
+        u64 components = boot_cpu_data.xsave ? TRY(check_xstate_in_sigframe(from)) : u64{0};
+        TRY(copy_from_user(fresh, from, components ? fpu_state_size() : 512));
+        bytes[26] = bytes[27] = 0; // reserved MXCSR bits
+        if (!boot_cpu_data.xsave) return {};
+        u64 present = 3;
+        if (components) {
+            memcpy(&present, bytes + 512, 8);
+            present &= components;
+        }
+        memset(bytes + 512, 0, 64);
+        memcpy(bytes + 512, &present, 8);
+        return {};
+    }();
+    if (loaded.ok()) {
+        bool interrupts = local_irq_save();
+        copy_fpu_state(task->fpu, fresh);
+        restore_fpu(task);
+        local_irq_restore(interrupts);
+    }
+    free_fpu_state(fresh);
+    return loaded;
+}
+
 Result<void> setup_rt_frame(const ksignal& ksig, pt_regs* frame) {
     task_struct* task = get_current();
     u64 mask = task->restore_sigmask ? task->saved_sigmask : task->blocked;
@@ -208,29 +251,7 @@ Result<i64> return_from_signal(pt_regs* frame) {
     if (!copy_from_user(&uc, frame->sp, sizeof uc).ok()) return bad();
     const sigcontext& c = uc.uc_mcontext;
     if (c.rip >= TASK_SIZE_MAX) return bad();
-    void* fpu = nullptr;
-    if (c.fpu_state && task->fpu) {
-        fpu = allocate_fpu_state();
-        if (!fpu) return bad();
-        if (!copy_from_user(fpu, c.fpu_state, fpu_state_size()).ok()) {
-            free_fpu_state(fpu);
-            return bad();
-        }
-        auto* bytes = static_cast<u8*>(fpu);
-        bytes[26] = bytes[27] = 0; // reserved MXCSR bits
-        if (boot_cpu_data.xsave) {
-            u64 components;
-            memcpy(&components, bytes + 512, 8);
-            components &= boot_cpu_data.xsave_mask;
-            memset(bytes + 512, 0, 64);
-            memcpy(bytes + 512, &components, 8);
-        }
-        bool interrupts = local_irq_save();
-        copy_fpu_state(task->fpu, fpu);
-        restore_fpu(task);
-        local_irq_restore(interrupts);
-        free_fpu_state(fpu);
-    }
+    if (task->fpu && !fpu__restore_sig(task, c.fpu_state).ok()) return bad();
     frame->r8 = c.r8, frame->r9 = c.r9, frame->r10 = c.r10, frame->r11 = c.r11;
     frame->r12 = c.r12, frame->r13 = c.r13, frame->r14 = c.r14, frame->r15 = c.r15;
     frame->di = c.rdi, frame->si = c.rsi, frame->bp = c.rbp, frame->bx = c.rbx;

@@ -78,6 +78,21 @@ struct inode* make_link(const char* target) {
     return link;
 }
 
+/// A place to mount something.
+struct EmptyDirectory final : inode {
+    EmptyDirectory() { i_nlink = 2; }
+    Result<struct inode*> lookup(StringView) override { return Errno::ENOENT; }
+    Result<bool> next_entry(struct file& file, DirectoryEntry& entry) override {
+        if (file.f_pos >= 2) return false;
+        entry.inode = 1, entry.type = 4;
+        entry.name_length =
+            static_cast<u32>(strscpy(entry.name, file.f_pos++ ? ".." : ".", sizeof entry.name));
+        return true;
+    }
+    void evict_inode() override {}
+};
+constinit struct inode* slave_device = nullptr; ///< behind every node of major 136
+
 struct Node {
     char name[16];
     struct inode* inode;
@@ -132,6 +147,7 @@ struct DevDirectory final : inode {
 } // namespace
 
 struct inode* find_device(u32 mode, u32 device) {
+    if ((mode & S_IFMT) == S_IFCHR && device_major(device) == 136) return slave_device;
     for (Node* node = device_nodes; node; node = node->next)
         if ((node->inode->i_mode & S_IFMT) == (mode & S_IFMT) && node->inode->i_rdev == device)
             return node->inode;
@@ -161,6 +177,10 @@ struct inode* make_devtmpfs() {
     root->add("tty", make_terminal_inode(make_device(5, 0)), S_IFCHR | 0666, 0);
     root->add("tty0", make_terminal_inode(make_device(4, 0)), S_IFCHR | 0620, 0);
     root->add("ttyS0", make_terminal_inode(make_device(4, 64)), S_IFCHR | 0660, 0);
+    root->add("ptmx", make_ptmx_inode(), S_IFCHR | 0666, make_device(5, 2));
+    root->add("pts", make<EmptyDirectory>(), S_IFDIR | 0755, 0);
+    root->add("shm", make<EmptyDirectory>(), S_IFDIR | 0755, 0);
+    slave_device = make_terminal_inode(make_device(136, 0));
     root->add("fd", make_link("/proc/self/fd"), S_IFLNK | 0777, 0);
     root->add("stdin", make_link("/proc/self/fd/0"), S_IFLNK | 0777, 0);
     root->add("stdout", make_link("/proc/self/fd/1"), S_IFLNK | 0777, 0);

@@ -137,8 +137,7 @@ void ext2_sb_info::require_feature(u32 ro_compat) {
     dirty = true;
 }
 
-Result<void> ext2_sb_info::sync() {
-    if (s_readonly) return {};
+Result<void> ext2_sb_info::write_everything() {
     Result<void> inodes = writeback_inodes_sb(this); // first: writing them may still allocate
     {
         MutexGuard guard(lock);
@@ -149,28 +148,45 @@ Result<void> ext2_sb_info::sync() {
     return inodes.ok() ? device : inodes;
 }
 
+Result<void> ext2_sb_info::sync() { return s_readonly ? Result<void>() : write_everything(); }
+
 void ext2_sb_info::write_super() {
     if (s_readonly) return;
     MutexGuard guard(lock);
     (void)write_metadata();
 }
 
+void ext2_sb_info::mark_clean() {
+    MutexGuard guard(lock);
+    if (was_valid) disk.s_state |= 1;
+    dirty = true;
+}
+
+Result<void> ext2_sb_info::remount(bool read_only) {
+    if (!read_only) {
+        // Linux's ext2_remount: what mount() refused to write, it refuses now.
+        if (disk.s_rev_level && (disk.s_feature_ro_compat & ~(ReadOnlySparse | ReadOnlyLargeFile)))
+            return Errno::EROFS;
+        return mark_in_use();
+    }
+    TRY(write_everything()); // before the volume is said to be clean
+    wait_on_freeing_inodes(*this);
+    mark_clean();
+    return write_everything();
+}
+
 void ext2_sb_info::put_super() {
     if (s_readonly) return;
-    if (!sync().ok()) pr_err("EXT2-fs (%s): could not be synced\n", block_device->name);
+    stop_changes(*this);
+    if (!write_everything().ok()) pr_err("EXT2-fs (%s): could not be synced\n", block_device->name);
     // Files without a name that somebody still has open would be orphans: their blocks go now.
     for_each_inode(*this, [](struct inode* inode) {
         if (inode->i_nlink) return;
         static_cast<ext2_inode_info*>(inode)->delete_inode();
     });
     wait_on_freeing_inodes(*this);
-    {
-        MutexGuard guard(lock);
-        if (was_valid) disk.s_state |= 1;
-        dirty = true;
-    }
-    if (!sync().ok()) pr_err("EXT2-fs (%s): could not be synced\n", block_device->name);
-    s_readonly = true; // who still runs changes nothing any more
+    mark_clean();
+    if (!write_everything().ok()) pr_err("EXT2-fs (%s): could not be synced\n", block_device->name);
 }
 
 } // namespace kernel::ext2

@@ -85,6 +85,7 @@ struct ext2_sb_info : super_block {
     Result<void> sync() override;
     Result<void> statfs(kstatfs& stat) override;
     void write_super() override;
+    Result<void> remount(bool read_only) override;
     void put_super() override;
     Result<void> read_block(u64 block, u32 offset, void* to, usize size);
     Result<void> write_block(u64 block, u32 offset, const void* from, usize size);
@@ -95,6 +96,10 @@ struct ext2_sb_info : super_block {
     /// inode objects are unique: the same number gives the same object.
     Result<struct inode*> inode(u32 number);
     u64 inode_position(u32 number) const;
+
+    Result<void> write_everything();
+    void mark_clean();
+    Result<void> mark_in_use();
 
     // allocate.cpp
     Result<u32> allocate_block(u32 near);

@@ -173,11 +173,10 @@ void ext2_inode_info::delete_inode() {
 }
 
 void ext2_inode_info::evict_inode() {
-    if (!fs->s_readonly) {
-        if (!i_nlink)
-            delete_inode();
-        else if (i_dirty || mapping_has_dirty_pages(i_data))
-            (void)writeback_single_inode(this);
+    if (!i_nlink) {
+        if (!fs->s_readonly) delete_inode();
+    } else if (i_dirty || mapping_has_dirty_pages(i_data)) { // even read-only: from before that
+        (void)writeback_single_inode(this);
     }
     inode::evict_inode();
 }

@@ -99,6 +99,18 @@ Result<void> ext2_sb_info::statfs(kstatfs& stat) {
     return {};
 }
 
+Result<void> ext2_sb_info::mark_in_use() {
+    {
+        MutexGuard guard(lock);
+        was_valid = disk.s_state & 1;
+        disk.s_state &= static_cast<u16>(~1);
+        disk.s_mnt_count++;
+        disk.s_mtime = disk.s_wtime = static_cast<u32>(current_time_seconds());
+        dirty = true;
+    }
+    return write_everything();
+}
+
 Result<ext2_sb_info*> mount(struct block_device* device, bool read_only) {
     auto* fs = make<ext2_sb_info>();
     if (!fs) return Errno::ENOMEM;
@@ -153,12 +165,7 @@ Result<ext2_sb_info*> mount(struct block_device* device, bool read_only) {
     fs->s_readonly = read_only;
     fs->s_maxbytes = ext2_max_size(fs->s_blocksize);
     if (!read_only) { // until put_super(), who finds this volume knows that it was in use
-        fs->was_valid = d.s_state & 1;
-        d.s_state &= static_cast<u16>(~1);
-        d.s_mnt_count++;
-        d.s_mtime = d.s_wtime = static_cast<u32>(current_time_seconds());
-        fs->dirty = true;
-        if (!fs->sync().ok()) return fail(Errno::EIO, "cannot write the superblock");
+        if (!fs->mark_in_use().ok()) return fail(Errno::EIO, "cannot write the superblock");
     }
     pr_info("EXT2-fs (%s): mounted filesystem %s, %u blocks of %lu bytes, %u free\n", device->name,
             read_only ? "read-only" : "read-write", d.s_blocks_count, fs->s_blocksize, d.s_free_blocks_count);

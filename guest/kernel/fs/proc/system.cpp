@@ -147,7 +147,7 @@ void show_sched_debug(seq_file& out) {
             out.print("%s%c %15s %5d ", task->on_cpu ? ">" : " ", task_state_to_char(*task), task->comm,
                       task->pid);
             print_milliseconds(out, task->se.vruntime);
-            out.print(" %9lu %5d ", task->se.nvcsw + task->se.nivcsw, 120 + task->nice);
+            out.print(" %9lu %5d ", task->se.nvcsw + task->se.nivcsw, task_prio(*task));
             print_milliseconds(out, task->se.sum_exec_runtime);
             out.print("\n");
         }

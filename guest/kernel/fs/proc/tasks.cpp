@@ -1,4 +1,5 @@
 // /proc/PID: stat (52 fields), status, statm, maps, comm, cmdline, sched. Formats: proc(5).
+#include "drivers/tty.h"
 #include "fs/proc/proc.h"
 #include "lib/format.h"
 #include "mm/memory_struct.h"
@@ -51,19 +52,35 @@ Signals classify(const task_struct& task) {
 
 void show_task_comm(seq_file& out, task_struct& task) { out.print("%s\n", task.comm); }
 
+namespace {
+/// Device number and foreground group of the controlling terminal; 0 and −1 without one.
+struct Terminal {
+    u32 device = 0;
+    i32 group = -1;
+    explicit Terminal(const task_struct& task) {
+        IrqSpinGuard guard(tasklist_lock);
+        const tty_struct* tty = task.signal ? task.signal->tty : nullptr;
+        if (!tty) return;
+        device = tty->pty ? make_device(136, pty_index(*tty->pty)) : make_device(5, 1);
+        group = tty->foreground_group;
+    }
+};
+} // namespace
+
 void show_task_stat(seq_file& out, task_struct& task) {
+    Terminal terminal(task);
     MmReference mm(task);
     Signals signals = classify(task);
     out.print("%d (%s) %c %d %d %d %d %d %u ", task.pid, task.comm, task_state_to_char(task),
-              parent_pid(task), task_pgrp_nr(task), task_session_nr(task), task.mm ? make_device(5, 1) : 0,
-              -1, task.flags);
+              parent_pid(task), task_pgrp_nr(task), task_session_nr(task), terminal.device, terminal.group,
+              task.flags);
     out.print("%lu 0 %lu 0 %lu %lu 0 0 %d %d 1 0 %lu ", task.min_flt, task.maj_flt,
-              task.utime * ClockTicks / HZ, task.stime * ClockTicks / HZ, 20 + task.nice, task.nice,
+              task.utime * ClockTicks / HZ, task.stime * ClockTicks / HZ, task_prio(task) - 100, task.nice,
               task.start_time / (1'000'000'000 / ClockTicks));
-    out.print("%lu %lu %lu %lu %lu %lu 0 0 %lu %lu %lu %lu 0 0 0 %d %u 0 %u 0 0 0 ",
+    out.print("%lu %lu %lu %lu %lu %lu 0 0 %lu %lu %lu %lu 0 0 0 %d %u %u %u 0 0 0 ",
               mm ? mm->total_vm * PAGE_SIZE : 0, mm ? mm->rss : 0, ~u64{0}, mm ? mm->start_code : 0,
               mm ? mm->end_code : 0, mm ? mm->start_stack : 0, task.pending.signal, task.blocked,
-              signals.ignored, signals.caught, task.exit_signal, task.cpu, task.policy);
+              signals.ignored, signals.caught, task.exit_signal, task.cpu, task.rt_priority, task.policy);
     out.print("%lu %lu %lu %lu %lu %lu %lu %d\n", mm ? mm->start_data : 0, mm ? mm->end_data : 0,
               mm ? mm->start_brk : 0, mm ? mm->arg_start : 0, mm ? mm->arg_end : 0, mm ? mm->env_start : 0,
               mm ? mm->env_end : 0, task.exit_code);
@@ -156,7 +173,7 @@ void show_task_sched(seq_file& out, task_struct& task) {
     out.print("%-45s:%21lu\n%-45s:%21lu\n%-45s:%21lu\n%-45s:%21lu\n%-45s:%21u\n%-45s:%21d\n", "nr_switches",
               task.se.nvcsw + task.se.nivcsw, "nr_voluntary_switches", task.se.nvcsw,
               "nr_involuntary_switches", task.se.nivcsw, "se.load.weight", task.se.load.weight, "policy",
-              task.policy, "prio", 120 + task.nice);
+              task.policy, "prio", task_prio(task));
 }
 
 } // namespace kernel

@@ -80,7 +80,8 @@ void show_ioports(seq_file& out) {
 }
 
 void show_devices(seq_file& out) {
-    out.print("Character devices:\n  1 mem\n  4 tty\n  5 /dev/tty\n  5 /dev/console\n\nBlock devices:\n");
+    out.print("Character devices:\n  1 mem\n  4 tty\n  5 /dev/tty\n  5 /dev/console\n  5 /dev/ptmx\n136 "
+              "pts\n\nBlock devices:\n");
     u32 last = 0;
     for (const struct block_device* device = block_devices; device; device = device->next)
         if (u32 major = device_major(device->i_rdev); major != last) out.print("%3u sd\n", last = major);
