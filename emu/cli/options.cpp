@@ -336,7 +336,7 @@ Expected<Parsed> parse(int argc, const char* const* argv) {
         ->group(testing);
     app.add_option("--ui-tab", o.ui_tab,
                    "the app's first tab: phases, page-tables, descriptors, run-queues, memory, bytes, "
-                   "devices, breakpoints")
+                   "devices, breakpoints, interrupts, system-calls, stack")
         ->group(testing);
     app.add_option("--ui-show", o.ui_show, "a dialog on the app's screenshot: keys")->group(testing);
 

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 #include "emu/cli/options.h"
 #include "emu/inspect/descriptors.h"
+#include "emu/inspect/interrupt_lines.h"
 #include "emu/inspect/interrupts.h"
 #include "emu/inspect/kernel.h"
 #include "emu/inspect/lists.h"
@@ -11,6 +12,7 @@
 #include "emu/inspect/registers.h"
 #include "emu/inspect/render.h"
 #include "emu/inspect/screen.h"
+#include "emu/inspect/stack.h"
 #include "emu/inspect/tasks.h"
 #include "emu/inspect/walk.h"
 #include "emu/symbols/guest_symbols.h"
@@ -85,6 +87,15 @@ constexpr View Views[] = {
      [](const Context& c) -> Expected<std::string> { return c.face(tasks_view(c.kernel(), c.symbols)); }},
     {{"runqueues", "", "run queues: the tree with vruntime, weight and state, for every processor"},
      [](const Context& c) -> Expected<std::string> { return c.face(run_queues_view(c.kernel())); }},
+    {{"stack", "", "the stack, word by word, with what may be return addresses"},
+     [](const Context& c) -> Expected<std::string> {
+         return c.face(stack_view(c.registers, c.machine.processor().mode(), c.memory, c.symbols, 64));
+     }},
+    {{"interrupts", "", "the kernel's interrupts: vector, pin, handler, counts"},
+     [](const Context& c) -> Expected<std::string> {
+         return c.face(interrupt_lines_view(c.kernel(), idt_view(c.registers, c.memory, c.symbols),
+                                            c.machine.processor_count()));
+     }},
     {{"buddy", "", "buddy lists: zones and orders"},
      [](const Context& c) -> Expected<std::string> { return c.face(buddy_view(c.kernel())); }},
     {{"memory-map", "", "all of RAM by page type"},

@@ -204,9 +204,9 @@ Expected<Lesson> Reader::read() {
 
 const std::vector<std::string_view>& lesson_panels() {
     static const std::vector<std::string_view> names = {
-        "screen",      "terminal",     "code",          "processor", "timeline", "phases",      "page-tables",
-        "descriptors", "run-queues",   "memory",        "bytes",     "devices",  "breakpoints", "stack",
-        "interrupts",  "system-calls", "address-space", "processes", "disk",     "lesson"};
+        "screen",      "terminal",    "code",         "processor", "timeline", "phases",
+        "page-tables", "descriptors", "run-queues",   "memory",    "bytes",    "devices",
+        "breakpoints", "interrupts",  "system-calls", "stack"};
     return names;
 }
 

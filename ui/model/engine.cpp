@@ -246,6 +246,28 @@ void Engine::run_to(emu::StopCondition condition, std::string what) {
     goal_ = std::move(condition);
 }
 
+Expected<u32> Engine::run_to_place(emu::BreakSpec place, const std::string& what) {
+    if (state_ == State::Ended) return usage_error("the machine has ended: Restart begins again");
+    place.once = true;
+    auto id = debugger_->add(std::move(place));
+    if (!id) return id;
+    start(fmt::format("running to {}", what));
+    return id;
+}
+
+Expected<void> Engine::new_machine(const std::vector<std::string>& options) {
+    if (travelling()) return usage_error("on the way through history: Escape stops the journey");
+    std::vector<const char*> words{"vitrine"};
+    for (const std::string& word : options) words.push_back(word.c_str());
+    auto parsed = emu::cli::parse(static_cast<int>(words.size()), words.data());
+    if (!parsed) return std::unexpected(parsed.error());
+    options_.machine = parsed->options.machine;
+    options_.typing.clear();
+    if (auto ok = make_machine(); !ok) return ok;
+    debugger_->clear(); // breakpoints of another run would stop this one
+    return {};
+}
+
 Expected<void> Engine::restart() {
     if (travelling()) return usage_error("on the way through history: Escape stops the journey");
     const bool again = replaying();

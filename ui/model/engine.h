@@ -64,7 +64,12 @@ public:
     void step_over(u64 next_instruction, bool is_call);
     void next_phase();
     void run_to(emu::StopCondition condition, std::string what);
+    /// Runs to any place of a breakpoint; the number of that breakpoint, which goes when it is met.
+    Expected<u32> run_to_place(emu::BreakSpec place, const std::string& what);
+    bool place_met(u32 id) const { return debugger_->find(id) == nullptr; }
     Expected<void> restart();
+    /// Another machine, by options of the command line ("--memory", "64M").
+    Expected<void> new_machine(const std::vector<std::string>& options);
     /// Recording starts at power-on: a machine that has run is restarted.
     Expected<void> record(const std::string& path);
     Expected<void> stop_recording();
@@ -79,6 +84,7 @@ public:
     void step_back();
     void step_back_over(std::optional<u64> call);
     void run_back(); ///< to the previous breakpoint
+    void back_to_place(const emu::BreakSpec& place, const std::string& what);
     void previous_phase();
     void cancel_journey();
     bool travelling() const { return travelling_now_ || journey_ != nullptr; }
@@ -128,6 +134,7 @@ public:
     Expected<void> add_breakpoint(std::string_view text);
     void remove_breakpoint(u32 id);
     void enable_breakpoint(u32 id, bool on);
+    const emu::Debugger& debugger() const { return *debugger_; }
     std::span<const emu::Breakpoint> breakpoints() const { return debugger_->list(); }
     const std::optional<emu::Hit>& last_hit() const { return debugger_->last_hit(); }
     /// What log points printed, the last lines of it.

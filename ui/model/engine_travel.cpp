@@ -178,6 +178,21 @@ void Engine::run_back() {
         "running back to the previous breakpoint");
 }
 
+void Engine::back_to_place(const emu::BreakSpec& place, const std::string& what) {
+    travel(
+        [this, place, what](const emu::Timeline::Progress& progress) -> Expected<std::string> {
+            emu::Debugger alone(*machine_);
+            auto id = alone.add(place);
+            if (!id) return std::unexpected(id.error());
+            emu::RunLimits limits;
+            limits.debugger = &alone;
+            auto found = timeline_->previous(limits, progress);
+            if (!found) return std::unexpected(found.error());
+            return fmt::format("back at {}", what);
+        },
+        fmt::format("going back to {}", what));
+}
+
 void Engine::previous_phase() {
     if (!may_travel()) return;
     const auto& phases = machine_->phases();

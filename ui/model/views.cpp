@@ -131,6 +131,18 @@ const inspect::EventsView& Views::events() {
     return get(events_, fast_, [&] { return inspect::events_view(engine_.machine()); });
 }
 
+const inspect::InterruptLinesView& Views::interrupt_lines() {
+    return get(interrupt_lines_, fast_, [&] {
+        return inspect::interrupt_lines_view(kernel(), idt(), engine_.machine().processor_count());
+    });
+}
+const inspect::StackView& Views::stack() {
+    constexpr unsigned Words = 128;
+    return get(stack_, fast_, [&] {
+        return inspect::stack_view(raw(), processor().mode(), reader(), engine_.machine().symbols(), Words);
+    });
+}
+
 u64 Views::code_base() const {
     const auto& cpu = processor();
     return cpu.mode() == cpu::Mode::Long64 ? 0

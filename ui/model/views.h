@@ -9,11 +9,13 @@
 #include <string>
 #include <vector>
 #include "emu/inspect/descriptors.h"
+#include "emu/inspect/interrupt_lines.h"
 #include "emu/inspect/interrupts.h"
 #include "emu/inspect/kernel.h"
 #include "emu/inspect/lists.h"
 #include "emu/inspect/memory.h"
 #include "emu/inspect/registers.h"
+#include "emu/inspect/stack.h"
 #include "emu/inspect/tasks.h"
 #include "emu/inspect/walk.h"
 #include "ui/model/disassembly.h"
@@ -47,6 +49,8 @@ public:
     u64 memory_map_version() const { return memory_map_.stamp; }
     const emu::inspect::DevicesView& devices();
     const emu::inspect::EventsView& events();
+    const emu::inspect::InterruptLinesView& interrupt_lines();
+    const emu::inspect::StackView& stack();
     const CodeListing& code(u64 address, unsigned rows);
     /// Where a jump of the last code() leads, for the rows that are left.
     const CodeListing& code_at_target(u64 address, unsigned rows);
@@ -102,6 +106,8 @@ private:
     Cached<emu::inspect::MemoryMapView> memory_map_;
     Cached<emu::inspect::DevicesView> devices_;
     Cached<emu::inspect::EventsView> events_;
+    Cached<emu::inspect::InterruptLinesView> interrupt_lines_;
+    Cached<emu::inspect::StackView> stack_;
     Cached<CodeListing> code_, target_code_;
     Cached<Bytes> bytes_;
 };

@@ -109,6 +109,15 @@ private:
     const Lane* pointed_lane_ = nullptr;
 };
 
+class LessonPanel {
+public:
+    void draw(Context& context, const Rect& area);
+
+private:
+    std::string opened_;
+    std::size_t shown_part_ = ~std::size_t{0};
+};
+
 void draw_processor(Context& context, const Rect& area);
 // Tabs.
 void draw_phases(Context& context);
@@ -117,5 +126,8 @@ void draw_descriptors(Context& context);
 void draw_run_queues(Context& context);
 void draw_bytes(Context& context);
 void draw_devices(Context& context);
+void draw_interrupts(Context& context);
+void draw_system_calls(Context& context);
+void draw_stack(Context& context);
 
 } // namespace vitrine::ui

@@ -36,6 +36,7 @@ void welcome(Context& context, ImVec2 from, ImVec2 to) {
     const float scale = context.scale, line = context.px(25),
                 width = std::min(context.px(420), to.x - from.x - context.px(16));
     const float height = context.px(94) + line * static_cast<float>(std::size(Hints));
+    if (height > to.y - from.y) return; // half a card says nothing
     const ImVec2 at{std::floor((from.x + to.x - width) / 2), std::floor((from.y + to.y - height) / 2)};
     const ImFont *title = context.fonts.title, *body = context.fonts.text, *small = context.fonts.small;
     const float pad = 20 * scale;

@@ -19,9 +19,6 @@ constexpr int MostUnseen = 64;
 constexpr double SoftwareFrame = 1.0 / 34, AcceleratedFrame = 1.0 / 60, QuietFrame = 0.1;
 constexpr double KeyLook = 0.004; ///< how long a key for the guest may lie
 
-constexpr const char* Names[TabCount] = {"phases", "page-tables", "descriptors", "run-queues",
-                                         "memory", "bytes",       "devices",     "breakpoints"};
-
 double seconds_now() {
     return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
 }
@@ -115,14 +112,15 @@ Expected<void> App::open_window() {
     breakpoints_ = std::make_unique<BreakpointsPanel>();
     if (!options_.breaks.empty() && options_.ui_tab.empty()) options_.ui_tab = "breakpoints";
     for (unsigned i = 0; i < TabCount; ++i) {
-        if (remembered.tab == Names[i] && options_.ui_tab.empty()) context_->show_tab(static_cast<Tab>(i));
-        if (options_.ui_tab == Names[i])
+        if (remembered.tab == TabNames[i] && options_.ui_tab.empty()) context_->show_tab(static_cast<Tab>(i));
+        if (options_.ui_tab == TabNames[i])
             context_->show_tab(static_cast<Tab>(i));
         else if (i + 1 == TabCount && !options_.ui_tab.empty() &&
-                 std::ranges::find(Names, options_.ui_tab) == std::end(Names))
-            return usage_error(fmt::format("--ui-tab {}: phases, page-tables, descriptors, run-queues, "
-                                           "memory, bytes, devices or breakpoints",
-                                           options_.ui_tab));
+                 std::ranges::find(TabNames, options_.ui_tab) == std::end(TabNames))
+            return usage_error(
+                fmt::format("--ui-tab {}: phases, page-tables, descriptors, run-queues, "
+                            "memory, bytes, devices, breakpoints, interrupts, system-calls or stack",
+                            options_.ui_tab));
     }
     int output_width = 0, window_width = 0;
     SDL_GetRendererOutputSize(sdl_renderer_, &output_width, nullptr);
@@ -135,6 +133,9 @@ Expected<void> App::open_window() {
     engine_->real_time = remembered.real_time;
     set_scale(wanted_scale_);
     if (!loaded.remark.empty()) engine_->say(loaded.remark, true);
+    if (!options_.lesson.empty())
+        if (auto ok = context_->lessons.open(options_.lesson); !ok) return ok;
+    if (options_.ui_show == "lessons") context_->open_dialog(Dialog::Lessons);
     SDL_StartTextInput();
     return {};
 }
@@ -304,7 +305,7 @@ void App::remember() {
     now.splits = splits_;
     now.text_size = wanted_scale_ / first_scale_;
     SDL_GetWindowSize(window_, &now.width, &now.height);
-    now.tab = Names[static_cast<unsigned>(context_->navigation.tab)];
+    now.tab = TabNames[static_cast<unsigned>(context_->navigation.tab)];
     now.real_time = engine_->real_time;
     if (auto ok = save_settings(settings_path_, now); !ok) emu::cli::report_error(ok.error());
 }
@@ -360,6 +361,7 @@ int App::screenshot() {
     for (int i = 0; i < 6; ++i) {
         while (SDL_PollEvent(&event)) handle(event);
         if (options_.ui_show == "keys" && i == 1) context_->open_dialog(Dialog::Keys);
+        if (options_.ui_show == "palette" && i == 1) context_->open_dialog(Dialog::Palette);
         prepare();
         present();
     }

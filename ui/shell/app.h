@@ -45,6 +45,8 @@ private:
     void prepare();
     void lay_out();
     void draw_parts();
+    void follow_lesson();
+    void point_at_part();
     void write_state_file();
     void remember();
     void note_echo();
@@ -67,6 +69,8 @@ private:
     std::unique_ptr<BreakpointsPanel> breakpoints_;
     TerminalPanel terminal_;
     TimelinePanel timeline_;
+    LessonPanel lesson_;
+    bool made_ = false; ///< the lesson's window has its place among the others
     CodePanel code_;
     Dialogs dialogs_;
     Splits splits_;

@@ -1,5 +1,6 @@
 // Host events: who gets a key — the guest's keyboard, COM1, a text field, or the app's shortcuts. See app.h.
 #include <algorithm>
+#include <fmt/format.h>
 #include <imgui_impl_sdl.h>
 #include "ui/model/keys.h"
 #include "ui/shell/app.h"
@@ -119,6 +120,10 @@ void App::key(const SDL_KeyboardEvent& event) {
         context_->dialog = Dialog::None;
         return;
     }
+    if ((event.keysym.mod & Alt) && context_->dialog == Dialog::None && event.keysym.sym == SDLK_LEFT)
+        return context_->look_back();
+    if ((event.keysym.mod & Alt) && context_->dialog == Dialog::None && event.keysym.sym == SDLK_RIGHT)
+        return context_->look_forth();
     const bool function = event.keysym.sym >= SDLK_F1 && event.keysym.sym <= SDLK_F12;
     if (context_->dialog != Dialog::None && !(control || function)) return;
     if (ImGui::GetIO().WantTextInput && !control && !function) return;
@@ -128,6 +133,7 @@ void App::key(const SDL_KeyboardEvent& event) {
 bool App::shortcut(SDL_Keycode key, bool control, bool shift) {
     if (control) {
         switch (key) {
+        case SDLK_p: context_->open_dialog(Dialog::Palette); return true;
         case SDLK_g: context_->open_dialog(Dialog::GoTo); return true;
         case SDLK_r: ask_restart(*context_); return true;
         case SDLK_l:
@@ -148,6 +154,7 @@ bool App::shortcut(SDL_Keycode key, bool control, bool shift) {
         }
     }
     switch (key) {
+    case SDLK_m: engine_->mark(fmt::format("mark {}", engine_->marks().size() + 1)); return true;
     case SDLK_F1: context_->open_dialog(Dialog::Keys); return true;
     case SDLK_F5:
         if (shift) return engine_->run_back(), true;

@@ -3,10 +3,12 @@
 // Panels draw and ask; they compute nothing about the machine. All navigation goes through the functions
 // here, so that an address behaves the same wherever it is shown.
 #pragma once
+#include <functional>
 #include <string>
 #include <vector>
 #include "ui/model/engine.h"
 #include "ui/model/layout.h"
+#include "ui/model/lesson_player.h"
 #include "ui/model/terminal.h"
 #include "ui/model/views.h"
 #include "ui/shell/renderer.h"
@@ -14,10 +16,26 @@
 
 namespace vitrine::ui {
 
-enum class Tab : u8 { Phases, PageTables, Descriptors, RunQueues, Memory, Bytes, Devices, Breakpoints };
-inline constexpr unsigned TabCount = 8;
+enum class Tab : u8 {
+    Phases,
+    PageTables,
+    Descriptors,
+    RunQueues,
+    Memory,
+    Bytes,
+    Devices,
+    Breakpoints,
+    Interrupts,
+    SystemCalls,
+    Stack
+};
+inline constexpr unsigned TabCount = 11;
+/// As --ui-tab, lessons and settings name them.
+inline constexpr const char* TabNames[TabCount] = {"phases",     "page-tables",  "descriptors", "run-queues",
+                                                   "memory",     "bytes",        "devices",     "breakpoints",
+                                                   "interrupts", "system-calls", "stack"};
 enum class Capture : u8 { None, Screen, Terminal }; ///< who gets the keys
-enum class Dialog : u8 { None, GoTo, RunTo, Record, Replay, Restart, Keys, Message };
+enum class Dialog : u8 { None, GoTo, RunTo, Record, Replay, Restart, Keys, Message, Lessons, Palette };
 
 struct Navigation {
     u64 code = 0;
@@ -28,6 +46,15 @@ struct Navigation {
     u64 walk = 0;
     bool walk_follow = true; ///< the page walk shows rip
     Tab tab = Tab::Phases;
+    struct Looking { ///< where the panels look
+        u64 code, bytes, walk;
+        bool follow, bytes_physical, bytes_follow, walk_follow;
+        Tab tab;
+        bool operator==(const Looking&) const = default;
+    };
+    Looking looking() const {
+        return {code, bytes, walk, follow, bytes_physical, bytes_follow, walk_follow, tab};
+    }
     bool tab_wanted = true;    ///< select `tab` at the next frame
     int phase = -1;            ///< the marked row of the phase list
     bool phase_scroll = false; ///< bring it into sight
@@ -56,10 +83,13 @@ struct Probe {
 
 struct Context {
     Context(Engine& its_engine, Views& its_views, Renderer& its_renderer)
-        : engine(its_engine), views(its_views), renderer(its_renderer) {}
+        : engine(its_engine), views(its_views), renderer(its_renderer), lessons(its_engine) {}
     Engine& engine;
     Views& views;
     Renderer& renderer;
+    LessonPlayer lessons;
+    std::function<void(Context&)> palette_then; ///< what opens another dialog, when the palette has closed
+    std::string pointed_part;                   ///< the panel that a lesson points at
     Fonts fonts;
     float scale = 1;
     Layout layout;
@@ -74,6 +104,7 @@ struct Context {
     bool quit = false;
     int redraw = 3;              ///< frames to draw although nothing happens
     std::string answer_laid_out; ///< for which the card has its size
+    std::vector<Navigation::Looking> past_views, future_views;
     bool menu_closing = false;
     bool settle = false; ///< what was drawn changed size: lay out once more before it is shown
     bool splits_reset = false;
@@ -83,12 +114,43 @@ struct Context {
     Probe probe;
 
     float px(float units) const { return units * scale; }
-    void show_code(u64 address) { navigation.code = address, navigation.follow = false; }
+    void show_code(u64 address) {
+        remember();
+        navigation.code = address, navigation.follow = false;
+    }
+    /// What is looked at, before something else is: Alt+Left comes back to it.
+    void remember() {
+        if (!past_views.empty() && past_views.back() == navigation.looking()) return;
+        past_views.push_back(navigation.looking());
+        if (past_views.size() > 200) past_views.erase(past_views.begin());
+        future_views.clear();
+    }
+    void look_back() {
+        if (past_views.empty()) return engine.say("nothing was looked at before this");
+        future_views.push_back(navigation.looking());
+        look(past_views.back());
+        past_views.pop_back();
+    }
+    void look_forth() {
+        if (future_views.empty()) return engine.say("this is what was looked at last");
+        past_views.push_back(navigation.looking());
+        look(future_views.back());
+        future_views.pop_back();
+    }
+    void look(const Navigation::Looking& at) {
+        navigation.code = at.code, navigation.follow = at.follow;
+        navigation.bytes = at.bytes, navigation.bytes_physical = at.bytes_physical,
+        navigation.bytes_follow = at.bytes_follow;
+        navigation.walk = at.walk, navigation.walk_follow = at.walk_follow;
+        navigation.tab = at.tab, navigation.tab_wanted = true;
+    }
     void show_bytes(u64 address, bool physical = false) {
+        remember();
         navigation.bytes = address, navigation.bytes_physical = physical, navigation.bytes_follow = false;
         show_tab(Tab::Bytes);
     }
     void show_walk(u64 address) {
+        remember();
         navigation.walk = address, navigation.walk_follow = false;
         show_tab(Tab::PageTables);
     }
@@ -96,7 +158,10 @@ struct Context {
         navigation.phase = row, navigation.phase_scroll = true;
         show_tab(Tab::Phases);
     }
-    void show_tab(Tab tab) { navigation.tab = tab, navigation.tab_wanted = true; }
+    void show_tab(Tab tab) {
+        if (tab != navigation.tab) remember();
+        navigation.tab = tab, navigation.tab_wanted = true;
+    }
     /// A machine that stands still hears nothing, and keys are wanted for stepping then.
     void ask_for_keys(Capture who) {
         if (who != Capture::None && !engine.running())

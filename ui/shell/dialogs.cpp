@@ -39,12 +39,16 @@ void Dialogs::draw(Context& context) {
                                                                   : context.engine.recording_path().c_str());
         else
             text_[0] = 0;
+        if (context.dialog == Dialog::Lessons) lessons_ = emu::bundled_lessons();
+        if (context.dialog == Dialog::Palette) read_entries(context);
         error_.clear(), completed_for_ = "\n", chosen_ = -1;
         context.settle = true;
     }
     const ImVec2 middle{ImGui::GetIO().DisplaySize.x / 2, ImGui::GetIO().DisplaySize.y * 0.40f};
     ImGui::SetNextWindowPos(middle, ImGuiCond_Always, {0.5f, 0.5f});
-    ImGui::SetNextWindowSize({context.px(context.dialog == Dialog::Message ? 720.0f : 480.0f), 0});
+    ImGui::SetNextWindowSize(
+        {context.px(context.dialog == Dialog::Message || context.dialog == Dialog::Lessons ? 720.0f : 480.0f),
+         0});
     ImGui::PushStyleVar(ImGuiStyleVar_WindowPadding, {context.px(18), context.px(16)});
     if (ImGui::BeginPopupModal("dialog", nullptr,
                                ImGuiWindowFlags_NoTitleBar | ImGuiWindowFlags_NoMove |
@@ -57,6 +61,8 @@ void Dialogs::draw(Context& context) {
         case Dialog::GoTo: go_to(context, false); break;
         case Dialog::RunTo: go_to(context, true); break;
         case Dialog::Record: file(context, true); break;
+        case Dialog::Lessons: lessons(context); break;
+        case Dialog::Palette: palette(context); break;
         case Dialog::Replay: file(context, false); break;
         case Dialog::Restart: restart(context); break;
         case Dialog::Keys: keys(context); break;
@@ -276,6 +282,9 @@ void Dialogs::keys(Context& context) {
         {"F12", "run to the next boot phase"},
         {"Shift+…", "F11, F10, F5, F12 backwards: step, over, breakpoint, phase"},
         {"Ctrl+G", "go to an address or symbol, or run to it"},
+        {"Ctrl+P", "the palette: panels, commands, symbols, tasks, phases, marks, lessons"},
+        {"Alt+←/→", "back and forth through what was looked at"},
+        {"M", "marks this place on the timeline"},
         {"Ctrl+R", "restart at power-on"},
         {"Ctrl+Alt", "take the keys back from the guest"},
         {"Ctrl+L", "panels back to their places and sizes"},
@@ -319,6 +328,30 @@ void Dialogs::restart(Context& context) {
     if (!yes) return;
     report(context, context.engine.restart());
     close(context);
+}
+
+void Dialogs::lessons(Context& context) {
+    text_in(context.fonts.bold, colour::Text, "Lessons");
+    text(colour::Dim, "Each makes a machine of its own and begins at power-on; the run of now is lost.");
+    ImGui::BeginChild("list", {0, context.px(360)});
+    for (const emu::Lesson& lesson : lessons_) {
+        ImGui::PushID(lesson.name.c_str());
+        const bool chosen = ImGui::Selectable(lesson.title.c_str());
+        const ImVec2 a = ImGui::GetItemRectMin(), size = ImGui::GetItemRectSize();
+        context.probe.places.push_back({lesson.name, {a.x, a.y, size.x, size.y}});
+        ImGui::PushTextWrapPos(0);
+        text(colour::Dim, lesson.summary);
+        ImGui::PopTextWrapPos();
+        ImGui::Dummy({0, context.px(4)});
+        ImGui::PopID();
+        if (!chosen) continue;
+        report(context, context.lessons.open(lesson.path));
+        close(context);
+        break;
+    }
+    if (lessons_.empty()) text(colour::Changed, "No lessons are installed beside the program.");
+    ImGui::EndChild();
+    if (context.dialog != Dialog::None && ImGui::Button("Close")) close(context);
 }
 
 void Dialogs::message(Context& context) {

@@ -1,7 +1,9 @@
 // Dialogs: go to and run to with symbol completion, files for record and replay, the key table, long
 // messages.
 #pragma once
+#include <functional>
 #include <optional>
+#include "emu/lessons/lesson.h"
 #include "emu/symbols/guest_symbols.h"
 #include "ui/shell/context.h"
 
@@ -17,6 +19,9 @@ private:
     void restart(Context& context);
     void keys(Context& context);
     void message(Context& context);
+    void lessons(Context& context);
+    void palette(Context& context);
+    void read_entries(Context& context);
     void complete(Context& context);
     const emu::Symbol* symbol(Context& context, std::string_view name);
     std::optional<u64> address(Context& context, std::string_view what);
@@ -35,6 +40,14 @@ private:
     std::vector<const Name*> matches_;
     int chosen_ = -1; ///< the suggestion that Enter takes; -1: the text as it stands
     std::string shown_message_;
+    std::vector<emu::Lesson> lessons_;
+    struct Entry { ///< of the palette
+        std::string label, kind;
+        std::function<void(Context&)> act;
+    };
+    std::vector<Entry> entries_;
+    std::string filtered_for_;
+    std::vector<std::size_t> found_;
 };
 
 } // namespace vitrine::ui

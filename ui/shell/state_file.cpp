@@ -17,12 +17,15 @@ void App::write_state_file() {
     const Context& context = *context_;
     const Probe& probe = context.probe;
     static constexpr const char* Captures[] = {"none", "screen", "terminal"};
-    static constexpr const char* Dialogs[] = {"none",   "go-to",   "run-to", "record",
-                                              "replay", "restart", "keys",   "message"};
+    static constexpr const char* Dialogs[] = {"none",    "go-to", "run-to",  "record",  "replay",
+                                              "restart", "keys",  "message", "lessons", "palette"};
     nlohmann::json places = nlohmann::json::object();
     for (const auto& [name, area] : probe.places) places[name] = rect(area);
     const Layout& layout = context.layout;
     nlohmann::json lanes = nlohmann::json::object(), events = nlohmann::json::object();
+    unsigned lesson_failed = 0;
+    for (const auto& part : context.lessons.outcomes())
+        for (const auto& outcome : part) lesson_failed += !outcome.good;
     for (const auto& [name, area] : probe.lane_rows) lanes[name] = rect(area);
     for (unsigned kind = 0; kind < emu::EventKinds; ++kind)
         events[emu::event_kind_name(static_cast<emu::EventKind>(kind))] =
@@ -64,6 +67,12 @@ void App::write_state_file() {
         {"axis", {{"time", probe.by_time}, {"from", probe.axis_from}, {"to", probe.axis_to}}},
         {"ruler", rect(probe.ruler)},
         {"lanes", rect(probe.lanes)},
+        {"lesson", context.lessons.lesson() ? context.lessons.lesson()->name : ""},
+        {"lesson_part", context.lessons.part()},
+        {"lesson_working", context.lessons.working()},
+        {"lesson_finished", context.lessons.finished()},
+        {"lesson_failed", lesson_failed},
+        {"pointed_part", context.pointed_part},
         {"answer", probe.answer},
         {"measured", probe.measured},
         {"pointed", probe.pointed},

@@ -72,8 +72,8 @@ ImU32 terminal_colour(unsigned index) {
 Fonts load_fonts(float scale, bool software) {
     static constexpr const char* Folder = "/usr/share/fonts/truetype/dejavu/";
     // Latin, Greek, punctuation, arrows, box drawing, geometric shapes, and the replacement character.
-    static constexpr ImWchar Ranges[] = {0x20,   0xFF,   0x370,  0x3FF,  0x2000, 0x209F, 0x2190,
-                                         0x21FF, 0x2500, 0x25FF, 0xFFFD, 0xFFFD, 0};
+    static constexpr ImWchar Ranges[] = {0x20,   0xFF,   0x370,  0x3FF,  0x2000, 0x209F, 0x2190, 0x21FF,
+                                         0x2500, 0x25FF, 0x2713, 0x2713, 0xFFFD, 0xFFFD, 0};
     ImGuiIO& io = ImGui::GetIO();
     io.Fonts->Clear();
     Fonts out;

@@ -22,7 +22,8 @@ enum class Icon : u8 {
     Restart,
     Clock,
     Fast,
-    Help
+    Help,
+    Book
 };
 
 void draw_icon(ImDrawList* draw, Icon icon, ImVec2 c, float s, ImU32 colour) {
@@ -74,6 +75,10 @@ void draw_icon(ImDrawList* draw, Icon icon, ImVec2 c, float s, ImU32 colour) {
         draw->AddCircle(c, r, colour, 20, w);
         draw->AddLine(c, {c.x, c.y - r * 0.65f}, colour, w);
         draw->AddLine(c, {c.x + r * 0.5f, c.y + r * 0.2f}, colour, w);
+        break;
+    case Icon::Book: // an open book
+        draw->AddRect({c.x - r * 1.1f, c.y - r * 0.8f}, {c.x, c.y + r * 0.8f}, colour, 1, 0, w);
+        draw->AddRect({c.x, c.y - r * 0.8f}, {c.x + r * 1.1f, c.y + r * 0.8f}, colour, 1, 0, w);
         break;
     case Icon::Help: // a key
         draw->AddRect({c.x - r, c.y - r}, {c.x + r, c.y + r}, colour, 2, 0, w);
@@ -224,7 +229,11 @@ void draw_toolbar(Context& context) {
                          context.px(36);
     };
     const char* pace = engine.real_time ? "Real time" : "Flat out";
-    ImGui::SetCursorPos({area.width - context.px(14) - width_of("Keys") - width_of(pace), context.px(8)});
+    ImGui::SetCursorPos(
+        {area.width - context.px(14) - width_of("Keys") - width_of(pace) - width_of("Lessons"),
+         context.px(8)});
+    if (button(context, Icon::Book, "Lessons", "Pages of a book about kernels that run here"))
+        context.open_dialog(Dialog::Lessons);
     if (button(context, engine.real_time ? Icon::Clock : Icon::Fast, pace,
                engine.real_time ? "Once booted, virtual time keeps to real time. Click: as fast as possible"
                                 : "As fast as possible: an idle guest races ahead. Click: real time"))

@@ -1,0 +1,31 @@
+// Interrupts as the bundled kernel serves them: which vector comes from which pin, where its gate leads, how
+// often it came on each processor. The counts are the kernel's own (irq/irq.h), as /proc/interrupts shows
+// them.
+#pragma once
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+#include "emu/inspect/interrupts.h"
+#include "emu/inspect/kernel.h"
+
+namespace vitrine::emu::inspect {
+
+struct InterruptLineRow {
+    unsigned vector = 0;
+    std::string source; ///< "IO-APIC pin 4", "local APIC timer"
+    bool level = false;
+    u64 gate = 0;
+    std::string handler;     ///< symbol that the gate leads to
+    std::vector<u64> counts; ///< per processor; empty: the kernel does not count it
+};
+struct InterruptLinesView {
+    std::vector<InterruptLineRow> rows;
+    Notes notes;
+    std::string why_empty;
+};
+InterruptLinesView interrupt_lines_view(const std::expected<GuestKernel, std::string>& kernel,
+                                        const IdtView& idt, unsigned processors);
+std::string to_text(const InterruptLinesView& view);
+nlohmann::json to_json(const InterruptLinesView& view);
+
+} // namespace vitrine::emu::inspect
