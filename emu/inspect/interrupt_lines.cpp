@@ -49,7 +49,8 @@ InterruptLinesView interrupt_lines_view(const std::expected<GuestKernel, std::st
             row.counts.push_back(count);
         }
         // Lines that no driver has taken have the same chip, pin 0, and no count.
-        if (line.u64_of("pin") == 0 && std::ranges::all_of(row.counts, [](u64 count) { return count == 0; })) continue;
+        if (line.u64_of("pin") == 0 && std::ranges::all_of(row.counts, [](u64 count) { return count == 0; }))
+            continue;
         view.rows.push_back(std::move(row));
     }
     // What processors send to themselves and each other.

@@ -23,7 +23,7 @@ def inside(axis, lanes, x):
 
 def zoom_and_pan():
     """The wheel zooms at the pointer; a drag pans; the head's buttons do both ends."""
-    p = Person(vitrine)
+    p = Person(vitrine, "--cpus", "1")
     s = running(p)
     lanes = s["lanes"]
     x, y = p.middle(lanes, 0.7, 0.5)
@@ -57,7 +57,7 @@ def zoom_and_pan():
 
 def measure():
     """A drag on the ruler, or with Shift in the lanes, measures; a click on the ruler ends it."""
-    p = Person(vitrine)
+    p = Person(vitrine, "--cpus", "1")
     s = running(p)
     ruler, lanes = s["ruler"], s["lanes"]
     p.at(*p.middle(ruler, 0.5, 0.5))
@@ -83,7 +83,7 @@ def measure():
 
 def hover_and_click():
     """Under the pointer an event says in a sentence what it was; a click goes to its very step."""
-    p = Person(vitrine)
+    p = Person(vitrine, "--cpus", "1")
     s = running(p)
     said = {}
     for name, words in (("CPU 0", "CPU 0 went to"), ("Interrupts", "nterrupt"), ("System calls", " called "), ("Page faults", "page"),
@@ -114,7 +114,7 @@ def hover_and_click():
 
 def who_wrote_this():
     """A right click on a byte asks who wrote it; the answer is a sentence, leads there, and can be asked further back."""
-    p = Person(vitrine, "--ui-tab", "bytes")
+    p = Person(vitrine, "--cpus", "1", "--ui-tab", "bytes")
     end = running(p)["step"]
     p.key("ctrl+g")
     p.wait(lambda s: s["dialog"] == "go-to", "the dialog")

@@ -12,7 +12,7 @@ namespace vitrine::ui {
 
 namespace {
 
-constexpr float LeastRow = 11, MostRow = 22;
+constexpr float LeastRow = 9, MostRow = 22;
 constexpr u32 IdleTask = 0;
 
 ImU32 span_colour(const Lane& lane, const LaneSpan& span) {
@@ -48,7 +48,7 @@ void TimelinePanel::draw_lane(Context& context, const Lane& lane, const Rect& ar
     ImDrawList* draw = ImGui::GetWindowDrawList();
     ImFont* font = context.fonts.small;
     const float size = std::min(font->FontSize, area.height - 1);
-    const bool texts = area.height >= context.px(11) - 1;
+    const bool texts = area.height >= context.px(9);
     for (const LaneSpan& span : lane.spans) {
         const bool cell = lane.kind == Lane::Kind::Events && !lane.each;
         const float height =
