@@ -205,6 +205,7 @@ Result<usize> tty_struct::read(struct file& file, IoBuffer out) {
                                                                static_cast<u8>(c) == termios.c_cc[VEOL2]))));
                 if (over && lines) lines--;
             }
+            if (read_at == commit_at) lines = 0; // text that was there before canonical mode counted as one
         }
         Result<void> stored = out.store(done, chunk, count);
         if (!stored.ok()) return done ? Result<usize>(done) : stored.error();

@@ -197,6 +197,22 @@ static void raw_mode(void) {
     fcntl(s, F_SETFL, O_NONBLOCK);
     show("empty", s);
 }
+static void typed_ahead(void) { // in raw mode, and read in canonical mode: no line is left over
+    pair();
+    int s = slave(0);
+    struct termios cooked;
+    tcgetattr(s, &cooked);
+    raw(s, 1, 0);
+    say(master, "fo");
+    pause_ms(200);
+    printf("%d\n", RESULT(tcsetattr(s, TCSADRAIN, &cooked)));
+    say(master, "o\n");
+    pause_ms(200);
+    fcntl(s, F_SETFL, O_NONBLOCK);
+    char text[16];
+    int got = RESULT(read(s, text, sizeof text)), more = RESULT(read(s, text, sizeof text));
+    printf("%d %d\n", (got > 0 ? got : 0) + (more > 0 ? more : 0), RESULT(read(s, text, sizeof text)));
+}
 static void full(void) {
     pair();
     int s = slave(O_NONBLOCK), total = 0, got;
@@ -406,7 +422,7 @@ int main(int argc, char** argv) {
     signal(SIGTTOU, SIG_DFL);
     const struct test_case cases[] = {{"opens", opens},       {"defaults", defaults}, {"lines", lines},
                                       {"ends", ends},         {"blocks", blocks},     {"raw_mode", raw_mode},
-                                      {"full", full},         {"stopped_output", stopped_output}, {"job_control", job_control},
+                                      {"typed_ahead", typed_ahead}, {"full", full},         {"stopped_output", stopped_output}, {"job_control", job_control},
                                       {"hang_up", hang_up},   {"window", window},     {"leader_ends", leader_ends},
                                       {"reader_at_the_end", reader_at_the_end}, {"through_master", through_master}, {"many", many}};
     return run_cases(cases, LENGTH(cases), argc, argv);

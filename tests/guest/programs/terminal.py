@@ -30,9 +30,9 @@ STEPS = [
     ("sh -c 'echo c$((1))d; sleep 100'\\n", None, [r"c1d"]),
     ("\\x03", "c1d", []),
     ("echo status $?\\n", None, [r"\nstatus 130\n"]),
-    ("sed s/o/XYZ/\\n", None, []), # (a shell ignores ^\\)
-    ("foo\\n", "o/XYZ/", [r"fXYZo"]),
-    ("\\x1c", "fXYZo", [r"Quit"]),
+    ("sh -c 'echo r$((1))y; exec cat -n'\\n", None, [r"r1y"]), # (a shell ignores ^\\)
+    ("foo\\n", "r1y", [r"1\tfoo"]),
+    ("\\x1c", "1\\tfoo", [r"Quit"]),
     ("echo status $?\\n", None, [r"\nstatus 131\n"]),
     # a background reader stops, comes to the foreground and reads
     ("cat >got &\\n", None, [r"\[1\] \d+"]),

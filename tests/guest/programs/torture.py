@@ -21,7 +21,7 @@ def main():
     append = f"console=ttyS0 root=/dev/sda1 lockdep init=/none torture={options.seconds}"
     if options.machine == "vitrine":
         command = [options.binary, "--headless", "--cpus", str(options.cpus), "--kernel", options.bzimage, "--disk", options.disk,
-                   "--append", append, "--until", "serial:Requested init", "--limit-seconds", str(options.seconds + 30)]
+                   "--append", append, "--until", "serial:Requested init", "--limit-seconds", str(10 * options.seconds + 250)]
     else:
         command = ["qemu-system-x86_64", "-machine", "q35", "-m", "256", "-nodefaults", "-display", "none", "-serial", "stdio",
                    "-monitor", "none", "-no-reboot", "-smp", str(options.cpus), "-kernel", options.bzimage, "-append", append,
