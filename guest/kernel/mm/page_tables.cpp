@@ -33,6 +33,24 @@ template <typename Visit> void each_entry(PageTable* root, u64 start, u64 end, V
     }
 }
 
+/// The first address of [address, end) that has a last-level table; `end` when there is none. A reserved
+/// range may be terabytes wide and empty.
+u64 next_table(PageTable* root, u64 address, u64 end) {
+    while (address < end) {
+        PageTable* table = root;
+        unsigned level = 0;
+        for (; level < 3; level++) {
+            u64 entry = table[address >> (39 - 9 * level) & 511];
+            if (!(entry & pte::Present)) break;
+            table = physical_to<PageTable>(entry & pte::AddressMask);
+        }
+        if (level == 3) return address;
+        u64 span = u64{1} << (39 - 9 * level);
+        address = align_down(address, span) + span;
+    }
+    return end;
+}
+
 u64 free_table(PageTable* table, unsigned level) {
     unsigned count = level == 0 ? 256 : 512;
     u64 freed = 0;
@@ -111,6 +129,8 @@ Result<void> copy_page_range(mm_struct& child, mm_struct& parent, const vm_area_
         bool any = false;
         {
             SpinGuard guard(parent.page_table_lock);
+            address = next_table(parent.pgd, address, area.vm_end);
+            if (address >= area.vm_end) break;
             each_entry(parent.pgd, address, min(area.vm_end, align_down(address, 2 * MiB) + 2 * MiB),
                        [&](u64, u64&) { any = true; });
         }
@@ -138,8 +158,16 @@ Result<void> copy_page_range(mm_struct& child, mm_struct& parent, const vm_area_
 }
 
 Result<void> move_page_tables(mm_struct& mm, const vm_area_struct& area, u64 from, u64 to, u64 size) {
-    for (u64 offset = 0; offset < size; offset = min(size, align_down(to + offset, 2 * MiB) + 2 * MiB - to))
-        if (!pte_alloc(mm, to + offset)) return Errno::ENOMEM;
+    // Each table of the old place may need two in the new one. mmap_lock keeps others from adding any.
+    for (u64 address = from; address < from + size; address = align_down(address, 2 * MiB) + 2 * MiB) {
+        {
+            SpinGuard guard(mm.page_table_lock);
+            address = next_table(mm.pgd, address, from + size);
+        }
+        if (address >= from + size) break;
+        u64 last = min(from + size, align_down(address, 2 * MiB) + 2 * MiB) - PAGE_SIZE;
+        if (!pte_alloc(mm, address - from + to) || !pte_alloc(mm, last - from + to)) return Errno::ENOMEM;
+    }
     // Truncation finds each page in one of the two places.
     address_space* mapping = area.vm_file ? area.vm_file->f_mapping : nullptr;
     if (mapping) mutex_lock(mapping->i_mmap_rwsem);

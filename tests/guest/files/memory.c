@@ -97,5 +97,22 @@ int main(void) {
     printf("the child wrote %c\n", shared[Page]);
     munmap(shared, 4 * Page);
     SHOW(unlink(name));
+
+    // Room for a sparse array: what forks and moves costs what is there, not what could be.
+    const unsigned long large = 100ul << 40, part = 256ul << 30;
+    char* room = mmap(NULL, large, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    printf("room: %s\n", room == MAP_FAILED ? strerrorname_np(errno) : "ok");
+    if (room == MAP_FAILED) return 1;
+    room[0] = 'a', room[part + 5 * Page] = 'b', room[large - 1] = 'c';
+    fflush(stdout);
+    for (int i = 0; i < 20; i++) {
+        int status = 0;
+        if (fork() == 0) _exit(room[0] == 'a' && room[part + 5 * Page] == 'b' && room[large - 1] == 'c' ? 7 : 1);
+        wait(&status);
+        if (WEXITSTATUS(status) != 7) printf("a child found other bytes: %x\n", status);
+    }
+    char* moved = mremap(room + part, part, 2 * part, MREMAP_MAYMOVE);
+    printf("moved: %s, %c\n", moved == MAP_FAILED ? strerrorname_np(errno) : "ok", moved == MAP_FAILED ? '-' : moved[5 * Page]);
+    SHOW(munmap(room, large));
     return 0;
 }
