@@ -51,7 +51,7 @@ std::vector<u8> encode(ChunkType type, u64 step, std::span<const u8> payload) {
 
 bool MemorySource::read(u64 offset, std::span<u8> into) const {
     if (offset > bytes_.size() || into.size() > bytes_.size() - offset) return false;
-    std::memcpy(into.data(), bytes_.data() + offset, into.size());
+    std::ranges::copy(bytes_.subspan(offset, into.size()), into.begin()); // either may be empty
     return true;
 }
 

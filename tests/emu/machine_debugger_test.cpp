@@ -229,7 +229,7 @@ TEST(Debugger, BackwardsFindsWhatABruteForceRunFindsLast) {
         ASSERT_TRUE(debugger.last_hit());
         EXPECT_LE(debugger.last_hit()->step, lasts[i]);
     }
-    EXPECT_GT(found, Searches / 3);
+    EXPECT_GE(found, Searches / 3);
 }
 
 TEST(Debugger, SlicesAndSkipsAndOnceCount) {
