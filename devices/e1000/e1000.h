@@ -12,7 +12,8 @@
 // one descriptor is handled per event, so a ring that never ends a packet cannot hold the host.
 //
 // Inaccuracies: no VLAN tagging or filtering, no flow control frames, no wake-up, no management; received
-// checksums are left to the software (status bit IXSM says so); small-packet receive detection is absent.
+// checksums are left to the software (status bit IXSM says so); small-packet receive detection is absent;
+// statistics by frame size, and of errors that no wire makes here, stay zero.
 #pragma once
 #include <array>
 #include "devices/e1000/delayed_cause.h"

@@ -60,7 +60,6 @@ inline constexpr u32 TransmitterOn = 2;
 // Statistics, SDM 13.7.
 enum Statistic : u32 {
     MissedPackets = 0x4010,
-    PacketsReceived64 = 0x405C, // the first of six sizes
     GoodReceived = 0x4074,
     BroadcastReceived = 0x4078,
     MulticastReceived = 0x407C,
@@ -72,7 +71,6 @@ enum Statistic : u32 {
     OctetsSent = 0x40C8,
     PacketsReceived = 0x40D0,
     PacketsSent = 0x40D4,
-    PacketsSent64 = 0x40D8,
     MulticastSent = 0x40F0,
     BroadcastSent = 0x40F4,
     SegmentedContexts = 0x40F8,
