@@ -45,7 +45,7 @@ def options(text):
 
 
 def roff(text):
-    return text.replace("\\", r"\e").replace("-", r"\-").replace("\n.", "\n\\&.")
+    return text.replace("\\", r"\e").replace("-", r"\-").replace("…", "...").replace("\n.", "\n\\&.")
 
 
 def manual_page(groups, version, manual):
