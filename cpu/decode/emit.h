@@ -10,8 +10,10 @@
 
 namespace vitrine::cpu {
 
-/// How a memory operand's address is computed. General: any mode, any segment, with checks, out of line.
-enum class Kind : u8 { Base, Index, Rip, General };
+/// How a memory operand's address is computed. Base, Index, Rip: 64-bit, no segment base. Based: 64-bit,
+/// relative to FS or GS. Legacy: 16- and 32-bit code, through a segment that is plain data. General:
+/// anything, with all checks, out of line.
+enum class Kind : u8 { Base, Index, Rip, Based, Legacy, General };
 
 struct Emitter {
     const Decoded& d;
@@ -38,7 +40,9 @@ struct Emitter {
     /// Pure register instruction: cannot fault, stop or be seen half-way.
     void pure(u8 written = 0, u8 read = 0) { flags_written = written, flags_read = read; }
     Kind kind() const {
-        if (!long64() || d.address_size != 8 || d.seg >= Seg::FS) return Kind::General;
+        if (!long64()) return Kind::Legacy;
+        if (d.address_size != 8) return Kind::General;
+        if (d.seg >= Seg::FS) return d.rip_relative ? Kind::General : Kind::Based;
         return d.rip_relative ? Kind::Rip : d.index != ZeroSlot ? Kind::Index : Kind::Base;
     }
 };
@@ -70,6 +74,8 @@ template <class F> Handler by_kind(Kind kind, F&& f) {
     case Kind::Base: return f.template operator()<Kind::Base>();
     case Kind::Index: return f.template operator()<Kind::Index>();
     case Kind::Rip: return f.template operator()<Kind::Rip>();
+    case Kind::Based: return f.template operator()<Kind::Based>();
+    case Kind::Legacy: return f.template operator()<Kind::Legacy>();
     default: return f.template operator()<Kind::General>();
     }
 }

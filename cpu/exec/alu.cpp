@@ -28,7 +28,7 @@ template <AluOp O, class T, Kind K> HANDLER alu_load(HANDLER_ARGS) {
         if (!read_memory<T>(*core, *op, value)) [[unlikely]]
             FAULT;
     } else {
-        const u8* p = fast_hit<T>(core->read_fast, fast_address<K>(core, op));
+        const u8* p = fast_hit<T>(core->read_fast, fast_address<K>(core, op, sizeof(T)));
         if (!p) [[unlikely]]
             VITRINE_TAIL alu_load<O, T, Kind::General>(HANDLER_PASS);
         value = read_host<T>(p);
@@ -56,7 +56,8 @@ template <AluOp O, class T, bool Immediate, Kind K> HANDLER alu_store(HANDLER_AR
         }
         NEXT_AFTER_ACCESS;
     } else {
-        u8* p = fast_hit<T>(alu_writes(O) ? core->write_fast : core->read_fast, fast_address<K>(core, op));
+        u8* p = fast_hit<T>(alu_writes(O) ? core->write_fast : core->read_fast,
+                            fast_address<K>(core, op, sizeof(T)));
         if (!p) [[unlikely]]
             VITRINE_TAIL alu_store<O, T, Immediate, Kind::General>(HANDLER_PASS);
         const T result = alu<O, T>(core, read_host<T>(p), operand);

@@ -21,7 +21,7 @@ template <class T, class D, bool Signed, Kind K> HANDLER mov_load(HANDLER_ARGS) 
         if (!read_memory<T>(*core, *op, value)) [[unlikely]]
             FAULT;
     } else {
-        const u8* p = fast_hit<T>(core->read_fast, fast_address<K>(core, op));
+        const u8* p = fast_hit<T>(core->read_fast, fast_address<K>(core, op, sizeof(T)));
         if (!p) [[unlikely]]
             VITRINE_TAIL mov_load<T, D, Signed, Kind::General>(HANDLER_PASS);
         value = read_host<T>(p);
@@ -38,7 +38,7 @@ template <class T, bool Immediate, Kind K> HANDLER mov_store(HANDLER_ARGS) {
             FAULT;
         NEXT_AFTER_ACCESS;
     } else {
-        u8* p = fast_hit<T>(core->write_fast, fast_address<K>(core, op));
+        u8* p = fast_hit<T>(core->write_fast, fast_address<K>(core, op, sizeof(T)));
         if (!p) [[unlikely]]
             VITRINE_TAIL mov_store<T, Immediate, Kind::General>(HANDLER_PASS);
         write_host<T>(p, value);
@@ -69,7 +69,7 @@ template <class T, Kind K> HANDLER lea_reg(HANDLER_ARGS) {
     if constexpr (K == Kind::General)
         put<T>(core, op->reg, static_cast<T>(operand_offset(*core, *op)));
     else
-        put<T>(core, op->reg, static_cast<T>(fast_address<K>(core, op)));
+        put<T>(core, op->reg, static_cast<T>(fast_address<K>(core, op, sizeof(T))));
     NEXT;
 }
 

@@ -32,12 +32,46 @@ template <class T> [[gnu::always_inline]] inline T immediate(const Op* op) {
     return static_cast<T>(sext(op->imm));
 }
 
-/// Effective address of a fast kind: 64-bit, no segment base.
-template <Kind K> [[gnu::always_inline]] inline u64 fast_address(const Core* core, const Op* op) {
+/// Offset part of any memory operand, wrapped to its address size.
+[[gnu::always_inline]] inline u64 operand_offset(const Core& core, const Op& op) {
+    const u64 base =
+        op.base == RipSlot ? block_of(&op)->rip + op.offset + op.length : get<u64>(&core, op.base);
+    const u64 offset = base + (get<u64>(&core, op.index) << (op.address & ScaleMask)) +
+                       static_cast<u64>(static_cast<i64>(op.disp));
+    switch ((op.address >> SizeShift) & 3) {
+    case 0: return offset & 0xFFFF;
+    case 1: return offset & 0xFFFFFFFF;
+    default: return offset;
+    }
+}
+inline Seg operand_segment(const Op& op) { return static_cast<Seg>((op.address >> SegShift) & 7); }
+
+inline bool canonical(u64 address) {
+    return static_cast<u64>(static_cast<i64>(address << 16) >> 16) == address;
+}
+
+/// Outside 64-bit mode: `size` bytes at `offset` of a usable, writable, expand-up data segment lie inside its
+/// limit (SDM 3A 5.3). Whatever this is not true of takes the long way.
+[[gnu::always_inline]] inline bool plainly_inside(const Segment& s, u64 offset, unsigned size) {
+    return s.usable && (s.type & 14) == 2 && offset + size - 1 <= s.limit;
+}
+/// An address that no fast entry has: it is not canonical.
+inline constexpr u64 NoAddress = u64{1} << 62;
+
+/// The linear address of an operand of `size` bytes by a fast kind.
+template <Kind K>
+[[gnu::always_inline]] inline u64 fast_address(const Core* core, const Op* op, unsigned size) {
     if constexpr (K == Kind::Rip)
         return block_of(op)->rip + op->offset + op->length + static_cast<u64>(static_cast<i64>(op->disp));
+    if constexpr (K == Kind::Legacy) {
+        const Segment& s = core->seg(operand_segment(*op));
+        const u64 offset = operand_offset(*core, *op);
+        return plainly_inside(s, offset, size) ? (s.base + offset) & 0xFFFFFFFF : NoAddress;
+    }
     u64 address = get<u64>(core, op->base) + static_cast<u64>(static_cast<i64>(op->disp));
-    if constexpr (K == Kind::Index) address += get<u64>(core, op->index) << (op->address & ScaleMask);
+    if constexpr (K == Kind::Index || K == Kind::Based)
+        address += get<u64>(core, op->index) << (op->address & ScaleMask);
+    if constexpr (K == Kind::Based) address += core->seg(operand_segment(*op)).base;
     return address;
 }
 
@@ -57,27 +91,18 @@ template <class T> [[gnu::always_inline]] inline void write_host(u8* p, T v) {
     __builtin_memcpy(p, &v, sizeof v);
 }
 
-/// Offset part of any memory operand, wrapped to its address size.
-inline u64 operand_offset(const Core& core, const Op& op) {
-    const u64 base =
-        op.base == RipSlot ? block_of(&op)->rip + op.offset + op.length : get<u64>(&core, op.base);
-    const u64 offset = base + (get<u64>(&core, op.index) << (op.address & ScaleMask)) +
-                       static_cast<u64>(static_cast<i64>(op.disp));
-    switch ((op.address >> SizeShift) & 3) {
-    case 0: return offset & 0xFFFF;
-    case 1: return offset & 0xFFFFFFFF;
-    default: return offset;
-    }
-}
-inline Seg operand_segment(const Op& op) { return static_cast<Seg>((op.address >> SegShift) & 7); }
-
 /// Segment checks and base: offset → linear. False: #GP or #SS is pending.
-bool segment_linear(Core& core, Seg seg, u64 offset, unsigned size, bool write, u64& linear);
+bool checked_linear(Core& core, Seg seg, u64 offset, unsigned size, bool write, u64& linear);
+inline bool segment_linear(Core& core, Seg seg, u64 offset, unsigned size, bool write, u64& linear) {
+    const Segment& s = core.seg(seg);
+    if (!core.code64() && plainly_inside(s, offset, size)) {
+        linear = (s.base + offset) & 0xFFFFFFFF;
+        return true;
+    }
+    return checked_linear(core, seg, offset, size, write, linear);
+}
 inline bool operand_linear(Core& core, const Op& op, unsigned size, bool write, u64& linear) {
     return segment_linear(core, operand_segment(op), operand_offset(core, op), size, write, linear);
-}
-inline bool canonical(u64 address) {
-    return static_cast<u64>(static_cast<i64>(address << 16) >> 16) == address;
 }
 
 template <class T> bool read_memory(Core& core, const Op& op, T& out) {

@@ -7,7 +7,7 @@
 
 namespace vitrine::cpu {
 
-bool segment_linear(Core& core, Seg seg, u64 offset, unsigned size, bool write, u64& linear) {
+bool checked_linear(Core& core, Seg seg, u64 offset, unsigned size, bool write, u64& linear) {
     const Segment& s = core.seg(seg);
     const u8 vector = seg == Seg::SS ? 12 : 13;
     if (core.code64()) {

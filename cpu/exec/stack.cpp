@@ -1,6 +1,6 @@
 // PUSH, POP, PUSHA/POPA, PUSHF/POPF, ENTER, LEAVE. SDM vol. 2.
 //
-// The 64-bit register forms go through the soft TLB; everything else uses exec/stack.h.
+// The register forms go through the soft TLB; everything else uses exec/stack.h.
 #include "cpu/exec/stack.h"
 #include "cpu/exec/emitters.h"
 #include "cpu/exec/segment.h"
@@ -35,6 +35,32 @@ HANDLER pop64(HANDLER_ARGS) {
     const u64 value = read_host<u64>(p);
     core->r.gpr[RSP] = from + 8;
     put<u64>(core, op->rm, value);
+    NEXT;
+}
+/// 32- and 16-bit items on a plain stack with a 32-bit pointer; any other goes the long way.
+template <class T> HANDLER push_legacy(HANDLER_ARGS) {
+    const Segment& s = core->seg(Seg::SS);
+    const u64 to = (core->r.gpr[RSP] - sizeof(T)) & 0xFFFFFFFF;
+    u8* p = s.big && plainly_inside(s, to, sizeof(T))
+                ? fast_hit<T>(core->write_fast, (s.base + to) & 0xFFFFFFFF)
+                : nullptr;
+    if (!p) [[unlikely]]
+        VITRINE_TAIL cold<push_register<T>>(HANDLER_PASS);
+    write_host<T>(p, get<T>(core, op->rm));
+    core->r.gpr[RSP] = to;
+    NEXT;
+}
+template <class T> HANDLER pop_legacy(HANDLER_ARGS) {
+    const Segment& s = core->seg(Seg::SS);
+    const u64 from = core->r.gpr[RSP] & 0xFFFFFFFF;
+    const u8* p = s.big && plainly_inside(s, from, sizeof(T))
+                      ? fast_hit<T>(core->read_fast, (s.base + from) & 0xFFFFFFFF)
+                      : nullptr;
+    if (!p) [[unlikely]]
+        VITRINE_TAIL cold<pop_register<T>>(HANDLER_PASS);
+    const T value = read_host<T>(p);
+    core->r.gpr[RSP] = (from + sizeof(T)) & 0xFFFFFFFF;
+    put<T>(core, op->rm, value);
     NEXT;
 }
 template <class T> bool push_immediate(Core& core, const Op& op) { return push<T>(core, immediate<T>(&op)); }
@@ -196,6 +222,8 @@ void push_reg(Emitter& e) { // 50–57 and FF /6
     e.cost = cost::Store;
     if (size == 8)
         e.handler = push64;
+    else if (!e.long64())
+        e.handler = size == 4 ? push_legacy<u32> : push_legacy<u16>;
     else
         e.handler = by_wide_size(size, []<class T> { return static_cast<Handler>(cold<push_register<T>>); });
 }
@@ -204,6 +232,8 @@ void pop_reg(Emitter& e) {
     e.cost = cost::Load;
     if (e.d.size == 8)
         e.handler = pop64;
+    else if (!e.long64())
+        e.handler = e.d.size == 4 ? pop_legacy<u32> : pop_legacy<u16>;
     else
         e.handler =
             by_wide_size(e.d.size, []<class T> { return static_cast<Handler>(cold<pop_register<T>>); });

@@ -62,21 +62,36 @@ template <StringOp O, class T> bool iterate(Core& core, const Op& op) {
     return true;
 }
 
+/// Turns an offset into a linear address and lowers `limit` to the iterations that stay inside the segment
+/// and do not wrap. False: not with fast paths.
+template <class T> bool bulk_range(const Core& core, Seg seg, u64& address, u64 mask, u64& limit) {
+    const Segment& s = core.seg(seg);
+    if (core.code64()) {
+        if (mask != ~u64{0}) return false;
+        if (seg >= Seg::FS) address += s.base;
+        return true;
+    }
+    if (!plainly_inside(s, address, sizeof(T))) return false;
+    limit = std::min(limit, (std::min<u64>(s.limit, mask) - address + 1) / sizeof(T));
+    address = (s.base + address) & 0xFFFFFFFF;
+    return limit != 0;
+}
+
 /// Up to `limit` iterations of forward MOVS/STOS inside one page each, through the soft TLB. 0: not possible
 /// here.
 template <StringOp O, class T> u64 bulk(Core& core, const Op& op, u64 limit) {
     if constexpr (O != Movs && O != Stos)
         return 0;
     else {
-        if (!core.code64() || (core.r.rflags & DF) || ((op.address >> SizeShift) & 3) != 2 ||
-            operand_segment(op) >= Seg::FS)
-            return 0;
-        const u64 to = core.r.gpr[RDI];
+        if (core.r.rflags & DF) return 0;
+        const u64 mask = address_mask(op);
+        u64 to = core.r.gpr[RDI] & mask, from = core.r.gpr[RSI] & mask;
+        if (!bulk_range<T>(core, Seg::ES, to, mask, limit)) return 0;
+        if (O == Movs && !bulk_range<T>(core, operand_segment(op), from, mask, limit)) return 0;
         u8* const destination = fast_hit<T>(core.write_fast, to);
         if (!destination) return 0;
         u64 n = (0x1000 - (to & 0xFFF)) / sizeof(T);
         if constexpr (O == Movs) {
-            const u64 from = core.r.gpr[RSI];
             const u8* const source = fast_hit<T>(core.read_fast, from);
             if (!source) return 0;
             n = std::min<u64>({n, (0x1000 - (from & 0xFFF)) / sizeof(T), limit});
@@ -87,7 +102,7 @@ template <StringOp O, class T> u64 bulk(Core& core, const Op& op, u64 limit) {
                     std::memmove(destination + i * sizeof(T), source + i * sizeof(T), sizeof(T));
             else
                 std::memmove(destination, source, bytes);
-            core.r.gpr[RSI] += bytes;
+            advance(core, RSI, bytes, mask);
         } else {
             n = std::min(n, limit);
             const T value = get<T>(&core, slot_of(RAX));
@@ -96,7 +111,7 @@ template <StringOp O, class T> u64 bulk(Core& core, const Op& op, u64 limit) {
             else
                 for (u64 i = 0; i < n; ++i) std::memcpy(destination + i * sizeof(T), &value, sizeof(T));
         }
-        core.r.gpr[RDI] += n * sizeof(T);
+        advance(core, RDI, n * sizeof(T), mask);
         return n;
     }
 }
