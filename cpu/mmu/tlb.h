@@ -16,6 +16,7 @@
 // superset).
 // - Replacement is first in, first out for each set: hits, which the fast tables hide, change nothing.
 #pragma once
+#include <algorithm>
 #include <array>
 #include <span>
 #include "cpu/base/archive.h"
@@ -144,7 +145,14 @@ public:
     void forget() { *this = {}; }
     void serialize(Archive& a) {
         a(small_, large_, small_turn_, large_turn_);
-        if (a.loading()) touched_ = {}, large_sizes_ = 7;
+        if (!a.loading()) return;
+        touched_ = {}, large_sizes_ = 7;
+        // Which array an entry stands in must tell its size: touched() counts on it.
+        for (const TlbEntry& e : small_)
+            if (e.shift) a.fail("a small translation claims to be large");
+        for (const TlbEntry& e : large_)
+            if (e.context && std::ranges::find(Shifts, e.shift) == std::end(Shifts))
+                a.fail("a large translation has no size that a page can have");
     }
 
 private:

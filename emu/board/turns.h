@@ -26,6 +26,7 @@ namespace vitrine::emu {
 class Turns {
 public:
     static constexpr u64 DefaultQuantum = 16384; ///< steps
+    static constexpr u64 LongestQuantum = u64{1} << 32;
     static constexpr unsigned MostProcessors = 8;
 
     /// `fuzz_seed` 0: no fuzzing.

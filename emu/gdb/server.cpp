@@ -1,6 +1,7 @@
 // Server: see server.h. POSIX sockets; the machine runs in the same thread, and looks at the socket between
 // slices.
 #include "emu/gdb/server.h"
+#include <algorithm>
 #include <arpa/inet.h>
 #include <cerrno>
 #include <charconv>
@@ -22,6 +23,9 @@ namespace vitrine::emu::gdb {
 namespace {
 
 constexpr int WaitMilliseconds = 100;
+/// gdb sends one packet and waits for its answer; while the machine runs it sends nothing but Ctrl-C. Who has
+/// so many waiting is no gdb.
+constexpr std::size_t MostWaiting = 256;
 
 std::optional<u16> port_of(const std::string& where) {
     unsigned port = 0;
@@ -34,7 +38,7 @@ std::optional<u16> port_of(const std::string& where) {
 /// One connected gdb.
 class Connection {
 public:
-    explicit Connection(int socket) : socket_(socket) {}
+    Connection(int socket, const std::function<bool()>& cancelled) : socket_(socket), cancelled_(cancelled) {}
     ~Connection() { ::close(socket_); }
     Connection(const Connection&) = delete;
 
@@ -49,12 +53,22 @@ public:
         if (n == 0) return false;
         for (PacketReader::Item& item : reader_.feed({buffer, static_cast<std::size_t>(n)}))
             items_.push_back(std::move(item));
-        return true;
+        spoke_ = spoke_ || !items_.empty();
+        return items_.size() <= MostWaiting;
     }
+    /// Something that gdb would send has come.
+    bool spoke() const { return spoke_; }
+    /// A peer that does not read its answers holds up this thread no longer than the run may last.
     bool write(std::string_view bytes) {
         while (!bytes.empty()) {
             const ssize_t n = ::send(socket_, bytes.data(), bytes.size(), MSG_NOSIGNAL);
             if (n < 0 && errno == EINTR) continue;
+            if (n < 0 && errno == EAGAIN) {
+                pollfd wait{socket_, POLLOUT, 0};
+                ::poll(&wait, 1, WaitMilliseconds);
+                if (cancelled_()) return false;
+                continue;
+            }
             if (n <= 0) return false;
             bytes.remove_prefix(static_cast<std::size_t>(n));
         }
@@ -64,13 +78,17 @@ public:
     /// gdb's Ctrl-C, or gdb has gone.
     bool interrupted() {
         if (!read(0)) return true;
-        if (items_.empty() || items_.front().kind != PacketReader::Item::Kind::Interrupt) return false;
-        items_.pop_front();
+        const auto interrupt =
+            std::ranges::find(items_, PacketReader::Item::Kind::Interrupt, &PacketReader::Item::kind);
+        if (interrupt == items_.end()) return false;
+        items_.erase(interrupt);
         return true;
     }
 
 private:
     int socket_;
+    bool spoke_ = false;
+    const std::function<bool()>& cancelled_;
     PacketReader reader_;
     std::deque<PacketReader::Item> items_;
 };
@@ -97,11 +115,11 @@ Expected<std::unique_ptr<Server>> Server::listen(const std::string& where) {
     };
     if (where.starts_with("unix:")) {
         const std::string path = where.substr(5);
-        auto socket = net::listen_at(path, "--gdb " + where);
+        auto socket = net::listen_at(path, "--gdb " + where, SOCK_NONBLOCK);
         if (!socket) return std::unexpected(socket.error());
         return std::unique_ptr<Server>(new Server(*socket, where, path));
     }
-    const int socket = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    const int socket = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (socket < 0) return failed(socket);
     const int on = 1;
     ::setsockopt(socket, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
@@ -122,35 +140,49 @@ Server::~Server() {
     if (!path_.empty()) ::unlink(path_.c_str());
 }
 
+namespace {
+
+/// One answer to one thing that gdb sent. False: gdb does not take it.
+bool answer(Connection& gdb, Stub& stub, const PacketReader::Item& item) {
+    const bool acknowledge = stub.acknowledges();
+    if (item.kind == PacketReader::Item::Kind::Interrupt) return true; // it stands already
+    if (item.kind == PacketReader::Item::Kind::Damaged) return !acknowledge || gdb.write("-");
+    if (acknowledge && !gdb.write("+")) return false;
+    const auto reply = stub.handle(item.data);
+    return !reply || gdb.write(frame(*reply));
+}
+
+} // namespace
+
 Stub::State Server::serve(Stub& stub, const std::function<bool()>& cancelled) {
-    int accepted = -1;
-    while (accepted < 0) {
-        if (cancelled()) return Stub::State::Killed;
-        pollfd wait{socket_, POLLIN, 0};
-        if (::poll(&wait, 1, WaitMilliseconds) > 0)
-            accepted = ::accept4(socket_, nullptr, nullptr, SOCK_CLOEXEC);
-    }
-    const int on = 1;
-    ::setsockopt(accepted, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-    Connection gdb(accepted);
-    stub.on_poll([&] { return gdb.interrupted() || cancelled(); });
-    while (stub.state() == Stub::State::Attached) {
-        if (cancelled() || !gdb.read(WaitMilliseconds)) break;
-        while (!gdb.items().empty() && stub.state() == Stub::State::Attached) {
-            const PacketReader::Item item = std::move(gdb.items().front());
-            gdb.items().pop_front();
-            const bool acknowledge = stub.acknowledges();
-            if (item.kind == PacketReader::Item::Kind::Interrupt) continue; // it stands already
-            if (item.kind == PacketReader::Item::Kind::Damaged) {
-                if (acknowledge) gdb.write("-");
-                continue;
-            }
-            if (acknowledge) gdb.write("+");
-            if (const auto reply = stub.handle(item.data)) gdb.write(frame(*reply));
+    for (;;) {
+        int accepted = -1;
+        while (accepted < 0) {
+            if (cancelled()) return Stub::State::Killed;
+            pollfd wait{socket_, POLLIN, 0};
+            if (::poll(&wait, 1, WaitMilliseconds) > 0)
+                accepted = ::accept4(socket_, nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK);
         }
+        const int on = 1;
+        ::setsockopt(accepted, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+        Connection gdb(accepted, cancelled);
+        stub.on_poll([&] { return gdb.interrupted() || cancelled(); });
+        bool there = true;
+        while (there && stub.state() == Stub::State::Attached) {
+            there = !cancelled() && gdb.read(WaitMilliseconds);
+            while (!gdb.items().empty() && stub.state() == Stub::State::Attached) {
+                const PacketReader::Item item = std::move(gdb.items().front());
+                gdb.items().pop_front();
+                if (!answer(gdb, stub, item)) {
+                    there = false;
+                    break;
+                }
+            }
+        }
+        stub.on_poll({});
+        if (there || gdb.spoke() || cancelled()) return stub.state();
+        // Somebody knocked and went: a port scan, a probe. gdb may still come.
     }
-    stub.on_poll({});
-    return stub.state();
 }
 
 } // namespace vitrine::emu::gdb

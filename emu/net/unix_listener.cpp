@@ -21,7 +21,9 @@ Expected<int> listen_at(const std::string& path, const std::string& option, int 
     const int socket = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | flags, 0);
     struct stat before{};
     if (socket >= 0 && ::lstat(path.c_str(), &before) == 0 && S_ISSOCK(before.st_mode)) {
-        const int probe = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        // Does somebody listen there? A datagram socket cannot connect to his, and he hears nothing of the
+        // question: EPROTOTYPE when he is there, ECONNREFUSED when nobody is (unix(7)).
+        const int probe = ::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
         if (::connect(probe, name, sizeof address) != 0 && errno == ECONNREFUSED) ::unlink(path.c_str());
         ::close(probe);
     }

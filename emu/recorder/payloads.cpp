@@ -41,8 +41,10 @@ void serialize(Archive& archive, MachineConfig& config, ImageHashes& images) {
     archive(images.bios, images.kernel, images.initrd);
     archive.vector(images.disks, 64);
     if (!archive.loading() || !archive.ok()) return;
-    if (config.processors < 1 || config.processors > Turns::MostProcessors || config.quantum < 1)
+    if (config.processors < 1 || config.processors > Turns::MostProcessors)
         archive.fail("an impossible number of processors");
+    else if (config.quantum < 1 || config.quantum > Turns::LongestQuantum)
+        archive.fail("an impossible length of a processor's turn");
     else if (config.cpu.model > cpu::Model::Max || config.cpu.timing > cpu::Timing::Simple)
         archive.fail("an unknown processor model");
     else if (const std::string missing = cpu::host_lacks(config.cpu.model); !missing.empty())

@@ -7,6 +7,7 @@
 #include <map>
 #include <random>
 #include <set>
+#include "cpu/mmu/tlb.h"
 #include "tests/cpu/guest.h"
 
 using namespace vitrine;
@@ -418,4 +419,33 @@ TEST(Tlb, RandomProgramsUseNoStaleTranslation) {
         EXPECT_GT(reads, 300u);
         if (contexts == 3) EXPECT_GT(stale, 0u) << "translations are cached at all";
     }
+}
+
+// A saved state is a stranger's input: an entry in the array of small pages that claims to be large would
+// make the host count parts of a page outside its table.
+TEST(Tlb, ASavedEntryStandsWhereItsSizeBelongs) {
+    const auto loads = [](u8 small_shift, u8 large_shift) {
+        cpu::DataTlb tlb;
+        for (const cpu::TlbEntry& entry : {cpu::TlbEntry{.page = 0x1000, .context = 5},
+                                           cpu::TlbEntry{.page = 0x200, .context = 5, .shift = 9}})
+            tlb.place(entry) = entry;
+        Archive saver = Archive::saver();
+        tlb.serialize(saver);
+        std::vector<u8> bytes = saver.take();
+        // An entry: page, frame, context (8 bytes each), pcid (2), shift (1) …
+        constexpr std::size_t Shift = 26, Entry = 33;
+        for (std::size_t at = 0; at + Entry <= bytes.size(); at += Entry) {
+            if (bytes[at + 16] != 5) continue;
+            EXPECT_EQ(bytes[at + Shift], bytes[at + 1] == 0x10 ? 0 : 9);
+            bytes[at + Shift] = bytes[at + 1] == 0x10 ? small_shift : large_shift;
+        }
+        Archive loader = Archive::loader(bytes);
+        cpu::DataTlb loaded;
+        loaded.serialize(loader);
+        return loader.ok();
+    };
+    EXPECT_TRUE(loads(0, 9));
+    EXPECT_FALSE(loads(9, 9)) << "small";
+    EXPECT_FALSE(loads(0, 0)) << "large";
+    EXPECT_FALSE(loads(0, 1)) << "large";
 }
