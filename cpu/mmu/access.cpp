@@ -255,8 +255,10 @@ void JumpTable::clear_row(unsigned row) {
     used[row] = private_[row] = false;
 }
 void JumpTable::clear(bool global_too) {
+    if (!any) return;
     for (unsigned row = 0; row < Rows; ++row)
         if (global_too || private_[row]) clear_row(row);
+    if (global_too) any = false;
 }
 
 /// No fast entry may outlive the architectural one that it was made from.
@@ -276,12 +278,12 @@ void Core::flush_jumps() {
     for (JumpTable& table : jump_tables) table.clear(true);
 }
 void Core::flush_jumps_page(u64 page) {
-    for (unsigned i = 0; i < 3; ++i) jump_tables[i].clear_row(JumpTable::row(page << 12));
-    for (unsigned i = 0; i < 2; ++i) // rows are by offset
+    for (unsigned i = 0; i < FirstLegacyTable; ++i) jump_tables[i].clear_row(JumpTable::row(page << 12));
+    for (unsigned i = 0; i < LegacyTables; ++i) // rows are by offset
         if (legacy_jumps[i].base == 0)
-            jump_tables[3 + i].clear_row(JumpTable::row(page << 12));
+            jump_tables[FirstLegacyTable + i].clear_row(JumpTable::row(page << 12));
         else
-            jump_tables[3 + i].clear(true);
+            jump_tables[FirstLegacyTable + i].clear(true);
 }
 void Core::forget_jump(u64 rip) {
     for (JumpTable& table : jump_tables)

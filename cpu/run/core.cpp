@@ -167,10 +167,13 @@ JumpTable& Core::jump_table() {
     const u8 flags = block_flags();
     if (!(flags & FullLimit)) return jump_tables[2];
     const Segment& cs = seg(Seg::CS);
-    const LegacyCode code{static_cast<u32>(cs.base), cs.limit, static_cast<u8>(flags | (cs.big ? 16 : 0))};
-    JumpTable& table = jump_tables[3 + user];
-    if (code != legacy_jumps[user]) table.clear(true), legacy_jumps[user] = code;
-    return table;
+    const LegacyCode code{static_cast<u32>(cs.base), cs.limit,
+                          static_cast<u8>(flags | (cs.big ? 16 : 0) | (user ? 32 : 0))};
+    for (unsigned i = 0; i < LegacyTables; ++i)
+        if (legacy_jumps[i] == code) return jump_tables[FirstLegacyTable + i];
+    const unsigned taken = next_legacy_table++ % LegacyTables;
+    jump_tables[FirstLegacyTable + taken].clear(true), legacy_jumps[taken] = code;
+    return jump_tables[FirstLegacyTable + taken];
 }
 
 namespace {

@@ -46,6 +46,7 @@ struct JumpTable {
     std::array<JumpEntry, Rows * Columns> entries;
     std::array<bool, Rows> used{};     ///< something was entered since the row was cleared
     std::array<bool, Rows> private_{}; ///< … for a page that is not global
+    bool any = false;                  ///< some row is used
 
     static unsigned row(u64 rip) { return static_cast<unsigned>(rip >> 12 ^ rip >> 19) & (Rows - 1); }
     static std::size_t index(u64 rip) {
@@ -54,7 +55,7 @@ struct JumpTable {
     }
     void enter(u64 rip, Block* block, bool global) {
         entries[index(rip)] = {rip, block};
-        used[row(rip)] = true;
+        used[row(rip)] = any = true;
         private_[row(rip)] |= !global;
     }
     void clear_row(unsigned row);
@@ -132,14 +133,17 @@ struct alignas(64) Core {
     enum FastUse : u8 { FastFree, FastLocal, FastGlobal };
     std::array<u8, FastEntries> fast_used[2 * FastPrivileges]{}; ///< FastUse; read tables, then write tables
     std::vector<u16> fast_log; ///< the slots that are not FastFree: what a flush has to clear
-    /// 64-bit code of the supervisor and of users; one that stays empty; legacy code of both, by offset, for
-    /// the code segment that legacy_jumps names: another one clears the table.
-    JumpTable jump_tables[5];
+    /// 64-bit code of the supervisor and of users; one that stays empty; then legacy code, by offset: one
+    /// table for each of the code segments that were last jumped through, for BIOS calls go to and fro
+    /// between three or four.
+    static constexpr unsigned LegacyTables = 12, FirstLegacyTable = 3;
+    JumpTable jump_tables[FirstLegacyTable + LegacyTables];
     struct LegacyCode {
         u32 base = 0, limit = 0;
-        u8 flags = 0; ///< block_flags(), and 16 for a 32-bit segment
+        u8 flags = 0; ///< block_flags(), 16 for a 32-bit segment, 32 for user code
         bool operator==(const LegacyCode&) const = default;
-    } legacy_jumps[2];
+    } legacy_jumps[LegacyTables];
+    unsigned next_legacy_table = 0; ///< the one that a new segment takes
     /// Which host page is behind a page of code; forgotten when the memory map changes.
     struct CodePage {
         u64 page = ~u64{0}; ///< physical page number
