@@ -55,14 +55,19 @@ void Archive::text(std::string& value, std::size_t limit) {
     bytes(value.data(), value.size());
 }
 
-void Archive::hash_gathered() {
-    XXH3_64bits_update(static_cast<XXH3_state_t*>(hash_), gathered_.data(), count_);
+void Archive::flush_gathered() {
+    if (mode_ == Mode::Digest)
+        XXH3_64bits_update(static_cast<XXH3_state_t*>(hash_), gathered_.data(), count_);
+    else
+        output_.insert(output_.end(), gathered_.begin(),
+                       gathered_.begin() + static_cast<std::ptrdiff_t>(count_));
     count_ = 0;
 }
 
 void Archive::bytes_out_of_line(void* data, std::size_t size) {
     switch (mode_) {
     case Mode::Save: {
+        flush_gathered();
         auto* p = static_cast<const u8*>(data);
         output_.insert(output_.end(), p, p + size);
         break;
@@ -74,15 +79,18 @@ void Archive::bytes_out_of_line(void* data, std::size_t size) {
         position_ += size;
         break;
     case Mode::Digest:
-        hash_gathered();
+        flush_gathered();
         XXH3_64bits_update(static_cast<XXH3_state_t*>(hash_), data, size);
         break;
     }
 }
 
-std::vector<u8> Archive::take() { return std::move(output_); }
+std::vector<u8> Archive::take() {
+    flush_gathered();
+    return std::move(output_);
+}
 u64 Archive::digest() {
-    hash_gathered();
+    flush_gathered();
     return XXH3_64bits_digest(static_cast<const XXH3_state_t*>(hash_));
 }
 

@@ -63,7 +63,10 @@ public:
         }
     }
     template <class T, std::size_t N> void operator()(std::array<T, N>& values) {
-        for (auto& v : values) (*this)(v);
+        if constexpr (std::is_integral_v<T> && !std::is_same_v<T, bool>)
+            bytes(values.data(), sizeof values); // the same bytes, at once
+        else
+            for (auto& v : values) (*this)(v);
     }
     template <class T, std::size_t N> void operator()(T (&values)[N]) {
         for (auto& v : values) (*this)(v);
@@ -93,8 +96,8 @@ public:
     void text(std::string& value, std::size_t limit = 4096);
     /// Raw bytes of fixed size: memory contents, FIFOs.
     void bytes(void* data, std::size_t size) {
-        // A digest of a million small fields is what a recording pays for: they are gathered first.
-        if (mode_ == Mode::Digest && size <= gathered_.size() - count_) {
+        // A million small fields are what recordings and checkpoints pay for: they are gathered first.
+        if (mode_ != Mode::Load && size <= gathered_.size() - count_) {
             std::memcpy(gathered_.data() + count_, data, size);
             count_ += size;
             return;
@@ -112,14 +115,14 @@ public:
 private:
     explicit Archive(Mode mode) : mode_(mode) {}
     void bytes_out_of_line(void* data, std::size_t size);
-    void hash_gathered();
+    void flush_gathered();
     Mode mode_;
     bool bulk_ = true;
     std::vector<u8> output_;
     std::span<const u8> input_;
     std::size_t position_ = 0;
     void* hash_ = nullptr;
-    std::array<u8, 1024> gathered_; ///< Digest: bytes that the hash has not seen yet, `count_` of them
+    std::array<u8, 1024> gathered_; ///< bytes that hash or output have not seen yet, `count_` of them
     std::size_t count_ = 0;
     std::string section_;
     std::string error_;

@@ -108,7 +108,6 @@ bool fill(Core& core, TlbEntry& e, u64 linear, Access access, bool user, bool im
     fresh.user = w.user, fresh.writable = w.writable, fresh.no_execute = w.no_execute,
     fresh.global = w.global, fresh.key = w.protection_key;
     fresh.context = fresh.global ? core.tlb_contexts.global : core.tlb_contexts.current;
-    fresh.pcid = core.tlb_contexts.pcid;
     fresh.dirty = w.dirty || access == Access::Write;
     if (!allowed(core, fresh, access, user, implicit)) return core.page_fault(linear, code | PfPresent);
     for (unsigned i = 0; i < w.count; ++i) {
@@ -134,7 +133,7 @@ bool Core::translate(u64 linear, Access access, bool user, u64& physical) {
         // spurious fault).
         if (entry) {
             forget_fast(*entry);
-            entry->context = 0;
+            *entry = {};
         }
         ++counters.tlb_fills;
         TlbEntry fresh;
@@ -167,7 +166,7 @@ bool Core::translate_code(u64 linear, u64& physical) {
         // A jump-cache hit implies a code TLB hit: what leaves this TLB leaves the jump cache.
         if (entry) {
             forget_jumps(*entry);
-            entry->context = 0;
+            *entry = {};
         }
         ++counters.tlb_fills;
         TlbEntry fresh;

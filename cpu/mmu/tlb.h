@@ -18,6 +18,8 @@
 #pragma once
 #include <algorithm>
 #include <array>
+#include <bit>
+#include <cstring>
 #include <span>
 #include "cpu/base/archive.h"
 #include "cpu/base/types.h"
@@ -76,22 +78,19 @@ private:
     u8 victim_ = 0;
 };
 
+/// Saved as it lies in memory: without padding, and all zero where nothing is cached.
 struct TlbEntry {
     u64 page = 0;    ///< linear page number, in 4 KiB, of the first byte
     u64 frame = 0;   ///< physical page number, in 4 KiB, of the first byte
     u64 context = 0; ///< TlbContexts number; 0: invalid
-    u16 pcid = 0;
-    u8 shift = 0; ///< log2 of the size in 4 KiB pages: 0, 9 (2 MiB), 10 (4 MiB), 18 (1 GiB)
-    u8 key = 0;   ///< protection key
+    u8 shift = 0;    ///< log2 of the size in 4 KiB pages: 0, 9 (2 MiB), 10 (4 MiB), 18 (1 GiB)
+    u8 key = 0;      ///< protection key
     bool global = false, user = false, writable = false, no_execute = false, dirty = false;
+    u8 reserved = 0;
 
     u64 frame_of(u64 linear_page) const { return frame + (linear_page - page); }
-    void serialize(Archive& a) {
-        a(page, frame, context, pcid, shift, key, global, user, writable, no_execute, dirty);
-        if (a.loading() && (shift > 18 || (shift && page & ((u64{1} << shift) - 1))))
-            a.fail("a translation is malformed");
-    }
 };
+static_assert(sizeof(TlbEntry) == 32);
 
 template <std::size_t Sets, std::size_t LargeSets> class ArchitecturalTlb {
 public:
@@ -124,7 +123,7 @@ public:
         const auto one = [&](TlbEntry& e) {
             if (!e.context || e.context != (e.global ? global : context)) return;
             f(e);
-            e.context = 0;
+            e = {};
         };
         for (TlbEntry& e : small_set(page))
             if (e.page == page) one(e);
@@ -144,7 +143,10 @@ public:
 
     void forget() { *this = {}; }
     void serialize(Archive& a) {
-        a(small_, large_, small_turn_, large_turn_);
+        serialize_sets(a, small_);
+        serialize_sets(a, large_);
+        a.bytes(small_turn_.data(), small_turn_.size());
+        a.bytes(large_turn_.data(), large_turn_.size());
         if (!a.loading()) return;
         touched_ = {}, large_sizes_ = 7;
         // Which array an entry stands in must tell its size: touched() counts on it.
@@ -156,6 +158,43 @@ public:
     }
 
 private:
+    /// Which sets hold anything, a bit each, then these as they are: a hash of it is taken every million
+    /// steps. A valid entry has a context.
+    template <std::size_t Entries>
+    static void serialize_sets(Archive& a, std::array<TlbEntry, Entries>& all) {
+        constexpr std::size_t Count = Entries / Ways;
+        std::array<u64, (Count + 63) / 64> used{};
+        if (a.loading())
+            all = {};
+        else
+            for (std::size_t set = 0; set < Count; ++set) {
+                const TlbEntry* e = &all[set * Ways];
+                const u64 any = e[0].context | e[1].context | e[2].context | e[3].context;
+                used[set / 64] |= u64{any != 0} << (set % 64);
+            }
+        a.bytes(used.data(), sizeof used);
+        for (std::size_t word = 0; word < used.size(); ++word)
+            for (u64 bits = used[word]; bits; bits &= bits - 1) {
+                const std::size_t set = word * 64 + static_cast<unsigned>(std::countr_zero(bits));
+                if (set >= Count) return a.fail("a translation is malformed");
+                load_or_save(a, std::span<TlbEntry, Ways>(&all[set * Ways], Ways));
+            }
+    }
+    static void load_or_save(Archive& a, std::span<TlbEntry, Ways> set) {
+        if (!a.loading()) return a.bytes(set.data(), set.size_bytes());
+        std::array<u8, Ways * sizeof(TlbEntry)> raw{};
+        a.bytes(raw.data(), raw.size());
+        for (std::size_t way = 0; way < Ways; ++way) {
+            const u8* bytes = raw.data() + way * sizeof(TlbEntry);
+            bool good = bytes[31] == 0; // reserved
+            for (unsigned i = 26; i < 31; ++i) good &= bytes[i] <= 1;
+            TlbEntry e;
+            if (good) std::memcpy(static_cast<void*>(&e), bytes, sizeof e);
+            if (!good || e.shift > 18 || (e.shift && e.page & ((u64{1} << e.shift) - 1)))
+                return a.fail("a translation is malformed");
+            if (e.context) set[way] = e;
+        }
+    }
     static constexpr u8 Shifts[] = {9, 10, 18};
     static constexpr std::size_t small_index(u64 page) {
         return (page ^ page >> 9 ^ page >> 18) & (Sets - 1);

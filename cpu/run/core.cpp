@@ -206,7 +206,7 @@ void serialize_registers(Archive& a, Registers& r) {
 
 void Core::serialize(Archive& archive) {
     sync_fp();
-    archive.section("cpu", 4);
+    archive.section("cpu", 5);
     Model model = options.model;
     archive(model);
     if (archive.loading() && archive.ok() && model != options.model)

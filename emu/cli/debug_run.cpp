@@ -35,8 +35,12 @@ Expected<void> DebugRun::set_up(Machine& machine) {
         debugger_->remove(*id);
     }
     if (options_.events) events_ = std::make_unique<EventStore>(machine, options_.events);
-    if (options_.needs_history()) timeline_ = std::make_unique<Timeline>(machine, options_.history);
     return {};
+}
+
+void DebugRun::keep_history(Machine& machine) {
+    if (options_.needs_history() || (options_.history_given && options_.history))
+        timeline_ = std::make_unique<Timeline>(machine, options_.history);
 }
 
 void DebugRun::slice(RunLimits& limits) {

@@ -12,6 +12,8 @@ public:
     explicit DebugRun(const Options& options) : options_(options) {}
     /// Adds the breakpoints and starts the history, where an option needs one.
     Expected<void> set_up(Machine& machine);
+    /// Behind a recorder: history leaps by what its file holds.
+    void keep_history(Machine& machine);
     /// Prepares the limits of the next slice.
     void slice(RunLimits& limits);
     /// What the run has ended with: true when --until or a --break was what stopped it.

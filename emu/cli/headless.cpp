@@ -94,6 +94,9 @@ Expected<void> Session::set_up() {
         if (!machine) return std::unexpected(machine.error());
         machine_ = std::move(*machine);
         if (auto ok = replayer_->prepare(*machine_); !ok) return ok;
+        if (const std::string other = replayer_->image_difference(); !other.empty())
+            explain(fmt::format("recording {}: {}; it is replayed as far as that makes no difference",
+                                options_.replay, other));
     } else {
         auto machine = Machine::create(options_.machine);
         if (!machine) return std::unexpected(machine.error());
@@ -113,6 +116,7 @@ Expected<void> Session::set_up() {
         if (!recorder) return std::unexpected(recorder.error());
         recorder_ = std::move(*recorder);
     }
+    debug_.keep_history(*machine_);
     if (options_.network.wanted()) {
         auto network = net::Network::open(options_.network);
         if (!network) return std::unexpected(network.error());

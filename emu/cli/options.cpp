@@ -147,6 +147,7 @@ Expected<void> check_run(const Raw& raw, Options& o) {
             return usage_error(fmt::format("--checkpoints {}: a number of steps, or off", raw.checkpoints));
         o.checkpoint_steps = *steps;
     }
+    o.history_given = !raw.history.empty();
     if (raw.history == "off") {
         o.history = 0;
     } else if (!raw.history.empty()) {

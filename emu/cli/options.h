@@ -53,6 +53,7 @@ struct Options {
     bool lessons = false;       ///< list them
     // For the app.
     u64 history = u64{1} << 30; ///< bytes for checkpoints; 0: none are taken
+    bool history_given = false; ///< without a window: keep it from power-on, even if nothing asks for it
     double ui_scale = 0;        ///< 0: from the display
     std::string window;         ///< "1280x800"; empty: by the display
     std::string ui_screenshot;  ///< write the app's window as PNG at the stop, then exit

@@ -1,6 +1,8 @@
 // Commands over recordings: see recording_command.h.
 #include "emu/cli/recording_command.h"
+#include <chrono>
 #include <cstdio>
+#include <unistd.h>
 #include <unordered_set>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -9,6 +11,7 @@
 #include "emu/cli/options.h"
 #include "emu/inspect/inspect.h"
 #include "emu/load/files.h"
+#include "emu/recorder/checkpoint_check.h"
 #include "emu/recorder/replayer.h"
 #include "emu/symbols/guest_symbols.h"
 #include "emu/timeline/timeline.h"
@@ -18,8 +21,8 @@ namespace vitrine::emu::cli {
 namespace {
 
 constexpr const char* RecordingUsage =
-    "vitrine recording FILE info|verify|export, vitrine recording FILE trim OUT [STEP]";
-constexpr const char* CompareUsage = "vitrine compare RECORDING RECORDING";
+    "usage: vitrine recording FILE info|verify|export, or vitrine recording FILE trim OUT [STEP]";
+constexpr const char* CompareUsage = "usage: vitrine compare RECORDING RECORDING";
 
 void print(const std::string& text) { std::fwrite(text.data(), 1, text.size(), stdout); }
 
@@ -96,12 +99,16 @@ Expected<int> info(const std::string& path) {
                            : fmt::format(" ({} whole), {} pages in {} bytes, the last at step {}", whole,
                                          pages, bytes, c.checkpoints.back().step));
     for (u64 step : c.damaged) out += fmt::format("damaged     the checkpoint at step {}\n", step);
+    if (!c.orphaned.empty())
+        out += fmt::format("unusable    {} checkpoints that build on a damaged one, steps {} to {}\n",
+                           c.orphaned.size(), c.orphaned.front(), c.orphaned.back());
     if (c.end)
         out += fmt::format("end         step {}, time {} ns: {}, state hash {:016x}\n", c.end->step,
                            c.end->time, stop_reason_name(c.end->reason), c.end->state_hash);
     else
         out += fmt::format("end         none: known up to step {}{}\n", c.last_step,
-                           c.torn ? fmt::format(", torn at offset {}", c.torn_at) : "");
+                           c.torn ? fmt::format(", {} at offset {}", c.spoilt ? "damaged" : "torn", c.torn_at)
+                                  : "");
     print(out);
     return 0;
 }
@@ -123,11 +130,36 @@ Expected<int> export_inputs(const std::string& path) {
                                       {"pages", each.head.page_count},
                                       {"bytes", each.bytes}});
     for (u64 step : c.damaged) out["damaged_checkpoints"].push_back(step);
+    for (u64 step : c.orphaned) out["checkpoints_on_damaged_ones"].push_back(step);
     print(out.dump(1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n");
     return 0;
 }
 
-/// Runs all of it again, and holds the state of every checkpoint against the state that the run has there.
+/// How far a long command is, on stderr: on a terminal in one line, else every ten seconds.
+class ProgressLine {
+public:
+    explicit ProgressLine(std::string what) : what_(std::move(what)) {}
+    ~ProgressLine() {
+        if (shown_) std::fputs("\r\x1b[K", stderr);
+    }
+    void tell(u64 done, u64 all) {
+        const auto now = std::chrono::steady_clock::now();
+        if (now - told_ < (terminal_ ? std::chrono::milliseconds(200) : std::chrono::seconds(10))) return;
+        told_ = now;
+        const std::string line =
+            fmt::format("vitrine: {}: step {} of {}, {} %", what_, done, all, all ? done * 100 / all : 100);
+        std::fprintf(stderr, terminal_ ? "\r%s\x1b[K" : "%s\n", line.c_str());
+        shown_ = terminal_;
+    }
+
+private:
+    std::string what_;
+    const bool terminal_ = ::isatty(STDERR_FILENO) != 0;
+    bool shown_ = false;
+    std::chrono::steady_clock::time_point told_ = std::chrono::steady_clock::now();
+};
+
+/// Runs all of it again, and holds every checkpoint against the state that the run has there.
 Expected<int> verify(const std::string& path) {
     auto replayer = Replayer::open(path);
     if (!replayer) return std::unexpected(replayer.error());
@@ -136,42 +168,36 @@ Expected<int> verify(const std::string& path) {
     auto machine = (*replayer)->make_machine();
     if (!machine) return std::unexpected(machine.error());
     if (auto ok = (*replayer)->prepare(**machine); !ok) return std::unexpected(ok.error());
+    if (const std::string other = (*replayer)->image_difference(); !other.empty())
+        report_error(bad_input(fmt::format("recording {}: {}", path, other)).error());
 
-    // A second machine, that only ever leaps.
-    std::unique_ptr<Machine> leaper;
-    std::unique_ptr<History> leaps;
-    const std::shared_ptr<RecordedRun> run = (*replayer)->run();
-    if (run && !c.checkpoints.empty()) {
-        auto made = (*replayer)->make_machine();
-        if (!made) return std::unexpected(made.error());
-        leaper = std::move(*made);
-        for (const LoggedInput& input : c.inputs) leaper->input_at(input.step, input.event, input.time);
-        leaps = std::make_unique<History>(*leaper, History::SmallestBudget);
-    }
-    u64 compared = 0;
-    for (const auto& checkpoint : c.checkpoints) {
-        if (!leaper) break;
-        RunLimits limits;
-        limits.step_limit = checkpoint.step;
-        while ((*machine)->steps() < checkpoint.step && !(*replayer)->divergence()) {
-            const u64 before = (*machine)->steps();
-            (*machine)->run(limits);
-            if ((*machine)->steps() == before) break;
-        }
-        if ((*machine)->steps() != checkpoint.step) break; // finish() says why
-        if (auto ok = leaps->leap(*run, checkpoint.step); !ok) return std::unexpected(ok.error());
-        leaper->run(limits); // the inputs of the step itself
-        if (leaper->state_hash() != (*machine)->state_hash())
-            return std::unexpected(
-                Error{Exit::ReplayDiverged,
-                      fmt::format("recording {}: the checkpoint at step {} is not the state of that step",
-                                  path, checkpoint.step)});
+    CheckpointCheck check(**machine, (*replayer)->file());
+    ProgressLine progress(fmt::format("recording {} verify", path));
+    std::size_t compared = 0;
+    std::optional<Error> wrong;
+    (*replayer)->on_verified([&](u64 step) {
+        progress.tell(step, (*replayer)->end_step());
+        if (compared >= c.checkpoints.size() || c.checkpoints[compared].step != step) return true;
+        auto problem = check.holds(c.checkpoints[compared]);
+        if (!problem)
+            wrong = problem.error();
+        else if (!problem->empty())
+            wrong = Error{Exit::ReplayDiverged,
+                          fmt::format("recording {}: the checkpoint at step {} is not the state of that "
+                                      "step: {}",
+                                      path, step, *problem)};
         ++compared;
-    }
+        return !wrong;
+    });
+    RunLimits limits;
+    limits.step_limit = (*replayer)->end_step();
+    (*machine)->run(limits);
+    if (wrong) return std::unexpected(*wrong);
     if (auto ok = (*replayer)->finish(**machine); !ok) return std::unexpected(ok.error());
+    if (wrong) return std::unexpected(*wrong); // behind a reset by the operator
     print(fmt::format("{}: {} steps, {} inputs, {} hashes and {} checkpoints are as they were recorded\n",
                       path, (*machine)->steps(), c.inputs.size(), c.hashes.size(), compared));
-    return c.damaged.empty() ? 0 : static_cast<int>(Exit::BadInput);
+    return c.damaged.empty() && c.orphaned.empty() && !c.spoilt ? 0 : static_cast<int>(Exit::BadInput);
 }
 
 /// The whole chunks up to a step: a torn tail and damaged checkpoints go, and so does the end chunk when the
@@ -208,37 +234,41 @@ Expected<int> trim(const std::string& path, const std::string& out, std::optiona
 
 // ---- compare ----------------------------------------------------------------------------------------------
 
+/// One of two recordings that are compared. It goes from place to place by the recording's checkpoints, as
+/// long as its images are still those that were recorded.
 struct Run {
+    std::unique_ptr<Replayer> replayer;
     std::unique_ptr<Machine> machine;
     std::unique_ptr<Timeline> timeline;
-    u64 last = 0;
+    u64 last = 0, ran = 0;
 
+    const recording::Contents& contents() const { return replayer->contents(); }
     Expected<void> start(const std::string& path) {
-        auto file = load(path);
-        if (!file) return std::unexpected(file.error());
-        contents = std::move(file->contents);
-        last = last_known(contents);
-        auto made = Machine::create(contents.config);
+        auto opened = Replayer::open(path);
+        if (!opened) return std::unexpected(opened.error());
+        replayer = std::move(*opened);
+        if (const std::string note = replayer->note(); !note.empty()) report_error(bad_input(note).error());
+        last = replayer->end_step();
+        auto made = replayer->make_machine();
         if (!made) return std::unexpected(made.error());
         machine = std::move(*made);
-        for (const LoggedInput& input : contents.inputs)
-            machine->input_at(input.step, input.event, input.time);
+        if (auto ok = replayer->prepare(*machine); !ok) return ok;
+        if (const std::string other = replayer->image_difference(); !other.empty())
+            return bad_input(fmt::format("recording {}: {}: it cannot be compared", path, other));
         timeline = std::make_unique<Timeline>(*machine, 512ull << 20);
+        timeline->worth_a_leap(recording::HashInterval);
         return {};
     }
     Expected<void> go(u64 step) {
-        if (step <= timeline->last()) return timeline->seek(step);
-        RunLimits limits;
-        limits.step_limit = step;
-        for (u64 before = ~u64{0}; machine->steps() < step && machine->steps() != before;) {
-            before = machine->steps();
-            machine->run(limits);
+        const u64 known = timeline->before(step);
+        const u64 from = machine->steps() <= step ? std::max(machine->steps(), known) : known;
+        ran += step - from;
+        if (step <= timeline->last()) {
+            if (auto ok = timeline->seek(step); !ok)
+                return replayer->divergence() ? Expected<void>(std::unexpected(*replayer->divergence())) : ok;
         }
-        if (machine->steps() < step)
-            return bad_input(fmt::format("the run ends at step {}", machine->steps()));
         return {};
     }
-    recording::Contents contents;
 };
 
 /// What makes two machines different ones, by the names of the command line.
@@ -277,33 +307,54 @@ std::string differences(const recording::Contents& a, const recording::Contents&
     return fmt::format("{}", fmt::join(out, "; "));
 }
 
+/// The step of the first input that only one of two runs has, or that differs; none: all are equal as far as
+/// both runs go.
+std::optional<u64> first_other_input(const recording::Contents& a, const recording::Contents& b) {
+    const std::size_t both = std::min(a.inputs.size(), b.inputs.size());
+    for (std::size_t i = 0; i < both; ++i)
+        if (recording::encode_input(a.inputs[i]) != recording::encode_input(b.inputs[i]))
+            return std::min(a.inputs[i].step, b.inputs[i].step);
+    if (a.inputs.size() == b.inputs.size()) return std::nullopt;
+    return (a.inputs.size() > b.inputs.size() ? a : b).inputs[both].step;
+}
+
 Expected<int> compare(const std::string& first, const std::string& second) {
     Run a, b;
     if (auto ok = a.start(first); !ok) return std::unexpected(ok.error());
     if (auto ok = b.start(second); !ok) return std::unexpected(ok.error());
-    const std::string settings = differences(a.contents, b.contents);
+    const std::string settings = differences(a.contents(), b.contents());
     if (!settings.empty()) print(fmt::format("the machines differ: {}\n", settings));
     const u64 end = std::min(a.last, b.last);
-    // Hashes at equal steps bound the place; runs of other kernels or firmware part at power-on.
-    u64 low = 0, high = end;
-    for (std::size_t i = 0; i < std::min(a.contents.hashes.size(), b.contents.hashes.size()); ++i) {
-        if (a.contents.hashes[i].step != b.contents.hashes[i].step ||
-            a.contents.hashes[i].value != b.contents.hashes[i].value) {
-            high = std::min(a.contents.hashes[i].step, b.contents.hashes[i].step);
-            break;
-        }
-    }
     const auto equal = [&](u64 step) -> Expected<bool> {
         if (auto ok = a.go(step); !ok) return std::unexpected(ok.error());
         if (auto ok = b.go(step); !ok) return std::unexpected(ok.error());
         return a.machine->time() == b.machine->time() && a.machine->state_hash() == b.machine->state_hash();
     };
-    auto same = equal(0);
+    // The runs are equal up to `low` and differ at `high`. Equal machines are equal up to the first input
+    // that differs (law 1): only what follows is looked at. Hashes at equal steps then bound the place.
+    u64 low = 0, high = end;
+    const auto other_input = first_other_input(a.contents(), b.contents());
+    if (settings.empty() && other_input) low = std::min(*other_input ? *other_input - 1 : 0, end);
+    const auto &one = a.contents().hashes, &two = b.contents().hashes;
+    u64 equal_hash = 0;
+    for (std::size_t i = 0; i < std::min(one.size(), two.size()); ++i) {
+        if (one[i].step != two[i].step || one[i].value != two[i].value) {
+            high = std::min(one[i].step, two[i].step);
+            break;
+        }
+        equal_hash = one[i].step;
+    }
+    auto same = equal(low);
     if (!same) return std::unexpected(same.error());
+    if (!*same && low > 0) {
+        low = 0;
+        if (same = equal(0); !same) return std::unexpected(same.error());
+    }
     if (!*same) {
         print("the runs differ from power-on\n");
         return 1;
     }
+    if (high < low) high = end;
     same = equal(high);
     if (!same) return std::unexpected(same.error());
     if (*same) {
@@ -314,13 +365,21 @@ Expected<int> compare(const std::string& first, const std::string& second) {
             print(fmt::format("the runs are equal up to step {}\n", end));
             return 0;
         }
-        low = high, high = end;
+        low = std::max(low, high), high = end;
+    }
+    // Hashes cover no memory: whether the last equal one holds for that too is seen first.
+    if (equal_hash > low && equal_hash < high) {
+        if (same = equal(equal_hash); !same) return std::unexpected(same.error());
+        (*same ? low : high) = equal_hash;
     }
     while (high - low > 1) {
+        // In the middle, or at the place near it to which the way is short.
         const u64 middle = low + (high - low) / 2;
-        same = equal(middle);
+        const u64 stored = std::max(a.timeline->before(middle), b.timeline->before(middle));
+        const u64 place = stored > low + (high - low) / 8 && stored < high ? stored : middle;
+        same = equal(place);
         if (!same) return std::unexpected(same.error());
-        (*same ? low : high) = middle;
+        (*same ? low : high) = place;
     }
     if (auto ok = equal(low); !ok) return std::unexpected(ok.error());
     const GuestSymbols* symbols = a.machine->symbols();
@@ -328,7 +387,7 @@ Expected<int> compare(const std::string& first, const std::string& second) {
         "the runs part at step {}: equal when {} steps are done (at {:#x} {}), not when {} are\n", low, low,
         a.machine->processor().rip(), symbols ? symbols->name(a.machine->processor().rip()) : "", high));
     for (const auto& [run, name] : {std::pair(&a, &first), {&b, &second}})
-        for (const LoggedInput& input : run->contents.inputs)
+        for (const LoggedInput& input : run->contents().inputs)
             if (input.step == low || input.step == high)
                 print(fmt::format("{}: input at step {}: {}\n", *name, input.step, input_text(input.event)));
     if (auto ok = equal(high); !ok) return std::unexpected(ok.error());
@@ -337,31 +396,43 @@ Expected<int> compare(const std::string& first, const std::string& second) {
         print(fmt::format("---- {} at step {}, time {} ns\n{}", *name, high, run->machine->time(),
                           text ? *text : ""));
     }
+    print(fmt::format("found by running {} and {} steps, the rest by checkpoints\n", a.ran, b.ran));
     return 1;
 }
 
 Expected<int> dispatch(std::span<const std::string> arguments) {
+    const auto wrong = [](std::string what, const char* usage) {
+        return usage_error(fmt::format("{}; {}", what, usage));
+    };
     if (arguments[0] == "compare") {
-        if (arguments.size() != 3) return usage_error(CompareUsage);
+        if (arguments.size() == 1) return wrong("compare: two recordings are missing", CompareUsage);
+        if (arguments.size() == 2) return wrong("compare: the second recording is missing", CompareUsage);
+        if (arguments.size() > 3)
+            return wrong(fmt::format("compare: '{}' is too much", arguments[3]), CompareUsage);
         return compare(arguments[1], arguments[2]);
     }
-    if (arguments.size() < 3) return usage_error(RecordingUsage);
-    const std::string &path = arguments[1], &verb = arguments[2];
-    if (verb == "trim") {
-        if (arguments.size() < 4 || arguments.size() > 5) return usage_error(RecordingUsage);
-        std::optional<u64> to;
-        if (arguments.size() == 5) {
-            auto step = parse_number(arguments[4]);
-            if (!step) return std::unexpected(step.error());
-            to = *step;
-        }
-        return trim(path, arguments[3], to);
-    }
-    if (arguments.size() != 3) return usage_error(RecordingUsage);
+    if (arguments.size() == 1) return wrong("recording: FILE is missing", RecordingUsage);
+    const std::string& path = arguments[1];
+    if (arguments.size() == 2)
+        return wrong(fmt::format("recording {}: what to do with it is missing", path), RecordingUsage);
+    const std::string& verb = arguments[2];
+    const std::size_t most = verb == "trim" ? 5 : 3;
+    if (verb == "trim" && arguments.size() == 3)
+        return wrong("recording trim: OUT, the file to write, is missing", RecordingUsage);
+    if (verb != "info" && verb != "verify" && verb != "export" && verb != "trim")
+        return wrong(fmt::format("recording: there is no '{}'", verb), RecordingUsage);
+    if (arguments.size() > most)
+        return wrong(fmt::format("recording {}: '{}' is too much", verb, arguments[most]), RecordingUsage);
     if (verb == "info") return info(path);
     if (verb == "verify") return verify(path);
     if (verb == "export") return export_inputs(path);
-    return usage_error(fmt::format("'{}': {}", verb, RecordingUsage));
+    std::optional<u64> to;
+    if (arguments.size() == 5) {
+        auto step = parse_number(arguments[4]);
+        if (!step) return usage_error(fmt::format("recording trim: STEP: {}", step.error().message));
+        to = *step;
+    }
+    return trim(path, arguments[3], to);
 }
 
 } // namespace

@@ -1,4 +1,4 @@
-// Disk: see disk.h. Overlay file: "VITOVLY1", then a zstd frame (with checksum) of the serialized overlay,
+// Disk: see disk.h. Overlay file: "VITOVLY2", then a zstd frame (with checksum) of the serialized overlay,
 // which names the base image's hash, so that an overlay is never applied to another image.
 #include "emu/disk/disk.h"
 #include <algorithm>
@@ -15,7 +15,8 @@
 namespace vitrine::emu {
 
 namespace {
-constexpr std::string_view OverlayMagic = "VITOVLY1";
+constexpr std::string_view OverlayMagic = "VITOVLY2", OldOverlay = "VITOVLY1";
+constexpr u64 HashBlock = 64 << 10;
 constexpr u64 LargestDisk = 8ull << 40;
 } // namespace
 
@@ -136,16 +137,29 @@ Expected<void> Disk::check_boot_record() {
     return {};
 }
 
+/// Where the file holds something at or behind `offset`: what lies before is a hole, and reads as zero. A
+/// file system that cannot tell has no holes.
+u64 Disk::next_data(u64 offset) const {
+    const off_t found = ::lseek(file_, static_cast<off_t>(offset), SEEK_DATA);
+    if (found < 0) return errno == ENXIO ? sectors_ * devices::SectorSize : offset;
+    return static_cast<u64>(found);
+}
+
 Expected<u64> Disk::base_hash() {
     if (hashed_) return hash_;
     auto* state = XXH3_createState();
     XXH3_64bits_reset(state);
-    std::vector<u8> buffer(1 << 20);
+    // Blocks of zeroes do not count, so that holes need not be read; a copy without holes has the same hash.
+    std::vector<u8> buffer(HashBlock);
     const u64 size = sectors_ * devices::SectorSize;
+    XXH3_64bits_update(state, &size, sizeof size);
     bool ok = true;
-    for (u64 offset = 0; ok && offset < size; offset += buffer.size()) {
-        const auto part = std::span(buffer).first(std::min<u64>(buffer.size(), size - offset));
+    for (u64 offset = 0; ok && (offset = next_data(offset)) < size; offset += HashBlock) {
+        offset &= ~(HashBlock - 1);
+        const auto part = std::span(buffer).first(std::min<u64>(HashBlock, size - offset));
         ok = read_base(offset, part);
+        if (part[0] == 0 && std::memcmp(part.data(), part.data() + 1, part.size() - 1) == 0) continue;
+        XXH3_64bits_update(state, &offset, sizeof offset);
         XXH3_64bits_update(state, part.data(), part.size());
     }
     hash_ = XXH3_64bits_digest(state);
@@ -196,7 +210,11 @@ Expected<void> Disk::load_overlay() {
     if (!file) return std::unexpected(file.error());
     if (file->size() < OverlayMagic.size() ||
         std::memcmp(file->data(), OverlayMagic.data(), OverlayMagic.size()) != 0)
-        return bad_input(fmt::format("disk overlay {}: not a Vitrine overlay", config_.overlay));
+        return bad_input(fmt::format("disk overlay {}: {}", config_.overlay,
+                                     std::string_view(reinterpret_cast<const char*>(file->data()),
+                                                      std::min(file->size(), OldOverlay.size())) == OldOverlay
+                                         ? "of an earlier version, which this build does not read"
+                                         : "not a Vitrine overlay"));
     auto raw = decompress(std::span(*file).subspan(OverlayMagic.size()),
                           2 * sectors_ * devices::SectorSize + (1 << 20));
     if (!raw) return bad_input(fmt::format("disk overlay {}: {}", config_.overlay, raw.error().message));

@@ -44,7 +44,7 @@ public:
     Expected<void> check_boot_record();
     /// Writes the overlay file, when the disk has one.
     Expected<void> save_overlay();
-    /// XXH3-64 of the base image; computed once.
+    /// XXH3-64 of the base image's size and of its 64 KiB blocks that are not zero; computed once.
     Expected<u64> base_hash();
     /// What the guest finds on this disk at power-on: the base, and the overlay file's contents as they were
     /// opened.
@@ -71,6 +71,7 @@ private:
 
     Disk(DiskConfig config, int file, u64 sectors)
         : config_(std::move(config)), file_(file), sectors_(sectors) {}
+    u64 next_data(u64 offset) const;
     bool read_base(u64 offset, std::span<u8> out) const;
     Expected<void> load_overlay();
 

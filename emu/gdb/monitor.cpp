@@ -19,6 +19,9 @@ constexpr const char* Help =
   break SPEC, list, delete N    breakpoints beyond gdb's own (docs/debugger.md)
   events KINDS [FROM [TO]]      what happened between two steps, the last million before here if not given
   who-wrote TARGET, who-read TARGET, who-changed REGISTER
+  branches               futures that an input in the past has cut off
+  branch NAME            make that one the future again, and stand where it was left
+  rename-branch NAME = NEW NAME
   inspect VIEW           as --inspect
   print EXPRESSION
 )";
@@ -124,6 +127,27 @@ std::string Stub::monitor(const std::string& line) {
         if (!step) return "seek needs a step\n";
         if (auto ok = timeline_.seek(*step); !ok) return ok.error().message + "\n";
         return where();
+    }
+    if (command == "branches") {
+        std::string out;
+        for (const Timeline::Branch& branch : timeline_.branches())
+            out += fmt::format("{}: left at step {}, known to step {}, {} inputs to come\n", branch.name,
+                               branch.forked_at, branch.last, branch.inputs.size());
+        return out.empty() ? "no branches: no input has been given in the past\n" : out;
+    }
+    if (command == "branch") {
+        const auto index = timeline_.find_branch(argument);
+        if (!index) return fmt::format("there is no branch '{}'; `monitor branches` lists them\n", argument);
+        if (auto ok = timeline_.return_to(*index); !ok) return ok.error().message + "\n";
+        return where();
+    }
+    if (command == "rename-branch") {
+        const auto sign = argument.find(" = ");
+        const auto index = timeline_.find_branch(argument.substr(0, sign));
+        if (sign == std::string::npos || !index) return "rename-branch NAME = NEW NAME\n";
+        if (!timeline_.rename_branch(*index, argument.substr(sign + 3)))
+            return "a branch needs a name of its own, of at most 64 bytes\n";
+        return "";
     }
     if (command == "phase") return run_to_phase(argument);
     if (command == "events") return events(argument);

@@ -22,7 +22,9 @@ void serialize_phase(Archive& archive, Phase& phase) {
 } // namespace
 
 struct SnapshotAccess {
-    static void identity(Archive& archive, Machine::Impl& impl, const ImageHashes& images) {
+    /// `mismatch`: when loading, how the snapshot's machine is another one, with the remedy.
+    static void identity(Archive& archive, Machine::Impl& impl, const ImageHashes& images,
+                         std::string& mismatch) {
         archive.section("vitrine-snapshot", SnapshotVersion);
         u64 memory = impl.config.memory_bytes, bios = images.bios, kernel = images.kernel,
             initrd = images.initrd;
@@ -34,23 +36,60 @@ struct SnapshotAccess {
         archive(memory, model, timing, processors, quantum, fuzz, network, bios, kernel, initrd);
         archive.vector(disks, 64);
         if (!archive.loading() || !archive.ok()) return;
-        if (memory != impl.config.memory_bytes)
-            archive.fail("the snapshot's machine has another amount of memory");
-        else if (processors != impl.config.processors || quantum != impl.config.quantum ||
-                 fuzz != impl.config.preempt_fuzz)
-            archive.fail("the snapshot's machine has another number of processors");
-        else if (model != static_cast<u8>(impl.config.cpu.model) ||
-                 timing != static_cast<u8>(impl.config.cpu.timing))
-            archive.fail("the snapshot's machine has another processor model or timing");
-        else if (network != impl.config.network)
-            archive.fail(network ? "the snapshot's machine has a network card"
-                                 : "the snapshot's machine has no network card");
+        const auto refuse = [&](const char* what, const auto& saved, const auto& here, std::string remedy) {
+            mismatch = fmt::format("it was saved with {} {}, this machine has {}: {}", what, saved, here,
+                                   std::move(remedy));
+        };
+        const auto image = [&](const char* what, const char* option, u64 saved, u64 here,
+                               const std::string& path) {
+            if (saved != 0 && here != 0)
+                mismatch = fmt::format("it was saved with another {} (hash {:016x}) than {} (hash {:016x}): "
+                                       "give that one with {}",
+                                       what, saved, path, here, option);
+            else
+                mismatch = fmt::format("it was saved {} {}, this machine has {}: give {}{}",
+                                       saved ? "with a" : "without a", what, here ? path : "none",
+                                       saved ? "it with " : "no ", option);
+        };
+        const MachineConfig& config = impl.config;
+        if (memory != config.memory_bytes)
+            refuse("memory of", fmt::format("{} MiB", memory >> 20),
+                   fmt::format("{} MiB", config.memory_bytes >> 20),
+                   fmt::format("give -m {}M", memory >> 20));
+        else if (processors != config.processors)
+            refuse("--cpus", processors, config.processors, fmt::format("give --cpus {}", processors));
+        else if (quantum != config.quantum)
+            refuse("turns of", quantum, config.quantum, "they must be equal");
+        else if (fuzz != config.preempt_fuzz)
+            refuse("--preempt-fuzz", fuzz, config.preempt_fuzz, fmt::format("give --preempt-fuzz {}", fuzz));
+        else if (model != static_cast<u8>(config.cpu.model)) {
+            const bool known = model <= static_cast<u8>(cpu::Model::Max);
+            const std::string name = known ? std::string(cpu::model_name(static_cast<cpu::Model>(model)))
+                                           : fmt::format("number {}", model);
+            refuse("--cpu", name, cpu::model_name(config.cpu.model), fmt::format("give --cpu {}", name));
+        } else if (timing != static_cast<u8>(config.cpu.timing)) {
+            const auto name = [](u8 t) {
+                return t == static_cast<u8>(cpu::Timing::Fast) ? "fast" : "simple";
+            };
+            refuse("--timing", name(timing), name(static_cast<u8>(config.cpu.timing)),
+                   fmt::format("give --timing {}", name(timing)));
+        } else if (network != config.network)
+            mismatch = network ? "it was saved with a network card, this machine has none: give --net"
+                               : "it was saved without a network card: give no --net";
         else if (bios != images.bios)
-            archive.fail("the snapshot was made with another firmware");
-        else if (kernel != images.kernel || initrd != images.initrd)
-            archive.fail("the snapshot was made with another kernel or initrd");
+            image("firmware", "--bios", bios, images.bios, config.bios_path);
+        else if (kernel != images.kernel)
+            image("kernel", "--kernel", kernel, images.kernel, config.kernel_path);
+        else if (initrd != images.initrd)
+            image("initrd", "--initrd", initrd, images.initrd, config.initrd_path);
+        else if (disks.size() != images.disks.size())
+            refuse("a number of disks of", disks.size(), images.disks.size(), "give the same --disk options");
         else if (disks != images.disks)
-            archive.fail("the snapshot was made with other disk images");
+            for (std::size_t i = 0; i < disks.size() && mismatch.empty(); ++i)
+                if (disks[i] != images.disks[i])
+                    image(fmt::format("disk {}", i).c_str(), "--disk", disks[i], images.disks[i],
+                          i < config.disks.size() ? config.disks[i].path : "");
+        if (!mismatch.empty()) archive.fail(mismatch);
     }
 
     static void host(Archive& archive, Machine::Impl& impl) {
@@ -83,7 +122,8 @@ struct SnapshotAccess {
 
 std::vector<u8> Machine::save() {
     Archive archive = Archive::saver();
-    SnapshotAccess::identity(archive, *impl_, image_hashes().value_or(ImageHashes{}));
+    std::string none;
+    SnapshotAccess::identity(archive, *impl_, image_hashes().value_or(ImageHashes{}), none);
     impl_->board->serialize_chips(archive);
     impl_->board->serialize_memory_and_disks(archive);
     SnapshotAccess::host(archive, *impl_);
@@ -95,7 +135,9 @@ Expected<void> Machine::restore(std::span<const u8> snapshot) {
     if (!images) return std::unexpected(images.error());
     Impl& impl = *impl_;
     Archive archive = Archive::loader(snapshot);
-    SnapshotAccess::identity(archive, impl, *images);
+    std::string mismatch;
+    SnapshotAccess::identity(archive, impl, *images, mismatch);
+    if (!mismatch.empty()) return bad_input(mismatch);
     if (!archive.ok()) return bad_input("snapshot: " + archive.error());
 
     impl.forget_guest();

@@ -77,12 +77,15 @@ recording::CheckpointHead Checkpoints::head(bool whole) {
     return out;
 }
 
-void Checkpoints::write(const std::function<void(std::span<const u8>)>& append) {
+recording::CheckpointHead Checkpoints::write(const std::function<void(std::span<const u8>)>& append) {
     const u64 step = machine_.steps();
-    // A whole one when there is none, or when the parts have become more than twice as much; and never so
-    // often that whole ones cost more than parts do.
-    const bool whole = number_ == 0 || (pages_since_whole_ > 2 * pages_of_whole_ &&
-                                        step - last_whole_step_ >= pages_of_whole_ * spacing_.steps_per_page);
+    // A whole one when there is none, or when the parts have become more than twice as much (and never so
+    // often that whole ones cost more than parts do), or when too many would build on one another.
+    const bool outgrown = pages_since_whole_ > 2 * pages_of_whole_ &&
+                          step - last_whole_step_ >= pages_of_whole_ * spacing_.steps_per_page;
+    const bool long_chain = since_whole_ >= LongestQuietChain ||
+                            (since_whole_ >= LongestChain && pages_since_whole_ * 4 >= pages_of_whole_);
+    const bool whole = number_ == 0 || outgrown || long_chain;
     std::vector<Place> places;
     if (whole) {
         places = all_places();
@@ -117,7 +120,10 @@ void Checkpoints::write(const std::function<void(std::span<const u8>)>& append) 
     ++number_;
     last_step_ = step;
     pages_since_whole_ += about.page_count;
-    if (whole) last_whole_step_ = step, pages_of_whole_ = about.page_count, pages_since_whole_ = 0;
+    ++since_whole_;
+    if (whole)
+        last_whole_step_ = step, pages_of_whole_ = about.page_count, pages_since_whole_ = 0, since_whole_ = 1;
+    return about;
 }
 
 } // namespace vitrine::emu

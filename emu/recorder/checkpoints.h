@@ -4,7 +4,9 @@
 // Interface: due() at each hash point; then write() with where the chunks go. Invariants: when a checkpoint
 // is due follows from the run alone, not from the host's clock, so a recording made twice is the same file;
 // the machine is read and never changed. The spacing weighs the cost of writing pages against the way that a
-// reader has to run: a machine that changes a lot of memory gets fewer checkpoints.
+// reader has to run: a machine that changes a lot of memory gets fewer checkpoints. A checkpoint that is
+// damaged costs those that build on it: every 32nd one is whole, in a run that changes little (where a whole
+// one is large beside the others) every 128th at the latest.
 #pragma once
 #include <functional>
 #include <unordered_map>
@@ -25,14 +27,17 @@ struct CheckpointSpacing {
     static constexpr CheckpointSpacing none() { return {~u64{0}, 0}; }
 };
 
+/// Checkpoints that build on one another, at most; so many where they are small beside a whole one.
+inline constexpr u64 LongestChain = 32, LongestQuietChain = 128;
+
 class Checkpoints final : public WriteListener {
 public:
     Checkpoints(Machine& machine, CheckpointSpacing spacing) : machine_(machine), spacing_(spacing) {}
     ~Checkpoints() override;
 
     bool due() const;
-    /// Hands out the chunks, in order.
-    void write(const std::function<void(std::span<const u8> chunk)>& append);
+    /// Hands out the chunks, in order: pages, then the rest, whose head is returned.
+    recording::CheckpointHead write(const std::function<void(std::span<const u8> chunk)>& append);
     u64 written() const { return number_; }
 
     void frame_written(u32 frame) override;
@@ -48,7 +53,7 @@ private:
     Machine& machine_;
     const CheckpointSpacing spacing_;
     u64 number_ = 0, last_step_ = 0;
-    u64 last_whole_step_ = 0, pages_of_whole_ = 0, pages_since_whole_ = 0;
+    u64 last_whole_step_ = 0, pages_of_whole_ = 0, pages_since_whole_ = 0, since_whole_ = 0;
     std::vector<u32> frames_;     ///< written since the last one
     std::vector<bool> is_listed_; ///< by frame
     std::unordered_set<Place> disk_pages_;

@@ -56,7 +56,7 @@ bool MemorySource::read(u64 offset, std::span<u8> into) const {
 }
 
 namespace {
-class FileSource final : public Source {
+class FileSource : public Source {
 public:
     FileSource(int file, u64 size) : file_(file), size_(size) {}
     ~FileSource() override { ::close(file_); }
@@ -72,11 +72,25 @@ public:
         return true;
     }
 
-private:
+protected:
     int file_;
+
+private:
     u64 size_;
 };
+class GrowingSource final : public FileSource {
+public:
+    explicit GrowingSource(int file) : FileSource(file, 0) {}
+    u64 size() const override {
+        struct stat info{};
+        return ::fstat(file_, &info) == 0 ? static_cast<u64>(info.st_size) : 0;
+    }
+};
 } // namespace
+
+std::shared_ptr<Source> growing_source(int file) {
+    return std::make_shared<GrowingSource>(::fcntl(file, F_DUPFD_CLOEXEC, 0));
+}
 
 Expected<std::shared_ptr<Source>> open_source(const std::string& path) {
     const int file = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
@@ -202,9 +216,10 @@ Expected<bool> Reader::past_damage(const Look& at, u64& offset) {
         offset = next.value_or(file_.size());
         return true;
     }
-    if (at.fault == Fault::Wrong) return corrupt(offset, at.why);
-    if (next) return corrupt(offset, "a chunk's length is wrong");
-    out_.torn = true, out_.torn_at = offset;
+    if (next || !configured_)
+        return corrupt(offset, at.fault == Fault::Wrong ? at.why : "a chunk's length is wrong");
+    // Nothing whole follows: what is damaged is the end, as if the file had been cut there.
+    out_.torn = true, out_.torn_at = offset, out_.spoilt = at.fault == Fault::Wrong;
     return false;
 }
 
@@ -227,12 +242,12 @@ void Reader::take_checkpoint(const Chunk& chunk) {
     good &= place.head.inputs == out_.inputs.size() && kept_console_ <= MostConsole;
     good &= place.pages.size() == (place.head.page_count + PagesPerChunk - 1) / PagesPerChunk;
     good &= !out_.hashes.empty() && out_.hashes.back().step == chunk.step;
-    if (!place.head.whole)
-        good &= !out_.checkpoints.empty() && out_.checkpoints.back().head.number + 1 == place.head.number;
-    if (good)
+    const bool has_base = place.head.whole || (!out_.checkpoints.empty() &&
+                                               out_.checkpoints.back().head.number + 1 == place.head.number);
+    if (good && has_base)
         out_.checkpoints.push_back(std::move(place));
     else
-        out_.damaged.push_back(chunk.step);
+        (good ? out_.orphaned : out_.damaged).push_back(chunk.step);
 }
 
 Expected<void> Reader::take(Chunk& chunk) {

@@ -3,7 +3,7 @@
 //   offset  size  field (little-endian)
 //   0       4     magic "VTRC"
 //   4       2     type (ChunkType)
-//   6       2     format version, 3
+//   6       2     format version, 4
 //   8       4     length of the payload as stored
 //   12      4     length of the payload when decompressed
 //   16      8     step
@@ -15,11 +15,11 @@
 // all of memory and needs none before. Every checkpoint stands behind the Hash chunk of its step.
 //
 // Invariants: a chunk reaches the file in one write. A reader accepts the longest prefix of whole, correct
-// chunks; a file that ends inside a chunk has a torn tail (the writer died) and opens up to it. Pages and
-// Checkpoint chunks that are damaged cost that checkpoint and those that build on it, no more: a replay does
-// without them. Anything else that is wrong is an error that names the offset. The first chunk is the
-// configuration; steps never decrease. There is no index: whoever opens the file makes one by going through
-// it.
+// chunks; a file that ends inside a chunk (the writer died), or whose last chunk is damaged, has a torn tail
+// and opens up to it. Pages and Checkpoint chunks that are damaged cost that checkpoint and those that build
+// on it up to the next whole one, no more: a replay does without them. Anything else that is wrong is an
+// error that names the offset. The first chunk is the configuration; steps never decrease. There is no index:
+// whoever opens the file makes one by going through it.
 #pragma once
 #include <memory>
 #include <string>
@@ -41,7 +41,7 @@ enum class ChunkType : u16 {
 };
 
 inline constexpr u32 Magic = 0x43525456; // "VTRC"
-inline constexpr u16 FormatVersion = 3;
+inline constexpr u16 FormatVersion = 4;
 inline constexpr std::size_t HeaderSize = 28;
 inline constexpr u32 LargestPayload = 64 << 20;
 inline constexpr u64 HashInterval = 1'000'000;
@@ -81,6 +81,8 @@ private:
 };
 /// A file of a fixed size; what is cut off from it later cannot be read.
 Expected<std::shared_ptr<Source>> open_source(const std::string& path);
+/// A file that is still being written to. The descriptor is duplicated.
+std::shared_ptr<Source> growing_source(int file);
 
 /// What a checkpoint says beside its pages: what the host knew is what has been added since the one before.
 struct CheckpointHead {
@@ -117,12 +119,14 @@ struct Contents {
     std::vector<LoggedInput> inputs;
     std::vector<LoggedHash> hashes;
     std::vector<CheckpointPlace> checkpoints; ///< that can be used
-    std::vector<u64> damaged;                 ///< steps of those that cannot
+    std::vector<u64> damaged;                 ///< steps of those that are damaged themselves
+    std::vector<u64> orphaned;                ///< steps of those that build on a damaged one
     std::vector<Chunk> chunks;                ///< every whole chunk, without payloads
     std::optional<RunEnd> end;
-    bool torn = false; ///< the file ended inside a chunk
-    u64 torn_at = 0;   ///< offset of that chunk
-    u64 last_step = 0; ///< of the last whole chunk
+    bool torn = false;   ///< the file ended inside a chunk, or with a damaged one
+    bool spoilt = false; ///< the latter
+    u64 torn_at = 0;     ///< offset of that chunk
+    u64 last_step = 0;   ///< of the last whole chunk
 };
 Expected<Contents> parse(const Source& file, const std::string& name);
 Expected<Contents> parse(std::span<const u8> file, const std::string& name);

@@ -17,6 +17,9 @@ RecordedRun::RecordedRun(std::shared_ptr<recording::Source> file, const recordin
     phases_ = all.phases, modes_ = all.modes;
 }
 
+RecordedRun::RecordedRun(std::shared_ptr<recording::Source> file, std::string name)
+    : file_(std::move(file)), name_(std::move(name)) {}
+
 std::optional<u64> RecordedRun::before(u64 step) const {
     auto at = std::ranges::upper_bound(checkpoints_, step, {}, &CheckpointPlace::step);
     while (at != checkpoints_.begin())

@@ -1,4 +1,5 @@
-// RecordedRun — the checkpoints of a recording as a KnownRun: what the timeline of a replay leaps by.
+// RecordedRun — the checkpoints of a recording as a KnownRun: what the timeline of a replay leaps by, and
+// that of a run which is being recorded, where its own checkpoints have become few.
 //
 // Invariants: nothing is taken from the file unchecked: each chunk's checksum is looked at again when it is
 // used, and the machine's rolling hash must be the one that was recorded for that step. What fails once is
@@ -15,6 +16,10 @@ public:
     /// `contents` without its inputs is copied; `name` for messages.
     RecordedRun(std::shared_ptr<recording::Source> file, const recording::Contents& contents,
                 std::string name);
+    /// Of a recording that is being written: what has been written is told by add…; its end is not known.
+    RecordedRun(std::shared_ptr<recording::Source> file, std::string name);
+    void add_hash(recording::LoggedHash hash) { hashes_.push_back(hash); }
+    void add_checkpoint(recording::CheckpointPlace place) { checkpoints_.push_back(std::move(place)); }
 
     u64 end() const override { return end_; }
     std::optional<u64> before(u64 step) const override;

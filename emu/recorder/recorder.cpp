@@ -12,6 +12,7 @@
 #include <thread>
 #include <unistd.h>
 #include "emu/recorder/format.h"
+#include "emu/recorder/recorded_run.h"
 
 namespace vitrine::emu {
 
@@ -66,7 +67,7 @@ Expected<std::unique_ptr<Recorder>> Recorder::start(Machine& machine, const std:
     if (machine.steps() != 0) return usage_error("a recording must start at power-on");
     auto images = machine.image_hashes();
     if (!images) return std::unexpected(images.error());
-    const int file = ::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+    const int file = ::open(path.c_str(), O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
     if (file < 0) return bad_input(fmt::format("recording {}: {}", path, std::strerror(errno)));
     std::unique_ptr<Recorder> recorder(new Recorder(machine, path, file, spacing));
     Recorder* r = recorder.get();
@@ -76,15 +77,31 @@ Expected<std::unique_ptr<Recorder>> Recorder::start(Machine& machine, const std:
         r->append(recording::encode(recording::ChunkType::Input, input.step, recording::encode_input(input)));
     });
     machine.on_hash(recording::HashInterval, [r](u64 step, u64 hash) {
-        r->append(recording::encode(recording::ChunkType::Hash, step, recording::encode_hash(hash)));
-        if (r->error_.empty() && r->checkpoints_.due())
-            r->checkpoints_.write([r](std::span<const u8> chunk) { r->append(chunk); });
+        if (r->append(recording::encode(recording::ChunkType::Hash, step, recording::encode_hash(hash))))
+            r->so_far_->add_hash({step, hash});
+        if (r->error_.empty() && r->checkpoints_.due()) r->write_checkpoint();
         return true;
     });
+    r->so_far_ = std::make_shared<RecordedRun>(recording::growing_source(file), path);
+    machine.set_known_run(r->so_far_);
     return recorder;
 }
 
+void Recorder::write_checkpoint() {
+    recording::CheckpointPlace place;
+    place.step = machine_.steps();
+    place.head = checkpoints_.write([&](std::span<const u8> chunk) {
+        const recording::ChunkPlace at{size_, static_cast<u32>(chunk.size() - recording::HeaderSize)};
+        if (!append(chunk)) return;
+        place.bytes += chunk.size();
+        if (place.state.stored) place.pages.push_back(place.state);
+        place.state = at; // the last one is
+    });
+    if (error_.empty()) so_far_->add_checkpoint(std::move(place));
+}
+
 Recorder::~Recorder() {
+    if (so_far_ && machine_.known_run() == so_far_) machine_.set_known_run(nullptr);
     if (file_ < 0) return;
     machine_.on_input({});
     machine_.on_hash(0, {});
@@ -92,8 +109,8 @@ Recorder::~Recorder() {
     ::close(file_);
 }
 
-void Recorder::append(std::span<const u8> chunk) {
-    if (!error_.empty()) return;
+bool Recorder::append(std::span<const u8> chunk) {
+    if (!error_.empty()) return false;
     ssize_t n;
     do n = ::write(file_, chunk.data(), chunk.size());
     while (n < 0 && errno == EINTR);
@@ -101,10 +118,12 @@ void Recorder::append(std::span<const u8> chunk) {
         // A power cut costs little more than a second.
         const auto now = std::chrono::steady_clock::now();
         if (now - synced_ >= std::chrono::seconds(1)) syncer_->ask(), synced_ = now;
-        return;
+        size_ += chunk.size();
+        return true;
     }
     error_ = fmt::format("recording {}: {}", path_, n < 0 ? std::strerror(errno) : "the disk is full");
     spdlog::error("{}: it ends at step {}, and the run goes on", error_, machine_.steps());
+    return false;
 }
 
 Expected<void> Recorder::finish(const RunReport& report) {

@@ -4,6 +4,8 @@
 // Interface: start() on a machine at power-on, then run the machine as usual, then finish() with its last
 // report. Without finish() (a crash, a full disk) the file still opens up to its last whole chunk. Invariant:
 // recording reads the machine and never changes it (law 4).
+// A timeline that is made for the machine after start() knows what has been written so far: where its memory
+// is full, the file has the checkpoints.
 #pragma once
 #include <chrono>
 #include <memory>
@@ -12,6 +14,8 @@
 #include "emu/recorder/checkpoints.h"
 
 namespace vitrine::emu {
+
+class RecordedRun;
 
 class Recorder {
 public:
@@ -28,11 +32,14 @@ public:
 
 private:
     Recorder(Machine& machine, std::string path, int file, CheckpointSpacing spacing);
-    void append(std::span<const u8> chunk);
+    bool append(std::span<const u8> chunk);
+    void write_checkpoint();
 
     Machine& machine_;
     std::string path_, error_;
     int file_;
+    u64 size_ = 0; ///< bytes of whole chunks
+    std::shared_ptr<RecordedRun> so_far_;
     Checkpoints checkpoints_;
     class Syncer;
     std::unique_ptr<Syncer> syncer_;

@@ -1,6 +1,7 @@
 // Replayer: see replayer.h.
 #include "emu/recorder/replayer.h"
 #include <algorithm>
+#include <tuple>
 #include <fmt/format.h>
 
 namespace vitrine::emu {
@@ -20,16 +21,24 @@ Expected<std::unique_ptr<Replayer>> Replayer::open(const std::string& path) {
 std::string Replayer::note() const {
     std::string out;
     if (contents_.torn)
-        out = fmt::format("recording {} is torn at offset {}: it is replayed up to step {}", path_,
-                          contents_.torn_at, end_step());
+        out = fmt::format("recording {} is {} at offset {}: it is replayed up to step {}", path_,
+                          contents_.spoilt ? "damaged at its end," : "torn", contents_.torn_at, end_step());
     else if (!contents_.end)
         out = fmt::format("recording {} has no end chunk: it is replayed up to step {}", path_, end_step());
-    if (contents_.damaged.empty()) return out;
-    const auto first = contents_.damaged.front();
-    out += fmt::format("{}{} of its {} checkpoints {} damaged, the first at step {}: {}",
-                       out.empty() ? fmt::format("recording {}: ", path_) : "; ", contents_.damaged.size(),
-                       contents_.damaged.size() + contents_.checkpoints.size(),
-                       contents_.damaged.size() == 1 ? "is" : "are", first,
+    if (contents_.damaged.empty() && contents_.orphaned.empty()) return out;
+    const auto& [damaged, orphaned] = std::tie(contents_.damaged, contents_.orphaned);
+    const u64 first =
+        std::min(damaged.empty() ? ~u64{0} : damaged.front(), orphaned.empty() ? ~u64{0} : orphaned.front());
+    const std::size_t all = damaged.size() + orphaned.size() + contents_.checkpoints.size();
+    out += out.empty() ? fmt::format("recording {}: ", path_) : "; ";
+    if (damaged.empty())
+        out += fmt::format("of its {} checkpoints {} build on one that is gone", all, orphaned.size());
+    else
+        out += fmt::format("{} of its {} checkpoints {} damaged, {} build on {}", damaged.size(), all,
+                           damaged.size() == 1 ? "is" : "are",
+                           orphaned.empty() ? "none" : std::to_string(orphaned.size()),
+                           damaged.size() == 1 ? "it" : "them");
+    out += fmt::format(", the first at step {}: {}", first,
                        contents_.checkpoints.empty() || contents_.checkpoints.front().step > first
                            ? "power-on serves"
                            : "the one before it serves");
@@ -53,7 +62,11 @@ Expected<void> Replayer::prepare(Machine& machine) {
     }
     machine.on_input([this](const LoggedInput& input) { check_input(input); });
     machine.on_hash(
-        recording::HashInterval, [this](u64 step, u64 hash) { return check_hash(step, hash); }, true);
+        recording::HashInterval,
+        [this](u64 step, u64 hash) {
+            return check_hash(step, hash) && (!verified_sink_ || verified_sink_(step));
+        },
+        true);
     return {};
 }
 

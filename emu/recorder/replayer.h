@@ -21,6 +21,7 @@ public:
 
     const recording::Contents& contents() const { return contents_; }
     const std::string& path() const { return path_; }
+    const std::shared_ptr<recording::Source>& file() const { return file_; }
     /// The recording's checkpoints; null before prepare(), and when an image has changed since.
     const std::shared_ptr<RecordedRun>& run() const { return run_; }
     /// One line about a torn tail or damaged checkpoints; empty for a whole recording.
@@ -34,6 +35,10 @@ public:
     /// Runs the machine to the recording's end, when it is not there yet, and verifies the full state there.
     /// Nothing, or an error with Exit::ReplayDiverged.
     Expected<void> finish(Machine& machine);
+    /// Called at each of the recording's hash points whose hash is right; false ends the run.
+    void on_verified(std::function<bool(u64 step)> sink) { verified_sink_ = std::move(sink); }
+    /// What is another image than the recorded one; empty: nothing. After prepare().
+    std::string image_difference() const;
     /// The divergence found so far, if any.
     const std::optional<Error>& divergence() const { return divergence_; }
 
@@ -41,7 +46,6 @@ private:
     bool check_hash(u64 step, u64 hash);
     void check_input(const LoggedInput& input);
     void diverged(u64 from, u64 to, std::string what);
-    std::string image_difference() const;
 
     std::string path_;
     std::shared_ptr<recording::Source> file_;
@@ -52,6 +56,7 @@ private:
     u64 verified_ = 0; ///< the last recorded hash that was found equal
     std::optional<Error> divergence_;
     std::string input_problem_;
+    std::function<bool(u64)> verified_sink_;
 };
 
 } // namespace vitrine::emu

@@ -165,6 +165,18 @@ std::vector<u64> History::steps() const {
     return out;
 }
 
+std::vector<std::pair<u64, u64>> History::unexecuted() const {
+    std::vector<std::pair<u64, u64>> out;
+    for (auto at = checkpoints_.begin(); std::next(at) != checkpoints_.end(); ++at)
+        if (at->second.unexecuted) {
+            if (!out.empty() && out.back().second == at->first)
+                out.back().second = std::next(at)->first;
+            else
+                out.emplace_back(at->first, std::next(at)->first);
+        }
+    return out;
+}
+
 bool History::written_after(u64 checkpoint, u32 frame) const {
     const auto at = checkpoints_.find(checkpoint);
     return at != checkpoints_.end() && (at->second.unexecuted || at->second.places.contains(frame));

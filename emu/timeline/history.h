@@ -10,7 +10,8 @@
 //   Each of them has a version with step base.
 // - Before a place is overwritten by travel, its content at the end of the known run (`tip`) has a version.
 // - Taking, thinning and travelling change nothing that the guest sees (laws 1, 3 and 4).
-// - used() stays below the budget as far as thinning can help: the tip, the base and the last few stay.
+// - used() stays below the budget as far as thinning can help: the tip, the base, what is pinned and the last
+//   few stay.
 //
 // Display memory is compared page by page when a checkpoint is taken, because its chip writes it itself.
 //
@@ -61,11 +62,20 @@ public:
     bool untrodden() const {
         return base_ == checkpoints_.rbegin()->first || checkpoints_.find(base_)->second.unexecuted;
     }
+    /// The parts, from step to step, that were leapt over and nobody has run, in order.
+    std::vector<std::pair<u64, u64>> unexecuted() const;
     std::size_t count() const { return checkpoints_.size(); }
     std::vector<u64> steps() const;
     /// Bytes that all of it takes, approximately.
     u64 used() const { return pages_.used() + blob_bytes_ + places_ * BytesPerVersion; }
     u64 budget() const { return budget_; }
+    /// How often a page that was held already served instead of a copy.
+    u64 shared_pages() const { return pages_.shared(); }
+    /// Thinning leaves the checkpoint at or before `step`: there is a mark. Counted.
+    void pin(u64 step) { ++pins_[step]; }
+    void unpin(u64 step) {
+        if (const auto at = pins_.find(step); at != pins_.end() && --at->second == 0) pins_.erase(at);
+    }
     /// Copies made for first writes so far: what history costs the run.
     u64 copies() const { return copies_; }
     /// Phases and processor modes of the whole known run, also of what lies ahead of the machine.
@@ -113,11 +123,13 @@ private:
     void split(u64 from, u64 at);
     void thin();
     void merge_into_previous(Checkpoints::iterator victim);
+    std::unordered_set<u64> pinned() const;
 
     Machine& machine_;
     const u64 budget_;
     PageStore pages_;
     Checkpoints checkpoints_;
+    std::map<u64, unsigned> pins_;                             ///< step → users
     std::unordered_map<Place, std::vector<Version>> versions_; ///< ordered by step
     std::unordered_set<Place> dirty_;
     u64 base_ = 0;

@@ -1,5 +1,5 @@
 // Page — one immutable copy of 4 KiB that several checkpoints share, and the count of bytes that all copies
-// take. A page of zeroes costs nothing.
+// take. Equal contents are kept once, found by their hash; a page of zeroes costs nothing.
 #pragma once
 #include <array>
 #include <memory>
@@ -15,15 +15,19 @@ public:
     using Page = std::shared_ptr<const Content>;
 
     PageStore();
-    /// A copy of the 4096 bytes at `bytes`.
+    ~PageStore();
+    /// The 4096 bytes at `bytes`: a copy that is held already, or a new one.
     Page keep(const u8* bytes);
     const Page& zero() const { return zero_; }
     /// Bytes that live copies take.
-    u64 used() const { return *used_; }
+    u64 used() const;
+    /// How often a copy that was held already served.
+    u64 shared() const;
 
 private:
+    struct Table;
     Page zero_;
-    std::shared_ptr<u64> used_; ///< outlives every page
+    std::shared_ptr<Table> table_; ///< outlives every page
 };
 
 } // namespace vitrine::emu

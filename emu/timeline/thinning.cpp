@@ -36,14 +36,23 @@ void History::merge_into_previous(Checkpoints::iterator victim) {
     checkpoints_.erase(victim);
 }
 
+std::unordered_set<u64> History::pinned() const {
+    std::unordered_set<u64> out;
+    for (const auto& [step, users] : pins_)
+        if (u64 at = 0; before(step, at)) out.insert(at);
+    return out;
+}
+
 void History::thin() {
+    if (used() <= budget_) return;
+    const std::unordered_set<u64> kept = pinned();
     while (used() > budget_ && checkpoints_.size() > AlwaysKept) {
         const double here = static_cast<double>(machine_.steps());
         auto best = checkpoints_.end();
         double least = INFINITY;
         // The first one holds the start of history, the last one the tip.
         for (auto at = std::next(checkpoints_.begin()); std::next(at) != checkpoints_.end(); ++at) {
-            if (at->first == base_) continue;
+            if (at->first == base_ || kept.contains(at->first)) continue;
             const double gap = static_cast<double>(std::next(at)->first - std::prev(at)->first);
             const double distance = std::abs(here - static_cast<double>(at->first)) + 1;
             if (gap / distance < least) least = gap / distance, best = at;

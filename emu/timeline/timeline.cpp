@@ -1,6 +1,7 @@
 // Timeline: see timeline.h.
 #include "emu/timeline/timeline.h"
 #include <algorithm>
+#include <ctime>
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
 #include "emu/debugger/debugger.h"
@@ -14,7 +15,27 @@ constexpr double CopyCost = 1.2e-6, BlobCost = 0.4e-3, CostShare = 1.0 / 30;
 constexpr u64 FirstPause = 1'000'000, ShortestPause = 100'000, JourneySlice = 4'000'000;
 /// Where a journey leaves checkpoints before its end, so that the next step backwards is short.
 constexpr u64 Closer[] = {30'000, 300'000, 3'000'000};
+double processor_seconds() {
+    timespec now{};
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+    return static_cast<double>(now.tv_sec) + static_cast<double>(now.tv_nsec) * 1e-9;
+}
 } // namespace
+
+void Pauses::add(double seconds) {
+    const auto bucket = static_cast<std::size_t>(std::max(seconds, 0.0) / Width);
+    ++buckets_[std::min(bucket, buckets_.size() - 1)];
+    ++count_, longest_ = std::max(longest_, seconds);
+}
+
+double Pauses::at(double share) const {
+    const auto wanted = static_cast<u64>(share * static_cast<double>(count_));
+    u64 seen = 0;
+    for (std::size_t i = 0; i + 1 < buckets_.size(); ++i)
+        if ((seen += buckets_[i]) >= wanted && seen)
+            return std::min(longest_, static_cast<double>(i + 1) * Width);
+    return longest_;
+}
 
 Timeline::Timeline(Machine& machine, u64 budget_bytes, double interval)
     : machine_(machine), interval_(interval), history_(machine, budget_bytes), run_(machine.known_run()),
@@ -42,7 +63,9 @@ u64 Timeline::pause() {
     if (passing || asked ||
         (live && engine >= interval_ &&
          engine * CostShare >= cost * std::min(1.0, interval_ / DefaultInterval))) {
+        const double before = processor_seconds();
         history_.take();
+        pauses_.add(processor_seconds() - before);
         last_taken_ = machine_.host_seconds(), last_step_ = step, last_copies_ = history_.copies();
     }
     // Ask again after about a quarter of an interval at the speed of late.
@@ -60,12 +83,32 @@ u64 Timeline::pause() {
 /// An input from outside, in the past: what was known to follow is a branch from now on.
 void Timeline::cut_future() {
     if (!in_the_past()) return;
-    Branch branch{machine_.steps(), last(), machine_.forget_inputs_to_come()};
+    Branch branch{fmt::format("branch {}", ++branches_made_), machine_.steps(), last(),
+                  machine_.forget_inputs_to_come()};
     history_.forget_future();
     run_.reset();
     machine_.begin_new_future();
     known_ = machine_.steps();
     branches_.push_back(std::move(branch));
+}
+
+std::optional<std::size_t> Timeline::find_branch(std::string_view name) const {
+    const auto found = std::ranges::find(branches_, name, &Branch::name);
+    if (found == branches_.end()) return std::nullopt;
+    return static_cast<std::size_t>(found - branches_.begin());
+}
+
+bool Timeline::rename_branch(std::size_t index, std::string name) {
+    constexpr std::size_t Longest = 64;
+    if (index >= branches_.size() || name.empty() || name.size() > Longest) return false;
+    if (const auto other = find_branch(name); other && *other != index) return false;
+    branches_[index].name = std::move(name);
+    return true;
+}
+
+void Timeline::pin(u64 step) {
+    if (machine_.steps() == step) history_.take();
+    history_.pin(step);
 }
 
 Expected<void> Timeline::run_to(u64 step, const Progress& progress, double from, double to) {

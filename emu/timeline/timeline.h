@@ -10,10 +10,26 @@
 // on the log, and the one before it serves. Checkpoints are taken while the machine runs, at a rate that
 // keeps both their cost and the way to any step short; a step backwards leaves denser ones near the cursor.
 #pragma once
+#include <array>
 #include <functional>
 #include "emu/timeline/history.h"
 
 namespace vitrine::emu {
+
+/// How long the machine stood still for checkpoints, in processor time: a histogram.
+class Pauses {
+public:
+    void add(double seconds);
+    u64 count() const { return count_; }
+    /// Seconds that this share of all pauses did not exceed, to a tenth of a millisecond.
+    double at(double share) const;
+
+private:
+    static constexpr double Width = 1e-4;
+    std::array<u32, 1000> buckets_{}; ///< the last one: that long or longer
+    u64 count_ = 0;
+    double longest_ = 0;
+};
 
 class Timeline {
 public:
@@ -37,6 +53,7 @@ public:
     u64 before(u64 step) const;
     bool in_the_past() const { return machine_.steps() < last(); }
     const History& history() const { return history_; }
+    const Pauses& pauses() const { return pauses_; }
 
     /// Puts the machine at `step`: the first moment when that many steps are done. Errors: before first(),
     /// beyond last(), cancelled.
@@ -50,16 +67,25 @@ public:
     /// A state of a recording is read (some hundred milliseconds) where it saves more steps than this.
     void worth_a_leap(u64 steps) { worth_a_leap_ = steps; }
 
+    /// A mark: thinning leaves the way to this step short. Where the machine stands there, a checkpoint is
+    /// taken. Counted; each needs its unpin().
+    void pin(u64 step);
+    void unpin(u64 step) { history_.unpin(step); }
+
     /// While an event store notes what happens, a journey leaps only over what has been run: the store would
     /// have a hole. Whoever can show the hole may allow it.
     void may_skip_events(bool allowed) { may_skip_events_ = allowed; }
 
     /// What an input in the past has cut off: the inputs that would have followed. Oldest first.
     struct Branch {
+        std::string name; ///< "branch 1" and so on, until somebody gives another
         u64 forked_at = 0, last = 0;
         std::vector<LoggedInput> inputs;
     };
     const std::vector<Branch>& branches() const { return branches_; }
+    std::optional<std::size_t> find_branch(std::string_view name) const;
+    /// False when the name is empty, longer than 64 bytes, or another branch has it.
+    bool rename_branch(std::size_t index, std::string name);
     /// Goes back to where branch `index` was left and makes its future the known one again; the present
     /// future becomes a branch in its place.
     Expected<void> return_to(std::size_t index, const Progress& progress = {});
@@ -80,8 +106,10 @@ private:
     double last_taken_ = 0;         ///< Machine::host_seconds() then
     u64 last_step_ = 0, last_copies_ = 0;
     std::vector<Branch> branches_;
+    unsigned branches_made_ = 0;
     u64 worth_a_leap_ = DefaultLeap;
     bool may_skip_events_ = false;
+    Pauses pauses_;
 };
 
 } // namespace vitrine::emu

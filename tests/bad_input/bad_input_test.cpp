@@ -212,12 +212,18 @@ TEST(BadInput, Recordings) {
     expect_one_line(replay(folder.write("text", std::vector<u8>(500, 'x'))), 66,
                     "is not a Vitrine recording");
     const auto good = read_bytes(recording);
-    for (std::size_t at : {std::size_t{0}, std::size_t{5}, std::size_t{30}, good.size() - 1}) {
+    for (std::size_t at : {std::size_t{0}, std::size_t{5}, std::size_t{30}}) {
         auto damaged = good;
         damaged[at] ^= 4;
         expect_one_line(replay(folder.write("damaged", damaged)), 66,
                         at == 0 ? "is not a Vitrine recording" : "corrupt at offset");
     }
+    // The last chunk alone: as if the file had been cut before it.
+    auto spoilt = good;
+    spoilt.back() ^= 4;
+    const Result shorter = replay(folder.write("spoilt", spoilt));
+    EXPECT_EQ(shorter.status, 0) << shorter.err;
+    EXPECT_NE(shorter.err.find("is damaged at its end, at offset"), std::string::npos) << shorter.err;
     auto cut = good;
     cut.resize(20);
     expect_one_line(replay(folder.write("cut", cut)), 66, "truncated");
@@ -263,7 +269,7 @@ TEST(BadInput, SavedStates) {
     damaged[good.size() / 2] ^= 0x40;
     expect_one_line(load(folder.write("damaged", damaged)), 66, "saved state");
     expect_one_line(run_vitrine(folder, headless({"-m", "64M", "--disk", TEST_DISK, "--load-state", state})),
-                    66, "another amount of memory");
+                    66, "MiB, this machine has 64 MiB: give -m ");
 }
 
 TEST(BadInput, ATripleFaultIsExplained) {

@@ -1,14 +1,18 @@
 // The bars of travel, by hand: how long do a seek and a step back take at random places of a long run of the
 // bundled guest, and does history stay in its budget? How long does the machine pause for a checkpoint?
 //
-// usage: travel DISK BIOS SYMBOLS [STEPS] [PLACES] [MEMORY_MIB]. Prints percentiles of wall and of processor
-// time; run it alone, or mind only the latter.
+// usage: travel DISK BIOS SYMBOLS [STEPS] [PLACES] [MEMORY_MIB]
+//        travel --linux KERNEL INITRD BIOS [STEPS] [PLACES] [MEMORY_MIB]   (INITRD: history/init and busybox)
+// Prints percentiles of wall and of processor time; run it alone, or mind only the latter. Then a machine
+// without history runs straight through the same places: all of their state hashes must be equal.
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <ctime>
+#include <map>
 #include <random>
+#include <string_view>
 #include "emu/timeline/timeline.h"
 
 using namespace vitrine;
@@ -46,51 +50,55 @@ struct Times {
     }
 };
 
-} // namespace
+/// Input steps are part of the run: a straight run gets the same.
+std::unique_ptr<Machine> straight(const MachineConfig& config, const std::vector<LoggedInput>& inputs) {
+    auto made = Machine::create(config);
+    if (!made) return nullptr;
+    for (const LoggedInput& input : inputs) (*made)->input_at(input.step, input.event, input.time);
+    return std::move(*made);
+}
 
-int main(int count, char** arguments) {
-    if (count < 4) {
-        std::fprintf(stderr, "usage: travel DISK BIOS SYMBOLS [STEPS] [PLACES] [MEMORY_MIB]\n");
-        return 64;
-    }
-    const auto number = [&](int index, u64 otherwise) {
-        return count > index ? std::strtoull(arguments[index], nullptr, 0) : otherwise;
-    };
-    const u64 steps = number(4, 5'000'000'000), places = number(5, 200);
-    MachineConfig config;
-    config.memory_bytes = number(6, 512) << 20;
-    config.disks.push_back({arguments[1], false, {}, false});
-    config.bios_path = arguments[2], config.symbols_path = arguments[3];
+int measure(const MachineConfig& config, const char* typed, u64 steps, u64 places) {
     auto made = Machine::create(config);
     if (!made) {
         std::fprintf(stderr, "travel: %s\n", made.error().message.c_str());
         return 66;
     }
     Machine& machine = **made;
-    Timeline timeline(machine, 1ull << 30);
-
-    // A shell that never rests: files, processes, and two programs that count.
-    RunLimits boot;
-    boot.conditions.push_back({StopCondition::Kind::Prompt, 0, {}, 0});
-    machine.run(boot);
-    machine.input(SerialInput{"while true; do ls -lR / > /tmp/list; cat /tmp/list /tmp/list > /root/copy; "
-                              "sort /tmp/list | tail -n 3; spin 2 1; done\r"});
+    constexpr u64 Budget = 1ull << 30;
+    Timeline timeline(machine, Budget);
+    if (typed) {
+        RunLimits boot;
+        boot.conditions.push_back({StopCondition::Kind::Prompt, 0, {}, 0});
+        machine.run(boot);
+        machine.input(SerialInput{typed});
+    }
     const double began = wall(), began_processor = processor();
     RunLimits limits;
     limits.step_limit = steps;
     while (machine.steps() < steps && !machine.ended()) machine.run(limits);
-    std::printf("%llu steps in %.1f s of processor time (%.1f s): %zu checkpoints, %llu MiB of history\n",
+    const std::vector<LoggedInput> inputs = machine.input_log();
+    std::printf("%llu steps in %.1f s of processor time (%.1f s): %zu checkpoints, %llu MiB of history, %llu "
+                "pages shared\n",
                 static_cast<unsigned long long>(machine.steps()), processor() - began_processor,
                 wall() - began, timeline.history().count(),
-                static_cast<unsigned long long>(timeline.history().used() >> 20));
+                static_cast<unsigned long long>(timeline.history().used() >> 20),
+                static_cast<unsigned long long>(timeline.history().shared_pages()));
+    std::printf(
+        "checkpoint  processor time ms: 50th %.2f  99th %.2f  worst %.2f  (of %llu, bar 10 at the 99th)\n",
+        timeline.pauses().at(0.5) * 1e3, timeline.pauses().at(0.99) * 1e3, timeline.pauses().at(1) * 1e3,
+        static_cast<unsigned long long>(timeline.pauses().count()));
 
     std::mt19937_64 random(1);
     Times seeks, backs;
+    std::map<u64, u64> hashes;
+    const u64 end = machine.steps();
     for (u64 i = 0; i < places; ++i) {
-        const u64 place = 1 + random() % (machine.steps() == 0 ? steps : timeline.last());
+        const u64 place = 1 + random() % end;
         seeks.measure([&] {
             if (auto ok = timeline.seek(place); !ok) std::fprintf(stderr, "%s\n", ok.error().message.c_str());
         });
+        if (hashes.size() < places / 2) hashes[place] = machine.state_hash();
         backs.measure([&] {
             if (auto ok = timeline.back(); !ok) std::fprintf(stderr, "%s\n", ok.error().message.c_str());
         });
@@ -100,5 +108,49 @@ int main(int count, char** arguments) {
     backs.print("step back");
     std::printf("history after it: %zu checkpoints, %llu MiB\n", timeline.history().count(),
                 static_cast<unsigned long long>(timeline.history().used() >> 20));
-    return timeline.history().used() <= (1ull << 30) ? 0 : 1;
+    bool good = timeline.history().used() <= Budget;
+
+    auto reference = straight(config, inputs);
+    std::size_t equal = 0;
+    for (const auto& [place, hash] : hashes) {
+        limits.step_limit = place;
+        for (u64 before = ~u64{0}; reference->steps() < place && reference->steps() != before;) {
+            before = reference->steps();
+            reference->run(limits);
+        }
+        equal += reference->state_hash() == hash;
+    }
+    std::printf("%zu of %zu places have the straight run's state hash\n", equal, hashes.size());
+    good &= equal == hashes.size() && timeline.pauses().at(0.99) <= 0.010;
+    return good ? 0 : 1;
+}
+
+} // namespace
+
+int main(int count, char** arguments) {
+    const bool linux_guest = count > 1 && std::string_view(arguments[1]) == "--linux";
+    const int first = linux_guest ? 2 : 1;
+    if (count < first + 3) {
+        std::fprintf(stderr, "usage: travel DISK BIOS SYMBOLS [STEPS] [PLACES] [MEMORY_MIB]\n"
+                             "       travel --linux KERNEL INITRD BIOS [STEPS] [PLACES] [MEMORY_MIB]\n");
+        return 64;
+    }
+    const auto number = [&](int index, u64 otherwise) {
+        return count > index ? std::strtoull(arguments[index], nullptr, 0) : otherwise;
+    };
+    const u64 steps = number(first + 3, 5'000'000'000), places = number(first + 4, 200);
+    MachineConfig config;
+    config.memory_bytes = number(first + 5, 512) << 20;
+    if (linux_guest) {
+        config.kernel_path = arguments[2], config.initrd_path = arguments[3], config.bios_path = arguments[4];
+        config.append = "console=ttyS0 panic=-1";
+        return measure(config, nullptr, steps, places);
+    }
+    config.disks.push_back({arguments[1], false, {}, false});
+    config.bios_path = arguments[2], config.symbols_path = arguments[3];
+    // A shell that never rests: files, processes, and two programs that count.
+    return measure(config,
+                   "while true; do ls -lR / > /tmp/list; cat /tmp/list /tmp/list > /root/copy; "
+                   "sort /tmp/list | tail -n 3; spin 2 1; done\r",
+                   steps, places);
 }

@@ -426,19 +426,23 @@ TEST(Tlb, RandomProgramsUseNoStaleTranslation) {
 TEST(Tlb, ASavedEntryStandsWhereItsSizeBelongs) {
     const auto loads = [](u8 small_shift, u8 large_shift) {
         cpu::DataTlb tlb;
-        for (const cpu::TlbEntry& entry : {cpu::TlbEntry{.page = 0x1000, .context = 5},
-                                           cpu::TlbEntry{.page = 0x200, .context = 5, .shift = 9}})
+        for (const cpu::TlbEntry& entry : {cpu::TlbEntry{.page = 0x1234567, .context = 5},
+                                           cpu::TlbEntry{.page = 0x7654200, .context = 5, .shift = 9}})
             tlb.place(entry) = entry;
         Archive saver = Archive::saver();
         tlb.serialize(saver);
         std::vector<u8> bytes = saver.take();
-        // An entry: page, frame, context (8 bytes each), pcid (2), shift (1) …
-        constexpr std::size_t Shift = 26, Entry = 33;
-        for (std::size_t at = 0; at + Entry <= bytes.size(); at += Entry) {
-            if (bytes[at + 16] != 5) continue;
-            EXPECT_EQ(bytes[at + Shift], bytes[at + 1] == 0x10 ? 0 : 9);
-            bytes[at + Shift] = bytes[at + 1] == 0x10 ? small_shift : large_shift;
-        }
+        // An entry begins with its page, frame, context (8 bytes each), pcid (2) and shift (1).
+        constexpr std::size_t Shift = 26;
+        const auto patch = [&](u64 page, u8 was, u8 is) {
+            const auto* raw = reinterpret_cast<const u8*>(&page);
+            const auto at = std::search(bytes.begin(), bytes.end(), raw, raw + 8);
+            ASSERT_GT(bytes.end() - at, static_cast<std::ptrdiff_t>(Shift));
+            ASSERT_EQ(at[Shift], was);
+            at[Shift] = is;
+        };
+        patch(0x1234567, 0, small_shift);
+        patch(0x7654200, 9, large_shift);
         Archive loader = Archive::loader(bytes);
         cpu::DataTlb loaded;
         loaded.serialize(loader);

@@ -32,6 +32,34 @@ def record(path, *arguments, **more):
                    status=more.pop("status", 75), **more)
 
 
+def crc32c(data):
+    value = 0xFFFFFFFF
+    for byte in data:
+        value ^= byte
+        for _ in range(8):
+            value = value >> 1 ^ (0x82F63B78 if value & 1 else 0)
+    return value ^ 0xFFFFFFFF
+
+
+def forge_a_page(recording, step):
+    """The first pages of the checkpoint at `step`, with one byte of the first page's content inverted and the checksum made right.
+    zstd's stored blocks are the way to write a frame by hand: RFC 8878 3.1.1."""
+    at = 0
+    while at < len(recording):
+        magic, kind, version, stored, raw, where, crc = struct.unpack_from("<IHHIIQI", recording, at)
+        if kind == 0x158 and where == step:
+            payload = recording[at + 28:at + 28 + stored]
+            if stored != raw:
+                payload = subprocess.run(["zstd", "-dc"], input=payload, capture_output=True, check=True).stdout
+            payload = bytearray(payload)
+            payload[-1] ^= 0xFF
+            head = struct.pack("<IHHIIQ", magic, kind, version, len(payload), len(payload), where)
+            chunk = head + struct.pack("<I", crc32c(head + payload)) + payload
+            return recording[:at] + chunk + recording[at + 28 + stored:]
+        at += 28 + stored
+    sys.exit(f"no pages at step {step}")
+
+
 def known(path):
     return json.loads(vitrine("recording", path, "export").stdout)
 
@@ -92,7 +120,7 @@ def main():
     # A damaged checkpoint is told, and the one before it serves.
     step = known(whole)["checkpoints"][5]["step"]
     bytes_ = bytearray(open(whole, "rb").read())
-    heads = [i for i in range(len(bytes_) - 28) if bytes_[i:i + 8] == b"VTRC" + struct.pack("<HH", 0x2A9, 3)
+    heads = [i for i in range(len(bytes_) - 28) if bytes_[i:i + 8] == b"VTRC" + struct.pack("<HH", 0x2A9, 4)
              and struct.unpack_from("<Q", bytes_, i + 16)[0] == step]
     assert len(heads) == 1
     bytes_[heads[0] + 60] ^= 1
@@ -101,7 +129,41 @@ def main():
     done = vitrine("--headless", "--serial", "null", "--replay", hurt, "--until", "step:17500000", "--state-hash")
     assert f"the first at step {step}: the one before it serves" in done.stderr and done.stderr.count("\n") == 1, done.stderr
     assert done.stdout == vitrine("--headless", "--serial", "null", "--replay", whole, "--until", "step:17500000", "--state-hash").stdout
+    assert "1 of its 10 checkpoints is damaged, 4 build on it" in done.stderr, done.stderr
     vitrine("recording", hurt, "verify", status=66)
+    info = vitrine("recording", hurt, "info").stdout
+    assert f"damaged     the checkpoint at step {step}\n" in info and "unusable    4 checkpoints that build on a damaged one" in info, info
+    # A checkpoint whose checksum is right and whose content is not: verify compares with the run.
+    forged = os.path.join(FOLDER, "forged.vrec")
+    open(forged, "wb").write(forge_a_page(open(whole, "rb").read(), step))
+    done = vitrine("recording", forged, "verify", status=76)
+    assert f"the checkpoint at step {step} is not the state of that step" in done.stderr, done.stderr
+    # Many checkpoints: how many one flipped bit costs is bounded.
+    many = os.path.join(FOLDER, "many.vrec")
+    vitrine("--headless", "--serial", "null", *MACHINE, *TYPED, "--limit-steps", "60000000", "--record", many, "--checkpoints", "1000000", status=75)
+    steps = [(i["step"], i["whole"]) for i in known(many)["checkpoints"]]
+    chain = longest = 0
+    for _, is_whole in steps:
+        chain = 1 if is_whole else chain + 1
+        longest = max(longest, chain)
+    assert len(steps) >= 55 and longest <= 32, (len(steps), longest)
+    # The last chunk alone is damaged: as if the file had been cut there.
+    spoilt = bytearray(open(whole, "rb").read())
+    spoilt[-1] ^= 1
+    open(hurt, "wb").write(spoilt)
+    done = vitrine("--headless", "--serial", "null", "--replay", hurt)
+    assert "is damaged at its end, at offset" in done.stderr and "replayed up to step 20000000" in done.stderr, done.stderr
+    vitrine("recording", hurt, "verify", status=66)
+    # Another disk than the recorded one is told before anything runs.
+    disk = os.path.join(FOLDER, "disk.img")
+    open(disk, "wb").write(b"\xeb\xfe" + bytes(508) + b"\x55\xaa" + bytes(1 << 20))
+    changed = os.path.join(FOLDER, "changed.vrec")
+    vitrine("--headless", "--serial", "null", "-m", "32M", "--disk", disk, "--limit-steps", "3000000", "--record", changed, status=75)
+    with open(disk, "r+b") as image:
+        image.seek(1 << 19)
+        image.write(b"x")
+    done = vitrine("--headless", "--serial", "null", "--replay", changed, "--until", "step:10")
+    assert f"disk image {disk} has changed since" in done.stderr, done.stderr
 
     cut = os.path.join(FOLDER, "cut.vrec")
     vitrine("recording", whole, "trim", cut, "15000000")
@@ -121,11 +183,23 @@ def main():
     parted = vitrine("compare", whole, other, status=1).stdout
     assert f"the runs part at step {typed - 1}:" in parted and "some TEXT" in parted, (typed, parted)
     assert "the runs are equal up to step" in vitrine("compare", whole, copy).stdout
+    # The same place without checkpoints, where most of both runs has to be run; with them, little is.
+    def ran(text):
+        return int(text.rstrip().splitlines()[-1].split()[3])
+    bare = []
+    for source, text in ((whole, "text"), (other, "TEXT")):
+        TYPED[3] = f"echo some {text} > /tmp/x\\n"
+        bare.append(source + ".bare")
+        record(bare[-1], "--checkpoints", "off")
+    TYPED[3] = "echo some text > /tmp/x\\n"
+    slow = vitrine("compare", *bare, status=1).stdout
+    assert slow.split("\n")[0] == parted.split("\n")[0], (slow, parted)
+    assert ran(parted) * 3 < ran(slow), (ran(parted), ran(slow))
     small = os.path.join(FOLDER, "small.vrec")
     vitrine("--headless", "--serial", "null", "-m", "80M", "--entropy", "5", "--limit-steps", "3000000", "--record", small, status=75)
     differ = vitrine("compare", whole, small, status=1).stdout
     assert differ.startswith("the machines differ: --memory (64M and 80M); --entropy (0 and 5)\n"), differ
-    for bad, status in ((("recording", whole, "eat"), 64), (("recording", FOLDER + "/none", "info"), 66), (("compare", whole), 64),
+    for bad, status in ((("recording", whole, "eat"), 64), (("recording", FOLDER + "/none", "info"), 66), (("compare", whole), 64), (("compare",), 64), (("recording",), 64), (("recording", whole), 64),
                         (("recording", whole, "trim", cut, "x"), 64), (("recording", whole, "trim", cut, "20000001"), 64), (("recording", VITRINE, "info"), 66)):
         done = vitrine(*bad, status=status)
         assert done.stderr.startswith("vitrine: ") and done.stderr.count("\n") == 1, done.stderr
