@@ -126,6 +126,18 @@ bool Cpu::translate(u64 linear, u64& physical) const {
     physical = w.physical;
     return w.present;
 }
+std::vector<Translation> Cpu::translations() const {
+    std::vector<Translation> out;
+    const Core& c = *core_;
+    const auto note = [&](const TlbEntry& e, bool code) {
+        out.push_back({e.page << 12, e.frame << 12, u64{4096} << e.shift, e.pcid, code,
+                       e.global || e.context == c.tlb_contexts.current, e.global, e.user, e.writable,
+                       e.no_execute, e.dirty});
+    };
+    c.data_tlb.each(c.tlb_contexts, [&](const TlbEntry& e) { note(e, false); });
+    c.code_tlb.each(c.tlb_contexts, [&](const TlbEntry& e) { note(e, true); });
+    return out;
+}
 std::size_t Cpu::peek(u64 linear, std::span<u8> out) const {
     std::size_t done = 0;
     while (done < out.size()) {

@@ -12,6 +12,7 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <vector>
 #include "cpu/base/archive.h"
 #include "cpu/base/types.h"
 #include "cpu/bus.h"
@@ -67,6 +68,15 @@ struct Counters {
 };
 
 class CodeCache; // run/code_cache.h
+
+/// An entry of a translation cache, for inspection.
+struct Translation {
+    u64 linear = 0, physical = 0, size = 0;
+    u16 pcid = 0;
+    bool code = false;    ///< of the instruction TLB
+    bool current = false; ///< the loaded address space may use it
+    bool global = false, user = false, writable = false, no_execute = false, dirty = false;
+};
 
 class Cpu {
 public:
@@ -146,6 +156,8 @@ public:
 
     /// Linear → physical through the current page tables without side effects. False: not mapped.
     bool translate(u64 linear, u64& physical) const;
+    /// What the data and instruction TLBs hold, without side effects.
+    std::vector<Translation> translations() const;
     /// Reads guest memory at a linear address without side effects; returns how many bytes were readable.
     std::size_t peek(u64 linear, std::span<u8> out) const;
 

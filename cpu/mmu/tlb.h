@@ -141,6 +141,14 @@ public:
         return touched_[static_cast<std::size_t>(&large - large_.data())];
     }
 
+    /// Calls f for every entry that an address space can still use.
+    template <class F> void each(const TlbContexts& now, F&& f) const {
+        const auto one = [&](const TlbEntry& e) {
+            if (e.context && e.context == (e.global ? now.global : now.of(e.pcid))) f(e);
+        };
+        for (const TlbEntry& e : small_) one(e);
+        for (const TlbEntry& e : large_) one(e);
+    }
     void forget() { *this = {}; }
     void serialize(Archive& a) {
         serialize_sets(a, small_);

@@ -82,6 +82,7 @@ public:
     };
     const VectorSet& in_service() const { return in_service_; }
     const VectorSet& requests() const { return request_; }
+    const VectorSet& trigger_modes() const { return trigger_mode_; }
 
 private:
     enum Lvt : unsigned { LvtTimer, LvtThermal, LvtPerformance, LvtLint0, LvtLint1, LvtError, LvtCount };

@@ -66,6 +66,8 @@ DescriptorRow decode_descriptor(u16 selector, u64 raw, u64 high, bool long_mode)
     const unsigned type = raw >> 40 & 15;
     const bool code_or_data = (raw >> 44 & 1) != 0, granular = (raw >> 55 & 1) != 0;
     row.dpl = raw >> 45 & 3;
+    row.type = static_cast<u8>(type), row.code_or_data = code_or_data, row.granular = granular;
+    row.available = raw >> 52 & 1, row.long_code = raw >> 53 & 1, row.big = raw >> 54 & 1;
     row.present = (raw >> 47 & 1) != 0;
     row.base = (raw >> 16 & 0xFFFFFF) | (raw >> 56 & 0xFF) << 24;
     row.limit = static_cast<u32>((raw & 0xFFFF) | (raw >> 32 & 0xF0000));
@@ -145,11 +147,18 @@ TaskStateView tss_view(const cpu::Registers& r, const GuestReader& memory) {
 std::string to_text(const DescriptorTableView& v) {
     std::string out = fmt::format("{} at {} limit {}\n", v.name, hex(v.base, 16), hex(v.limit, 4));
     if (!v.rows.empty()) {
-        Table table({"selector", "base", "limit", "dpl", "used by", "kind"});
+        Table table({"selector", "base", "limit", "type", "S", "dpl", "P", "AVL", "L", "D/B", "G", "used by",
+                     "kind", "raw"});
+        const auto bit = [](bool set) { return std::string(set ? "1" : "0"); };
         for (const auto& row : v.rows)
-            table.row({hex(row.selector, 4), row.null ? "" : hex(row.base, 16),
-                       row.null ? "" : hex(row.limit, 8), row.null ? "" : std::to_string(row.dpl),
-                       row.used_by, row.kind});
+            table.row(row.null ? std::vector<std::string>{hex(row.selector, 4), "", "", "", "", "", "", "",
+                                                          "", "", "", row.used_by, row.kind, ""}
+                               : std::vector<std::string>{
+                                     hex(row.selector, 4), hex(row.base, 16), hex(row.limit, 8),
+                                     hex(row.type), bit(row.code_or_data), std::to_string(row.dpl),
+                                     bit(row.present), bit(row.available), bit(row.long_code), bit(row.big),
+                                     bit(row.granular), row.used_by, row.kind,
+                                     (row.wide ? hex(row.raw_high, 16) + " " : "") + hex(row.raw, 16)});
         out += table.text();
     }
     return out + notes_text(v.notes);
@@ -163,6 +172,12 @@ nlohmann::json to_json(const DescriptorTableView& v) {
                         {"base", hex(row.base, 16)},
                         {"limit", row.limit},
                         {"dpl", row.dpl},
+                        {"type", row.type},
+                        {"code_or_data", row.code_or_data},
+                        {"available", row.available},
+                        {"long", row.long_code},
+                        {"big", row.big},
+                        {"granular", row.granular},
                         {"present", row.present},
                         {"used_by", row.used_by},
                         {"raw", hex(row.raw, 16)}});

@@ -17,6 +17,9 @@ struct DescriptorRow {
     u64 base = 0;
     u32 limit = 0; ///< in bytes
     u8 dpl = 0;
+    /// As the descriptor has them (figure 3-8): type, S, AVL, L, D/B, G.
+    u8 type = 0;
+    bool code_or_data = false, available = false, long_code = false, big = false, granular = false;
     bool present = false;
     std::string used_by; ///< "cs", "ss ds": segment registers that hold this selector
 };

@@ -3,17 +3,27 @@
 #include <algorithm>
 #include <fmt/format.h>
 #include "emu/cli/options.h"
+#include "emu/inspect/block.h"
+#include "emu/inspect/caches.h"
+#include "emu/inspect/controllers.h"
 #include "emu/inspect/descriptors.h"
+#include "emu/inspect/files.h"
 #include "emu/inspect/interrupt_lines.h"
 #include "emu/inspect/interrupts.h"
 #include "emu/inspect/kernel.h"
 #include "emu/inspect/lists.h"
+#include "emu/inspect/locks.h"
 #include "emu/inspect/memory.h"
+#include "emu/inspect/page_owner.h"
+#include "emu/inspect/processes.h"
 #include "emu/inspect/registers.h"
 #include "emu/inspect/render.h"
 #include "emu/inspect/screen.h"
+#include "emu/inspect/space.h"
 #include "emu/inspect/stack.h"
+#include "emu/inspect/structures.h"
 #include "emu/inspect/tasks.h"
+#include "emu/inspect/tlb.h"
 #include "emu/inspect/walk.h"
 #include "emu/symbols/guest_symbols.h"
 
@@ -29,7 +39,12 @@ struct Context {
     const GuestSymbols* symbols;
     std::string_view argument;
     bool json;
+    unsigned processor_index;
 
+    i64 number() const { // of an optional PID, which was checked
+        const auto value = cli::parse_number(argument);
+        return value ? static_cast<i64>(*value) : -1;
+    }
     std::expected<GuestKernel, std::string> kernel() const {
         return GuestKernel::open(memory, symbols, current_phase(machine));
     }
@@ -67,7 +82,9 @@ constexpr View Views[] = {
      [](const Context& c) -> Expected<std::string> { return c.face(tss_view(c.registers, c.memory)); }},
     {{"idt", "[CPU]", "interrupt descriptor table"},
      [](const Context& c) -> Expected<std::string> {
-         return c.face(idt_view(c.registers, c.memory, c.symbols));
+         IdtView view = idt_view(c.registers, c.memory, c.symbols);
+         name_handlers(view, c.kernel(), c.symbols);
+         return c.face(view);
      }},
     {{"walk", "ADDR", "page walk of an address or symbol"},
      [](const Context& c) -> Expected<std::string> {
@@ -93,8 +110,94 @@ constexpr View Views[] = {
      }},
     {{"interrupts", "", "the kernel's interrupts: vector, pin, handler, counts"},
      [](const Context& c) -> Expected<std::string> {
-         return c.face(interrupt_lines_view(c.kernel(), idt_view(c.registers, c.memory, c.symbols),
-                                            c.machine.processor_count()));
+         IdtView idt = idt_view(c.registers, c.memory, c.symbols);
+         const auto kernel = c.kernel();
+         name_handlers(idt, kernel, c.symbols);
+         return c.face(interrupt_lines_view(kernel, idt, c.machine.processor_count()));
+     }},
+    {{"controllers", "", "interrupt controllers: IRR, ISR and TMR of every local APIC, pins of the I/O APIC"},
+     [](const Context& c) -> Expected<std::string> { return c.face(controllers_view(c.machine)); }},
+    {{"softirqs", "", "softirqs, armed timers, what the ticks interrupted"},
+     [](const Context& c) -> Expected<std::string> { return c.face(deferred_view(c.kernel(), c.symbols)); }},
+    {{"processes", "", "the process tree, with class, times, switches, wait reason, directory"},
+     [](const Context& c) -> Expected<std::string> { return c.face(processes_view(c.kernel(), c.symbols)); }},
+    {{"space", "[PID]",
+      "a task's address space: areas, what of them is in memory; without a number: whose turn it is"},
+     [](const Context& c) -> Expected<std::string> {
+         return c.face(space_view(c.kernel(), c.number(), c.processor_index, c.registers.cr3));
+     }},
+    {{"tables", "ADDR[@PID]",
+      "page tables on the way to an address, each with its 512 entries; of a task, or of what is loaded"},
+     [](const Context& c) -> Expected<std::string> {
+         const auto at = c.argument.find('@');
+         Context address_context = c;
+         address_context.argument = c.argument.substr(0, at);
+         const auto address = address_argument(address_context);
+         if (!address) return std::unexpected(address.error());
+         u64 root = c.registers.cr3;
+         if (at != std::string_view::npos) {
+             const auto pid = cli::parse_number(c.argument.substr(at + 1));
+             if (!pid)
+                 return usage_error(
+                     fmt::format("--inspect tables: '{}' is no PID", c.argument.substr(at + 1)));
+             const SpaceView space = space_view(c.kernel(), static_cast<i64>(*pid), c.processor_index, root);
+             if (!space.why_empty.empty()) return usage_error("--inspect tables: " + space.why_empty);
+             root = space.pgd;
+         }
+         if (const auto mode = cpu::paging_state(c.registers).mode; mode != cpu::PagingMode::FourLevel)
+             return std::string(
+                 "the grids are those of 4-level paging, which is not on; walk and maps show other kinds\n");
+         return c.face(tables_view(c.memory, root, *address));
+     }},
+    {{"difference", "PID,PID", "where two tasks' page tables differ"},
+     [](const Context& c) -> Expected<std::string> {
+         const auto comma = c.argument.find(',');
+         SpaceLeaves leaves[2];
+         for (unsigned i = 0; i < 2; ++i) {
+             const auto part = comma == std::string_view::npos ? std::string_view()
+                               : i                             ? c.argument.substr(comma + 1)
+                                                               : c.argument.substr(0, comma);
+             const auto pid = cli::parse_number(part);
+             if (!pid)
+                 return usage_error(fmt::format(
+                     "--inspect difference: '{}': two PIDs with a comma between them", c.argument));
+             const SpaceView space =
+                 space_view(c.kernel(), static_cast<i64>(*pid), c.processor_index, c.registers.cr3);
+             if (!space.why_empty.empty()) return usage_error("--inspect difference: " + space.why_empty);
+             leaves[i] = space_leaves(c.memory, space.pgd);
+         }
+         return c.face(difference(leaves[0], leaves[1]));
+     }},
+    {{"tlb", "[CPU]", "what a processor's TLBs hold, beside what its page tables say"},
+     [](const Context& c) -> Expected<std::string> { return c.face(tlb_view(c.processor, c.memory)); }},
+    {{"slabs", "[CACHE]", "slab caches; of one (or * for all) the slabs with their objects"},
+     [](const Context& c) -> Expected<std::string> { return c.face(slabs_view(c.kernel(), c.argument)); }},
+    {{"vmalloc", "", "vmalloc areas: memory, kernel stacks, device registers"},
+     [](const Context& c) -> Expected<std::string> { return c.face(vmalloc_view(c.kernel())); }},
+    {{"page-cache", "", "LRU lists, and what each file has in the page cache"},
+     [](const Context& c) -> Expected<std::string> { return c.face(page_cache_view(c.kernel())); }},
+    {{"page", "FRAME",
+      "whose a page frame is: area and task, file, slab, page table, block of the buddy allocator"},
+     [](const Context& c) -> Expected<std::string> {
+         const auto frame = cli::parse_number(c.argument);
+         if (!frame)
+             return usage_error(fmt::format(
+                 "--inspect page: '{}' is no frame number (physical address / 4096)", c.argument));
+         return c.face(page_view(c.kernel(), *frame));
+     }},
+    {{"files", "", "open files by task, mounts, inodes in memory, the dentry cache"},
+     [](const Context& c) -> Expected<std::string> { return c.face(files_view(c.kernel())); }},
+    {{"block", "", "disks, queues, requests with where they are and since when"},
+     [](const Context& c) -> Expected<std::string> { return c.face(block_view(c.kernel())); }},
+    {{"locks", "",
+      "held locks, waiters, contention, the order graph (with lockdep on the kernel's command line)"},
+     [](const Context& c) -> Expected<std::string> { return c.face(locks_view(c.kernel(), c.symbols)); }},
+    {{"structures", "", "types and roots that the kernel publishes, and which view shows each"},
+     [](const Context& c) -> Expected<std::string> { return c.face(structures_view(c.kernel())); }},
+    {{"object", "TYPE@PLACE",
+      "all published fields of one object: Task@init_task, Zone@zones[1], Page@0xffffea0000000000"},
+     [](const Context& c) -> Expected<std::string> {
+         return c.face(object_view(c.kernel(), c.argument, c.symbols));
      }},
     {{"buddy", "", "buddy lists: zones and orders"},
      [](const Context& c) -> Expected<std::string> { return c.face(buddy_view(c.kernel())); }},
@@ -142,9 +245,12 @@ std::span<const ViewName> view_list() {
 
 Expected<void> check_view(std::string_view what, unsigned processors) {
     if (const View* view = find_view(what)) {
-        if (view->name.argument[0] != '[' || !what.contains(':')) return {};
+        const std::string_view wanted = view->name.argument;
+        if (wanted[0] != '[' || !what.contains(':')) return {};
         const auto number = cli::parse_number(what.substr(what.find(':') + 1));
-        if (number && *number < processors) return {};
+        if (wanted == "[PID]" && !number)
+            return usage_error(fmt::format("--inspect {}: a task's number", what));
+        if (wanted != "[CPU]" || (number && *number < processors)) return {};
         return usage_error(
             processors == 1
                 ? fmt::format("--inspect {}: the machine has one processor, number 0", what)
@@ -164,11 +270,11 @@ Expected<std::string> inspect(Machine& machine, std::string_view what, bool json
         colon == std::string_view::npos ? std::string_view{} : what.substr(colon + 1);
     const Machine& seen = machine;
     unsigned index = machine.current_processor();
-    if (view.name.argument[0] == '[' && !argument.empty())
+    if (std::string_view(view.name.argument) == "[CPU]" && !argument.empty())
         index = static_cast<unsigned>(*cli::parse_number(argument)); // checked
     const cpu::Cpu& processor = seen.processor(index);
     return view.make({machine, MachineReader(machine, index), processor, processor.registers(),
-                      machine.symbols(), argument, json});
+                      machine.symbols(), argument, json, index});
 }
 
 } // namespace vitrine::emu::inspect

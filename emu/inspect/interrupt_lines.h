@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 #include "emu/inspect/interrupts.h"
-#include "emu/inspect/kernel.h"
+#include "emu/inspect/sheet.h"
 
 namespace vitrine::emu::inspect {
 
@@ -15,7 +15,8 @@ struct InterruptLineRow {
     std::string source; ///< "IO-APIC pin 4", "local APIC timer"
     bool level = false;
     u64 gate = 0;
-    std::string handler;     ///< symbol that the gate leads to
+    std::string handler; ///< the function that serves it, or the symbol that the gate leads to
+    u64 handler_address = 0;
     std::vector<u64> counts; ///< per processor; empty: the kernel does not count it
 };
 struct InterruptLinesView {
@@ -25,6 +26,12 @@ struct InterruptLinesView {
 };
 InterruptLinesView interrupt_lines_view(const std::expected<GuestKernel, std::string>& kernel,
                                         const IdtView& idt, unsigned processors);
+/// Names the functions that the gates' entry code calls: the kernel's exception handlers, the drivers'
+/// interrupt handlers.
+void name_handlers(IdtView& idt, const std::expected<GuestKernel, std::string>& kernel,
+                   const GuestSymbols* symbols);
+/// Sheets: softirqs, armed timers, ticks by what they interrupted.
+SheetsView deferred_view(const std::expected<GuestKernel, std::string>& kernel, const GuestSymbols* symbols);
 std::string to_text(const InterruptLinesView& view);
 nlohmann::json to_json(const InterruptLinesView& view);
 

@@ -108,7 +108,7 @@ IdtView idt_view(const cpu::Registers& r, const GuestReader& memory, const Guest
 std::string to_text(const IdtView& v) {
     std::string out =
         fmt::format("IDT at {} limit {}, {} bytes a gate\n", hex(v.base, 16), hex(v.limit, 4), v.entry_size);
-    Table table({"vector", "target", "kind", "dpl", "ist", "symbol", "meaning"});
+    Table table({"vector", "target", "kind", "dpl", "ist", "symbol", "handler", "meaning"});
     unsigned absent = 0;
     for (const auto& gate : v.gates) {
         if (!gate.present) {
@@ -117,7 +117,7 @@ std::string to_text(const IdtView& v) {
         }
         table.row({fmt::format("{:02x}", gate.vector), fmt::format("{:04x}:{:x}", gate.selector, gate.offset),
                    gate.kind, std::to_string(gate.dpl), gate.ist ? std::to_string(gate.ist) : "", gate.symbol,
-                   gate.name});
+                   gate.handler_name, gate.name});
     }
     out += table.text();
     if (absent) out += fmt::format("{} gates are not present\n", absent);
@@ -135,7 +135,9 @@ nlohmann::json to_json(const IdtView& v) {
                          {"offset", hex(gate.offset, 16)},
                          {"dpl", gate.dpl},
                          {"ist", gate.ist},
-                         {"symbol", gate.symbol}});
+                         {"symbol", gate.symbol},
+                         {"handler", gate.handler_name},
+                         {"handler_address", hex(gate.handler, 16)}});
     return {{"base", hex(v.base, 16)},
             {"limit", v.limit},
             {"entry_size", v.entry_size},

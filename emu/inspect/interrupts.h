@@ -21,6 +21,8 @@ struct GateRow {
     u64 offset = 0;
     u8 dpl = 0, ist = 0;
     std::string symbol;
+    u64 handler = 0;          ///< the function that its entry code calls, where the kernel says it
+    std::string handler_name; ///< "exc_page_fault"; for interrupts also whose: "ahci_interrupt (ahci)"
 };
 struct IdtView {
     u64 base = 0;

@@ -91,6 +91,7 @@ std::expected<GuestKernel, std::string> GuestKernel::at(const GuestReader& memor
 std::optional<GuestKernel::Root> GuestKernel::root(std::string_view name) const {
     const auto found = roots_.find(name);
     if (found == roots_.end()) return std::nullopt;
+    note_read(found->second.type);
     return found->second;
 }
 
@@ -104,6 +105,15 @@ std::optional<u32> GuestKernel::size_of(std::string_view type) const {
     const auto found = types_.find(type);
     if (found == types_.end() || found->second == 0) return std::nullopt;
     return found->second;
+}
+
+std::vector<std::pair<std::string, GuestKernel::Field>> GuestKernel::fields_of(std::string_view type) const {
+    std::vector<std::pair<std::string, Field>> out;
+    const std::string prefix = std::string(type) + ".";
+    for (auto at = fields_.lower_bound(prefix); at != fields_.end() && at->first.starts_with(prefix); ++at)
+        out.emplace_back(at->first.substr(prefix.size()), at->second);
+    std::ranges::sort(out, {}, [](const auto& field) { return std::pair(field.second.offset, field.first); });
+    return out;
 }
 
 GuestObject GuestKernel::object(std::string_view type, u64 address, Notes& notes) const {
@@ -150,6 +160,7 @@ void GuestKernel::walk_tree(u64 root_node, Notes& notes, const std::function<boo
     const auto left = field("RbNode", "left"), right = field("RbNode", "right"),
                colour = field("RbNode", "parent_color");
     if (!left || !right || !colour) return notes.add("the kernel does not publish RbNode");
+    note_read("RbNode");
     std::set<u64> seen;
     std::vector<TreeNode> stack;
     constexpr unsigned Deepest = 128; // a red-black tree of 2^64 nodes is not deeper
@@ -189,6 +200,7 @@ void GuestKernel::walk_tree(u64 root_node, Notes& notes, const std::function<boo
 std::optional<GuestKernel::Field> GuestObject::find(std::string_view field) const {
     const auto found = kernel_->field(type_, field);
     if (!found) notes_->add(fmt::format("the kernel does not publish {}.{}", type_, field));
+    kernel_->note_read(type_);
     return found;
 }
 

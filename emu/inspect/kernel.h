@@ -9,6 +9,7 @@
 #include <functional>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include "emu/inspect/reader.h"
@@ -46,9 +47,17 @@ public:
     /// The object at `address`. Reading its fields adds to `notes`.
     GuestObject object(std::string_view type, u64 address, Notes& notes) const;
 
+    /// For tests: the types of all objects that are read from now on are added to `types`.
+    void note_reads(std::set<std::string>* types) const { noted_ = types; }
+    void note_read(const std::string& type) const {
+        if (noted_) noted_->insert(type);
+    }
     const std::string& build_id() const { return build_id_; }
     const GuestReader& memory() const { return *memory_; }
     const std::map<std::string, u32, std::less<>>& types() const { return types_; }
+    const std::map<std::string, Root, std::less<>>& roots() const { return roots_; }
+    /// In order of their offsets.
+    std::vector<std::pair<std::string, Field>> fields_of(std::string_view type) const;
 
     /// Nodes of a circular list (fields next, prev of `node_type`), without the head. `visit` returns false
     /// to stop.
@@ -67,6 +76,7 @@ public:
 private:
     explicit GuestKernel(const GuestReader& memory) : memory_(&memory) {}
     const GuestReader* memory_;
+    mutable std::set<std::string>* noted_ = nullptr;
     std::string build_id_;
     std::map<std::string, u32, std::less<>> types_;
     std::map<std::string, Field, std::less<>> fields_; ///< "Type.field"

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <fmt/format.h>
 #include "emu/inspect/render.h"
+#include "emu/symbols/demangle.h"
 #include "emu/symbols/guest_symbols.h"
 
 namespace vitrine::emu::inspect {
@@ -66,9 +67,13 @@ std::string wait_function(const GuestObject& task, const GuestKernel& kernel, co
         !kernel.memory().linear_value(stack + ReturnAddress, place))
         return {};
     for (unsigned i = 0; i < MostFrames; ++i) {
-        std::string name = symbols.name(place);
+        std::string name = plain_symbol(symbols.name(place));
         name.resize(std::min(name.size(), name.rfind("+0x")));
-        if (!name.empty() && !name.contains("schedule") && !name.contains("switch")) return name;
+        // Not the scheduler's, nor the loop that every wait is made of: the function that had to wait.
+        if (!name.empty() && !name.contains("schedule") && !name.contains("switch") &&
+            !name.contains("wait_event") && name != "wait" && name != "wait_interruptible" &&
+            !name.ends_with("::wait") && !name.ends_with("::wait_interruptible"))
+            return name;
         // Frames grow towards the stack's beginning; anything else is damage.
         u64 next = 0;
         if (frame <= stack || !kernel.memory().linear_value(frame, next) ||

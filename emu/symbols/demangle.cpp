@@ -30,6 +30,24 @@ std::string readable_symbol(const std::string& name) {
     return text;
 }
 
+std::string plain_symbol(const std::string& readable) {
+    std::string text = readable;
+    if (!readable.contains("operator")) {
+        text.clear();
+        int depth = 0;
+        for (char c : readable) {
+            if (c == '<') ++depth;
+            if (depth == 0) text += c;
+            if (c == '>') --depth;
+        }
+        if (depth != 0 || text.empty()) text = readable; // no brackets in the sense of templates
+        if (const auto space = text.rfind(' '); space != std::string::npos) text.erase(0, space + 1);
+    }
+    static constexpr std::string_view Namespace = "kernel::";
+    if (text.starts_with(Namespace)) text.erase(0, Namespace.size());
+    return text;
+}
+
 std::string_view last_component(std::string_view readable) {
     const std::size_t at = readable.rfind("::");
     return at == std::string_view::npos || readable.find('<') != std::string_view::npos

@@ -76,11 +76,13 @@ Expected<std::unique_ptr<GuestSymbols>> GuestSymbols::load(const std::string& pa
 GuestSymbols::GuestSymbols(ElfFile file, std::string path) : elf_(std::move(file)), path_(std::move(path)) {
     for (const Symbol& symbol : elf_.symbols()) {
         by_name_.try_emplace(symbol.name, symbol.address);
-        readable_.push_back(readable_symbol(symbol.name));
+        readable_.push_back(readable_symbol(symbol.name)), plain_.push_back(plain_symbol(readable_.back()));
     }
     // Shorter spellings come after every full one, so that they never hide one.
     for (std::size_t i = 0; i < readable_.size(); ++i)
         by_name_.try_emplace(readable_[i], elf_.symbols()[i].address);
+    for (std::size_t i = 0; i < readable_.size(); ++i)
+        by_name_.try_emplace(plain_[i], elf_.symbols()[i].address);
     for (std::size_t i = 0; i < readable_.size(); ++i)
         by_name_.try_emplace(std::string(last_component(readable_[i])), elf_.symbols()[i].address);
 }
@@ -140,7 +142,7 @@ std::optional<GuestSymbols::Hit> GuestSymbols::at(u64 address) const {
 std::string GuestSymbols::name(u64 address) const {
     const auto hit = at(address);
     if (!hit) return {};
-    const std::string& readable = readable_[static_cast<std::size_t>(hit->symbol - elf_.symbols().data())];
+    const std::string& readable = plain_[static_cast<std::size_t>(hit->symbol - elf_.symbols().data())];
     return hit->offset ? fmt::format("{}+{:#x}", readable, hit->offset) : readable;
 }
 

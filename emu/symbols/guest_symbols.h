@@ -65,7 +65,7 @@ private:
     std::string path_;
     std::optional<u64> slide_;
     std::map<std::string, u64, std::less<>> by_name_;
-    std::vector<std::string> readable_; ///< by index in elf_.symbols()
+    std::vector<std::string> readable_, plain_; ///< by index in elf_.symbols()
     mutable std::unique_ptr<Lines> lines_;
     unsigned attempts_ = 0;
 };

@@ -432,8 +432,8 @@ TEST(Tlb, ASavedEntryStandsWhereItsSizeBelongs) {
         Archive saver = Archive::saver();
         tlb.serialize(saver);
         std::vector<u8> bytes = saver.take();
-        // An entry begins with its page, frame, context (8 bytes each), pcid (2) and shift (1).
-        constexpr std::size_t Shift = 26;
+        // An entry begins with its page, frame, context (8 bytes each) and shift (1).
+        constexpr std::size_t Shift = 24;
         const auto patch = [&](u64 page, u8 was, u8 is) {
             const auto* raw = reinterpret_cast<const u8*>(&page);
             const auto at = std::search(bytes.begin(), bytes.end(), raw, raw + 8);

@@ -7,12 +7,18 @@
 #include "block/block.h"
 #include "irq/irq.h"
 #include "mm/memory_struct.h"
+#include "mm/reclaim.h"
 #include "mm/slab.h"
 #include "mm/vmalloc.h"
 #include "mm/zone.h"
 #include "sched/scheduler.h"
 #include "task/task.h"
+#include "time/tick.h"
 #include "time/timekeeping.h"
+
+// inode and gendisk have virtual functions, and with them a layout that is clang's, the only compiler of this
+// kernel.
+#pragma clang diagnostic ignored "-Winvalid-offsetof"
 
 namespace kernel {
 namespace {
@@ -37,6 +43,11 @@ constexpr FieldLayout field(const char* type_name, const char* name, u64 offset,
     return layout;
 }
 
+/// Of structures that have a name of their own in the C sense only.
+using RwSemaphore = rw_semaphore;
+using Gendisk = struct gendisk;
+using IrqAction = struct irqaction;
+
 #define FIELD(published, cpp, name, member) field(published, name, offsetof(cpp, member), sizeof(cpp::member))
 
 constexpr TypeLayout types[] = {
@@ -59,6 +70,30 @@ constexpr TypeLayout types[] = {
     type("PageTable", 8),
     type("U32", 4),
     type("VmallocAreaPointer", 8),
+    type("Pointer", 8),
+    type("LruVector", sizeof(struct lruvec)),
+    type("FilesStruct", sizeof(files_struct)),
+    type("FsStruct", sizeof(fs_struct)),
+    type("File", sizeof(struct file)),
+    type("Dentry", sizeof(struct dentry)),
+    type("Inode", sizeof(struct inode)),
+    type("AddressSpace", sizeof(address_space)),
+    type("SuperBlock", sizeof(super_block)),
+    type("Mount", sizeof(struct mount)),
+    type("Gendisk", sizeof(Gendisk)),
+    type("BlockDevice", sizeof(struct block_device)),
+    type("RequestQueue", sizeof(request_queue)),
+    type("Request", sizeof(struct request)),
+    type("DiskStats", sizeof(disk_stats)),
+    type("Elevator", sizeof(elevator_type)),
+    type("LockClass", sizeof(lock_class)),
+    type("LockStats", sizeof(lock_class_stats)),
+    type("LockTime", sizeof(lock_time)),
+    type("HeldLock", sizeof(held_lock)),
+    type("RwSemaphore", sizeof(RwSemaphore)),
+    type("IrqAction", sizeof(IrqAction)),
+    type("Timer", sizeof(timer_list)),
+    type("CpuTimes", sizeof(struct kernel_cpustat)),
 };
 
 using IrqDescriptor = struct irq_desc; // the array has the same name
@@ -197,6 +232,142 @@ constexpr FieldLayout fields[] = {
     FIELD("IrqLine", IrqDescriptor, "pin", pin),
     FIELD("IrqLine", IrqDescriptor, "level", level),
     FIELD("IrqLine", IrqDescriptor, "counts", kstat_irqs),
+    FIELD("IrqLine", IrqDescriptor, "action", action),
+    FIELD("IrqAction", IrqAction, "handler", handler),
+    FIELD("IrqAction", IrqAction, "name", name),
+    FIELD("IrqAction", IrqAction, "next", next),
+    FIELD("Timer", timer_list, "entry", entry),
+    FIELD("Timer", timer_list, "expires", expires),
+    FIELD("Timer", timer_list, "function", function),
+    FIELD("Timer", timer_list, "context", context),
+    FIELD("CpuTimes", kernel_cpustat, "user", user),
+    FIELD("CpuTimes", kernel_cpustat, "nice", nice),
+    FIELD("CpuTimes", kernel_cpustat, "system", system),
+    FIELD("CpuTimes", kernel_cpustat, "idle", idle),
+    FIELD("CpuTimes", kernel_cpustat, "irq", irq),
+
+    FIELD("Task", task_struct, "files", files),
+    FIELD("Task", task_struct, "fs", fs),
+    FIELD("Task", task_struct, "rt_priority", rt_priority),
+    FIELD("Task", task_struct, "lockdep_depth", lockdep_depth),
+    FIELD("Task", task_struct, "held_locks", held_locks),
+    FIELD("HeldLock", held_lock, "class", hlock_class),
+    FIELD("HeldLock", held_lock, "instance", instance),
+    FIELD("HeldLock", held_lock, "asked", waittime_stamp),
+    FIELD("HeldLock", held_lock, "had", holdtime_stamp),
+    FIELD("HeldLock", held_lock, "read", read),
+    FIELD("LockClass", lock_class, "name", name),
+    FIELD("LockClass", lock_class, "id", id),
+    FIELD("LockClass", lock_class, "subclass", subclass),
+    FIELD("LockClass", lock_class, "usage_mask", usage_mask),
+    FIELD("LockClass", lock_class, "locks_after", locks_after),
+    FIELD("LockClass", lock_class, "stats", stats),
+    FIELD("LockStats", lock_class_stats, "acquisitions", acquisitions),
+    FIELD("LockStats", lock_class_stats, "contentions", contentions),
+    FIELD("LockStats", lock_class_stats, "wait_time", waittime),
+    FIELD("LockStats", lock_class_stats, "hold_time", holdtime),
+    FIELD("LockTime", lock_time, "max", max),
+    FIELD("LockTime", lock_time, "total", total),
+    FIELD("LockTime", lock_time, "count", nr),
+    FIELD("MemoryStruct", mm_struct, "mmap_lock", mmap_lock),
+    FIELD("MemoryStruct", mm_struct, "anonymous_pages", anon_rss),
+    FIELD("MemoryStruct", mm_struct, "page_table_bytes", pgtables_bytes),
+    FIELD("RwSemaphore", RwSemaphore, "count", count),
+    FIELD("RwSemaphore", RwSemaphore, "owner", owner),
+
+    FIELD("Page", page, "map_count", _mapcount),
+    FIELD("LruVector", lruvec, "lists", lists),
+    FIELD("LruVector", lruvec, "sizes", sizes),
+    FIELD("KmemCache", kmem_cache, "cpu_slab", cpu_slab),
+    FIELD("KmemCache", kmem_cache, "allocations", allocations),
+    FIELD("KmemCache", kmem_cache, "offset", offset),
+    FIELD("Zone", zone, "allocations", allocations),
+    FIELD("Zone", zone, "frees", frees),
+
+    FIELD("FilesStruct", files_struct, "users", count),
+    FIELD("FilesStruct", files_struct, "max_fds", max_fds),
+    FIELD("FilesStruct", files_struct, "fd", fd),
+    FIELD("FilesStruct", files_struct, "close_on_exec", close_on_exec),
+    FIELD("FsStruct", fs_struct, "root", root),
+    FIELD("FsStruct", fs_struct, "pwd", pwd),
+    FIELD("FsStruct", fs_struct, "umask", umask),
+    FIELD("File", file, "dentry", f_dentry),
+    FIELD("File", file, "inode", f_inode),
+    FIELD("File", file, "flags", f_flags),
+    FIELD("File", file, "count", f_count),
+    FIELD("File", file, "position", f_pos),
+    FIELD("Dentry", dentry, "name", d_name),
+    FIELD("Dentry", dentry, "name_length", d_name_length),
+    FIELD("Dentry", dentry, "parent", d_parent),
+    FIELD("Dentry", dentry, "inode", d_inode),
+    FIELD("Dentry", dentry, "mounted", mounted),
+    FIELD("Dentry", dentry, "mount_point", mount_point),
+    FIELD("Dentry", dentry, "count", d_count),
+    FIELD("Dentry", dentry, "children", d_subdirs),
+    FIELD("Dentry", dentry, "sibling", d_child),
+    FIELD("Dentry", dentry, "lru", d_lru),
+    FIELD("Inode", inode, "number", i_ino),
+    FIELD("Inode", inode, "mode", i_mode),
+    FIELD("Inode", inode, "links", i_nlink),
+    FIELD("Inode", inode, "size", i_size),
+    FIELD("Inode", inode, "count", i_count),
+    FIELD("Inode", inode, "device", i_rdev),
+    FIELD("Inode", inode, "dirty", i_dirty),
+    FIELD("Inode", inode, "super", i_sb),
+    FIELD("Inode", inode, "data", i_data),
+    FIELD("AddressSpace", address_space, "host", host),
+    FIELD("AddressSpace", address_space, "pages", nrpages),
+    FIELD("AddressSpace", address_space, "dirty", nrdirty),
+    FIELD("SuperBlock", super_block, "type", s_type),
+    FIELD("SuperBlock", super_block, "device", s_dev),
+    FIELD("SuperBlock", super_block, "block_size", s_blocksize),
+    FIELD("SuperBlock", super_block, "read_only", s_readonly),
+    FIELD("SuperBlock", super_block, "writers", s_open_for_write),
+    FIELD("Mount", mount, "source", source),
+    FIELD("Mount", mount, "target", target),
+    FIELD("Mount", mount, "super", super),
+    FIELD("Mount", mount, "root", mnt_root),
+    FIELD("Mount", mount, "next", next),
+
+    FIELD("Gendisk", Gendisk, "name", disk_name),
+    FIELD("Gendisk", Gendisk, "model", model),
+    FIELD("Gendisk", Gendisk, "sectors", sectors),
+    FIELD("Gendisk", Gendisk, "queue", queue),
+    FIELD("Gendisk", Gendisk, "next", next),
+    FIELD("BlockDevice", block_device, "name", name),
+    FIELD("BlockDevice", block_device, "disk", disk),
+    FIELD("BlockDevice", block_device, "start", start_sector),
+    FIELD("BlockDevice", block_device, "sectors", sectors),
+    FIELD("BlockDevice", block_device, "stats", bd_stats),
+    FIELD("BlockDevice", block_device, "next", next),
+    FIELD("DiskStats", disk_stats, "requests", ios),
+    FIELD("DiskStats", disk_stats, "merges", merges),
+    FIELD("DiskStats", disk_stats, "sectors", sectors),
+    FIELD("DiskStats", disk_stats, "nanoseconds", nsecs),
+    FIELD("DiskStats", disk_stats, "busy", io_ticks),
+    FIELD("DiskStats", disk_stats, "in_flight", in_flight),
+    FIELD("DiskStats", disk_stats, "errors", errors),
+    FIELD("RequestQueue", request_queue, "lock", lock),
+    FIELD("RequestQueue", request_queue, "elevator", elevator),
+    FIELD("RequestQueue", request_queue, "fifo", ctx_list),
+    FIELD("RequestQueue", request_queue, "deadline", deadline.fifo_list),
+    FIELD("RequestQueue", request_queue, "dispatch", dispatch),
+    FIELD("RequestQueue", request_queue, "free", free_count),
+    FIELD("RequestQueue", request_queue, "tags", tags),
+    FIELD("RequestQueue", request_queue, "tag_count", tag_count),
+    FIELD("RequestQueue", request_queue, "busy", busy),
+    FIELD("RequestQueue", request_queue, "quiesced", quiesced),
+    FIELD("Elevator", elevator_type, "name", elevator_name),
+    FIELD("Request", request, "part", part),
+    FIELD("Request", request, "operation", op),
+    FIELD("Request", request, "sector", __sector),
+    FIELD("Request", request, "bytes", __data_len),
+    FIELD("Request", request, "segments", nr_phys_segments),
+    FIELD("Request", request, "tag", tag),
+    FIELD("Request", request, "retries", retries),
+    FIELD("Request", request, "made", start_time_ns),
+    FIELD("Request", request, "started", io_start_time_ns),
+    FIELD("Request", request, "queue_list", queuelist),
 };
 
 /// NamedRoot and Root with pointers where the ABI has U64: addresses are the linker's business, so that the
@@ -240,6 +411,22 @@ constinit NamedRootImage roots[] = {
     {"kmem_caches", "ListNode", &slab_caches, 1},
     {"vmalloc_areas", "VmallocAreaPointer", &vmlist, 1},
     {"irq_lines", "IrqLine", irq_desc, IrqCount},
+    {"local_timer_counts", "U64", local_timer_counts, NR_CPUS},
+    {"irq_resched_count", "U64", irq_resched_count, NR_CPUS},
+    {"irq_call_count", "U64", irq_call_count, NR_CPUS},
+    {"trap_handlers", "Pointer", trap_handlers, 256},
+    {"softirq_counts", "U64", softirq_counts, NR_SOFTIRQS* NR_CPUS},
+    {"softirq_names", "Pointer", softirq_to_name, NR_SOFTIRQS},
+    {"softirq_actions", "Pointer", softirq_actions, NR_SOFTIRQS},
+    {"timers", "ListNode", &timers, 1},
+    {"cpu_times", "CpuTimes", cpu_times, NR_CPUS},
+    {"lru", "LruVector", &node_lruvec, 1},
+    {"root_dentry", "Pointer", &root_dentry, 1},
+    {"mounts", "Pointer", &mounts, 1},
+    {"disks", "Pointer", &disks, 1},
+    {"block_devices", "Pointer", &block_devices, 1},
+    {"lock_classes", "LockClass", lock_classes, MAX_LOCKDEP_CLASSES},
+    {"lock_class_count", "U32", &nr_lock_classes, 1},
 };
 
 } // namespace

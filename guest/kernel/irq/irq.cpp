@@ -20,9 +20,10 @@ constinit u64 softirq_counts[NR_SOFTIRQS][NR_CPUS] = {};
 const char* const softirq_to_name[NR_SOFTIRQS] = {"HI",       "TIMER",   "NET_TX", "NET_RX",  "BLOCK",
                                                   "IRQ_POLL", "TASKLET", "SCHED",  "HRTIMER", "RCU"};
 
+constinit void (*softirq_actions[NR_SOFTIRQS])() = {};
+
 namespace {
 
-constinit void (*softirq_actions[NR_SOFTIRQS])() = {};
 constinit spinlock_t irq_lock{"irq_lines"};
 constinit unsigned next_msi_line = 24;
 

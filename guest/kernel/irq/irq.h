@@ -68,6 +68,7 @@ enum Softirq : u8 {
 };
 extern const char* const softirq_to_name[NR_SOFTIRQS];
 extern u64 softirq_counts[NR_SOFTIRQS][NR_CPUS];
+extern void (*softirq_actions[NR_SOFTIRQS])();
 void open_softirq(Softirq number, void (*action)());
 /// Runs it when the current hardirq returns.
 void raise_softirq(Softirq number);

@@ -14,39 +14,13 @@
 
 namespace kernel {
 
-constexpr unsigned MAX_LOCKDEP_CLASSES = 192, ClassWords = MAX_LOCKDEP_CLASSES / 64;
-
-/// Times are TSC cycles until they are printed.
-struct lock_time {
-    u64 min, max, total, nr; ///< min means something when nr does
-    void add(u64 value) {
-        min = !nr || value < min ? value : min;
-        max = value > max ? value : max;
-        total += value;
-        nr++;
-    }
-};
-struct lock_class_stats {
-    u64 acquisitions, contentions;
-    lock_time waittime, holdtime;
-};
-enum LockUsage : u8 { UsedInHardirq = 1, UsedInSoftirq = 2, EnabledHardirq = 4, EnabledSoftirq = 8 };
-
-struct lock_class {
-    const char* name;
-    u16 id;
-    u8 subclass;
-    u8 usage_mask;
-    u64 locks_after[ClassWords]; ///< classes that were taken while this one was held
-    lock_class_stats stats[NR_CPUS];
-};
-
 constinit bool debug_locks = false;
+constinit lock_class lock_classes[MAX_LOCKDEP_CLASSES] = {};
+constinit u32 nr_lock_classes = 0;
 
 namespace {
 
-constinit lock_class lock_classes[MAX_LOCKDEP_CLASSES] = {};
-constinit unsigned nr_lock_classes = 0, nr_dependencies = 0, max_depth = 0;
+constinit unsigned nr_dependencies = 0, max_depth = 0;
 constinit u32 graph_lock = 0;
 
 /// Interrupts off, so that an interrupt's own acquisition cannot spin on us.

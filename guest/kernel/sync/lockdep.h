@@ -10,6 +10,7 @@
 #pragma once
 
 #include "lib/types.h"
+#include "mm/layout.h"
 
 namespace kernel {
 
@@ -40,6 +41,36 @@ inline constexpr unsigned MAX_LOCK_DEPTH = 24;
 template <typename Lock> void lockdep_set_class(Lock& lock, const char* name) {
     lock.dep_map = {name, nullptr};
 }
+
+inline constexpr unsigned MAX_LOCKDEP_CLASSES = 192, ClassWords = MAX_LOCKDEP_CLASSES / 64;
+
+/// Times are TSC cycles until they are printed.
+struct lock_time {
+    u64 min, max, total, nr; ///< min means something when nr does
+    void add(u64 value) {
+        min = !nr || value < min ? value : min;
+        max = value > max ? value : max;
+        total += value;
+        nr++;
+    }
+};
+struct lock_class_stats {
+    u64 acquisitions, contentions;
+    lock_time waittime, holdtime;
+};
+enum LockUsage : u8 { UsedInHardirq = 1, UsedInSoftirq = 2, EnabledHardirq = 4, EnabledSoftirq = 8 };
+
+struct lock_class {
+    const char* name;
+    u16 id;
+    u8 subclass;
+    u8 usage_mask;
+    u64 locks_after[ClassWords]; ///< classes that were taken while this one was held
+    lock_class_stats stats[NR_CPUS];
+};
+/// For inspection; they change under the validator's own lock.
+extern lock_class lock_classes[MAX_LOCKDEP_CLASSES];
+extern u32 nr_lock_classes;
 
 extern bool debug_locks;
 void lockdep_init();

@@ -10,9 +10,10 @@ namespace kernel {
 
 constinit struct kernel_cpustat cpu_times[NR_CPUS] = {};
 
+constinit list_head timers = {};
+
 namespace {
 
-constinit list_head timers = {};     ///< sorted by expiry
 constinit u64 next_expiry = ~u64{0}; ///< of the first; the tick reads it without the lock
 constinit spinlock_t timer_lock{"timers"};
 constinit timer_list* running_timer[NR_CPUS] = {}; ///< whose function runs now; under timer_lock

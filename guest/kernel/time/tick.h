@@ -18,6 +18,8 @@ struct timer_list {
     void* context = nullptr;
 };
 
+extern list_head timers; ///< armed ones, sorted by expiry; for inspection
+
 void tick_handle_periodic(pt_regs& frame);
 void init_timers();
 void mod_timer(timer_list& timer, u64 expires);

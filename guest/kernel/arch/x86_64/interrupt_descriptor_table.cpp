@@ -7,9 +7,9 @@ namespace kernel {
 
 alignas(4096) [[gnu::section(".data..page_aligned")]] constinit gate_struct idt_table[256] = {};
 
-namespace {
+constinit TrapHandler trap_handlers[256] = {};
 
-constinit TrapHandler handlers[256] = {};
+namespace {
 
 void set_gate(unsigned vector, InterruptStack stack, unsigned privilege) {
     u64 target = reinterpret_cast<u64>(trap_stubs) + vector * 16;
@@ -49,7 +49,7 @@ void load_interrupt_table() {
     load();
 }
 
-void set_trap_handler(u8 vector, TrapHandler handler) { handlers[vector] = handler; }
-TrapHandler trap_handler(u8 vector) { return handlers[vector]; }
+void set_trap_handler(u8 vector, TrapHandler handler) { trap_handlers[vector] = handler; }
+TrapHandler trap_handler(u8 vector) { return trap_handlers[vector]; }
 
 } // namespace kernel

@@ -26,6 +26,7 @@ using TrapHandler = void (*)(pt_regs&);
 void load_early_interrupt_table();
 /// Gives the IST vectors their stacks, and vectors 3 and 4 their user privilege; loads it on the calling CPU.
 void load_interrupt_table();
+extern TrapHandler trap_handlers[256]; ///< for inspection
 void set_trap_handler(u8 vector, TrapHandler handler);
 TrapHandler trap_handler(u8 vector);
 
