@@ -168,7 +168,8 @@ struct alignas(64) task_struct {
     task_io_accounting ioac;
     struct completion* vfork_done = nullptr; ///< completed when the child execs or exits
     i32 oom_score_adj = 0;
-    blk_plug* plug = nullptr; ///< requests that wait for their neighbours (block/blk-mq.cpp)
+    list_head* scm_work_list = nullptr; ///< files that it is about to close (net/scm.cpp)
+    blk_plug* plug = nullptr;           ///< requests that wait for their neighbours (block/blk-mq.cpp)
     u32 umask = 022;
     u32 trap_nr = 0; ///< last user fault, for reports
     u64 cr2 = 0;

@@ -18,6 +18,10 @@ struct seq_file {
 struct inode* make_procfs();
 /// /proc/sys (sys.cpp).
 Result<struct inode*> make_sys_directory(super_block* super);
+/// /proc/PID/net (proc_net.cpp).
+Result<struct inode*> make_net_directory(super_block* super, u64 number);
+/// A file whose text `show` makes.
+Result<struct inode*> make_proc_file(u64 number, u32 mode, void (*show)(seq_file&));
 
 // Generators: system.cpp, memory.cpp, tasks.cpp.
 void show_meminfo(seq_file& out);
@@ -59,6 +63,7 @@ void show_task_oom_score(seq_file& out, task_struct& task);
 void show_task_oom_score_adj(seq_file& out, task_struct& task);
 void show_task_io(seq_file& out, task_struct& task);
 void show_task_wchan(seq_file& out, task_struct& task);
+void show_net_unix(seq_file& out);
 void show_ioports(seq_file& out);
 void show_devices(seq_file& out);
 void show_kallsyms(seq_file& out);

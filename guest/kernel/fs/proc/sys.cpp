@@ -7,6 +7,7 @@
 #include "lib/log.h"
 #include "mm/reclaim.h"
 #include "mm/slab.h"
+#include "net/unix/af_unix.h"
 #include "setup.h"
 #include "syscall/utsname.h"
 #include "task/pid.h"
@@ -68,6 +69,17 @@ constexpr ctl_table tables[] = {
     {"kernel/randomize_va_space", [](char* out) { number(out, 0); }, nullptr},
     {"kernel/threads-max", [](char* out) { number(out, max_threads); }, nullptr},
     {"kernel/version", show_uts<3>, nullptr},
+    {"net/core/optmem_max", [](char* out) { number(out, 131072); }, nullptr},
+    {"net/core/rmem_default", [](char* out) { number(out, SK_WMEM_DEFAULT); }, nullptr},
+    {"net/core/rmem_max", [](char* out) { number(out, SK_WMEM_DEFAULT); }, nullptr},
+    {"net/core/somaxconn", [](char* out) { number(out, SOMAXCONN); }, nullptr},
+    {"net/core/wmem_default", [](char* out) { number(out, SK_WMEM_DEFAULT); }, nullptr},
+    {"net/core/wmem_max", [](char* out) { number(out, SK_WMEM_DEFAULT); }, nullptr},
+    {"net/unix/max_dgram_qlen", [](char* out) { number(out, sysctl_max_dgram_qlen); },
+     [](const char* text) -> Result<void> {
+         sysctl_max_dgram_qlen = static_cast<u32>(TRY(parse(text, 0x7fff'ffff)));
+         return {};
+     }},
     {"vm/drop_caches", [](char* out) { number(out, 0); }, drop_caches},
     {"vm/overcommit_memory", [](char* out) { number(out, 1); }, nullptr}, // nothing is ever refused
 };
