@@ -49,6 +49,10 @@ TaskRow read_task(const GuestObject& task) {
     row.weight = task.u64_of("weight");
     row.runtime = task.u64_of("sum_exec_runtime");
     if (task.has("policy")) row.policy = task.u64_of("policy");
+    if (task.has("rt_priority")) row.rt_priority = task.u64_of("rt_priority");
+    if (task.has("class"))
+        if (const GuestObject which = task.pointer("class", "SchedClass"); !which.null())
+            row.sched_class = which.text("name");
     if (task.has("voluntary_switches"))
         row.voluntary = task.u64_of("voluntary_switches"),
         row.involuntary = task.u64_of("involuntary_switches");
@@ -111,6 +115,22 @@ void read_tree(const GuestKernel& kernel, const GuestObject& queue, RunQueueRow&
                               hex(leftmost, 16)));
 }
 
+/// The realtime lists, one a priority.
+void read_realtime(const GuestKernel& kernel, const GuestObject& queue, RunQueueRow& row, Notes& notes) {
+    constexpr u64 Priorities = 100, MostQueued = 4096;
+    const auto lists = kernel.field("RunQueue", "rt_queue");
+    const auto in_task = kernel.field("Task", "rt_node");
+    const auto size = kernel.size_of("ListNode");
+    if (!lists || !in_task || !size || !queue.u64_of("rt_nr_running")) return;
+    row.rt_throttled = queue.u64_of("rt_throttled") != 0;
+    for (u64 priority = Priorities - 1; priority > 0; --priority)
+        kernel.walk_list(
+            queue.address() + lists->offset + priority * *size, "ListNode", notes, [&](u64 node) {
+                row.realtime.push_back(read_task(kernel.object("Task", node - in_task->offset, notes)));
+                return row.realtime.size() < MostQueued;
+            });
+}
+
 nlohmann::json task_json(const TaskRow& t) {
     return {{"address", hex(t.address, 16)},
             {"pid", t.pid},
@@ -123,7 +143,9 @@ nlohmann::json task_json(const TaskRow& t) {
             {"vruntime", t.vruntime},
             {"weight", t.weight},
             {"runtime_ns", t.runtime},
+            {"class", t.sched_class},
             {"policy", policy_name(t.policy)},
+            {"rt_priority", t.rt_priority},
             {"voluntary_switches", t.voluntary},
             {"involuntary_switches", t.involuntary},
             {"need_resched", t.need_resched},
@@ -210,6 +232,7 @@ RunQueuesView run_queues_view(const std::expected<GuestKernel, std::string>& ker
         row.load = queue.u64_of("cfs_load"), row.min_vruntime = queue.u64_of("cfs_min_vruntime");
         row.fair_running = queue.u64_of("cfs_nr_running");
         read_tree(*kernel, queue, row, view.notes);
+        read_realtime(*kernel, queue, row, view.notes);
         view.rows.push_back(std::move(row));
     }
     if (view.rows.empty())
@@ -217,13 +240,18 @@ RunQueuesView run_queues_view(const std::expected<GuestKernel, std::string>& ker
     return view;
 }
 
+/// "nice -5", or "99" of a realtime task.
+static std::string priority_text(const TaskRow& t) {
+    return t.rt_priority ? fmt::format("{}", t.rt_priority) : fmt::format("nice {}", t.nice);
+}
+
 std::string to_text(const TasksView& v) {
     if (!v.why_empty.empty()) return v.why_empty + "\n" + notes_text(v.notes);
-    Table table({"pid", "ppid", "state", "cpu", "class", "nice", "weight", "vruntime ns", "runtime ns",
-                 "switches", "waits in", "comm", "address"});
+    Table table({"pid", "ppid", "state", "cpu", "class", "policy", "priority", "weight", "vruntime ns",
+                 "runtime ns", "switches", "waits in", "comm", "address"});
     for (const auto& t : v.rows)
         table.row({std::to_string(t.pid), std::to_string(t.parent), t.state + (t.on_cpu ? "+" : ""),
-                   std::to_string(t.cpu), policy_name(t.policy), std::to_string(t.nice),
+                   std::to_string(t.cpu), t.sched_class, policy_name(t.policy), priority_text(t),
                    std::to_string(t.weight), std::to_string(t.vruntime), std::to_string(t.runtime),
                    fmt::format("{}+{}", t.voluntary, t.involuntary), t.waits_in,
                    t.kernel_thread ? "[" + t.comm + "]" : t.comm, hex(t.address, 16)});
@@ -244,16 +272,24 @@ std::string to_text(const RunQueuesView& v) {
             fmt::format("cpu {}  running {}  switches {}  load {}  min_vruntime {}{}\n", row.cpu, row.running,
                         row.switches, row.load, row.min_vruntime, row.locked ? "  (in flux)" : "");
         if (row.has_current)
-            out += fmt::format("  current: {} ({}), vruntime {}, weight {}\n", row.current.comm,
-                               row.current.pid, row.current.vruntime, row.current.weight);
+            out += fmt::format("  current: {} ({}), class {}, {}, vruntime {}, weight {}\n", row.current.comm,
+                               row.current.pid, row.current.sched_class, policy_name(row.current.policy),
+                               row.current.vruntime, row.current.weight);
+        for (const auto& t : row.realtime)
+            out += fmt::format("  realtime {}: {} ({}), {}, {}\n", t.rt_priority, t.comm, t.pid,
+                               policy_name(t.policy),
+                               t.on_cpu           ? "runs"
+                               : row.rt_throttled ? "throttled"
+                                                  : "waits");
         if (row.tree.empty()) {
             out += "  the tree is empty: nothing else is runnable\n";
             continue;
         }
-        Table table({"  vruntime", "weight", "nice", "state", "pid", "comm", "node"});
+        Table table({"  vruntime", "weight", "nice", "policy", "state", "pid", "comm", "node"});
         for (const auto& q : row.tree)
             table.row({fmt::format("  {}", q.task.vruntime), std::to_string(q.task.weight),
-                       std::to_string(q.task.nice), q.task.state, std::to_string(q.task.pid), q.task.comm,
+                       std::to_string(q.task.nice), policy_name(q.task.policy), q.task.state,
+                       std::to_string(q.task.pid), q.task.comm,
                        fmt::format("depth {}, {}{}", q.depth, q.black ? "black" : "red",
                                    q.leftmost ? ", leftmost" : "")});
         out += table.text();
@@ -275,7 +311,11 @@ nlohmann::json to_json(const RunQueuesView& v) {
                           {"leftmost", q.leftmost}});
             tree.push_back(std::move(entry));
         }
+        nlohmann::json realtime = nlohmann::json::array();
+        for (const auto& t : row.realtime) realtime.push_back(task_json(t));
         rows.push_back({{"cpu", row.cpu},
+                        {"realtime", realtime},
+                        {"rt_throttled", row.rt_throttled},
                         {"running", row.running},
                         {"switches", row.switches},
                         {"load", row.load},

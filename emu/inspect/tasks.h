@@ -15,7 +15,9 @@ struct TaskRow {
     std::string comm, state; ///< state: "R" … as ps prints it
     u64 cpu = 0, vruntime = 0, weight = 0, runtime = 0;
     bool kernel_thread = false, on_cpu = false;
-    u64 policy = 0; ///< SCHED_NORMAL 0, FIFO 1, RR 2, BATCH 3, IDLE 5
+    u64 policy = 0;          ///< SCHED_NORMAL 0, FIFO 1, RR 2, BATCH 3, IDLE 5
+    u64 rt_priority = 0;     ///< 1–99 under FIFO and RR
+    std::string sched_class; ///< who decides when it runs: "rt", "fair", "idle"; empty before its first run
     u64 voluntary = 0, involuntary = 0;
     bool need_resched = false;
     std::string waits_in; ///< the function that gave the processor away, when it sleeps
@@ -39,8 +41,10 @@ struct RunQueueRow {
     bool locked = false;
     TaskRow current;
     bool has_current = false;
-    std::vector<QueuedTask> tree; ///< in order of vruntime
-    u64 tree_root = 0;            ///< address of the root node
+    std::vector<QueuedTask> tree;  ///< in order of vruntime
+    u64 tree_root = 0;             ///< address of the root node
+    std::vector<TaskRow> realtime; ///< the current one included, the highest priority first
+    bool rt_throttled = false;     ///< realtime tasks had their share of this period
 };
 struct RunQueuesView {
     std::vector<RunQueueRow> rows;

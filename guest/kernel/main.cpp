@@ -21,6 +21,7 @@
 #include "irq/irq.h"
 #include "lib/log.h"
 #include "lib/string.h"
+#include "net/unix/af_unix.h"
 #include "mm/memory_struct.h"
 #include "mm/paging.h"
 #include "mm/reclaim.h"
@@ -181,6 +182,8 @@ void kernel_init(void*) {
     smp_init();
     torture_locks(); // only when asked for
     shmem_init();
+    sock_init();
+    af_unix_init();
     kswapd_run();
     flusher_run();
     do_initcalls();

@@ -165,10 +165,13 @@ Result<void> vfs_rename(struct dentry* old_parent, struct dentry* moved, struct 
 
 } // namespace
 
-Result<void> do_mknodat(struct dentry* base, const char* path, u32 mode, u32 device, StringView link_target) {
+Result<void> do_mknodat(struct dentry* base, const char* path, u32 mode, u32 device, StringView link_target,
+                        struct dentry** made) {
     NewName name;
     TRY(filename_create(base, path, is_directory(mode), name));
-    return vfs_mknod(name.parent, name.dentry, mode, device, link_target);
+    TRY(vfs_mknod(name.parent, name.dentry, mode, device, link_target));
+    if (made) dget(*made = name.dentry);
+    return {};
 }
 
 Result<struct dentry*> lookup_open(struct dentry* parent, const LastName& last, u32 flags, u32 mode,

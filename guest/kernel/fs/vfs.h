@@ -333,7 +333,9 @@ void allow_write_access(struct inode& inode);
 Result<struct dentry*> lookup_one_len(struct dentry* directory, StringView name);
 
 // --- changing names (fs/namei_change.cpp)
-Result<void> do_mknodat(struct dentry* base, const char* path, u32 mode, u32 device, StringView link_target);
+/// `made`, when wanted, is the new name's dentry with a reference.
+Result<void> do_mknodat(struct dentry* base, const char* path, u32 mode, u32 device, StringView link_target,
+                        struct dentry** made = nullptr);
 Result<void> do_unlinkat(struct dentry* base, const char* path);
 Result<void> do_rmdir(struct dentry* base, const char* path);
 Result<void> do_linkat(struct dentry* existing, struct dentry* base, const char* path);

@@ -53,6 +53,7 @@ using IrqAction = struct irqaction;
 constexpr TypeLayout types[] = {
     type("Task", sizeof(task_struct)),
     type("RunQueue", sizeof(struct rq)),
+    type("SchedClass", sizeof(struct sched_class)),
     type("RbNode", sizeof(struct rb_node)),
     type("ListNode", sizeof(list_head)),
     type("SpinLock", sizeof(spinlock_t)),
@@ -97,6 +98,7 @@ constexpr TypeLayout types[] = {
 };
 
 using IrqDescriptor = struct irq_desc; // the array has the same name
+using SchedClass = struct sched_class; // a field has
 
 constexpr FieldLayout fields[] = {
     FIELD("Task", task_struct, "kernel_rsp", kernel_rsp),
@@ -112,6 +114,10 @@ constexpr FieldLayout fields[] = {
     FIELD("Task", task_struct, "cpu", cpu),
     FIELD("Task", task_struct, "nice", nice),
     FIELD("Task", task_struct, "policy", policy),
+    FIELD("Task", task_struct, "rt_priority", rt_priority),
+    FIELD("Task", task_struct, "class", sched_class),
+    FIELD("Task", task_struct, "rt_node", rt.run_list),
+    FIELD("SchedClass", SchedClass, "name", name),
     FIELD("Task", task_struct, "weight", se.load.weight),
     FIELD("Task", task_struct, "run_node", se.run_node),
     FIELD("Task", task_struct, "on_run_queue", se.on_rq),
@@ -147,6 +153,9 @@ constexpr FieldLayout fields[] = {
     FIELD("RunQueue", rq, "cfs_root", cfs.tasks_timeline.rb_root.rb_node),
     FIELD("RunQueue", rq, "cfs_leftmost", cfs.tasks_timeline.rb_leftmost),
     FIELD("RunQueue", rq, "cfs_current", cfs.curr),
+    FIELD("RunQueue", rq, "rt_nr_running", rt.rt_nr_running),
+    FIELD("RunQueue", rq, "rt_throttled", rt.rt_throttled),
+    FIELD("RunQueue", rq, "rt_queue", rt.queue),
     FIELD("RunQueue", rq, "lock", lock),
 
     FIELD("RbNode", rb_node, "parent_color", __rb_parent_color),

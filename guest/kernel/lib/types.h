@@ -26,6 +26,11 @@ using usize = size_t;
 
 template <typename T> constexpr T min(T a, T b) { return b < a ? b : a; }
 template <typename T> constexpr T max(T a, T b) { return a < b ? b : a; }
+template <typename T> constexpr void swap(T& a, T& b) {
+    T old = a;
+    a = b;
+    b = old;
+}
 template <typename T> constexpr T clamp(T value, T low, T high) { return min(max(value, low), high); }
 
 /// REQUIRES: alignment is a power of two.

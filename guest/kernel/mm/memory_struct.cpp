@@ -334,21 +334,71 @@ Result<void> do_mprotect(mm_struct& mm, u64 start, u64 size, u32 area_flags) {
     return {};
 }
 
-Result<u64> do_mremap(mm_struct& mm, u64 old_address, u64 old_size, u64 new_size, bool may_move) {
+namespace {
+
+/// The pages of [old_address, +old_size) get a new place of new_size, `target` when that is fixed. `keep`:
+/// the old place stays, empty.
+Result<u64> move_vma(mm_struct& mm, u64 old_address, u64 old_size, u64 new_size, u64 target, bool fixed,
+                     bool keep) {
+    const vm_area_struct* area = find_vma(mm, old_address);
+    struct file* file = area->vm_file; // the area may be joined with the new one
+    u64 offset = file ? (area->vm_pgoff << PAGE_SHIFT) + (old_address - area->vm_start) : 0;
+    target =
+        TRY(mmap_region(mm, target, new_size, area->vm_flags, fixed, false, file, offset, area->vm_name));
+    if (!old_size) return target;
+    TRY(move_page_tables(mm, file, old_address, target, old_size));
+    if (!keep) TRY(do_munmap(mm, old_address, old_size));
+    return target;
+}
+
+/// What is at old_address may become new_size long.
+Result<vm_area_struct*> vma_to_resize(mm_struct& mm, u64 old_address, u64 old_size, u64 new_size) {
+    vm_area_struct* area = find_vma(mm, old_address);
+    if (!area || area->vm_start > old_address) return Errno::EFAULT;
+    if (!old_size && !(area->vm_flags & VM_SHARED)) return Errno::EINVAL; // twice the same private memory
+    if (old_size > area->vm_end - old_address) return Errno::EFAULT;
+    return new_size > TASK_SIZE_MAX ? Result<vm_area_struct*>(Errno::ENOMEM) : area;
+}
+
+/// MREMAP_FIXED and MREMAP_DONTUNMAP.
+Result<u64> mremap_to(mm_struct& mm, u64 old_address, u64 old_size, u64 new_size, u64 target, u32 flags) {
+    bool fixed = flags & MREMAP_FIXED, keep = flags & MREMAP_DONTUNMAP;
+    if (!is_aligned(target, PAGE_SIZE) || new_size > TASK_SIZE_MAX || target > TASK_SIZE_MAX - new_size)
+        return Errno::EINVAL;
+    if (old_size > TASK_SIZE_MAX) return Errno::EFAULT;
+    if (old_address + old_size > target && target + new_size > old_address) return Errno::EINVAL;
+    if (fixed) TRY(do_munmap(mm, target, new_size));
+    if (old_size > new_size) {
+        TRY(do_munmap(mm, old_address + new_size, old_size - new_size));
+        old_size = new_size;
+    }
+    TRY(vma_to_resize(mm, old_address, old_size, new_size));
+    return move_vma(mm, old_address, old_size, new_size, target, fixed, keep);
+}
+
+} // namespace
+
+Result<u64> do_mremap(mm_struct& mm, u64 old_address, u64 old_size, u64 new_size, u64 target, u32 flags) {
+    if (flags & ~(MREMAP_MAYMOVE | MREMAP_FIXED | MREMAP_DONTUNMAP)) return Errno::EINVAL;
+    bool may_move = flags & MREMAP_MAYMOVE;
+    if ((flags & MREMAP_FIXED) && !may_move) return Errno::EINVAL;
+    if ((flags & MREMAP_DONTUNMAP) && (!may_move || old_size != new_size)) return Errno::EINVAL;
+    if (!is_aligned(old_address, PAGE_SIZE)) return Errno::EINVAL;
     old_size = align_up(old_size, PAGE_SIZE);
     new_size = align_up(new_size, PAGE_SIZE);
-    vm_area_struct* area = find_vma(mm, old_address);
-    if (!is_aligned(old_address, PAGE_SIZE) || !new_size || !old_size) return Errno::EINVAL;
-    if (old_size > TASK_SIZE_MAX || !area || area->vm_start > old_address ||
-        area->vm_end < old_address + old_size)
+    if (!new_size) return Errno::EINVAL;
+    if (vm_area_struct* area = find_vma(mm, old_address); !area || area->vm_start > old_address)
         return Errno::EFAULT;
-    if (new_size > TASK_SIZE_MAX) return Errno::ENOMEM;
-    if (new_size <= old_size) {
+    if (flags & (MREMAP_FIXED | MREMAP_DONTUNMAP))
+        return mremap_to(mm, old_address, old_size, new_size, target, flags);
+    if (old_size >= new_size) {
+        if (old_size > TASK_SIZE_MAX - old_address) return Errno::EINVAL;
         if (new_size < old_size) TRY(do_munmap(mm, old_address + new_size, old_size - new_size));
         return old_address;
     }
+    vm_area_struct* area = TRY(vma_to_resize(mm, old_address, old_size, new_size));
     u64 growth = new_size - old_size;
-    if (area->vm_end == old_address + old_size && growth <= TASK_SIZE_MAX - area->vm_end &&
+    if (old_size && area->vm_end == old_address + old_size && growth <= TASK_SIZE_MAX - area->vm_end &&
         range_is_free(mm, area->vm_end, growth)) {
         if (!may_expand_vm(mm, growth >> PAGE_SHIFT)) return Errno::ENOMEM;
         mm.total_vm += growth >> PAGE_SHIFT;
@@ -358,12 +408,7 @@ Result<u64> do_mremap(mm_struct& mm, u64 old_address, u64 old_size, u64 new_size
         return old_address;
     }
     if (!may_move) return Errno::ENOMEM;
-    u64 target = TRY(mmap_region(
-        mm, 0, new_size, area->vm_flags, false, false, area->vm_file,
-        area->vm_file ? (area->vm_pgoff << PAGE_SHIFT) + (old_address - area->vm_start) : 0, area->vm_name));
-    TRY(move_page_tables(mm, *area, old_address, target, old_size));
-    TRY(do_munmap(mm, old_address, old_size));
-    return target;
+    return move_vma(mm, old_address, old_size, new_size, 0, false, false);
 }
 
 Result<u64> do_brk(mm_struct& mm, u64 address) {

@@ -87,7 +87,9 @@ Result<u64> mmap_region(mm_struct& mm, u64 hint, u64 size, u32 area_flags, bool 
 bool may_expand_vm(const mm_struct& mm, u64 pages);
 Result<void> do_munmap(mm_struct& mm, u64 start, u64 size);
 Result<void> do_mprotect(mm_struct& mm, u64 start, u64 size, u32 area_flags);
-Result<u64> do_mremap(mm_struct& mm, u64 old_address, u64 old_size, u64 new_size, bool may_move);
+inline constexpr u32 MREMAP_MAYMOVE = 1, MREMAP_FIXED = 2, MREMAP_DONTUNMAP = 4;
+/// `target`: with MREMAP_FIXED the place, with MREMAP_DONTUNMAP a wish.
+Result<u64> do_mremap(mm_struct& mm, u64 old_address, u64 old_size, u64 new_size, u64 target, u32 flags);
 Result<u64> do_brk(mm_struct& mm, u64 address);
 
 } // namespace kernel

@@ -157,7 +157,7 @@ Result<void> copy_page_range(mm_struct& child, mm_struct& parent, const vm_area_
     return {};
 }
 
-Result<void> move_page_tables(mm_struct& mm, const vm_area_struct& area, u64 from, u64 to, u64 size) {
+Result<void> move_page_tables(mm_struct& mm, struct file* file, u64 from, u64 to, u64 size) {
     // Each table of the old place may need two in the new one. mmap_lock keeps others from adding any.
     for (u64 address = from; address < from + size; address = align_down(address, 2 * MiB) + 2 * MiB) {
         {
@@ -169,7 +169,7 @@ Result<void> move_page_tables(mm_struct& mm, const vm_area_struct& area, u64 fro
         if (!pte_alloc(mm, address - from + to) || !pte_alloc(mm, last - from + to)) return Errno::ENOMEM;
     }
     // Truncation finds each page in one of the two places.
-    address_space* mapping = area.vm_file ? area.vm_file->f_mapping : nullptr;
+    address_space* mapping = file ? file->f_mapping : nullptr;
     if (mapping) mutex_lock(mapping->i_mmap_rwsem);
     {
         SpinGuard guard(mm.page_table_lock);

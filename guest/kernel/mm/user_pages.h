@@ -16,7 +16,7 @@ void unmap_page_range(mm_struct& mm, u64 start, u64 end);
 void change_protection(mm_struct& mm, const vm_area_struct& area);
 /// Maps the parent's present pages into the child; private ones become copy-on-write on both sides.
 Result<void> copy_page_range(mm_struct& child, mm_struct& parent, const vm_area_struct& area);
-Result<void> move_page_tables(mm_struct& mm, const vm_area_struct& area, u64 from, u64 to, u64 size);
+Result<void> move_page_tables(mm_struct& mm, struct file* file, u64 from, u64 to, u64 size);
 /// Levels 3 to 1 of the user half.
 void free_pgtables(mm_struct& mm);
 /// The entry of `address`, with its tables, for an address space (counted in pgtables_bytes); null when there

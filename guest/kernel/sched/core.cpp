@@ -6,6 +6,7 @@
 #include "mm/memory_struct.h"
 #include "sched/fair_math.h"
 #include "sched/scheduler.h"
+#include "sched/stats.h"
 
 #include "block/block.h"
 #include "sync/rcu.h"
@@ -63,6 +64,7 @@ void context_switch(struct rq& queue, task_struct* previous, task_struct* next) 
     if (debug_locks) [[unlikely]]
         lock_release(queue.lock.dep_map, &queue.lock);
     queue.nr_switches++;
+    sched_info_switch(queue, previous, next);
     queue.curr = next;
     next->on_cpu = 1;
     PerCpu& block = this_cpu();
@@ -92,9 +94,13 @@ void __migrate_task(task_struct* task) {
 
 /// REQUIRES: queue.lock.
 void activate_task(struct rq& queue, task_struct* task, bool wake_up) {
+    sched_info_enqueue(queue, task);
     task->sched_class->enqueue_task(queue, task, wake_up);
 }
-void deactivate_task(struct rq& queue, task_struct* task) { task->sched_class->dequeue_task(queue, task); }
+void deactivate_task(struct rq& queue, task_struct* task) {
+    sched_info_dequeue(queue, task);
+    task->sched_class->dequeue_task(queue, task);
+}
 
 /// The best runnable task of the first class that has one; the idle task is always there.
 task_struct* pick_next_task(struct rq& queue, task_struct* previous) {
@@ -133,6 +139,7 @@ void __schedule(bool preempting) {
     __atomic_thread_fence(__ATOMIC_SEQ_CST); // the caller's state, then whether it is runnable
                                              // (try_to_wake_up has the other half)
     update_rq_clock(queue);
+    queue.sched_count++;
     u32 state = __atomic_load_n(&previous->__state, __ATOMIC_RELAXED);
     if (!preempting && state != TASK_RUNNING && !(previous->flags & PF_IDLE)) {
         // A signal that came before the switch must not be slept through.
@@ -256,12 +263,20 @@ static bool ttwu_runnable(task_struct* task) {
     return runnable;
 }
 
+/// REQUIRES: interrupts off: the counters are this CPU's own.
+static void ttwu_stat(const task_struct& task) {
+    struct rq& queue = this_rq();
+    queue.ttwu_count++;
+    if (__atomic_load_n(&task.cpu, __ATOMIC_RELAXED) == queue.cpu) queue.ttwu_local++;
+}
+
 bool try_to_wake_up(task_struct* task, u32 mode) {
     IrqSpinGuard guard(task->pi_lock);
     // The waker's condition, then the sleeper's state: the sleeper sets its state, then tests the condition.
     __atomic_thread_fence(__ATOMIC_SEQ_CST);
     u32 state = __atomic_load_n(&task->__state, __ATOMIC_RELAXED);
     if (!(state & mode)) return false;
+    ttwu_stat(*task);
     if (__atomic_load_n(&task->se.on_rq, __ATOMIC_ACQUIRE) && ttwu_runnable(task)) return true;
     // Off its queue. It may still be on its way out of __schedule on another CPU: wait until its registers
     // are saved.
@@ -313,6 +328,7 @@ void do_sched_yield() {
         struct rq& queue = this_rq();
         IrqSpinGuard guard(queue.lock);
         update_rq_clock(queue);
+        queue.yld_count++;
         get_current()->sched_class->yield_task(queue);
     }
     preempt_schedule();

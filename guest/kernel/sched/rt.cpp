@@ -138,6 +138,7 @@ void move_task_rt(task_struct* task, struct rq& from, struct rq& to) {
 } // namespace
 
 constinit bool sched_rt_throttled_once = false;
+constinit u64 sysctl_sched_rt_period = 1'000'000'000, sysctl_sched_rt_runtime = 950'000'000;
 
 const struct sched_class rt_sched_class = {
     "rt",

@@ -40,7 +40,7 @@ struct rt_rq {
 
 /// What a class does with its tasks. REQUIRES: the run queue's lock, and its clock is up to date.
 struct sched_class {
-    const char* name;
+    char name[8]; ///< published
     void (*enqueue_task)(struct rq& queue, task_struct* task, bool wake_up);
     void (*dequeue_task)(struct rq& queue, task_struct* task);
     void (*yield_task)(struct rq& queue);
@@ -68,6 +68,10 @@ struct rq {
     u64 nr_uninterruptible = 0; ///< may be "negative" here: only the sum over the CPUs means something
     struct rt_rq rt;
     struct cfs_rq cfs;
+    // /proc/schedstat
+    u32 yld_count = 0, sched_count = 0, sched_goidle = 0, ttwu_count = 0, ttwu_local = 0;
+    u64 rq_cpu_time = 0; ///< ns that tasks ran here
+    sched_info rq_sched_info;
     spinlock_t lock{"runqueue"};
 };
 
@@ -138,7 +142,8 @@ extern bool panicking;
 inline bool need_resched() { return get_current()->thread_flags & _TIF_NEED_RESCHED; }
 
 // --- realtime class (rt.cpp); REQUIRES: the run queue's lock
-inline constexpr u64 sysctl_sched_rt_period = 1'000'000'000, sysctl_sched_rt_runtime = 950'000'000;
+/// ns; the runtime may be all ones: no limit.
+extern u64 sysctl_sched_rt_period, sysctl_sched_rt_runtime;
 void init_rt_rq(struct rt_rq& rt);
 /// The highest priority that waits or runs; 0 for none, or while they are throttled.
 u32 rt_highest(const struct rq& queue);

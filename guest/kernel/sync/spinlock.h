@@ -107,9 +107,9 @@ private:
 /// Holds a lock that no interrupt handler takes.
 class SpinGuard {
 public:
-    explicit SpinGuard(spinlock_t& lock) : lock_(lock) {
+    explicit SpinGuard(spinlock_t& lock, unsigned subclass = 0) : lock_(lock) {
         preempt_disable();
-        lock_.lock_raw();
+        lock_.lock_raw(subclass);
     }
     ~SpinGuard() {
         lock_.unlock_raw();

@@ -4,6 +4,7 @@
 #include "fs/vfs.h"
 #include "lib/log.h"
 #include "mm/slab.h"
+#include "net/socket.h"
 #include "sched/scheduler.h"
 #include "syscall/syscall.h"
 #include "task/task.h"
@@ -63,6 +64,7 @@ struct IoVector {
 Result<i64> do_readv_writev(i32 descriptor, u64 vectors, i32 count, bool write) {
     if (count < 0 || count > 1024) return Errno::EINVAL;
     FileReference file(TRY(fget(descriptor)));
+    if (sock_from_file(*file)) return sock_readv_writev(*file, vectors, count, write);
     i64 total = 0;
     for (i32 i = 0; i < count; i++) {
         IoVector v = TRY(get_user<IoVector>(vectors + static_cast<u64>(i) * sizeof(IoVector)));
@@ -184,6 +186,16 @@ Result<i64> sys_fcntl(i32 descriptor, u32 command, u64 argument) {
 
 Result<i64> sys_ioctl(i32 descriptor, u32 command, u64 argument) {
     FileReference file(TRY(fget(descriptor)));
+    switch (command) { // what every file knows
+    case 0x5450:       // FIONCLEX, FIOCLEX
+    case 0x5451: set_close_on_exec(*get_current()->files, descriptor, command == 0x5451); return i64{0};
+    case 0x5421: { // FIONBIO
+        i32 on = TRY(get_user<i32>(argument));
+        file->f_flags = on ? file->f_flags | O_NONBLOCK : file->f_flags & ~O_NONBLOCK;
+        return i64{0};
+    }
+    default: break;
+    }
     return static_cast<i64>(TRY(file->f_op->control(*file, command, argument)));
 }
 

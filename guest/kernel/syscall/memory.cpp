@@ -71,11 +71,10 @@ Result<i64> sys_mprotect(u64 address, usize size, u32 protection) {
     return i64{0};
 }
 
-Result<i64> sys_mremap(u64 address, usize old_size, usize new_size, u32 flags) {
-    if (flags & ~1U) return Errno::EINVAL; // MREMAP_FIXED is not offered
+Result<i64> sys_mremap(u64 address, usize old_size, usize new_size, u32 flags, u64 target) {
     mm_struct& mm = *get_current()->mm;
     WriteGuard guard(mm.mmap_lock);
-    return static_cast<i64>(TRY(do_mremap(mm, address, old_size, new_size, flags & 1)));
+    return static_cast<i64>(TRY(do_mremap(mm, address, old_size, new_size, target, flags)));
 }
 
 Result<i64> sys_brk(u64 address) {
@@ -181,7 +180,7 @@ constexpr SyscallRow rows[] = {
     row<sys_mprotect>(10, "mprotect", Pointer, Unsigned, Flags),
     row<sys_munmap>(11, "munmap", Pointer, Unsigned),
     row<sys_brk>(12, "brk", Pointer),
-    row<sys_mremap>(25, "mremap", Pointer, Unsigned, Unsigned, Flags),
+    row<sys_mremap>(25, "mremap", Pointer, Unsigned, Unsigned, Flags, Pointer),
     row<sys_msync>(26, "msync", Pointer, Unsigned, Flags),
     row<sys_mincore>(27, "mincore", Pointer, Unsigned, Pointer),
     row<sys_madvise>(28, "madvise", Pointer, Unsigned, Int),

@@ -58,6 +58,7 @@ SyscallSpan process_syscalls();
 SyscallSpan signal_syscalls();
 SyscallSpan system_syscalls();
 SyscallSpan credential_syscalls();
+SyscallSpan socket_syscalls();
 
 // --- thunks: registers to typed parameters
 // ------------------------------------------------------------------------------

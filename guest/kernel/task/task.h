@@ -95,6 +95,14 @@ struct sched_rt_entity {
     u32 time_slice = 0; ///< ticks left under SCHED_RR
 };
 
+/// How long a task, or the tasks of a queue, waited for a CPU (/proc/PID/schedstat).
+struct sched_info {
+    u64 pcount = 0;       ///< times that it got one
+    u64 run_delay = 0;    ///< ns of waiting
+    u64 last_arrival = 0; ///< ns: when it last began to run
+    u64 last_queued = 0;  ///< ns: since when it waits; 0: it does not
+};
+
 struct alignas(64) task_struct {
     u64 kernel_rsp = 0; ///< offset 0: __switch_to_asm (entry.S)
     u32 thread_flags = 0;
@@ -114,6 +122,7 @@ struct alignas(64) task_struct {
     const struct sched_class* sched_class = nullptr; ///< who decides when it runs
     sched_entity se;                                 ///< its times, and on_rq, are every class's
     sched_rt_entity rt;
+    struct sched_info sched_info;
     mm_struct* mm = nullptr;       ///< null for kernel threads
     void* stack = nullptr;         ///< lowest address of the kernel stack
     task_struct* parent = nullptr; ///< the thread that made it, or who took over; waits and gets SIGCHLD
@@ -168,7 +177,8 @@ struct alignas(64) task_struct {
     task_io_accounting ioac;
     struct completion* vfork_done = nullptr; ///< completed when the child execs or exits
     i32 oom_score_adj = 0;
-    blk_plug* plug = nullptr; ///< requests that wait for their neighbours (block/blk-mq.cpp)
+    list_head* scm_work_list = nullptr; ///< files that it is about to close (net/scm.cpp)
+    blk_plug* plug = nullptr;           ///< requests that wait for their neighbours (block/blk-mq.cpp)
     u32 umask = 022;
     u32 trap_nr = 0; ///< last user fault, for reports
     u64 cr2 = 0;

@@ -56,5 +56,20 @@ inline long bind_to_processor(long processor) {
     return system_call(203, 0, sizeof mask, as_long(&mask));
 }
 inline long set_priority(long pid, int nice) { return system_call(141, 0, pid, nice); }
+/// 0–39: 20 minus the nice value.
+inline long get_priority(long pid) { return system_call(140, 0, pid); }
+/// struct sched_param is one int: the priority.
+inline long set_scheduler(long pid, int policy, int priority) {
+    return system_call(144, pid, policy, as_long(&priority));
+}
+inline long get_scheduler(long pid) { return system_call(145, pid); }
+inline long get_scheduling_priority(long pid) {
+    int priority = 0;
+    const long result = system_call(143, pid, as_long(&priority));
+    return result < 0 ? result : priority;
+}
+inline long execute(const char* path, char** words, char** environment) {
+    return system_call(59, as_long(path), as_long(words), as_long(environment));
+}
 
 } // namespace user

@@ -156,4 +156,22 @@ const char* error_text(long error) {
     }
 }
 
+int become(const char* who, char** words, char** environment) {
+    bool path = false;
+    for (const char* c = words[0]; *c; c++) path |= *c == '/';
+    long error = path ? execute(words[0], words, environment) : -2;
+    const char* const folders[] = {"/bin/", "/sbin/"};
+    for (const char* folder : folders) {
+        char name[256];
+        if (path || error != -2 || length(folder) + length(words[0]) >= sizeof name) break;
+        char* end = name;
+        for (const char* c = folder; *c; c++) *end++ = *c;
+        for (const char* c = words[0]; *c; c++) *end++ = *c;
+        *end = 0;
+        error = execute(name, words, environment);
+    }
+    print_to(2, "%s: %s: %s\n", who, words[0], error_text(-error));
+    return error == -2 ? 127 : 126;
+}
+
 } // namespace user

@@ -50,6 +50,47 @@ int main(void) {
     printf("%s\n", area);
     munmap(area, 64 * Page);
 
+    // A place of one's own choice: 16 pages in the middle of nothing.
+    char* free_place = mmap(NULL, 64 * Page, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    area = mmap(NULL, 4 * Page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    strcpy(area, "first"), strcpy(area + 3 * Page, "last");
+    SHOW(mremap(area, 4 * Page, 4 * Page, MREMAP_FIXED, free_place));
+    SHOW(mremap(area, 4 * Page, 4 * Page, 8));
+    SHOW(mremap(area, 4 * Page, 4 * Page, MREMAP_MAYMOVE | MREMAP_FIXED, free_place + 1));
+    SHOW(mremap(area + 1, 4 * Page, 4 * Page, MREMAP_MAYMOVE | MREMAP_FIXED, free_place));
+    SHOW(mremap(area, 4 * Page, 0, MREMAP_MAYMOVE | MREMAP_FIXED, free_place));
+    SHOW(mremap(area, 4 * Page, 4 * Page, MREMAP_MAYMOVE | MREMAP_FIXED, area + Page)); // into itself
+    SHOW(mremap(area, 4 * Page, 4 * Page, MREMAP_MAYMOVE | MREMAP_FIXED, area));
+    SHOW(mremap(area, 4 * Page, 4 * Page, MREMAP_MAYMOVE | MREMAP_FIXED, (void*)-0x2000l));
+    SHOW(mremap(area, 6 * Page, 4 * Page, MREMAP_MAYMOVE | MREMAP_FIXED, free_place + 40 * Page) == MAP_FAILED || errno == 0);
+    area = mmap(NULL, 4 * Page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    strcpy(area, "first"), strcpy(area + 3 * Page, "last");
+    SHOW(mremap(area, 4 * Page, 8 * Page, MREMAP_MAYMOVE | MREMAP_FIXED, free_place + 4 * Page) == free_place + 4 * Page);
+    printf("%s %s %d\n", free_place + 4 * Page, free_place + 7 * Page, free_place[11 * Page]);
+    touch("behind it", free_place + 12 * Page, 0);
+    touch("the old place", area, 0);
+    SHOW(mremap(free_place + 4 * Page, 8 * Page, 2 * Page, MREMAP_MAYMOVE | MREMAP_FIXED, free_place + 20 * Page) == free_place + 20 * Page);
+    printf("%s\n", free_place + 20 * Page);
+    touch("cut off", free_place + 22 * Page, 0);
+    touch("what was there", free_place + 4 * Page, 0);
+    // The old place stays, empty.
+    SHOW(mremap(free_place + 20 * Page, 2 * Page, 3 * Page, MREMAP_MAYMOVE | MREMAP_DONTUNMAP, NULL));
+    SHOW(mremap(free_place + 20 * Page, 2 * Page, 2 * Page, MREMAP_DONTUNMAP, NULL));
+    char* twin = mremap(free_place + 20 * Page, 2 * Page, 2 * Page, MREMAP_MAYMOVE | MREMAP_DONTUNMAP, NULL);
+    printf("%s, and '%s'\n", twin, free_place + 20 * Page);
+    strcpy(free_place + 20 * Page, "again");
+    SHOW(mremap(free_place + 20 * Page, 2 * Page, 2 * Page, MREMAP_MAYMOVE | MREMAP_DONTUNMAP | MREMAP_FIXED, twin) == twin);
+    printf("%s, and '%s'\n", twin, free_place + 20 * Page);
+    munmap(twin, 2 * Page);
+    // Shared memory twice: an old size of nothing.
+    area = mmap(NULL, 2 * Page, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    twin = mremap(area, 0, 2 * Page, MREMAP_MAYMOVE);
+    if (twin != MAP_FAILED) strcpy(area + Page, "both"), printf("%s\n", twin + Page), munmap(twin, 2 * Page);
+    SHOW(mremap(area, 0, Page, 0));
+    munmap(area, 2 * Page);
+    SHOW(mremap(free_place, 0, Page, MREMAP_MAYMOVE));
+    munmap(free_place, 64 * Page);
+
     reader = open(name, O_RDONLY);
     SHOW(mmap(NULL, Page, PROT_READ | PROT_WRITE, MAP_SHARED, reader, 0));
     SHOW((area = mmap(NULL, Page, PROT_READ, MAP_SHARED, reader, 0)) != MAP_FAILED);

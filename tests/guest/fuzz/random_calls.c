@@ -15,9 +15,11 @@
 #include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/timerfd.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -33,7 +35,7 @@ static uint64_t below(uint64_t n) { return next() % n; }
 
 static char* memory; // pages: [0, 8) read and write, [8, 12) read only, [12, 16) not there
 static const char* const paths[] = {"a", "b", "d", "d/e", "d/../a", ".", "..x", "link", "loop", "fifo", "d/", "d/.", "", "a/b", "none/x",
-                                    "/proc/self/fd/3", "/proc/self/maps", "/proc/self/task", "/proc/meminfo", "/dev/null", "/dev/zero",
+                                    "/proc/self/fd/3", "socket", "/proc/net/unix", "/proc/self/maps", "/proc/self/task", "/proc/meminfo", "/dev/null", "/dev/zero",
                                     "/dev/full", "/proc/self/exe", "/proc/self/cwd", "/proc/sys/kernel/pid_max", "very-long"};
 static char long_name[5000];
 
@@ -89,6 +91,13 @@ static void child(long calls, int user) {
     epoll_ctl(epoll, EPOLL_CTL_ADD, pair[0], &event);
     eventfd(1, EFD_NONBLOCK);
     timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK);
+    int sockets[2];
+    socketpair(AF_UNIX, (int)below(2) ? SOCK_STREAM : SOCK_SEQPACKET, 0, sockets);
+    socketpair(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK, 0, sockets);
+    struct sockaddr_un name = {AF_UNIX, "socket"};
+    int listener = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0);
+    bind(listener, (struct sockaddr*)&name, sizeof name);
+    listen(listener, 3);
     mkdir("d", 0777);
     symlink("a", "link");
     symlink("loop", "loop");
@@ -103,7 +112,7 @@ static void child(long calls, int user) {
     }
     pid_t self = getpid();
     for (long i = 0; i < calls; i++) {
-        long number = below(100) < 95 ? below(335) : 424 + below(30);
+        long number = below(100) < 95 ? below(335) : below(2) ? 41 + below(15) : 424 + below(30);
         uint64_t a[6];
         for (int n = 0; n < 6; n++) a[n] = argument();
         if (left_out(number)) continue;
@@ -131,6 +140,8 @@ int main(int argc, char** argv) {
     long calls = argc > 3 ? atol(argv[3]) : 2000;
     memset(long_name, 'x', sizeof long_name - 1);
     mkdir("/tmp/random", 0777);
+    FILE* before = fopen("/tmp/after", "w"); // has its block now: the disk may be full at the end
+    if (!before || fprintf(before, "ill?\n") < 0 || fclose(before)) return perror("random: /tmp/after"), 1;
     chmod("/tmp/random", 0777);
     memory = mmap((void*)0x10000000, 16 * 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
     mprotect(memory + 8 * 4096, 4 * 4096, PROT_READ);
@@ -165,8 +176,8 @@ int main(int argc, char** argv) {
     }
     printf("random: seed %llu, %d ended, %d killed, %d by signals, %d stuck\n", (unsigned long long)seed, ended, killed, crashed, stuck);
     mount(NULL, "/", NULL, MS_REMOUNT, NULL);     // root may have made it read-only
-    FILE* file = fopen("/tmp/after", "w"); // the machine is well
-    if (!file || fprintf(file, "well\n") < 0 || fclose(file)) return 1;
+    FILE* file = fopen("/tmp/after", "r+"); // the machine is well
+    if (!file || fprintf(file, "well\n") < 0 || fclose(file)) return perror("random: /tmp/after"), 1;
     printf(stuck ? "random: STUCK\n" : "random: done\n");
     return stuck != 0;
 }

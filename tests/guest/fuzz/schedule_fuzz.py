@@ -21,6 +21,8 @@ CASES = {
     "forkproc": ("programs", 512, "/test/forkproc", True, []),
     "threads": ("programs", 512, "/test/threads", True, []),
     "signals": ("programs", 512, "/test/signals", True, []),
+    "sockets": ("programs", 512, "/test/sockets", True, []),
+    "passing": ("programs", 512, "/test/passing", True, []),
     "smp": ("programs", 512, "/test/smp", True, []),
     "soak": ("programs", 512, "/test/soak", True, []),
     "calls": ("files", 512, "/test/calls", True, []),

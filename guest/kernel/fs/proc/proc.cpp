@@ -47,6 +47,7 @@ constexpr SystemFile system_files[] = {
     {"stat", show_stat},
     {"loadavg", show_loadavg},
     {"sched_debug", show_sched_debug},
+    {"schedstat", show_schedstat},
     {"mounts", show_mounts},
     {"filesystems", show_filesystems},
     {"partitions", show_partitions},
@@ -73,6 +74,7 @@ constexpr TaskFile task_files[] = {
     {"comm", show_task_comm},
     {"cmdline", show_task_cmdline},
     {"sched", show_task_sched},
+    {"schedstat", show_task_schedstat},
     {"environ", show_task_environ, 0400},
     {"mounts", show_task_mounts},
     {"mountinfo", show_task_mountinfo},
@@ -156,10 +158,11 @@ struct ProcFile final : ProcNode {
 
 struct ProcLink final : inode {
     i32 pid = 0;
-    enum class Target { Self, Executable, Working, Root } target = Target::Self;
+    enum class Target { Self, Net, Executable, Working, Root } target = Target::Self;
 
     Result<usize> read_link(char* out, usize capacity) override {
         if (target == Target::Self) return format_text(out, capacity, "%d", get_current()->tgid);
+        if (target == Target::Net) return format_text(out, capacity, "self/net");
         task_struct* task = get_task(pid);
         if (!task) return Errno::ESRCH;
         struct dentry* dentry = proc_dentry(*task);
@@ -316,6 +319,7 @@ struct TaskDirectory final : inode {
             return make_fd_directory(proc_super, pid, false, static_cast<u64>(pid) << 8 | 80);
         if (name == StringView("fdinfo"))
             return make_fd_directory(proc_super, pid, true, static_cast<u64>(pid) << 8 | 81);
+        if (name == StringView("net")) return make_net_directory(proc_super, static_cast<u64>(pid) << 8 | 83);
         if (!thread && name == StringView("task")) {
             ThreadsDirectory* threads =
                 TRY(make_node<ThreadsDirectory>(static_cast<u64>(pid) << 8 | 82, S_IFDIR | 0555));
@@ -341,13 +345,13 @@ struct TaskDirectory final : inode {
     Result<bool> next_entry(struct file& file, DirectoryEntry& entry) override {
         if (dots(file, entry, i_ino)) return true;
         u64 index = file.f_pos - 2;
-        constexpr const char *links[] = {"exe", "cwd", "root"}, *folders[] = {"fd", "fdinfo", "task"};
+        constexpr const char *links[] = {"exe", "cwd", "root"}, *folders[] = {"fd", "fdinfo", "net", "task"};
         if (index < array_size(task_files))
             fill_entry(entry, static_cast<u64>(pid) << 8 | (index + 2), 8, task_files[index].name);
         else if (index < array_size(task_files) + 3)
             fill_entry(entry, static_cast<u64>(pid) << 8 | (index + 64), 10,
                        links[index - array_size(task_files)]);
-        else if (index < array_size(task_files) + (thread ? 5 : 6))
+        else if (index < array_size(task_files) + (thread ? 6 : 7))
             fill_entry(entry, static_cast<u64>(pid) << 8 | (80 + index - array_size(task_files) - 3), 4,
                        folders[index - array_size(task_files) - 3]);
         else
@@ -378,6 +382,11 @@ struct RootDirectory final : inode {
             return file;
         }
         if (name == StringView("self")) return TRY(make_node<ProcLink>(2, S_IFLNK | 0777));
+        if (name == StringView("net")) {
+            ProcLink* link = TRY(make_node<ProcLink>(5, S_IFLNK | 0777));
+            link->target = ProcLink::Target::Net;
+            return link;
+        }
         if (name == StringView("sysrq-trigger")) return TRY(make_node<SysrqFile>(3, S_IFREG | 0200));
         if (name == StringView("sys")) return make_sys_directory(proc_super);
         u64 pid = 0;
@@ -392,15 +401,17 @@ struct RootDirectory final : inode {
         if (dots(file, entry, i_ino)) return true;
         u64 index = file.f_pos - 2;
         constexpr u64 Fixed = array_size(system_files);
-        if (index < Fixed + 3) {
+        if (index < Fixed + 4) {
             if (index < Fixed)
                 fill_entry(entry, 0x100 + index, 8, system_files[index].name);
             else if (index == Fixed)
                 fill_entry(entry, 2, 10, "self");
             else if (index == Fixed + 1)
                 fill_entry(entry, 3, 8, "sysrq-trigger");
-            else
+            else if (index == Fixed + 2)
                 fill_entry(entry, 4, 4, "sys");
+            else
+                fill_entry(entry, 5, 10, "net");
             file.f_pos++;
             return true;
         }
@@ -418,6 +429,12 @@ struct RootDirectory final : inode {
 };
 
 } // namespace
+
+Result<struct inode*> make_proc_file(u64 number, u32 mode, void (*show)(seq_file&)) {
+    ProcFile* file = TRY(make_node<ProcFile>(number, S_IFREG | mode));
+    file->show_system = show;
+    return file;
+}
 
 struct inode* make_procfs() {
     proc_super = make<super_block>();

@@ -18,6 +18,10 @@ struct seq_file {
 struct inode* make_procfs();
 /// /proc/sys (sys.cpp).
 Result<struct inode*> make_sys_directory(super_block* super);
+/// /proc/PID/net (proc_net.cpp).
+Result<struct inode*> make_net_directory(super_block* super, u64 number);
+/// A file whose text `show` makes.
+Result<struct inode*> make_proc_file(u64 number, u32 mode, void (*show)(seq_file&));
 
 // Generators: system.cpp, memory.cpp, tasks.cpp.
 void show_meminfo(seq_file& out);
@@ -38,6 +42,7 @@ void show_softirqs(seq_file& out);
 void show_stat(seq_file& out);
 void show_loadavg(seq_file& out);
 void show_sched_debug(seq_file& out);
+void show_schedstat(seq_file& out);
 void show_mounts(seq_file& out);
 void show_filesystems(seq_file& out);
 void show_partitions(seq_file& out);
@@ -51,6 +56,7 @@ void show_task_maps(seq_file& out, task_struct& task);
 void show_task_comm(seq_file& out, task_struct& task);
 void show_task_cmdline(seq_file& out, task_struct& task);
 void show_task_sched(seq_file& out, task_struct& task);
+void show_task_schedstat(seq_file& out, task_struct& task);
 void show_task_environ(seq_file& out, task_struct& task);
 void show_task_mounts(seq_file& out, task_struct& task);
 void show_task_mountinfo(seq_file& out, task_struct& task);
@@ -59,6 +65,7 @@ void show_task_oom_score(seq_file& out, task_struct& task);
 void show_task_oom_score_adj(seq_file& out, task_struct& task);
 void show_task_io(seq_file& out, task_struct& task);
 void show_task_wchan(seq_file& out, task_struct& task);
+void show_net_unix(seq_file& out);
 void show_ioports(seq_file& out);
 void show_devices(seq_file& out);
 void show_kallsyms(seq_file& out);

@@ -7,6 +7,8 @@
 #include "lib/log.h"
 #include "mm/reclaim.h"
 #include "mm/slab.h"
+#include "net/unix/af_unix.h"
+#include "sched/scheduler.h"
 #include "setup.h"
 #include "syscall/utsname.h"
 #include "task/pid.h"
@@ -50,6 +52,14 @@ Result<void> drop_caches(const char* text) {
     return {};
 }
 
+/// EINVAL: no period, or more to run than it lasts.
+Result<void> sched_rt_handler(u64 period, u64 runtime) {
+    if (!period || (runtime != ~u64{0} && runtime > period)) return Errno::EINVAL;
+    __atomic_store_n(&sysctl_sched_rt_period, period, __ATOMIC_RELAXED);
+    __atomic_store_n(&sysctl_sched_rt_runtime, runtime, __ATOMIC_RELAXED);
+    return {};
+}
+
 constexpr ctl_table tables[] = {
     {"fs/file-max", [](char* out) { number(out, ~u64{0} >> 1); }, nullptr},
     {"fs/nr_open", [](char* out) { number(out, NR_OPEN_MAX); }, nullptr},
@@ -66,8 +76,35 @@ constexpr ctl_table tables[] = {
          return {};
      }},
     {"kernel/randomize_va_space", [](char* out) { number(out, 0); }, nullptr},
+    {"kernel/sched_rr_timeslice_ms", [](char* out) { number(out, RR_TIMESLICE * 1000 / HZ); }, nullptr},
+    {"kernel/sched_rt_period_us", [](char* out) { number(out, sysctl_sched_rt_period / 1000); },
+     [](const char* text) -> Result<void> {
+         return sched_rt_handler(TRY(parse(text, 0x7fff'ffff)) * 1000, sysctl_sched_rt_runtime);
+     }},
+    {"kernel/sched_rt_runtime_us",
+     [](char* out) {
+         if (sysctl_sched_rt_runtime == ~u64{0})
+             strscpy(out, "-1", Room);
+         else
+             number(out, sysctl_sched_rt_runtime / 1000);
+     },
+     [](const char* text) -> Result<void> {
+         u64 runtime = strings_equal(text, "-1") ? ~u64{0} : TRY(parse(text, 0x7fff'ffff)) * 1000;
+         return sched_rt_handler(sysctl_sched_rt_period, runtime);
+     }},
     {"kernel/threads-max", [](char* out) { number(out, max_threads); }, nullptr},
     {"kernel/version", show_uts<3>, nullptr},
+    {"net/core/optmem_max", [](char* out) { number(out, 131072); }, nullptr},
+    {"net/core/rmem_default", [](char* out) { number(out, SK_WMEM_DEFAULT); }, nullptr},
+    {"net/core/rmem_max", [](char* out) { number(out, SK_WMEM_DEFAULT); }, nullptr},
+    {"net/core/somaxconn", [](char* out) { number(out, SOMAXCONN); }, nullptr},
+    {"net/core/wmem_default", [](char* out) { number(out, SK_WMEM_DEFAULT); }, nullptr},
+    {"net/core/wmem_max", [](char* out) { number(out, SK_WMEM_DEFAULT); }, nullptr},
+    {"net/unix/max_dgram_qlen", [](char* out) { number(out, sysctl_max_dgram_qlen); },
+     [](const char* text) -> Result<void> {
+         sysctl_max_dgram_qlen = static_cast<u32>(TRY(parse(text, 0x7fff'ffff)));
+         return {};
+     }},
     {"vm/drop_caches", [](char* out) { number(out, 0); }, drop_caches},
     {"vm/overcommit_memory", [](char* out) { number(out, 1); }, nullptr}, // nothing is ever refused
 };

@@ -119,41 +119,6 @@ void show_loadavg(seq_file& out) {
     out.print("%lu/%lu %d\n", running, total, last);
 }
 
-static void print_milliseconds(seq_file& out, u64 nanoseconds) {
-    out.print("%lu.%06lu", nanoseconds / 1'000'000, nanoseconds % 1'000'000);
-}
-
-void show_sched_debug(seq_file& out) {
-    out.print("Sched Debug Version: v0.11, Vitrine 0.1\njiffies : %lu\n", jiffies);
-    u64 factor = get_update_sysctl_factor(online_cpus);
-    out.print("sysctl_sched_latency : %lu.000000\nsysctl_sched_min_granularity : %lu.%06lu\n",
-              sysctl_sched_latency * factor / 1'000'000, sysctl_sched_min_granularity * factor / 1'000'000,
-              sysctl_sched_min_granularity * factor % 1'000'000);
-    for (unsigned cpu = 0; cpu < online_cpus; cpu++) {
-        struct rq& queue = runqueues[cpu];
-        out.print("\ncpu#%u, %lu.%03lu MHz\n  .nr_running : %u\n  .nr_switches : %lu\n  .curr->pid : %d\n  "
-                  ".clock : ",
-                  cpu, tsc_khz / 1000, tsc_khz % 1000, queue.nr_running, queue.nr_switches, queue.curr->pid);
-        print_milliseconds(out, queue.clock);
-        out.print("\n\ncfs_rq[%u]:\n  .min_vruntime : ", cpu);
-        print_milliseconds(out, queue.cfs.min_vruntime);
-        out.print("\n  .nr_running : %lu\n  .load : %lu\n\nrunnable tasks:\n S            task   PID         "
-                  "tree-key  switches  prio     sum-exec\n",
-                  queue.cfs.nr_running, queue.cfs.load.weight);
-        IrqSpinGuard guard(tasklist_lock);
-        for (LIST_EACH(node, task_list)) {
-            task_struct* task = container_of(node, task_struct, tasks);
-            if (task->cpu != cpu || !task->se.on_rq) continue;
-            out.print("%s%c %15s %5d ", task->on_cpu ? ">" : " ", task_state_to_char(*task), task->comm,
-                      task->pid);
-            print_milliseconds(out, task->se.vruntime);
-            out.print(" %9lu %5d ", task->se.nvcsw + task->se.nivcsw, task_prio(*task));
-            print_milliseconds(out, task->se.sum_exec_runtime);
-            out.print("\n");
-        }
-    }
-}
-
 void show_mounts(seq_file& out) {
     for (const struct mount* mount = mounts; mount; mount = mount->next)
         out.print("%s %s %s %s 0 0\n", mount->source, mount->target, mount->super->s_type,

@@ -161,19 +161,4 @@ void show_task_cmdline(seq_file& out, task_struct& task) {
     }
 }
 
-void show_task_sched(seq_file& out, task_struct& task) {
-    auto time = [&](const char* name, u64 value) {
-        out.print("%-45s:%14lu.%06lu\n", name, value / 1'000'000, value % 1'000'000);
-    };
-    out.print("%s (%d, #threads: 1)\n-------------------------------------------------------------------\n",
-              task.comm, task.pid);
-    time("se.exec_start", task.se.exec_start);
-    time("se.vruntime", task.se.vruntime);
-    time("se.sum_exec_runtime", task.se.sum_exec_runtime);
-    out.print("%-45s:%21lu\n%-45s:%21lu\n%-45s:%21lu\n%-45s:%21lu\n%-45s:%21u\n%-45s:%21d\n", "nr_switches",
-              task.se.nvcsw + task.se.nivcsw, "nr_voluntary_switches", task.se.nvcsw,
-              "nr_involuntary_switches", task.se.nivcsw, "se.load.weight", task.se.load.weight, "policy",
-              task.policy, "prio", task_prio(task));
-}
-
 } // namespace kernel
