@@ -129,13 +129,13 @@ bool Cpu::translate(u64 linear, u64& physical) const {
 std::vector<Translation> Cpu::translations() const {
     std::vector<Translation> out;
     const Core& c = *core_;
-    const auto note = [&](const TlbEntry& e, bool code) {
-        out.push_back({e.page << 12, e.frame << 12, u64{4096} << e.shift, e.pcid, code,
+    const auto note = [&](const TlbEntry& e, u16 pcid, bool code) {
+        out.push_back({e.page << 12, e.frame << 12, u64{4096} << e.shift, pcid, code,
                        e.global || e.context == c.tlb_contexts.current, e.global, e.user, e.writable,
                        e.no_execute, e.dirty});
     };
-    c.data_tlb.each(c.tlb_contexts, [&](const TlbEntry& e) { note(e, false); });
-    c.code_tlb.each(c.tlb_contexts, [&](const TlbEntry& e) { note(e, true); });
+    c.data_tlb.each(c.tlb_contexts, [&](const TlbEntry& e, u16 pcid) { note(e, pcid, false); });
+    c.code_tlb.each(c.tlb_contexts, [&](const TlbEntry& e, u16 pcid) { note(e, pcid, true); });
     return out;
 }
 std::size_t Cpu::peek(u64 linear, std::span<u8> out) const {

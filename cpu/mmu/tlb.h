@@ -18,6 +18,7 @@
 #pragma once
 #include <algorithm>
 #include <array>
+#include <optional>
 #include <bit>
 #include <cstring>
 #include <span>
@@ -49,6 +50,12 @@ public:
         for (const Slot& s : slots_)
             if (s.context && s.pcid == wanted) return s.context;
         return 0;
+    }
+    /// The PCID that entries of a context belong to; nothing: no address space can use them any more.
+    std::optional<u16> pcid_of(u64 context) const {
+        for (const Slot& s : slots_)
+            if (s.context == context) return s.pcid;
+        return std::nullopt;
     }
     void flush(u16 wanted) {
         for (Slot& s : slots_)
@@ -141,10 +148,16 @@ public:
         return touched_[static_cast<std::size_t>(&large - large_.data())];
     }
 
-    /// Calls f for every entry that an address space can still use.
+    /// Calls f(entry, PCID) for every entry that an address space can still use; global ones bear the current
+    /// PCID.
     template <class F> void each(const TlbContexts& now, F&& f) const {
         const auto one = [&](const TlbEntry& e) {
-            if (e.context && e.context == (e.global ? now.global : now.of(e.pcid))) f(e);
+            if (!e.context) return;
+            if (e.global) {
+                if (e.context == now.global) f(e, now.pcid);
+            } else if (const auto pcid = now.pcid_of(e.context)) {
+                f(e, *pcid);
+            }
         };
         for (const TlbEntry& e : small_) one(e);
         for (const TlbEntry& e : large_) one(e);
