@@ -42,7 +42,7 @@ int main(int argc, char** argv) {
         return 0;
     }
     if (parsed->options.lessons) return emu::cli::list_lessons();
-    if (parsed->options.lesson_check) return emu::cli::check_lesson_command(parsed->options.lesson);
+    if (parsed->options.lesson_check) return emu::cli::check_lesson_command(parsed->options);
     if (!parsed->options.headless) {
         std::string why = "this build has no app";
 #ifdef VITRINE_HAS_UI

@@ -125,7 +125,7 @@ Expected<StopCondition> parse_until(std::string_view text) {
     return out;
 }
 
-Expected<BreakSpec> parse_until_break(std::string_view text) {
+static Expected<BreakSpec> any_place(std::string_view text) {
     auto until = parse_until(text);
     if (!until) {
         auto any = parse_break(text);
@@ -145,6 +145,13 @@ Expected<BreakSpec> parse_until_break(std::string_view text) {
     case StopCondition::Kind::Address: return parse_break(text); // symbols with offsets, and clauses
     }
     return out;
+}
+Expected<BreakSpec> parse_until_break(std::string_view text) {
+    auto spec = any_place(text);
+    if (spec && spec->action != BreakAction::Stop)
+        return usage_error(
+            fmt::format("{}: log and count never stop the machine; they belong to --break", text));
+    return spec;
 }
 
 Expected<Typing> parse_typing(std::string_view text) {

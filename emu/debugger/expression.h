@@ -38,6 +38,8 @@ public:
     /// `column`: what stands before the text in the whole that the user gave, in characters.
     static Expected<Expression> compile(std::string_view text, const GuestSymbols* symbols,
                                         std::size_t column = 0);
+    /// Its spelling only, before there is a kernel whose symbols are known: any name may be one.
+    static Expected<void> check_spelling(std::string_view text);
     ~Expression();
     Expression(Expression&&) noexcept;
     Expression& operator=(Expression&&) noexcept;

@@ -154,8 +154,8 @@ const Node* use_beyond(const Node& node, std::span<const std::string_view> known
 
 class Parser {
 public:
-    Parser(std::string_view text, const GuestSymbols* symbols, std::size_t column)
-        : text_(text), symbols_(symbols), column_(column) {}
+    Parser(std::string_view text, const GuestSymbols* symbols, std::size_t column, bool any_symbol = false)
+        : text_(text), symbols_(symbols), column_(column), any_symbol_(any_symbol) {}
 
     Expected<Tree> parse() {
         Tree tree = binary(1);
@@ -324,6 +324,7 @@ private:
                 node->text = wanted;
                 return node;
             }
+        if (any_symbol_ && !wanted.starts_with("task.")) return make(Kind::Symbol, 0);
         std::vector<std::string_view> names = {"cpu", "task", "signed"};
         for (const Name& entry : Names) names.push_back(entry.text);
         if (wanted.starts_with("task.")) {
@@ -389,6 +390,7 @@ private:
 
     std::string_view text_;
     const GuestSymbols* symbols_;
+    bool any_symbol_;
     const std::size_t column_;
     std::size_t at_ = 0;
     int depth_ = 0;
@@ -418,6 +420,12 @@ Expected<Expression> Expression::compile(std::string_view text, const GuestSymbo
     auto tree = Parser(text, symbols, column).parse();
     if (!tree) return std::unexpected(tree.error());
     return Expression(std::move(*tree));
+}
+
+Expected<void> Expression::check_spelling(std::string_view text) {
+    auto tree = Parser(text, nullptr, 0, true).parse();
+    if (!tree) return std::unexpected(tree.error());
+    return {};
 }
 
 std::optional<Expression::Use> Expression::uses_beyond(std::span<const std::string_view> known) const {

@@ -1,5 +1,6 @@
 // A lesson on a machine of its own: see check.h.
 #include "emu/lessons/check.h"
+#include <algorithm>
 #include <fmt/format.h>
 #include "emu/cli/options.h"
 #include "emu/debugger/debugger.h"
@@ -14,7 +15,7 @@ constexpr u64 MostSteps = 2'000'000'000; ///< of one run; a lesson is a matter o
 
 class Performance {
 public:
-    explicit Performance(const Lesson& lesson) : lesson_(lesson) {}
+    Performance(const Lesson& lesson, const LessonLimits& limits) : lesson_(lesson), limits_(limits) {}
     Expected<void> make();
     Expected<void> perform(const Directive& directive);
 
@@ -29,6 +30,7 @@ private:
     void begin() { from_step_ = machine_->steps(), from_console_ = machine_->serial_total(); }
 
     const Lesson& lesson_;
+    const LessonLimits& limits_;
     std::unique_ptr<Machine> machine_;
     std::unique_ptr<EventStore> events_;
     std::unique_ptr<Timeline> timeline_;
@@ -57,7 +59,10 @@ Expected<void> Performance::run_to(const Directive& directive) {
     begin();
     RunLimits limits;
     limits.debugger = debugger_.get();
-    limits.step_limit = machine_->steps() + MostSteps;
+    limits.step_limit = std::min(machine_->steps() + MostSteps, limits_.steps);
+    limits.time_limit = limits_.time;
+    limits.host_seconds = limits_.host_seconds - machine_->host_seconds();
+    if (limits.host_seconds <= 0) return failed(directive, "the time limit is over");
     const RunReport report = machine_->run(limits);
     const bool met = report.reason == StopReason::Breakpoint;
     debugger_->remove(*id);
@@ -88,7 +93,11 @@ Expected<void> Performance::perform(const Directive& directive) {
     case Directive::Kind::RunTo: return run_to(directive);
     case Directive::Kind::Step:
         begin();
-        for (u64 i = 0; i < directive.count && !machine_->ended(); ++i) machine_->step();
+        for (u64 i = 0; i < directive.count && !machine_->ended(); ++i) {
+            if (machine_->steps() >= limits_.steps || machine_->host_seconds() >= limits_.host_seconds)
+                return failed(directive, fmt::format("the limit is reached at step {}", machine_->steps()));
+            machine_->step();
+        }
         return {};
     case Directive::Kind::Type:
         begin();
@@ -109,8 +118,9 @@ Expected<void> Performance::perform(const Directive& directive) {
 
 } // namespace
 
-Expected<void> check_lesson(const Lesson& lesson, const std::function<void(const Directive&)>& tell) {
-    Performance performance(lesson);
+Expected<void> check_lesson(const Lesson& lesson, const std::function<void(const Directive&)>& tell,
+                            const LessonLimits& limits) {
+    Performance performance(lesson, limits);
     if (auto ok = performance.make(); !ok) return ok;
     for (const LessonPart& part : lesson.parts)
         for (const Directive& directive : part.directives) {

@@ -123,6 +123,7 @@ Claim parse(std::string_view text) {
     if (second == "has" || second == "lacks")
         return mistake(fmt::format("found {}, wanted a view of --inspect help, or console", first));
     out.text = rest; // names are known when the machine stands there
+    if (auto ok = Expression::check_spelling(rest); !ok) return mistake(ok.error().message);
     return out;
 }
 

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <filesystem>
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include "emu/cli/options.h"
 #include "emu/debugger/expression.h"
 #include "emu/lessons/expect.h"
@@ -74,6 +75,7 @@ Expected<void> Reader::quoted(std::string_view text, std::string& out) const {
 }
 
 Expected<void> Reader::machine(std::string_view rest) {
+    if (!lesson_.machine.empty()) return wrong("machine is there twice");
     if (!lesson_.parts.empty() || !part_.directives.empty())
         return wrong("machine must be the first directive: it makes the machine");
     std::vector<std::string> words{"vitrine"};
@@ -99,6 +101,8 @@ Expected<void> Reader::directive(std::string_view line) {
         auto spec = text.starts_with("serial:\"") ? parse_break(text) : cli::parse_until_break(text);
         if (!spec && !text.contains(':')) spec = parse_break(text);
         if (!spec) return wrong(fmt::format("{}: {}", line, spec.error().message));
+        if (spec->action != BreakAction::Stop)
+            return wrong(fmt::format("{}: log and count never stop the machine", line));
         out.place = std::move(*spec), out.has_place = true, out.text = text;
         return {};
     };
@@ -135,7 +139,11 @@ Expected<void> Reader::directive(std::string_view line) {
     } else if (begins(line, "back to", rest)) {
         out.kind = Directive::Kind::Back, out.text = rest;
         if (std::ranges::find(marks_, rest) == marks_.end())
-            if (auto ok = place(rest); !ok) return ok;
+            if (auto ok = place(rest); !ok)
+                return std::unexpected(
+                    Error{ok.error().status,
+                          fmt::format("{}; marks so far: {}", ok.error().message,
+                                      marks_.empty() ? "none" : fmt::format("{}", fmt::join(marks_, ", ")))});
     } else if (begins(line, "expect", rest)) {
         out.kind = Directive::Kind::Expect, out.text = rest;
         if (const std::string mistake = expectation_mistake(rest); !mistake.empty())
@@ -151,6 +159,8 @@ Expected<void> Reader::directive(std::string_view line) {
 }
 
 Expected<Lesson> Reader::read() {
+    constexpr std::string_view ByteOrderMark = "\xEF\xBB\xBF";
+    if (text_.starts_with(ByteOrderMark)) text_.remove_prefix(ByteOrderMark.size());
     bool inside = false, foreign = false;
     unsigned opened = 0;
     std::string_view rest = text_;
@@ -193,6 +203,7 @@ Expected<Lesson> Reader::read() {
     }
     if (inside)
         return wrong(fmt::format("the block of directives that opens in line {} is not closed", opened));
+    line_ = std::max(line_, 1u);
     if (lesson_.title.empty()) return wrong("found nothing, wanted a title: # …");
     if (lesson_.summary.empty()) return wrong("found no summary, wanted a line \"> …\" below the title");
     if (lesson_.parts.empty()) return wrong("found no directive, wanted a block ```vitrine");

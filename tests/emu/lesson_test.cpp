@@ -39,6 +39,11 @@ TEST(Lesson, MistakesNameFileLineFoundAndWanted) {
         {"expect count tasks comm >= 3", "found comm", "wanted KEY=VALUE"},
         {"expect events interupt > 3", "interupt", "did you mean interrupt"},
         {"machine --memory 64M", "machine must be the first", ""},
+        {"expect cpl ==", "expect cpl ==", "a value is missing"},
+        {"expect task.comn == \"x\"", "task.comn", "no field"},
+        {"run to write:jiffies count", "run to write:jiffies count", "never stop"},
+        {"run to write:jiffies log x", "run to write:jiffies log x", "never stop"},
+        {"back to nosuchmark:x", "back to nosuchmark", "marks so far: none"},
     };
     for (const auto& each : Cases) {
         const std::string told = line_mistake(each.directive);
@@ -47,7 +52,10 @@ TEST(Lesson, MistakesNameFileLineFoundAndWanted) {
         EXPECT_TRUE(told.contains(each.wanted)) << each.directive << ": " << told;
         EXPECT_FALSE(told.contains('\n')) << told;
     }
-    EXPECT_TRUE(mistake("").contains("wanted a title"));
+    EXPECT_TRUE(mistake("").contains("x.md:1: found nothing, wanted a title"));
+    EXPECT_TRUE(mistake("# T\n> S\n```vitrine\nmachine --cpus 1\nmachine --cpus 2\nstep\n```\n")
+                    .contains("x.md:5: machine is there twice"));
+    EXPECT_EQ(mistake("\xEF\xBB\xBF# T\n> S\n```vitrine\nstep\n```\n"), "no mistake") << "a byte order mark";
     EXPECT_TRUE(mistake("Hello\n").contains("x.md:1: found Hello, wanted a title"));
     EXPECT_TRUE(mistake("# T\nProse\n```vitrine\nstep\n```\n").contains("wanted a line \"> …\""));
     EXPECT_TRUE(mistake("# T\n> S\nProse\n").contains("found no directive"));
