@@ -36,7 +36,7 @@ FaultOutcome set_pte(mm_struct& mm, u64 address, struct page* page, u64 flags) {
     bool anonymous = page->tag == PageType::Anonymous;
     {
         SpinGuard guard(mm.page_table_lock);
-        if (!(*entry & pte::Present)) { // else another thread was faster
+        if (!pte::holds_page(*entry)) { // else another thread was faster
             *entry = page_to_phys(page) | flags;
             mm.rss++;
             if (anonymous) mm.anon_rss++;
