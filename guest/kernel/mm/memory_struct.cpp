@@ -131,8 +131,6 @@ void vma_merge(mm_struct& mm, vm_area_struct* area) {
     }
 }
 
-constexpr u64 LowestMapping = 0x10000; // mmap_min_addr
-
 /// The highest gap below mmap_base that holds `size`, else the lowest above it.
 u64 vm_unmapped_area(mm_struct& mm, u64 size) {
     u64 top = mm.mmap_base;
@@ -361,6 +359,7 @@ Result<u64> do_mremap(mm_struct& mm, u64 old_address, u64 old_size, u64 new_size
     u64 target = TRY(mmap_region(
         mm, 0, new_size, area->vm_flags, false, false, area->vm_file,
         area->vm_file ? (area->vm_pgoff << PAGE_SHIFT) + (old_address - area->vm_start) : 0, area->vm_name));
+    area = find_vma(mm, old_address); // the new area may have joined it
     TRY(move_page_tables(mm, *area, old_address, target, old_size));
     TRY(do_munmap(mm, old_address, old_size));
     return target;
