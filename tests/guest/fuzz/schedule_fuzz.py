@@ -22,6 +22,8 @@ CASES = {
     "threads": ("programs", 512, "/test/threads", True, []),
     "signals": ("programs", 512, "/test/signals", True, []),
     "smp": ("programs", 512, "/test/smp", True, []),
+    "ptys": ("programs", 512, "/test/ptys", True, []),
+    "edges": ("programs", 512, "/test/edges", True, []),
     "soak": ("programs", 512, "/test/soak", True, []),
     "calls": ("files", 512, "/test/calls", True, []),
     "memory": ("files", 512, "/test/memory", True, []),
