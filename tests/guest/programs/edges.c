@@ -290,7 +290,10 @@ static void shared_tables(void) {
 static volatile int stop;
 static volatile unsigned turns;
 static void* spin(void* nothing) {
-    while (!stop) turns++, sched_yield();
+    while (!stop) {
+        for (int i = 0; i < 300; i++) turns++, sched_yield();
+        pause_ms(1); // of the real-time class now and then: others must come to run
+    }
     return nothing;
 }
 static pid_t spinner;
@@ -304,9 +307,9 @@ static void* move_it(void* nothing) {
     return nothing;
 }
 static void* change_it(void* nothing) {
-    struct sched_param parameter = {0};
     for (int i = 0; i < 1500; i++) {
-        sched_setscheduler(spinner, i % 2 ? SCHED_BATCH : SCHED_OTHER, &parameter);
+        struct sched_param parameter = {i % 3 == 1};
+        sched_setscheduler(spinner, i % 3 == 1 ? SCHED_RR : i % 3 ? SCHED_BATCH : SCHED_OTHER, &parameter);
         if (i % 16 == 0) setpriority(PRIO_PROCESS, spinner, i / 100);
     }
     return nothing;
