@@ -97,7 +97,7 @@ struct MasterInode final : inode {
         {
             IrqSpinGuard guard(pty_lock);
             ptys[pair.index] = nullptr;
-            pair.master_open = false;
+            __atomic_store_n(&pair.master_open, false, __ATOMIC_RELEASE);
         }
         tty_hangup(pair.slave);
         iput(pair.node);
@@ -256,6 +256,9 @@ Result<tty_struct*> pty_open_slave(struct file& file, u32 number) {
     if (file.f_inode->i_sb == devpts_super && pair->node != file.f_inode) return Errno::EIO; // another's name
     pair->slave_files++, pair->references++;
     __atomic_store_n(&pair->other_closed, false, __ATOMIC_RELEASE);
+    // Here, where the master is open: a hang-up that comes from now on is after this file.
+    file.private_data = &pair->slave;
+    file.private_value = __atomic_load_n(&pair->slave.hangups, __ATOMIC_ACQUIRE);
     return &pair->slave;
 }
 
@@ -294,6 +297,7 @@ usize pty_output_room(const pty_pair& pair) {
            (__atomic_load_n(&pair.head, __ATOMIC_RELAXED) - __atomic_load_n(&pair.tail, __ATOMIC_RELAXED));
 }
 
+bool pty_master_is_open(const pty_pair& pair) { return __atomic_load_n(&pair.master_open, __ATOMIC_ACQUIRE); }
 u32 pty_index(const pty_pair& pair) { return pair.index; }
 void pty_wake_master(pty_pair& pair) { pair.writers.wake_all(); }
 

@@ -18,7 +18,7 @@ constinit tty_struct console_terminal = {};
 namespace {
 
 constexpr u32 Mask = tty_struct::N_TTY_BUF_SIZE - 1;
-constexpr char EofMark = '\377'; ///< stands in the buffer for ^D; never given to readers
+constexpr char EofMark = 0; ///< stands in the buffer for ^D, marked as an end of line; never given to readers
 
 } // namespace
 
@@ -82,13 +82,13 @@ void tty_struct::erase() {
 }
 
 bool tty_struct::receive_room() const {
-    return write_at - read_at < N_TTY_BUF_SIZE - 2 || ((termios.c_lflag & ICANON) && !lines);
+    return write_at - read_at < N_TTY_BUF_SIZE - 2 || ((termios.c_lflag & ICANON) && read_at == commit_at);
 }
 
 void tty_struct::receive(char c) {
     i32 group = 0;
     int signal = 0;
-    bool wake = false, restarted = false;
+    bool wake = false, restarted = false, flushed = false;
     {
         IrqSpinGuard guard(lock);
         const u8* special = termios.c_cc;
@@ -106,7 +106,7 @@ void tty_struct::receive(char c) {
             group = foreground_group;
             restarted = stopped, stopped = false;
             echo(c);
-            if (!(termios.c_lflag & NOFLSH)) flush_input(); // what was typed is dropped
+            if (!(termios.c_lflag & NOFLSH)) flush_input(), flushed = true; // what was typed is dropped
         } else if (canonical && (is(VERASE) || (!plain && byte == '\b'))) {
             erase();
         } else if (canonical && is(VKILL)) {
@@ -119,13 +119,13 @@ void tty_struct::receive(char c) {
             if (termios.c_lflag & ECHO) post("^\b", 2);
         } else if (write_at - read_at < N_TTY_BUF_SIZE - 1) { // the last place is kept for the newline
             bool end_of_file = canonical && is(VEOF);
-            bool ends = !plain && (c == '\n' || end_of_file || (canonical && (is(VEOL) || is(VEOL2))));
+            bool ends = canonical && !plain && (c == '\n' || end_of_file || is(VEOL) || is(VEOL2));
             if (ends || write_at - read_at < N_TTY_BUF_SIZE - 2) {
+                mark_line_end(write_at & Mask, ends);
                 read_buf[write_at++ & Mask] = end_of_file ? EofMark : c;
                 if (!end_of_file) echo(c);
                 if (!canonical || ends) {
                     commit_at = write_at;
-                    if (canonical) lines++;
                     wake = true;
                 }
             }
@@ -134,9 +134,26 @@ void tty_struct::receive(char c) {
     if (signal && group) kill_pgrp(group, signal);
     if (wake) readers.wake_all();
     if (restarted) writers.wake_all();
+    if (flushed && pty) pty_wake_master(*pty);
 }
 
-bool tty_struct::readable() const { return termios.c_lflag & ICANON ? lines > 0 : read_at != commit_at; }
+bool tty_struct::readable() const { return read_at != commit_at; }
+
+void tty_struct::flush_input() { read_at = commit_at = write_at; }
+
+void tty_struct::restart_lines() {
+    for (u32 at = read_at; at != write_at; at++) mark_line_end(at & Mask, false);
+    if ((termios.c_lflag & ICANON) && read_at != write_at) mark_line_end((write_at - 1) & Mask, true);
+    commit_at = write_at;
+}
+
+u32 tty_struct::input_count() const {
+    u32 count = commit_at - read_at;
+    if (termios.c_lflag & ICANON)
+        for (u32 at = read_at; at != commit_at; at++)
+            count -= ends_line(at & Mask) && read_buf[at & Mask] == EofMark;
+    return count;
+}
 
 /// What a read may wait for: a line; or VMIN bytes, with VTIME tenths of a second between them, or for the
 /// first where VMIN is 0 (termios(3), noncanonical mode).
@@ -191,21 +208,19 @@ Result<usize> tty_struct::read(struct file& file, IoBuffer out) {
             bool canonical = termios.c_lflag & ICANON;
             usize limit = min<usize>(out.size - done, sizeof chunk);
             while (!over && count < limit) {
-                if (read_at == commit_at || (canonical && !lines)) {
+                if (read_at == commit_at) {
                     over = true;
                     break;
                 }
-                char c = read_buf[read_at & Mask];
-                read_at++;
+                u32 at = read_at++ & Mask;
+                over = canonical && ends_line(at);
                 // At the start of a line it is the end of file; behind text it only ends the read.
-                bool mark = canonical && c == EofMark;
-                if (!mark) chunk[count++] = c;
-                over =
-                    mark || (canonical && (c == '\n' || (c && (static_cast<u8>(c) == termios.c_cc[VEOL] ||
-                                                               static_cast<u8>(c) == termios.c_cc[VEOL2]))));
-                if (over && lines) lines--;
+                if (!over || read_buf[at] != EofMark) chunk[count++] = read_buf[at];
             }
-            if (read_at == commit_at) lines = 0; // text that was there before canonical mode counted as one
+            // A read that is full just before it takes it along.
+            if (u32 at = read_at & Mask; !over && done + count == out.size && canonical &&
+                                         read_at != commit_at && ends_line(at) && read_buf[at] == EofMark)
+                read_at++;
         }
         Result<void> stored = out.store(done, chunk, count);
         if (!stored.ok()) return done ? Result<usize>(done) : stored.error();

@@ -2,6 +2,9 @@
 // who types and who reads, and job control for the session that a terminal controls. The console (screen,
 // keyboard and serial line: one terminal), and the slaves of pseudo-terminals (drivers/pty.cpp).
 //
+// In canonical mode what is committed ends at the end of a line, so there is a line to read where there is
+// anything.
+//
 // Invariants: read_buf and its marks, termios, and `stopped` change under tty_struct::lock, from any context;
 // session, foreground_group and signal_struct::tty under tasklist_lock. A process whose signal->tty is this
 // one is in its session. An open file holds the terminal in private_data, and in private_value the count of
@@ -57,8 +60,9 @@ struct tty_struct {
     i32 session = 0;
     char read_buf[N_TTY_BUF_SIZE]; ///< ring of what readers may take, and the line being edited
     u32 read_at = 0, commit_at = 0,
-        write_at = 0;        ///< committed: [read_at, commit_at); edited: [commit_at, write_at)
-    u32 lines = 0;           ///< complete lines (or EOF marks) committed
+        write_at = 0; ///< committed: [read_at, commit_at); edited: [commit_at, write_at)
+    u64 read_flags[N_TTY_BUF_SIZE / 64] =
+        {};                  ///< of read_buf: here a line ends (canonical mode). ^D's own is a NUL
     u32 hangups = 0;         ///< so often; under tasklist_lock
     bool stopped = false;    ///< ^S
     bool literal = false;    ///< ^V: the next character is only that
@@ -85,9 +89,17 @@ struct tty_struct {
     Result<void> check_change(int signal);
     Result<void> resize(const struct winsize& fresh);
     /// Drops input that was not read. REQUIRES: lock.
-    void flush_input() { read_at = commit_at = write_at, lines = 0; }
+    void flush_input();
+    /// ICANON was turned on or off: what is there can be read; in canonical mode as one line. REQUIRES: lock.
+    void restart_lines();
+    /// What a read may take of it: ends of file do not count. REQUIRES: lock.
+    u32 input_count() const;
 
 private:
+    bool ends_line(u32 at) const { return read_flags[at / 64] >> at % 64 & 1; }
+    void mark_line_end(u32 at, bool ends) {
+        read_flags[at / 64] = (read_flags[at / 64] & ~(u64{1} << at % 64)) | u64{ends} << at % 64;
+    }
     void echo(char c);
     void erase();
     void post(const char* text, usize size);
@@ -112,7 +124,7 @@ struct inode* make_terminal_inode(u32 device);
 
 // --- pseudo-terminals (drivers/pty.cpp)
 struct inode* make_ptmx_inode();
-/// The slave of /dev/pts/NUMBER with the open file counted, or EIO.
+/// The slave of /dev/pts/NUMBER with the open file counted and its private data set, or EIO.
 Result<tty_struct*> pty_open_slave(struct file& file, u32 number);
 void pty_close_slave(tty_struct& tty);
 /// Another file of a slave that controls the caller. REQUIRES: tasklist_lock.
@@ -120,6 +132,9 @@ void pty_get_slave(tty_struct& tty);
 /// Puts output where the master reads, all of it or, where there is no room, nothing. Any context.
 bool pty_output(pty_pair& pair, const char* text, usize size);
 usize pty_output_room(const pty_pair& pair);
+/// REQUIRES: tasklist_lock, for an answer that lasts: the hang-up behind the master's end is still to come
+/// then.
+bool pty_master_is_open(const pty_pair& pair);
 /// Somebody took input: the master may write on.
 void pty_wake_master(pty_pair& pair);
 u32 pty_index(const pty_pair& pair);

@@ -27,8 +27,12 @@ struct TerminalInode final : inode {
             file.private_data = tty, file.private_value = tty->hangups;
             return {};
         }
-        if (major == 136) tty = TRY(pty_open_slave(file, device_minor(file.f_inode->i_rdev)));
-        file.private_data = tty, file.private_value = tty->hangups;
+        if (major == 136) {
+            tty = TRY(pty_open_slave(file, device_minor(file.f_inode->i_rdev)));
+        } else {
+            IrqSpinGuard guard(tasklist_lock);
+            file.private_data = tty, file.private_value = tty->hangups;
+        }
         bool controls =
             !(file.f_flags & O_NOCTTY) && (major == 136 || file.f_inode->i_rdev == make_device(4, 64));
         if (controls) tty_open_proc_set_tty(file, *tty);
@@ -82,17 +86,16 @@ Result<u64> tty_struct::set_termios(u32 command, u64 argument, bool other_end) {
     {
         IrqSpinGuard guard(lock);
         if (command == 0x5404) flush_input(); // TCSETSF
-        if ((termios.c_lflag ^ fresh.c_lflag) & ICANON) {
-            commit_at = write_at; // what was being edited becomes readable
-            lines = (fresh.c_lflag & ICANON) && read_at != commit_at ? 1 : 0;
-        }
+        bool turned = (termios.c_lflag ^ fresh.c_lflag) & ICANON;
         restarted = stopped && !(fresh.c_iflag & IXON);
         if (restarted) stopped = false;
         termios = fresh;
+        if (turned) restart_lines();
         readers_may_go = readable();
     }
     if (readers_may_go) readers.wake_all();
     if (restarted) writers.wake_all();
+    if (command == 0x5404 && pty) pty_wake_master(*pty);
     return u64{0};
 }
 
@@ -139,7 +142,7 @@ Result<u64> tty_struct::control(u32 command, u64 argument, bool other_end) {
         i32 count;
         {
             IrqSpinGuard guard(lock);
-            count = static_cast<i32>((termios.c_lflag & ICANON) && !lines ? 0 : commit_at - read_at);
+            count = static_cast<i32>(input_count());
         }
         TRY(put_user<i32>(argument, count));
         return u64{0};

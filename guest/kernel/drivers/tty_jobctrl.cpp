@@ -133,6 +133,7 @@ Result<u64> tty_jobctrl_ioctl(tty_struct& tty, u32 command, u64 argument, bool o
         return u64{0};
     case 0x540e: { // TIOCSCTTY
         IrqSpinGuard guard(tasklist_lock);
+        if (tty.pty && !pty_master_is_open(*tty.pty)) return Errno::EIO; // it would control us for ever
         if (task->signal->leader && tty.session && tty.session == task_session_nr(*task)) return u64{0};
         if (!task->signal->leader || task->signal->tty) return Errno::EPERM;
         if (tty.session) { // another's: root may steal it, with the argument 1. The console is for whoever

@@ -220,7 +220,17 @@ Result<void> do_truncate(struct inode& inode, u64 size) {
     if (is_regular(inode.i_mode) && size > inode.i_size && size > rlimit(RLIMIT_FSIZE))
         TRY(file_size_limit(size));
     MutexGuard guard(inode.i_rwsem);
+    file_remove_privs(inode);
     return inode.truncate(size);
+}
+
+void file_remove_privs(struct inode& inode) {
+    u32 privileges = inode.i_mode & 06000;
+    if (!(inode.i_mode & 010)) privileges &= ~u32{02000}; // without group execution it means something else
+    if (!privileges || !is_regular(inode.i_mode) || capable(*current_cred())) return;
+    inode.i_mode &= ~privileges;
+    inode.i_ctime = current_time_seconds();
+    mark_inode_dirty(&inode);
 }
 
 namespace {

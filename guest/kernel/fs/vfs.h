@@ -357,6 +357,9 @@ Result<void> vfs_fsync(struct file& file);
 /// A closed file gives up its flock. (syscall/attributes.cpp)
 void flock_release(struct file& file);
 Result<void> do_truncate(struct inode& inode, u64 size);
+/// Who is not root and changes a program's contents takes its set-user-ID and set-group-ID bits away.
+/// REQUIRES: i_rwsem.
+void file_remove_privs(struct inode& inode);
 /// RLIMIT_FSIZE; who begins at or beyond it gets SIGXFSZ and EFBIG.
 Result<u64> file_size_limit(u64 position);
 void generic_fillattr(struct inode& inode, Stat& stat);

@@ -15,6 +15,7 @@
 #include "mm/user_pages.h"
 #include "mm/vmstat.h"
 #include "mm/zone.h"
+#include "sched/scheduler.h"
 #include "task/task.h"
 
 namespace kernel {
@@ -36,7 +37,7 @@ FaultOutcome set_pte(mm_struct& mm, u64 address, struct page* page, u64 flags) {
     bool anonymous = page->tag == PageType::Anonymous;
     {
         SpinGuard guard(mm.page_table_lock);
-        if (!(*entry & pte::Present)) { // else another thread was faster
+        if (!pte::holds_page(*entry)) { // else another thread was faster
             *entry = page_to_phys(page) | flags;
             mm.rss++;
             if (anonymous) mm.anon_rss++;
@@ -201,7 +202,7 @@ FaultOutcome handle_pte_fault(mm_struct& mm, const vm_area_struct& area, u64 add
 bool expand_stack(mm_struct& mm, vm_area_struct& area, u64 address) {
     constexpr u64 GuardGap = 256 * PAGE_SIZE;
     u64 start = align_down(address, PAGE_SIZE);
-    if (area.vm_end - start > rlimit(RLIMIT_STACK)) return false;
+    if (start < LowestMapping || area.vm_end - start > rlimit(RLIMIT_STACK)) return false;
     if (!may_expand_vm(mm, (area.vm_start - start) >> PAGE_SHIFT)) return false;
     if (area.vm_list.prev != &mm.mmap) {
         vm_area_struct* below = container_of(area.vm_list.prev, vm_area_struct, vm_list);
@@ -223,7 +224,36 @@ FaultOutcome fault_in_area(mm_struct& mm, const vm_area_struct& area, u64 addres
     return handle_pte_fault(mm, area, align_down(address, PAGE_SIZE), write);
 }
 
+/// The page of a readable address with a reference, or null: it is not there now.
+struct page* follow_page(mm_struct& mm, u64 address) {
+    SpinGuard guard(mm.page_table_lock); // who takes the page out of the table waits, and with him its end
+    u64* entry = page_table_entry(mm.pgd, address, false, 0);
+    if (!entry || !(*entry & pte::Present)) return nullptr;
+    struct page* page = phys_to_page(*entry & pte::AddressMask);
+    get_page(page);
+    return page;
+}
+
 } // namespace
+
+usize access_remote_vm(mm_struct& mm, u64 address, void* to, usize size) {
+    usize done = 0;
+    while (done < size) {
+        u64 at = address + done;
+        struct page* page = at < TASK_SIZE_MAX ? follow_page(mm, at) : nullptr;
+        if (!page) {
+            if (at >= TASK_SIZE_MAX || handle_mm_fault(mm, at, 0) != FaultOutcome::Resolved) break;
+            if (signal_pending_state(TASK_KILLABLE, *get_current()))
+                break; // it may be taken away as fast as it comes
+            continue;
+        }
+        usize within = at & (PAGE_SIZE - 1), count = min<usize>(size - done, PAGE_SIZE - within);
+        memcpy(static_cast<u8*>(to) + done, static_cast<const u8*>(page_address(page)) + within, count);
+        put_page(page);
+        done += count;
+    }
+    return done;
+}
 
 FaultOutcome handle_mm_fault(mm_struct& mm, u64 address, u32 access) {
     {

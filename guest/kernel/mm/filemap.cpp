@@ -313,6 +313,7 @@ Result<usize> inode::write(struct file& file, IoBuffer buffer, u64& position) {
     if (is_regular(target.i_mode)) limit = min(limit, TRY(file_size_limit(position)));
     if (position >= limit) return Errno::EFBIG;
     buffer.size = min<u64>(buffer.size, limit - position);
+    file_remove_privs(target);
     usize done = 0;
     Result<usize> moved = usize{0};
     while (done < buffer.size) {

@@ -131,8 +131,6 @@ void vma_merge(mm_struct& mm, vm_area_struct* area) {
     }
 }
 
-constexpr u64 LowestMapping = 0x10000; // mmap_min_addr
-
 /// The highest gap below mmap_base that holds `size`, else the lowest above it.
 u64 vm_unmapped_area(mm_struct& mm, u64 size) {
     u64 top = mm.mmap_base;

@@ -32,6 +32,8 @@ enum AreaFlag : u32 {
     AreaHeap = 0x400,
 };
 
+inline constexpr u64 LowestMapping = 0x10000; ///< mmap_min_addr: no area begins below, no stack grows there
+
 struct vm_area_struct {
     u64 vm_start = 0, vm_end = 0;
     u32 vm_flags = 0;
@@ -78,6 +80,10 @@ void mmput(mm_struct* mm);
 enum FaultAccess : u32 { FaultWrite = 1, FaultExecute = 2, FaultProtection = 4 };
 enum class FaultOutcome { Resolved, BadAddress, BusError, OutOfMemory };
 FaultOutcome handle_mm_fault(mm_struct& mm, u64 address, u32 access);
+
+/// Copies what another address space has at `address`, faulting pages in, as far as it can be read: the bytes
+/// copied. Takes mmap_lock.
+usize access_remote_vm(mm_struct& mm, u64 address, void* to, usize size);
 
 vm_area_struct* find_vma(mm_struct& mm, u64 address); ///< the first area with end > address
 /// Makes an area; the highest free place below mmap_base when `hint` is not taken.

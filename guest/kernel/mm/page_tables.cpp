@@ -28,7 +28,7 @@ template <typename Visit> void each_entry(PageTable* root, u64 start, u64 end, V
         u64 stop = min(end, align_down(address, 2 * MiB) + 2 * MiB);
         for (; address < stop; address += PAGE_SIZE) {
             u64& entry = table[address >> PAGE_SHIFT & 511];
-            if (entry & pte::Present) visit(address, entry);
+            if (pte::holds_page(entry)) visit(address, entry);
         }
     }
 }
@@ -73,6 +73,7 @@ void count_rss(mm_struct& mm, const struct page* page, i64 change) {
 } // namespace
 
 u64 page_flags(const vm_area_struct& area) {
+    if (!(area.vm_flags & (VM_READ | VM_WRITE | VM_EXEC))) return pte::ProtNone | pte::User | pte::Accessed;
     u64 flags = pte::Present | pte::User | pte::Accessed;
     if (area.vm_flags & VM_WRITE) flags |= pte::Write;
     if (!(area.vm_flags & VM_EXEC) && boot_cpu_data.nx) flags |= pte::NoExecute;

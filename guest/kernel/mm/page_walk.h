@@ -7,12 +7,18 @@
 namespace kernel {
 
 namespace pte {
-inline constexpr u64 Present = 1 << 0, Write = 1 << 1, User = 1 << 2, WriteThrough = 1 << 3,
-                     CacheDisable = 1 << 4, Accessed = 1 << 5, Dirty = 1 << 6, Large = 1 << 7,
-                     Global = 1 << 8,
-                     /// Software: a private page that the owner may write, but which is shared for now.
-    CopyOnWrite = 1 << 9, NoExecute = u64{1} << 63;
+inline constexpr u64
+    Present = 1 << 0,
+    Write = 1 << 1, User = 1 << 2, WriteThrough = 1 << 3, CacheDisable = 1 << 4, Accessed = 1 << 5,
+    Dirty = 1 << 6, Large = 1 << 7, Global = 1 << 8,
+    /// Software: a private page that the owner may write, but which is shared for now.
+    CopyOnWrite = 1 << 9,
+    /// Software: a user page that is there, and that nobody may touch (PROT_NONE). Present is clear, so the
+    /// processor reads no bit of it (it has Global's place, which user pages have no use for).
+    ProtNone = 1 << 8, NoExecute = u64{1} << 63;
 inline constexpr u64 AddressMask = 0x000f'ffff'ffff'f000;
+/// A user's last-level entry names a page.
+inline constexpr bool holds_page(u64 entry) { return entry & (Present | ProtNone); }
 } // namespace pte
 
 struct PageWalk {

@@ -44,7 +44,7 @@ template <typename Visit> void rmap_walk_file(struct page* page, Visit visit) {
         u64* entry = page_table_entry(mm.pgd, address, false, 0);
         if (!entry) continue;
         SpinGuard lock(mm.page_table_lock);
-        if ((*entry & pte::Present) && phys_to_page(*entry & pte::AddressMask) == page)
+        if (pte::holds_page(*entry) && phys_to_page(*entry & pte::AddressMask) == page)
             visit(mm, address, *entry);
     }
 }

@@ -54,7 +54,11 @@ void finish_task_switch(task_struct* previous) {
     __atomic_store_n(&previous->on_cpu, 0, __ATOMIC_RELEASE);
     if (displaced) push_rt_tasks(queue);
     queue.lock.unlock_raw();
-    if (moving) __migrate_task(moving);  // may not run here any more: its registers are saved now
+    if (moving) {                         // may not run here any more: its registers are saved now
+        SpinGuard guard(moving->pi_lock); // its class, its queue and its mask stay what they are
+        // It may have been preempted on its way to sleep, and somebody woke it since.
+        if (!moving->se.on_rq) __migrate_task(moving);
+    }
     if (gone) put_task_struct(previous); // do_exit ran with interrupts off: this was its last switch
 }
 
@@ -325,11 +329,15 @@ void scheduler_tick() {
 
 void do_sched_yield() {
     {
+        bool interrupts = local_irq_save(); // else an interrupt moves us, and the queue is another CPU's
         struct rq& queue = this_rq();
-        IrqSpinGuard guard(queue.lock);
-        update_rq_clock(queue);
-        queue.yld_count++;
-        get_current()->sched_class->yield_task(queue);
+        {
+            SpinGuard guard(queue.lock);
+            update_rq_clock(queue);
+            queue.yld_count++;
+            get_current()->sched_class->yield_task(queue);
+        }
+        local_irq_restore(interrupts);
     }
     preempt_schedule();
 }

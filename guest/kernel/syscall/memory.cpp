@@ -39,10 +39,15 @@ Result<i64> sys_mmap(u64 address, usize size, u32 protection, u32 flags, i32 des
             fput(file);
             return regular ? Errno::EACCES : Errno::ENODEV;
         }
+        if (rights & VM_GROWSDOWN) { // growth would not move the file's offset
+            fput(file);
+            return Errno::EINVAL;
+        }
         name = d_path_or_name(file->f_dentry, path_buffer, sizeof path_buffer);
     }
     if ((flags & MAP_ANONYMOUS) &&
         kind != MAP_PRIVATE) { // a file without a name, shared by whoever inherits it
+        if (rights & VM_GROWSDOWN) return Errno::EINVAL;
         file = TRY(shmem_file_setup(align_up(size, PAGE_SIZE)));
         offset = 0;
         name = "/dev/zero (deleted)";
@@ -157,7 +162,7 @@ Result<i64> sys_mincore(u64 address, usize size, u64 vector) {
             TRY(each_area(mm, at, stop, [&](vm_area_struct& area, u64 from, u64 to) {
                 for (u64 page = from; page < to; page += PAGE_SIZE) {
                     u64* entry = page_table_entry(mm.pgd, page, false, 0);
-                    bool there = entry && (*entry & pte::Present);
+                    bool there = entry && pte::holds_page(*entry);
                     if (!there && area.vm_file) {
                         struct page* cached = find_get_page(
                             *area.vm_file->f_mapping, area.vm_pgoff + ((page - area.vm_start) >> PAGE_SHIFT));

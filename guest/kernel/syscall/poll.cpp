@@ -28,15 +28,12 @@ struct TimeValue {
 struct Deadline {
     bool forever = true, now = false;
     u64 nanoseconds = 0; ///< of ktime
-    u64 ticks() const {
-        return forever
-                   ? 0
-                   : jiffies +
-                         nsecs_to_jiffies(nanoseconds > ktime_get_ns() ? nanoseconds - ktime_get_ns() : 0) +
-                         1;
-    }
+    u64 ticks() const { return forever ? 0 : jiffies + nsecs_to_jiffies(left()) + 1; }
     bool over() const { return now || (!forever && ktime_get_ns() >= nanoseconds); }
-    u64 left() const { return !forever && nanoseconds > ktime_get_ns() ? nanoseconds - ktime_get_ns() : 0; }
+    u64 left() const {
+        u64 at = ktime_get_ns(); // one look: between two the end may pass
+        return !forever && nanoseconds > at ? nanoseconds - at : 0;
+    }
     static Deadline in(u64 wait) { return {false, wait == 0, ktime_get_ns() + wait}; }
 };
 

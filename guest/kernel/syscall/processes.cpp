@@ -213,8 +213,8 @@ Result<i64> sys_futex(u64 address, u32 operation, u32 value, u64 timeout, u64 ad
                     static_cast<u64>(time.nanoseconds);
         if (command == 0) // relative; WAIT_BITSET gives the moment
             given += ktime_get_ns();
-        else if (operation & ClockRealtime)
-            given = given > ktime_get_real_ns() ? given - ktime_get_real_ns() + ktime_get_ns() : 1;
+        else if (u64 real = ktime_get_real_ns(); operation & ClockRealtime)
+            given = given > real ? given - real + ktime_get_ns() : 1;
         end = max<u64>(given, 1);
     }
     switch (command) {

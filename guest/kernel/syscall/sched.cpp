@@ -35,6 +35,7 @@ private:
 };
 task_struct* task_or_self(i32 pid) { return pid ? find_task_by_vpid(pid) : get_current(); }
 
+/// REQUIRES: tasklist_lock: another task's cred is freed when it changes.
 bool same_owner(const task_struct& task) {
     const struct cred &mine = *current_cred(), &other = *task.cred;
     return mine.euid == other.euid || mine.euid == other.uid;
@@ -62,10 +63,15 @@ Result<i64> sys_getpriority(u32 which, i32 who) {
 }
 Result<i64> sys_setpriority(u32 which, i32 who, i32 nice) {
     if (which != PRIO_PROCESS) return Errno::EINVAL;
-    IrqSpinGuard guard(tasklist_lock);
-    task_struct* task = task_or_self(who);
+    TaskReference task(who);
     if (!task) return Errno::ESRCH;
-    set_user_nice(task, nice);
+    nice = clamp(nice, MIN_NICE, MAX_NICE);
+    {
+        IrqSpinGuard guard(tasklist_lock);
+        if (!capable(*current_cred()) && !same_owner(*task.get())) return Errno::EPERM;
+    }
+    if (nice < task->nice && !can_nice(*task.get(), nice)) return Errno::EACCES;
+    set_user_nice(task.get(), nice);
     return i64{0};
 }
 
@@ -89,8 +95,7 @@ Result<i64> sys_sched_setaffinity(i32 pid, usize size, u64 source) {
         IrqSpinGuard guard(tasklist_lock);
         task = task_or_self(pid);
         if (!task) return Errno::ESRCH;
-        const struct cred &mine = *current_cred(), &other = *task->cred;
-        if (!capable(mine) && mine.euid != other.uid && mine.euid != other.euid) return Errno::EPERM;
+        if (!capable(*current_cred()) && !same_owner(*task)) return Errno::EPERM;
         get_task_struct(task);
     }
     Result<void> set = set_cpus_allowed(task, static_cast<u32>(mask));
@@ -130,7 +135,10 @@ Result<void> user_check_sched_setscheduler(task_struct& task, u32 policy, u32 pr
         if (priority > task.rt_priority && priority > limit) return Errno::EPERM;
     }
     if (task.policy == SCHED_IDLE && policy != SCHED_IDLE && !can_nice(task, task.nice)) return Errno::EPERM;
-    if (!same_owner(task)) return Errno::EPERM;
+    {
+        IrqSpinGuard guard(tasklist_lock);
+        if (!same_owner(task)) return Errno::EPERM;
+    }
     if (task.sched_reset_on_fork && !reset) return Errno::EPERM;
     return {};
 }

@@ -189,8 +189,9 @@ Result<i64> sys_rt_sigtimedwait(u64 set_address, u64 info_address, u64 timeout, 
         }
         for (;;) {
             set_current_state(TASK_INTERRUPTIBLE);
-            if (task->signal_pending() || (timeout && ktime_get_ns() >= end)) break;
-            if (timeout) mod_timer(timer, jiffies + nsecs_to_jiffies(end - ktime_get_ns()));
+            u64 now = ktime_get_ns(); // one look: between two the end may pass
+            if (task->signal_pending() || (timeout && now >= end)) break;
+            if (timeout) mod_timer(timer, jiffies + nsecs_to_jiffies(end - now));
             schedule();
         }
         set_current_state(TASK_RUNNING);

@@ -42,8 +42,13 @@ Result<u64> clock_now(u32 clock) {
         IrqSpinGuard guard(tasklist_lock);
         return thread_group_times(get_current()).runtime + (ktime_get_ns() - get_current()->se.exec_start);
     }
-    case 3: // THREAD_CPUTIME_ID
-        return get_current()->se.sum_exec_runtime + (ktime_get_ns() - get_current()->se.exec_start);
+    case 3: { // THREAD_CPUTIME_ID
+        bool interrupts =
+            local_irq_save(); // a tick between the two looks would move time from one to the other
+        u64 runtime = get_current()->se.sum_exec_runtime + (ktime_get_ns() - get_current()->se.exec_start);
+        local_irq_restore(interrupts);
+        return runtime;
+    }
     default: return Errno::EINVAL;
     }
 }

@@ -26,11 +26,15 @@ namespace {
 
 constexpr unsigned MaxScriptDepth = 4;
 
-/// Set-user-ID and set-group-ID programs run as their owners. The caller's own copy, to be committed.
+/// Set-user-ID and set-group-ID programs run as their owners. The caller's own copy, to be committed. The
+/// caller is the only thread of its process.
 Result<struct cred*> bprm_creds(const struct inode& inode) {
     struct cred* cred = TRY(prepare_creds());
-    if (inode.i_mode & 04000) cred->euid = inode.i_uid;
-    if ((inode.i_mode & 02010) == 02010) cred->egid = inode.i_gid;
+    // Who shares our root and working directory could change them under a program that has more rights.
+    fs_struct* fs = get_current()->fs;
+    bool trusted = !fs || __atomic_load_n(&fs->users, __ATOMIC_ACQUIRE) == 1 || capable(*cred);
+    if (trusted && (inode.i_mode & 04000)) cred->euid = inode.i_uid;
+    if (trusted && (inode.i_mode & 02010) == 02010) cred->egid = inode.i_gid;
     cred->suid = cred->fsuid = cred->euid;
     cred->sgid = cred->fsgid = cred->egid;
     return cred;
@@ -43,22 +47,34 @@ const char* last_component(const char* path) {
     return name;
 }
 
+/// Another process with the same table keeps what the program closes, and sees nothing that it opens.
+Result<void> unshare_files(task_struct* task) {
+    files_struct* shared = task->files;
+    if (!shared || __atomic_load_n(&shared->count, __ATOMIC_ACQUIRE) == 1) return {};
+    files_struct* own = dup_fd(*shared);
+    if (!own) return Errno::ENOMEM;
+    {
+        IrqSpinGuard guard(task->alloc_lock);
+        task->files = own;
+    }
+    put_files_struct(shared);
+    return {};
+}
+
 /// The point of no return: the caller's old address space goes.
 Result<void> begin_new_exec(mm_struct* mm, const Program& program, const StringPool& arguments,
                             const StringPool& environment, const char* name) {
     task_struct* task = get_current();
-    struct cred* cred = TRY(bprm_creds(*program.file->f_inode));
+    TRY(de_thread(task)); // refused: another thread ended the process, or execs itself
+    TRY(unshare_files(task));
     void* fpu = task->fpu ? nullptr : allocate_fpu_state();
-    if (!task->fpu && !fpu) {
-        abort_creds(cred);
-        return Errno::ENOMEM;
-    }
-    if (Result<void> alone = de_thread(task);
-        !alone.ok()) { // another thread ended the process, or execs itself
+    if (!task->fpu && !fpu) return Errno::ENOMEM;
+    Result<struct cred*> prepared = bprm_creds(*program.file->f_inode);
+    if (!prepared.ok()) {
         if (fpu) free_fpu_state(fpu);
-        abort_creds(cred);
-        return alone;
+        return prepared.error();
     }
+    struct cred* cred = prepared.value();
     mm_struct* old = task->mm;
     mm_release(task); // in the old address space still: it writes there
     local_irq_disable();

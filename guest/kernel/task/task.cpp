@@ -171,6 +171,9 @@ Result<void> link_task(task_struct* child, task_struct* parent, u64 flags, struc
     IrqSpinGuard guard(parent->sighand->siglock);
     // A process that is being killed makes no more children.
     if (parent->signal->flags & SIGNAL_GROUP_EXIT) return Errno::ERESTARTNOINTR;
+    // Nor does a thread that another one's exec is about to end: its list is made.
+    if (parent->signal->group_exec_task && parent->signal->group_exec_task != parent)
+        return Errno::ERESTARTNOINTR;
     if (flags & (CLONE_PARENT | CLONE_THREAD))
         child->real_parent = parent->real_parent;
     else

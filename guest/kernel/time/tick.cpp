@@ -134,13 +134,15 @@ Result<void> hrtimer_nanosleep(u64 nanoseconds, u64* remaining) {
     timer.function = [](void* task) { try_to_wake_up(static_cast<task_struct*>(task)); };
     timer.context = get_current();
     Result<void> result;
-    while (ktime_get_ns() < end) {
+    for (;;) {
+        u64 now = ktime_get_ns(); // one look: between two the end may pass
+        if (now >= end) break;
         if (get_current()->signal_pending()) {
             result = Errno::EINTR;
             break;
         }
         set_current_state(TASK_INTERRUPTIBLE);
-        mod_timer(timer, jiffies + nsecs_to_jiffies(end - ktime_get_ns()));
+        mod_timer(timer, jiffies + nsecs_to_jiffies(end - now));
         schedule();
     }
     set_current_state(TASK_RUNNING);

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -23,10 +24,10 @@ static void make(const char* name, mode_t mode, uid_t user, gid_t group) {
     int fd = open(name, O_CREAT | O_WRONLY, 0600);
     if (fd < 0 || write(fd, "x", 1) != 1 || close(fd) || chown(name, user, group) || chmod(name, mode)) printf("make %s: %s\n", name, strerror(errno));
 }
-static int run(const char* path) {
+static int run_with(const char* path, const char* what) {
     pid_t child = fork();
     if (!child) {
-        execl(path, path, "nothing", (char*)0);
+        execl(path, path, what, (char*)0);
         _exit(errno);
     }
     int status;
@@ -34,11 +35,50 @@ static int run(const char* path) {
     errno = WEXITSTATUS(status);
     return errno ? -1 : 0;
 }
+static int run(const char* path) { return run_with(path, "nothing"); }
+
+/// Who changes a program takes its set-user-ID and set-group-ID away; the latter means something else where the group may not execute.
+static mode_t rewritten(const char* name, mode_t mode, int how) {
+    struct stat st = {0};
+    int fd = open(name, O_CREAT | O_RDWR, 0600);
+    if (fd < 0 || write(fd, "text", 4) != 4 || fchmod(fd, mode)) printf("rewritten %s: %s\n", name, strerror(errno)), wrong++;
+    if (how == 0 && write(fd, "x", 1) != 1) wrong++;
+    if (how == 1 && pwrite(fd, "x", 1, 0) != 1) wrong++;
+    if (how == 2 && ftruncate(fd, 1)) wrong++;
+    if (how == 3 && truncate(name, 2)) wrong++;
+    if (how == 4) close(open(name, O_RDWR | O_TRUNC));
+    if (how == 5 && write(fd, "", 0)) wrong++; // nothing is written
+    fstat(fd, &st);
+    close(fd);
+    unlink(name);
+    return st.st_mode & 07777;
+}
+#define EXPECT_MODE(mode, how, wanted)                                                                                                      \
+    if ((got = rewritten("program_of_mine", mode, how)) != (wanted)) printf("%o written (%d): %o instead of %o\n", mode, how, got, wanted), wrong++
 
 static void as_user(void) {
     gid_t groups[] = {1000, 2000};
     if (setgroups(2, groups) || setgid(1000) || setuid(1000)) _exit(99);
     struct stat st;
+    mode_t got;
+    if (chdir("open")) _exit(98);
+    for (int how = 0; how < 5; how++) {
+        EXPECT_MODE(06777, how, 0777);
+        EXPECT_MODE(04700, how, 0700);
+        EXPECT_MODE(02700, how, 02700);
+        EXPECT_MODE(0755, how, 0755);
+    }
+    EXPECT_MODE(06777, 5, 06777);
+    if (chdir("..")) _exit(98);
+    EXPECT(setpriority(PRIO_PROCESS, getppid(), 19), EPERM);
+    EXPECT(setpriority(PRIO_PROCESS, getppid(), -20), EPERM);
+    EXPECT(setpriority(PRIO_PROCESS, 0, -1), EACCES);
+    EXPECT(setpriority(PRIO_PROCESS, 0, 5), 0);
+    EXPECT(setpriority(PRIO_PROCESS, 0, 4), EACCES);
+    EXPECT(setpriority(PRIO_PROCESS, 0, 1000), 0); // the most there is
+    if (getpriority(PRIO_PROCESS, 0) != 19) printf("nice is %d\n", getpriority(PRIO_PROCESS, 0)), wrong++;
+    EXPECT(open("/proc/vmallocinfo", O_RDONLY), EACCES);
+    EXPECT(run_with("./program", "fdinfo"), 0);
     EXPECT(open("mine", O_RDWR), 0);
     EXPECT(open("secret", O_RDONLY), EACCES);
     EXPECT(open("secret", O_WRONLY), EACCES);
@@ -103,6 +143,7 @@ static void as_user(void) {
 
 int main(int argc, char** argv) {
     if (argc > 1 && !strcmp(argv[1], "nothing")) return 0;
+    if (argc > 1 && !strcmp(argv[1], "fdinfo")) return open("/proc/self/fdinfo/0", O_RDONLY) < 0 ? errno : 0;
     if (argc > 1) return getuid() == 1000 && geteuid() == 0 && getegid() == 1000; // ./setuid identity
     char folder[] = "/tmp/permissions.XXXXXX", self[256];
     ssize_t length = readlink("/proc/self/exe", self, sizeof self - 1);

@@ -24,6 +24,8 @@ CASES = {
     "sockets": ("programs", 512, "/test/sockets", True, []),
     "passing": ("programs", 512, "/test/passing", True, []),
     "smp": ("programs", 512, "/test/smp", True, []),
+    "ptys": ("programs", 512, "/test/ptys", True, []),
+    "edges": ("programs", 512, "/test/edges", True, []),
     "soak": ("programs", 512, "/test/soak", True, []),
     "calls": ("files", 512, "/test/calls", True, []),
     "memory": ("files", 512, "/test/memory", True, []),

@@ -418,12 +418,140 @@ static void many(void) {
     printf("%d good\n", good);
 }
 
+/// Linux types for the master in a worker of its own: waits until all of it can be read.
+static void arrived(int file, int bytes) {
+    int waiting = 0;
+    for (int i = 0; i < 500 && (ioctl(file, FIONREAD, &waiting) || waiting != bytes); i++) pause_ms(2);
+    printf("%d bytes\n", waiting);
+}
+/// Every byte is text: nothing stands for the end of file or of a line but where it was typed as that.
+static void any_byte(void) {
+    pair();
+    int s = slave(0);
+    struct termios t;
+    tcgetattr(s, &t);
+    t.c_lflag &= ~ECHO;
+    t.c_cc[VEOL] = ';';
+    tcsetattr(s, TCSANOW, &t);
+    say(master, "a\377b\n\377\377\n");
+    show("line", s);
+    show("line", s);
+    say(master, "a\026\nb\026\004c\026;d\n");
+    arrived(s, 8);
+    show("quoted", s);
+    write(master, "x\026\0y\0z;", 8);
+    arrived(s, 6);
+    show("NULs", s);
+    fcntl(s, F_SETFL, O_NONBLOCK);
+    show("nothing", s);
+    say(master, "ab\004cd\n");
+    arrived(s, 5);
+    show("pushed", s);
+    show("rest", s);
+    say(master, "abc\004def\n\004");
+    arrived(s, 7);
+    char three[3];
+    printf("%d %.3s\n", RESULT(read(s, three, 3)), three);
+    printf("%d %.3s\n", RESULT(read(s, three, 3)), three);
+    show("end of the line", s);
+    show("end of file", s);
+    show("nothing", s);
+}
+/// What was typed raw can be read when lines are turned on: all of it.
+static void raw_to_lines(void) {
+    pair();
+    int s = slave(0);
+    struct termios lines, other;
+    tcgetattr(s, &lines);
+    raw(s, 1, 0);
+    say(master, "l1\nl2\nl3");
+    arrived(s, 8);
+    tcsetattr(s, TCSANOW, &lines);
+    arrived(s, 8);
+    printf("%d\n", polled(s));
+    char two[2];
+    printf("%d %.2s\n", RESULT(read(s, two, 2)), two);
+    show("rest", s);
+    fcntl(s, F_SETFL, O_NONBLOCK);
+    show("nothing", s);
+    say(master, "l4\nl5\n");
+    arrived(s, 6);
+    say(master, "l6");
+    pause_ms(50);
+    other = lines;
+    cfmakeraw(&other);
+    tcsetattr(s, TCSANOW, &other);
+    printf("%d %.2s\n", RESULT(read(s, two, 2)), two);
+    tcsetattr(s, TCSANOW, &lines);
+    show("rest", s);
+    show("nothing", s);
+    say(master, "x\ny\n");
+    arrived(s, 4);
+    show("a line", s);
+    show("a line", s);
+}
+/// Dropping input makes room for who types.
+static void flushes(void) {
+    pair();
+    int s = slave(0);
+    raw(s, 1, 0);
+    fcntl(master, F_SETFL, O_NONBLOCK);
+    static char text[1000];
+    memset(text, 'x', sizeof text);
+    while (write(master, text, sizeof text) > 0) {}
+    while (write(master, text, 1) > 0) {}
+    fcntl(master, F_SETFL, 0);
+    pid_t child = fork();
+    if (!child) {
+        write(master, "more", 4);
+        _exit(0);
+    }
+    pause_ms(50);
+    int status = -1;
+    for (int i = 0; i < 500 && !waitpid(child, &status, WNOHANG); i++) {
+        if (i % 50 == 0 && tcflush(s, TCIFLUSH)) perror("flush"); // Linux's may cross the typing
+        pause_ms(10);
+    }
+    printf("writer %d\n", status);
+    if (status) kill(child, SIGKILL);
+}
+/// The master closes while a session leader opens the slave and makes it its own: in no order is it left with a terminal that is none.
+static void hang_up_race(void) {
+    int dangling = 0, spins = 2000;
+    for (int round = 0; round < 150; round++) {
+        pair();
+        fflush(stdout);
+        pid_t child = fork();
+        if (!child) {
+            close(master);
+            signal(SIGHUP, SIG_IGN);
+            setsid();
+            for (volatile int i = 0; i < round * 7 % 400; i++) {}
+            int s = open(name, O_RDWR);
+            if (s < 0) _exit(1);
+            ioctl(s, TIOCSCTTY, 0);
+            close(s);
+            pause_ms(2);
+            _exit(open("/dev/tty", O_RDWR | O_NOCTTY) >= 0 ? 7 : 2);
+        }
+        for (volatile int i = 0; i < spins; i++) {}
+        close(master);
+        int status;
+        waitpid(child, &status, 0);
+        dangling += WEXITSTATUS(status) == 7;
+        if (WEXITSTATUS(status) == 2 && spins > 300) spins -= 300;
+        if (WEXITSTATUS(status) == 1) spins += 300;
+    }
+    printf("%d dangling\n", dangling);
+}
+
 int main(int argc, char** argv) {
     signal(SIGTTOU, SIG_DFL);
     const struct test_case cases[] = {{"opens", opens},       {"defaults", defaults}, {"lines", lines},
                                       {"ends", ends},         {"blocks", blocks},     {"raw_mode", raw_mode},
                                       {"typed_ahead", typed_ahead}, {"full", full},         {"stopped_output", stopped_output}, {"job_control", job_control},
                                       {"hang_up", hang_up},   {"window", window},     {"leader_ends", leader_ends},
-                                      {"reader_at_the_end", reader_at_the_end}, {"through_master", through_master}, {"many", many}};
+                                      {"reader_at_the_end", reader_at_the_end}, {"through_master", through_master}, {"many", many},
+                                      {"any_byte", any_byte}, {"raw_to_lines", raw_to_lines}, {"flushes", flushes}, {"hang_up_race", hang_up_race}};
     return run_cases(cases, LENGTH(cases), argc, argv);
 }

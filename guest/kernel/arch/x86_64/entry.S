@@ -8,6 +8,8 @@
 #define FRAME_VECTOR 120
 #define FRAME_RIP 136
 #define FRAME_CS 144
+#define FRAME_RSP 160
+#define FRAME_WORDS_BELOW_RIP 17
 
 .macro PUSH_REGISTERS
     pushq %rdi
@@ -92,8 +94,9 @@ common_entry:
     cld
     PUSH_REGISTERS
     testb $3, FRAME_CS(%rsp)
-    jz 1f
+    jz 3f
     swapgs
+common_entry_from_user:
     xorl %ebp, %ebp
 1:  PSEUDO_FRAME
     call trap_dispatch
@@ -105,7 +108,25 @@ return_from_trap:                        // interrupts are off; RSP -> pt_regs
     swapgs
 2:  POP_REGISTERS
     addq $16, %rsp
+user_iretq:
     iretq
+
+// In the kernel already. Only at the IRETQ above can that be the user's fault: an RIP that is not canonical (a signal handler's address
+// is whatever the program said) raises #GP there, with the user's GS base and registers. What could not be returned to is the top of
+// this same stack: the registers and the error code go below it, and the exception is the user's own.
+3:  leaq user_iretq(%rip), %rcx
+    cmpq %rcx, FRAME_RIP(%rsp)
+    jne 1b
+    swapgs
+    movq FRAME_RSP(%rsp), %rdi
+    subq $(8 * FRAME_WORDS_BELOW_RIP), %rdi
+    movl $FRAME_WORDS_BELOW_RIP, %ecx
+4:  movq -8(%rsp,%rcx,8), %rax           // from above: the two overlap
+    movq %rax, -8(%rdi,%rcx,8)
+    decl %ecx
+    jnz 4b
+    movq %rdi, %rsp
+    jmp common_entry_from_user
 
 .type paranoid_entry, @function
 paranoid_entry:

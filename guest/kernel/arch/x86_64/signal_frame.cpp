@@ -139,8 +139,7 @@ Result<void> setup_rt_frame(const ksignal& ksig, pt_regs* frame) {
     rt_sigframe image = {};
     image.pretcode = ksig.ka.restorer;
     image.uc.uc_flags = (boot_cpu_data.xsave ? UC_FP_XSTATE : 0) | UC_SIGCONTEXT_SS | UC_STRICT_RESTORE_SS;
-    image.uc.uc_stack = {task->sas_ss_sp, static_cast<i32>(sas_ss_flags(*task, frame->sp)), 0,
-                         task->sas_ss_size};
+    image.uc.uc_stack = {task->sas_ss_sp, static_cast<i32>(task->sas_ss_flags), 0, task->sas_ss_size};
     sigcontext& c = image.uc.uc_mcontext;
     c.r8 = frame->r8, c.r9 = frame->r9, c.r10 = frame->r10, c.r11 = frame->r11;
     c.r12 = frame->r12, c.r13 = frame->r13, c.r14 = frame->r14, c.r15 = frame->r15;
@@ -217,6 +216,21 @@ void do_signal(pt_regs* frame) {
     }
 }
 
+namespace {
+/// As the program asked: a stack for handlers, or none.
+Result<void> set_alternate_stack(task_struct* task, u64 start, u32 flags, u64 size, u64 sp) {
+    if (on_sig_stack(*task, sp)) return Errno::EPERM;
+    u32 mode = flags & ~SS_AUTODISARM;
+    if (mode != 0 && mode != SS_ONSTACK && mode != SS_DISABLE) return Errno::EINVAL;
+    if (mode == SS_DISABLE)
+        start = size = 0;
+    else if (size < 2048) // MINSIGSTKSZ
+        return Errno::ENOMEM;
+    task->sas_ss_sp = start, task->sas_ss_size = size, task->sas_ss_flags = flags;
+    return {};
+}
+} // namespace
+
 Result<i64> do_sigaltstack(u64 fresh_address, u64 old_address, u64 sp) {
     struct stack_t {
         u64 ss_sp;
@@ -224,17 +238,11 @@ Result<i64> do_sigaltstack(u64 fresh_address, u64 old_address, u64 sp) {
         u64 ss_size;
     };
     task_struct* task = get_current();
-    stack_t old = {task->sas_ss_sp, sas_ss_flags(*task, sp), 0, task->sas_ss_size};
+    stack_t old = {task->sas_ss_sp, sas_ss_flags(*task, sp) | (task->sas_ss_flags & SS_AUTODISARM), 0,
+                   task->sas_ss_size};
     if (fresh_address) {
         stack_t fresh = TRY(get_user<stack_t>(fresh_address));
-        if (on_sig_stack(*task, sp)) return Errno::EPERM;
-        u32 mode = fresh.ss_flags & ~SS_AUTODISARM;
-        if (mode != 0 && mode != SS_ONSTACK && mode != SS_DISABLE) return Errno::EINVAL;
-        if (mode == SS_DISABLE)
-            fresh.ss_sp = fresh.ss_size = 0;
-        else if (fresh.ss_size < 2048) // MINSIGSTKSZ
-            return Errno::ENOMEM;
-        task->sas_ss_sp = fresh.ss_sp, task->sas_ss_size = fresh.ss_size, task->sas_ss_flags = fresh.ss_flags;
+        TRY(set_alternate_stack(task, fresh.ss_sp, fresh.ss_flags, fresh.ss_size, sp));
     }
     if (old_address) TRY(put_user(old_address, old));
     return i64{0};
@@ -261,12 +269,9 @@ Result<i64> return_from_signal(pt_regs* frame) {
     frame->cs = UserCode, frame->ss = UserData;
     frame->vector = 0; // no restart, and leave by IRET
     set_current_blocked(uc.uc_sigmask);
-    u64 size = uc.uc_stack.ss_size;
-    if (!on_sig_stack(*task, frame->sp) &&
-        (size >= 2048 || uc.uc_stack.ss_flags == static_cast<i32>(SS_DISABLE))) {
-        bool off = uc.uc_stack.ss_flags & static_cast<i32>(SS_DISABLE);
-        task->sas_ss_sp = off ? 0 : uc.uc_stack.ss_sp, task->sas_ss_size = off ? 0 : size;
-    }
+    // What the frame says, with SS_AUTODISARM as it was; where that is not possible, nothing changes.
+    (void)set_alternate_stack(task, uc.uc_stack.ss_sp, static_cast<u32>(uc.uc_stack.ss_flags),
+                              uc.uc_stack.ss_size, frame->sp);
     return static_cast<i64>(c.rax);
 }
 

@@ -75,7 +75,11 @@ void do_error_trap(pt_regs& frame) {
         task_struct* task = get_current();
         task->trap_nr = static_cast<u32>(frame.vector);
         if (frame.vector != 1 && frame.vector != 3) report_user_fault(frame, 0, false);
-        force_sig(task, signal ? signal : SIGSEGV, frame.vector == 14 ? task->cr2 : frame.ip);
+        // A protection fault has no address that the processor would tell.
+        if (signal == SIGSEGV || frame.vector == 11 || frame.vector == 12)
+            force_sig_fault(signal, SI_KERNEL, 0);
+        else
+            force_sig(task, signal ? signal : SIGSEGV, frame.ip);
         return;
     }
     if (u64 fixup = search_exception_tables(frame.ip)) {

@@ -119,7 +119,7 @@ struct FdDirectory final : inode {
         if (!made) return Errno::ENOMEM;
         made->i_ino = static_cast<u64>(pid) << 24 | (info ? 0x20000 : 0x10000) | descriptor;
         made->i_sb = i_sb;
-        return made;
+        return owned_by_task(made, pid);
     }
     Result<bool> next_entry(struct file& file, DirectoryEntry& entry) override {
         u64 position = file.f_pos;

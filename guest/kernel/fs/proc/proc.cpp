@@ -30,13 +30,14 @@ constinit super_block* proc_super = nullptr;
 struct SystemFile {
     const char* name;
     void (*show)(seq_file&);
+    u32 mode = 0444;
 };
 constexpr SystemFile system_files[] = {
     {"meminfo", show_meminfo},
     {"buddyinfo", show_buddyinfo},
     {"zoneinfo", show_zoneinfo},
     {"slabinfo", show_slabinfo},
-    {"vmallocinfo", show_vmallocinfo},
+    {"vmallocinfo", show_vmallocinfo, 0400},
     {"iomem", show_iomem},
     {"cpuinfo", show_cpuinfo},
     {"uptime", show_uptime},
@@ -94,7 +95,8 @@ task_struct* get_task(i32 pid) {
     return task;
 }
 
-/// What is a task's in /proc belongs to who it runs as.
+} // namespace
+
 Result<struct inode*> owned_by_task(Result<struct inode*> node, i32 pid) {
     if (!node.ok()) return node;
     IrqSpinGuard guard(tasklist_lock);
@@ -102,6 +104,8 @@ Result<struct inode*> owned_by_task(Result<struct inode*> node, i32 pid) {
         node.value()->i_uid = task->cred->euid, node.value()->i_gid = task->cred->egid;
     return node;
 }
+
+namespace {
 
 bool pid_exists(i32 pid) {
     IrqSpinGuard guard(tasklist_lock);
@@ -377,7 +381,7 @@ struct RootDirectory final : inode {
     Result<struct inode*> lookup(StringView name) override {
         for (u32 i = 0; i < array_size(system_files); i++) {
             if (!(name == StringView(system_files[i].name))) continue;
-            ProcFile* file = TRY(make_node<ProcFile>(0x100 + i, S_IFREG | 0444));
+            ProcFile* file = TRY(make_node<ProcFile>(0x100 + i, S_IFREG | system_files[i].mode));
             file->show_system = system_files[i].show;
             return file;
         }

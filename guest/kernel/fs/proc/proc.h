@@ -57,6 +57,8 @@ void show_task_comm(seq_file& out, task_struct& task);
 void show_task_cmdline(seq_file& out, task_struct& task);
 void show_task_sched(seq_file& out, task_struct& task);
 void show_task_schedstat(seq_file& out, task_struct& task);
+void show_remote_bytes(seq_file& out, mm_struct& mm, u64 start,
+                       u64 end); ///< another address space's, as far as it reaches
 void show_task_environ(seq_file& out, task_struct& task);
 void show_task_mounts(seq_file& out, task_struct& task);
 void show_task_mountinfo(seq_file& out, task_struct& task);

@@ -150,15 +150,9 @@ void show_task_maps(seq_file& out, task_struct& task) {
 }
 
 void show_task_cmdline(seq_file& out, task_struct& task) {
-    // The strings are in the task's own memory: walk its tables, so that any task's can be read.
     MmReference mm(task);
     if (!mm) return;
-    for (u64 address = mm->arg_start; address < mm->arg_end && out.length + 1 < out.capacity; address++) {
-        PageWalk walk =
-            walk_page_tables(mm->pgd_phys, address, [](u64 physical) { return *physical_to<u64>(physical); });
-        if (!walk.present) break;
-        out.data[out.length++] = *physical_to<char>(walk.physical);
-    }
+    show_remote_bytes(out, *mm.mm, mm->arg_start, mm->arg_end); // the strings are in the task's own memory
 }
 
 } // namespace kernel

@@ -10,15 +10,16 @@
 
 namespace kernel {
 
+void show_remote_bytes(seq_file& out, mm_struct& mm, u64 start, u64 end) {
+    if (start >= end || out.length + 1 >= out.capacity) return;
+    usize size = min<u64>(end - start, out.capacity - out.length - 1);
+    out.length += access_remote_vm(mm, start, out.data + out.length, size);
+}
+
 void show_task_environ(seq_file& out, task_struct& task) {
     mm_struct* mm = get_task_mm(&task);
     if (!mm) return;
-    for (u64 address = mm->env_start; address < mm->env_end && out.length + 1 < out.capacity; address++) {
-        PageWalk walk =
-            walk_page_tables(mm->pgd_phys, address, [](u64 physical) { return *physical_to<u64>(physical); });
-        if (!walk.present) break;
-        out.data[out.length++] = *physical_to<char>(walk.physical);
-    }
+    show_remote_bytes(out, *mm, mm->env_start, mm->env_end);
     mmput(mm);
 }
 
@@ -86,7 +87,7 @@ void show_task_smaps(seq_file& out, task_struct& task) {
             SpinGuard lock(mm->page_table_lock);
             for (u64 address = area->vm_start; address < area->vm_end; address += PAGE_SIZE) {
                 const u64* entry = page_table_entry(mm->pgd, address, false, 0);
-                if (!entry || !(*entry & pte::Present)) continue;
+                if (!entry || !pte::holds_page(*entry)) continue;
                 const struct page* page = phys_to_page(*entry & pte::AddressMask);
                 if (page_is_permanent(page)) continue; // the zero page
                 u64 users = static_cast<u64>(max(page->_mapcount, 0)) + 1;
