@@ -7,6 +7,7 @@
 // A file's page is entered under its page lock, after a look whether it still belongs to the file: truncation
 // takes the same lock, so it finds every entry.
 #include "arch/x86_64/cpu.h"
+#include "arch/x86_64/vdso.h"
 #include "fs/vfs.h"
 #include "lib/log.h"
 #include "lib/string.h"
@@ -187,6 +188,13 @@ FaultOutcome do_wp_page(mm_struct& mm, const vm_area_struct& area, u64 address, 
     return FaultOutcome::Resolved;
 }
 
+/// The kernel's own pages: read-only, so a debugger's store to the code makes a copy.
+FaultOutcome special_mapping_fault(mm_struct& mm, const vm_area_struct& area, u64 address) {
+    struct page* page = vdso_fault(area.vm_pgoff + ((address - area.vm_start) >> PAGE_SHIFT));
+    if (!page) return FaultOutcome::BusError;
+    return set_pte(mm, address, page, (page_flags(area) & ~pte::Write) | pte::CopyOnWrite);
+}
+
 /// The area allows the access: what the page-table entry says decides.
 FaultOutcome handle_pte_fault(mm_struct& mm, const vm_area_struct& area, u64 address, bool write) {
     if (u64* entry = page_table_entry(mm.pgd, address, false, 0); entry && (*entry & pte::Present)) {
@@ -194,6 +202,7 @@ FaultOutcome handle_pte_fault(mm_struct& mm, const vm_area_struct& area, u64 add
         invlpg(address); // a stale TLB entry
         return FaultOutcome::Resolved;
     }
+    if (area.vm_flags & VM_SPECIAL) return special_mapping_fault(mm, area, address);
     return area.vm_file ? do_fault(mm, area, address, write) : do_anonymous_page(mm, area, address, write);
 }
 

@@ -93,7 +93,8 @@ Result<void> split_vma(mm_struct& mm, u64 address) {
     vm_area_struct* upper = vm_area_dup(*area);
     if (!upper) return Errno::ENOMEM;
     upper->vm_start = address;
-    if (upper->vm_file) upper->vm_pgoff += (address - area->vm_start) >> PAGE_SHIFT;
+    if (upper->vm_file || (upper->vm_flags & VM_SPECIAL))
+        upper->vm_pgoff += (address - area->vm_start) >> PAGE_SHIFT;
     mm.total_vm -= (area->vm_end - address) >> PAGE_SHIFT;
     if (area->vm_file) { // both halves at once: who walks i_mmap finds every page in one of them
         MutexGuard guard(area->vm_file->f_mapping->i_mmap_rwsem);
@@ -110,7 +111,7 @@ Result<void> split_vma(mm_struct& mm, u64 address) {
 void vma_merge(mm_struct& mm, vm_area_struct* area) {
     auto same = [](const vm_area_struct& a, const vm_area_struct& b) {
         return a.vm_end == b.vm_start && a.vm_flags == b.vm_flags && !a.vm_file && !b.vm_file &&
-               strings_equal(a.vm_name, b.vm_name);
+               !(a.vm_flags & VM_SPECIAL) && strings_equal(a.vm_name, b.vm_name);
     };
     if (vm_area_struct* next = vma_next(mm, area); next && same(*area, *next)) {
         u64 end = next->vm_end;
@@ -340,7 +341,8 @@ Result<u64> move_vma(mm_struct& mm, u64 old_address, u64 old_size, u64 new_size,
                      bool keep) {
     const vm_area_struct* area = find_vma(mm, old_address);
     struct file* file = area->vm_file; // the area may be joined with the new one
-    u64 offset = file ? (area->vm_pgoff << PAGE_SHIFT) + (old_address - area->vm_start) : 0;
+    bool has_offset = file || (area->vm_flags & VM_SPECIAL);
+    u64 offset = has_offset ? (area->vm_pgoff << PAGE_SHIFT) + (old_address - area->vm_start) : 0;
     target =
         TRY(mmap_region(mm, target, new_size, area->vm_flags, fixed, false, file, offset, area->vm_name));
     if (!old_size) return target;

@@ -30,6 +30,7 @@ enum AreaFlag : u32 {
     VM_GROWSDOWN = 0x100,
     AreaStack = 0x200,
     AreaHeap = 0x400,
+    VM_SPECIAL = 0x800, ///< the kernel's own pages: [vvar], [vdso]
 };
 
 inline constexpr u64 LowestMapping = 0x10000; ///< mmap_min_addr: no area begins below, no stack grows there
@@ -59,6 +60,7 @@ struct mm_struct {
     u64 start_brk = 0, brk = 0, start_stack = 0;
     u64 arg_start = 0, arg_end = 0, env_start = 0, env_end = 0;
     u64 mmap_base = 0;
+    u64 vdso = 0; ///< where its image is
     u64 rss = 0;
     u64 total_vm = 0;
     struct file* exe_file = nullptr; ///< a reference is held

@@ -3,6 +3,7 @@
 
 #include "arch/x86_64/cpu.h"
 #include "arch/x86_64/fpu.h"
+#include "arch/x86_64/vdso.h"
 #include "lib/log.h"
 #include "lib/random.h"
 
@@ -87,6 +88,7 @@ Result<void> elf_map_segments(mm_struct& mm, const Program& program, usize stack
     stack_size = align_up(stack_size, PAGE_SIZE) + StackInitial;
     TRY(mmap_region(mm, StackTop - stack_size, stack_size, VM_READ | VM_WRITE | VM_GROWSDOWN | AreaStack,
                     true, true, nullptr, 0, "[stack]"));
+    mm.vdso = TRY(map_vdso(mm));
     return {};
 }
 
@@ -119,6 +121,7 @@ Result<u64> create_elf_tables(mm_struct& mm, const Program& program, const Strin
     u64 stack = align_down(platform - 16, 16);
     TRY(copy_to_user(stack, random, 16));
     const u64 auxiliary[][2] = {
+        {AT_SYSINFO_EHDR, mm.vdso},
         {AT_HWCAP, boot_cpu_data.leaf1_edx},
         {AT_PAGESZ, PAGE_SIZE},
         {AT_CLKTCK, 100},

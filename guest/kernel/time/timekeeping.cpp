@@ -3,7 +3,9 @@
 
 #include "arch/x86_64/acpi.h"
 #include "arch/x86_64/cpu.h"
+#include "arch/x86_64/vdso.h"
 #include "lib/log.h"
+#include "sync/spinlock.h"
 
 namespace kernel {
 
@@ -14,7 +16,8 @@ namespace {
 
 constinit u64 tsc_base = 0;
 constinit u64 nanoseconds_per_cycle = 0; ///< 32 bits of fraction
-constinit u64 wall_offset = 0;           ///< wall clock at tsc_base
+constinit u64 wall_offset = 0;           ///< wall clock at tsc_base, under timekeeper_lock
+constinit spinlock_t timekeeper_lock{"timekeeper"};
 
 void set_rate(u64 khz) {
     tsc_khz = khz;
@@ -88,7 +91,11 @@ u64 ktime_get_ns() {
 }
 
 u64 ktime_get_real_ns() { return wall_offset + ktime_get_ns(); }
-void do_settimeofday64(u64 nanoseconds) { wall_offset = nanoseconds - ktime_get_ns(); }
+void do_settimeofday64(u64 nanoseconds) {
+    IrqSpinGuard guard(timekeeper_lock);
+    __atomic_store_n(&wall_offset, nanoseconds - ktime_get_ns(), __ATOMIC_RELAXED);
+    update_vsyscall(tsc_base, nanoseconds_per_cycle, wall_offset);
+}
 
 void early_tsc_init() {
     tsc_base = rdtsc();

@@ -42,6 +42,7 @@ void cpu_init(unsigned cpu) {
     gdt[8] =
         limit | (tss & 0xff'ffff) << 16 | u64{0x89} << 40 | (tss >> 24 & 0xff) << 56; // available 64-bit TSS
     gdt[9] = tss >> 32;
+    gdt[15] = 0x0040'f500'0000'0000 | cpu; // data that grows down: its limit tells user mode the CPU (vdso/)
 
     DescriptorTableRegister gdtr{sizeof(block.gdt) - 1, reinterpret_cast<u64>(gdt)};
     asm volatile(

@@ -42,7 +42,7 @@ struct alignas(64) PerCpu {
     u32 softirq_pending;
     u32 hardirq_depth;
     mm_struct* loaded_mm; ///< whose page tables CR3 holds; null: the kernel's own
-    u64 gdt[10];
+    u64 gdt[16];
     tss_struct tss;
 };
 static_assert(offsetof(PerCpu, current) == 8 && offsetof(PerCpu, kernel_stack_top) == 16 &&
