@@ -14,6 +14,9 @@ constexpr std::size_t ConsoleKept = 64 << 20, ConsoleShown = 4 << 20;
 History::History(Machine& machine, u64 budget_bytes)
     : machine_(machine), budget_(std::max(budget_bytes, SmallestBudget)) {
     machine_.probes().attach_writes(*this);
+    const GuestMemory& memory = machine_.board().memory();
+    touched_.assign(memory.frames(), false);
+    memory.each_used_page([this](u32 frame, const u8*) { touched_[frame] = true; });
     take();
 }
 
@@ -25,11 +28,14 @@ void History::frame_written(u32 frame) { capture(frame); }
 void History::disk_written(unsigned disk, u64 page) { capture(disk_place(disk, page)); }
 
 void History::capture(Place place) {
-    if (!dirty_.insert(place).second) return;
+    if (!dirty_.insert(place)) return;
     const Version* known = version(place, base_);
     if (known && known->step == base_) return;
     ++copies_;
-    PageStore::Page content = read(place);
+    // A frame that was never written is not looked at: the host would have to make a page for that.
+    const bool untouched = place < touched_.size() && !touched_[place];
+    if (untouched) touched_[place] = true;
+    PageStore::Page content = untouched ? pages_.zero() : read(place);
     // In an interval that was leapt over: every later checkpoint has what is here now, whatever comes
     // between.
     if (const u64 end = checkpoints_.rbegin()->first; !known && end > base_) add_version(place, end, content);
@@ -74,6 +80,7 @@ void History::put(Place place, const PageStore::Page& page) {
         disk.put_overlay_page(disk_page_of(place), page ? page->data() : nullptr);
         return;
     }
+    touched_[place] = true;
     std::memcpy(frame_bytes(board, place), page->data(), PageBytes);
     board.code().written(static_cast<u32>(place), 0, PageBytes);
 }
@@ -201,7 +208,8 @@ Expected<void> History::restore(u64 step) {
 
 Expected<void> History::put_back(u64 target) {
     const u64 low = std::min(target, base_), high = std::max(target, base_);
-    std::unordered_set<Place> changing = std::move(dirty_);
+    std::unordered_set<Place> changing(dirty_.begin(), dirty_.end());
+    dirty_.clear();
     for (auto at = checkpoints_.find(low); at->first < high; ++at)
         changing.insert(at->second.places.begin(), at->second.places.end());
     const u64 tip = checkpoints_.rbegin()->first;

@@ -30,6 +30,38 @@
 
 namespace vitrine::emu {
 
+/// Places in the order in which they were put in; quick for RAM frames, which are nearly all of them.
+class PlaceList {
+public:
+    /// False: it was there.
+    bool insert(Place place) {
+        if (place < (Place{1} << 32)) {
+            if (place >= frames_.size()) frames_.resize(std::max<std::size_t>(place + 1, frames_.size() * 2));
+            if (frames_[place]) return false;
+            frames_[place] = true;
+        } else if (!others_.insert(place).second) {
+            return false;
+        }
+        list_.push_back(place);
+        return true;
+    }
+    bool contains(Place place) const {
+        return place < (Place{1} << 32) ? place < frames_.size() && frames_[place] : others_.contains(place);
+    }
+    void clear() {
+        for (Place place : list_)
+            if (place < (Place{1} << 32)) frames_[place] = false;
+        others_.clear(), list_.clear();
+    }
+    auto begin() const { return list_.begin(); }
+    auto end() const { return list_.end(); }
+
+private:
+    std::vector<Place> list_;
+    std::vector<bool> frames_;
+    std::unordered_set<Place> others_;
+};
+
 class History final : public WriteListener {
 public:
     static constexpr u64 SmallestBudget = 16 << 20;
@@ -131,7 +163,8 @@ private:
     Checkpoints checkpoints_;
     std::map<u64, unsigned> pins_;                             ///< step → users
     std::unordered_map<Place, std::vector<Version>> versions_; ///< ordered by step
-    std::unordered_set<Place> dirty_;
+    PlaceList dirty_;
+    std::vector<bool> touched_; ///< frames that may hold anything but zero
     u64 base_ = 0;
     u64 blob_bytes_ = 0, places_ = 0, copies_ = 0;
     // The whole known run, for prefixes.

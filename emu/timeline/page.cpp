@@ -1,17 +1,57 @@
 // PageStore: see page.h.
 #include "emu/timeline/page.h"
 #include <cstring>
+#include <new>
+#include <sys/mman.h>
 #include <unordered_map>
+#include <vector>
 #include "emu/board/memory.h"
 #include "emu/load/files.h"
 
 namespace vitrine::emu {
+
+namespace {
+constexpr std::size_t ChunkPages = 256;
+
+/// Pages from large pieces that the host fills at once: a fault for each new page would cost more than its
+/// copy. Pieces are given back when the store and its last page are gone.
+class Slots {
+public:
+    Slots() = default;
+    ~Slots() {
+        for (void* chunk : chunks_) munmap(chunk, ChunkPages * PageStore::Bytes);
+    }
+    Slots(const Slots&) = delete;
+    Slots& operator=(const Slots&) = delete;
+
+    void* take() {
+        if (free_.empty()) grow();
+        void* slot = free_.back();
+        free_.pop_back();
+        return slot;
+    }
+    void give(void* slot) { free_.push_back(slot); }
+
+private:
+    void grow() {
+        void* chunk = mmap(nullptr, ChunkPages * PageStore::Bytes, PROT_READ | PROT_WRITE,
+                           MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+        if (chunk == MAP_FAILED) throw std::bad_alloc();
+        chunks_.push_back(chunk);
+        free_.reserve(chunks_.size() * ChunkPages);
+        for (std::size_t i = ChunkPages; i-- > 0;)
+            free_.push_back(static_cast<u8*>(chunk) + i * PageStore::Bytes);
+    }
+    std::vector<void*> chunks_, free_;
+};
+} // namespace
 
 struct PageStore::Table {
     /// By hash of the content: one of those that have it. Two contents with equal hashes both live, and the
     /// later one is not shared.
     std::unordered_map<u64, std::weak_ptr<const Content>> held;
     u64 used = 0, shared = 0;
+    Slots slots;
 };
 
 PageStore::PageStore()
@@ -32,14 +72,14 @@ PageStore::Page PageStore::keep(const u8* bytes) {
                 return known;
             }
         }
-    auto* content = new Content;
+    auto* content = new (table_->slots.take()) Content;
     std::memcpy(content->data(), bytes, Bytes);
     table_->used += Bytes;
     Page page(content, [table = table_, hash](const Content* p) {
         table->used -= Bytes;
         if (const auto at = table->held.find(hash); at != table->held.end() && at->second.expired())
             table->held.erase(at);
-        delete p;
+        table->slots.give(const_cast<Content*>(p));
     });
     if (held->second.expired()) held->second = page;
     return page;

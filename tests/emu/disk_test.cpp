@@ -1,5 +1,7 @@
 // Disks: the base is never written, the overlay shadows it, serializes in a fixed order, and comes back from
 // its file.
+#include <fcntl.h>
+#include <unistd.h>
 #include "emu/disk/disk.h"
 #include <algorithm>
 #include <unistd.h>
@@ -56,6 +58,35 @@ TEST(Disk, SavedStateComesBackAndDamageIsRefused) {
         (*third)->serialize(cut);
         EXPECT_FALSE(cut.ok()) << n;
     }
+}
+
+TEST(Disk, AHashIsOfContentsNotOfHoles) {
+    TemporaryFolder folder;
+    const auto hash = [&](const std::string& path) {
+        auto disk = Disk::open({path, false, {}});
+        return disk ? (*disk)->base_hash().value_or(0) : 0;
+    };
+    // One sector at 3 MiB + 512, the last one of an image whose size is no multiple of a block.
+    constexpr u64 Size = (3 << 20) + 1024, At = (3 << 20) + 512;
+    std::vector<u8> content(Size);
+    content[At] = 1;
+    const std::string full = folder.write("full.img", content), sparse = folder.file("sparse.img");
+    const int file = ::open(sparse.c_str(), O_WRONLY | O_CREAT, 0600);
+    ASSERT_EQ(::ftruncate(file, Size), 0);
+    ASSERT_EQ(::pwrite(file, content.data() + At, 1, At), 1);
+    ::close(file);
+    const u64 wanted = hash(full);
+    EXPECT_NE(wanted, 0u);
+    EXPECT_EQ(hash(sparse), wanted);
+    // The same byte elsewhere, another byte, another size: others.
+    content[At] = 0, content[At - (1 << 20)] = 1;
+    EXPECT_NE(hash(folder.write("moved.img", content)), wanted);
+    content[At] = 2, content[At - (1 << 20)] = 0;
+    EXPECT_NE(hash(folder.write("other.img", content)), wanted);
+    content[At] = 1, content.resize(Size + 512);
+    EXPECT_NE(hash(folder.write("longer.img", content)), wanted);
+    EXPECT_NE(hash(folder.write("zero.img", std::vector<u8>(1024))),
+              hash(folder.write("zeros.img", std::vector<u8>(2048))));
 }
 
 TEST(Disk, OverlayFileKeepsWritesAndKnowsItsBase) {

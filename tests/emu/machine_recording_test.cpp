@@ -2,6 +2,7 @@
 // located.
 #include "emu/events/events.h"
 #include "emu/inspect/inspect.h"
+#include "emu/recorder/checkpoint_check.h"
 #include "emu/recorder/format.h"
 #include "emu/recorder/recorder.h"
 #include "emu/recorder/replayer.h"
@@ -249,6 +250,107 @@ TEST(Checkpoints, ADamagedOneIsToldAndTheOneBeforeItServes) {
     ASSERT_TRUE(opened.timeline->seek(place));
     EXPECT_EQ(opened.machine->state_hash(), wanted);
     EXPECT_LT(*opened.replayer->run()->before(~u64{0}), whole.checkpoints.back().step);
+}
+
+/// Runs a recording again and holds every checkpoint against it; the first difference, or empty.
+std::string check_all(const std::string& path, std::shared_ptr<recording::Source> file) {
+    auto opened = Replayer::open(path);
+    Replayer& replayer = **opened;
+    auto machine = std::move(*replayer.make_machine());
+    EXPECT_TRUE(replayer.prepare(*machine));
+    CheckpointCheck check(*machine, std::move(file));
+    std::string found;
+    std::size_t next = 0;
+    replayer.on_verified([&](u64 step) {
+        const auto& all = replayer.contents().checkpoints;
+        if (next == all.size() || all[next].step != step || !found.empty()) return true;
+        auto held = check.holds(all[next++]);
+        found = held ? *held : held.error().message;
+        return true;
+    });
+    EXPECT_TRUE(replayer.finish(*machine));
+    if (found.empty()) EXPECT_EQ(next, replayer.contents().checkpoints.size());
+    return found;
+}
+
+/// A recording with the payload of one chunk replaced, its checksum right.
+std::vector<u8> with_payload(const std::vector<u8>& file, const recording::ChunkPlace& at,
+                             recording::ChunkType type, u64 step, std::span<const u8> payload) {
+    std::vector<u8> out(file.begin(), file.begin() + static_cast<std::ptrdiff_t>(at.offset));
+    const auto chunk = recording::encode(type, step, payload);
+    out.insert(out.end(), chunk.begin(), chunk.end());
+    out.insert(out.end(), file.begin() + static_cast<std::ptrdiff_t>(at.end()), file.end());
+    return out;
+}
+
+TEST(Checkpoints, WhatIsForgedIsNotTheStateOfItsStep) {
+    const TemporaryFolder folder;
+    const std::string path = folder.file("run.vrec");
+    record(boot_config(), path, boot_length() + 4'000'000, 4, Dense);
+    const auto bytes = std::move(*read_file(path, "recording", 1ull << 30));
+    const auto whole = std::move(*recording::parse(bytes, path));
+    ASSERT_GE(whole.checkpoints.size(), 4u);
+    EXPECT_EQ(check_all(path, *recording::open_source(path)), "");
+    for (const std::size_t index : {std::size_t{0}, std::size_t{2}}) { // a whole one and a part
+        const auto& place = whole.checkpoints[index];
+        const auto pages = std::move(*recording::read_chunk(recording::MemorySource(bytes), place.pages[0]));
+        auto payload = pages.payload;
+        payload.back() ^= 1;
+        const std::string forged = folder.write(
+            "forged", with_payload(bytes, place.pages[0], recording::ChunkType::Pages, place.step, payload));
+        EXPECT_NE(check_all(forged, *recording::open_source(forged)).find("differs"), std::string::npos);
+        // A page that is not there: of all of memory, or of what was written.
+        recording::PagesPayload fewer;
+        bool first = true;
+        ASSERT_TRUE(recording::each_page(pages.payload, [&](Place at, const u8* page) {
+            if (!std::exchange(first, false)) fewer.add(at, page);
+        }));
+        const std::string missing =
+            folder.write("missing", with_payload(bytes, place.pages[0], recording::ChunkType::Pages,
+                                                 place.step, fewer.take()));
+        const std::string what = check_all(missing, *recording::open_source(missing));
+        EXPECT_NE(what.find("is missing"), std::string::npos) << what;
+        auto state = std::move(*recording::read_chunk(recording::MemorySource(bytes), place.state));
+        state.payload.back() ^= 1;
+        const std::string other =
+            folder.write("other", with_payload(bytes, place.state, recording::ChunkType::Checkpoint,
+                                               place.step, state.payload));
+        EXPECT_EQ(check_all(other, *recording::open_source(other)), "processors or chips differ");
+    }
+}
+
+TEST(Checkpoints, HistoryThatIsFullGoesByTheFileUnderWay) {
+    const TemporaryFolder folder;
+    auto machine = boot_machine();
+    auto recorder = Recorder::start(*machine, folder.file("run.vrec"), Dense);
+    ASSERT_TRUE(recorder);
+    // A history so sparse that only the file's checkpoints are near.
+    Timeline timeline(*machine, History::SmallestBudget, 1e9);
+    timeline.worth_a_leap(500'000);
+    const u64 end = boot_length() + 6'000'000;
+    run_to(*machine, end);
+    EXPECT_EQ(timeline.last(), end);
+    EXPECT_LE(timeline.history().count(), 2u);
+    std::mt19937_64 random(6);
+    auto reference = boot_machine();
+    std::map<u64, u64> wanted;
+    for (int i = 0; i < Places / 4; ++i) wanted[1 + random() % end] = 0;
+    for (auto& [step, hash] : wanted) run_to(*reference, step), hash = reference->state_hash();
+    u64 near = 0;
+    for (const auto& [step, hash] : wanted) {
+        near += step - timeline.before(step) <= 3'000'000;
+        ASSERT_TRUE(timeline.seek(step));
+        ASSERT_EQ(machine->state_hash(), hash) << step;
+        ASSERT_TRUE(timeline.seek(end)); // each journey begins at the end
+    }
+    EXPECT_GT(near, wanted.size() / 2) << "the file's checkpoints were not used";
+    // What the recorder writes behind the journeys is as if there had been none.
+    run_to(*machine, end + 3'000'000);
+    RunReport report;
+    report.steps = machine->steps(), report.time = machine->time();
+    ASSERT_TRUE((*recorder)->finish(report));
+    auto replayed = replay(folder.file("run.vrec"));
+    ASSERT_TRUE(replayed) << replayed.error().message;
 }
 
 TEST(Checkpoints, ARecordingMadeTwiceIsTheSameFileAndChangesNothing) {

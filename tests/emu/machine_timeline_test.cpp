@@ -127,6 +127,44 @@ TEST(Timeline, ABudgetIsKeptAndTheRestStaysTrue) {
     }
 }
 
+TEST(Timeline, EqualPagesAreHeldOnce) {
+    PageStore store;
+    std::array<u8, PageStore::Bytes> one{}, two{};
+    one.fill(1), two.fill(2);
+    EXPECT_EQ(store.keep(std::array<u8, PageStore::Bytes>{}.data()), store.zero());
+    EXPECT_EQ(store.used(), 0u);
+    auto first = store.keep(one.data()), again = store.keep(one.data()), other = store.keep(two.data());
+    EXPECT_EQ(first, again);
+    EXPECT_EQ(store.used(), 2 * PageStore::Bytes);
+    EXPECT_EQ(store.shared(), 1u);
+    first.reset();
+    EXPECT_EQ(store.used(), 2 * PageStore::Bytes); // the other user holds it
+    again.reset();
+    EXPECT_EQ(store.used(), PageStore::Bytes);
+    first = store.keep(one.data());
+    EXPECT_EQ(*first, one);
+    EXPECT_EQ(store.shared(), 1u);
+}
+
+TEST(Timeline, AMarkedPlaceStaysNearWhenHistoryThins) {
+    auto machine = boot_machine();
+    Timeline timeline(*machine, History::SmallestBudget, Often);
+    run_to(*machine, boot_length() / 2 + 12'345);
+    const u64 marked = machine->steps();
+    timeline.pin(marked);
+    const auto held = [&] {
+        const auto steps = timeline.history().steps();
+        return std::ranges::find(steps, marked) != steps.end();
+    };
+    EXPECT_TRUE(held());
+    // Much more than the budget holds: thousands of checkpoints.
+    live_a_little(*machine);
+    const u64 end = machine->steps();
+    for (u64 step = end - 200'000; step < end; step += 1'000) ASSERT_TRUE(timeline.seek(step));
+    EXPECT_TRUE(held());
+    timeline.unpin(marked);
+}
+
 TEST(Timeline, OutsideHistoryIsRefused) {
     auto machine = boot_machine();
     run_to(*machine, 1'000'000);
@@ -202,11 +240,17 @@ TEST(Timeline, AnInputInThePastIsABranchAndTheOldFutureStays) {
 
     ASSERT_EQ(timeline.branches().size(), 1u);
     EXPECT_EQ(timeline.branches()[0].last, end);
+    EXPECT_EQ(timeline.find_branch("branch 1"), 0u);
+    EXPECT_TRUE(timeline.rename_branch(0, "as it was"));
+    EXPECT_FALSE(timeline.rename_branch(0, ""));
+    EXPECT_EQ(timeline.find_branch("as it was"), 0u);
+    EXPECT_FALSE(timeline.find_branch("branch 1"));
     ASSERT_TRUE(timeline.return_to(0));
     auto ok = timeline.seek(end);
     ASSERT_TRUE(ok) << ok.error().message;
     EXPECT_EQ(look(*machine), old_end);
     ASSERT_EQ(timeline.branches().size(), 1u);
     EXPECT_EQ(timeline.branches()[0].forked_at, fork);
+    EXPECT_EQ(timeline.branches()[0].name, "branch 2");
 }
 #endif

@@ -32,34 +32,6 @@ def record(path, *arguments, **more):
                    status=more.pop("status", 75), **more)
 
 
-def crc32c(data):
-    value = 0xFFFFFFFF
-    for byte in data:
-        value ^= byte
-        for _ in range(8):
-            value = value >> 1 ^ (0x82F63B78 if value & 1 else 0)
-    return value ^ 0xFFFFFFFF
-
-
-def forge_a_page(recording, step):
-    """The first pages of the checkpoint at `step`, with one byte of the first page's content inverted and the checksum made right.
-    zstd's stored blocks are the way to write a frame by hand: RFC 8878 3.1.1."""
-    at = 0
-    while at < len(recording):
-        magic, kind, version, stored, raw, where, crc = struct.unpack_from("<IHHIIQI", recording, at)
-        if kind == 0x158 and where == step:
-            payload = recording[at + 28:at + 28 + stored]
-            if stored != raw:
-                payload = subprocess.run(["zstd", "-dc"], input=payload, capture_output=True, check=True).stdout
-            payload = bytearray(payload)
-            payload[-1] ^= 0xFF
-            head = struct.pack("<IHHIIQ", magic, kind, version, len(payload), len(payload), where)
-            chunk = head + struct.pack("<I", crc32c(head + payload)) + payload
-            return recording[:at] + chunk + recording[at + 28 + stored:]
-        at += 28 + stored
-    sys.exit(f"no pages at step {step}")
-
-
 def known(path):
     return json.loads(vitrine("recording", path, "export").stdout)
 
@@ -129,15 +101,12 @@ def main():
     done = vitrine("--headless", "--serial", "null", "--replay", hurt, "--until", "step:17500000", "--state-hash")
     assert f"the first at step {step}: the one before it serves" in done.stderr and done.stderr.count("\n") == 1, done.stderr
     assert done.stdout == vitrine("--headless", "--serial", "null", "--replay", whole, "--until", "step:17500000", "--state-hash").stdout
-    assert "1 of its 10 checkpoints is damaged, 4 build on it" in done.stderr, done.stderr
+    good = {i["step"] for i in known(hurt)["checkpoints"]}
+    lost = sum(i["step"] not in good for i in known(whole)["checkpoints"]) - 1
+    assert lost > 0 and f"1 of its 10 checkpoints is damaged, {lost} build on it" in done.stderr, (lost, done.stderr)
     vitrine("recording", hurt, "verify", status=66)
     info = vitrine("recording", hurt, "info").stdout
-    assert f"damaged     the checkpoint at step {step}\n" in info and "unusable    4 checkpoints that build on a damaged one" in info, info
-    # A checkpoint whose checksum is right and whose content is not: verify compares with the run.
-    forged = os.path.join(FOLDER, "forged.vrec")
-    open(forged, "wb").write(forge_a_page(open(whole, "rb").read(), step))
-    done = vitrine("recording", forged, "verify", status=76)
-    assert f"the checkpoint at step {step} is not the state of that step" in done.stderr, done.stderr
+    assert f"damaged     the checkpoint at step {step}\n" in info and f"unusable    {lost} checkpoints that build on a damaged one" in info, info
     # Many checkpoints: how many one flipped bit costs is bounded.
     many = os.path.join(FOLDER, "many.vrec")
     vitrine("--headless", "--serial", "null", *MACHINE, *TYPED, "--limit-steps", "60000000", "--record", many, "--checkpoints", "1000000", status=75)
