@@ -35,8 +35,8 @@ void App::handle(const SDL_Event& event) {
         break;
     case SDL_MOUSEBUTTONDOWN:
         if (context_->capture != Capture::None) {
-            const Rect& keeps =
-                context_->capture == Capture::Screen ? context_->layout.screen : context_->layout.terminal;
+            const Rect keeps =
+                context_->layout.area_of(context_->capture == Capture::Screen ? Tab::Screen : Tab::Terminal);
             const float x = static_cast<float>(event.button.x) * pixels_per_point_,
                         y = static_cast<float>(event.button.y) * pixels_per_point_;
             if (!inside(keeps, x, y)) give_keys_back();
@@ -138,6 +138,7 @@ bool App::shortcut(SDL_Keycode key, bool control, bool shift) {
         case SDLK_r: ask_restart(*context_); return true;
         case SDLK_l:
             splits_ = {};
+            context_->arrange(DockPreset::Standard);
             engine_->say("every panel is back at its place");
             return true;
         case SDLK_q: context_->quit = true; return true;

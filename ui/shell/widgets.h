@@ -23,6 +23,11 @@ void why_empty(Context& context, std::string_view why);
 void notes(Context& context, const emu::inspect::Notes& notes);
 void section(Context& context, const char* title, std::string_view right = {});
 
+/// What a panel is called: whole, for a narrow tab, and in a sentence.
+const char* panel_title(Tab panel);
+const char* panel_brief(Tab panel);
+const char* panel_hint(Tab panel);
+
 enum class Leads : u8 { Code, Data, Physical };
 /// The one way to show an address: click goes to it, right click offers the places where it can be looked at.
 void address_link(Context& context, u64 address, Leads leads = Leads::Data, std::string_view label = {},
