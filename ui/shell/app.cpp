@@ -135,6 +135,7 @@ Expected<void> App::open_window() {
     SDL_GetRendererOutputSize(sdl_renderer_, &shown_width, nullptr);
     context_->dock = Dock(DockPreset::Standard, static_cast<float>(shown_width) / wanted_scale_);
     if (remembered.dock) context_->dock = *remembered.dock;
+    if (options_.ui_show.starts_with("layout:")) context_->navigation.tab_wanted = !options_.ui_tab.empty();
     if (options_.ui_show.starts_with("layout:"))
         for (unsigned i = 0; i < DockPresets; ++i)
             if (options_.ui_show.substr(7) == preset_name(static_cast<DockPreset>(i)))
@@ -269,6 +270,7 @@ int App::run() {
             status = static_cast<int>(Exit::LimitReached);
             break;
         }
+        if (monkey()) break;
         const double began = seconds_now();
         if (!build()) continue;
         present();

@@ -60,8 +60,12 @@ private:
     void draw_borders();
     void drag_panels();
     int screenshot();
+    bool monkey();
+    void dropped(const std::string& path);
 
     AppOptions options_;
+    u64 monkey_ = 1;
+    long monkey_left_ = -1; ///< negative: there is none
     std::unique_ptr<Engine> engine_;
     std::unique_ptr<Views> views_;
     SDL_Window* window_ = nullptr;
@@ -85,6 +89,7 @@ private:
         bool moving = false;
     };
     Drag drag_;
+    std::string asked_about_;                  ///< a dropped file that would end a run
     std::optional<DockBorder> dragged_border_; ///< as it was when the button went down
     float border_from_ = 0;
     float wanted_scale_ = 1, first_scale_ = 1, pixels_per_point_ = 1;

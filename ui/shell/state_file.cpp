@@ -37,6 +37,7 @@ void App::write_state_file() {
                                                             {"front", panel == place.front()}};
     const nlohmann::json now = {
         {"dock", dock},
+        {"walk", context.navigation.walk},
         {"preset", preset_name(context.dock.preset())},
         {"maximised",
          context.dock.maximised() ? TabNames[static_cast<unsigned>(*context.dock.maximised())] : ""},
