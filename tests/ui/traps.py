@@ -358,7 +358,7 @@ def branch():
     """Typing in the past keeps what was known as a branch, and says so."""
     p = Person(vitrine, "--type", "spin 2 2\\n")
     p.key("F5")
-    p.wait(lambda s: p.printed().count("#") >= 2 and s["light"] == "idle", "the second prompt")
+    p.wait(lambda s: p.printed().count("#") >= 2 and s["light"] == "idle", "the second prompt", 120)
     p.pause()
     end = p.state()["last"]
     p.click_part("strip", 0.9, 0.5)
@@ -487,6 +487,23 @@ def page_grid():
     p.close()
 
 
+def changed_bytes():
+    """Bytes that the last step wrote are lit: a call pushes its return address."""
+    p = Person(vitrine, "--ui-tab", "bytes", "--until", "phase:mm_init")
+    p.wait(lambda s: s["light"] == "paused" and s["step"] > 0, "mm_init")
+    p.click_place("rsp")
+    p.at(*p.middle(p.state()["parts"]["structures"], 0.5, 0.6))
+    p.xdotool("click", 4)  # a push writes below
+    for _ in range(40):
+        step = p.state()["step"]
+        p.key("F11")
+        s = p.wait(lambda s: s["step"] > step, "a step")
+        if s["changed_bytes"]:
+            break
+    p.check(0 < s["changed_bytes"] <= 64, "no step of forty has lit a byte of the stack")
+    p.close()
+
+
 def monkey():
     """A few hundred random clicks, keys and resizes."""
     p = Person(vitrine, "--until", "serial:# ", "--ui-show", "monkey:11:700")
@@ -498,7 +515,7 @@ def monkey():
 
 CASES = {f.__name__: f for f in (phases_list, keys_come_back, large_interface, invisible, lamp, throughput, go_to, dialog_keys,
                                  hints_wait, escape_closes_the_menu, no_next_phase, remembers, quick_drag, breakpoints, break_option, least_window, no_recording, travel, branch, run_back,
-                                 window_changes_nothing, processors, task_table, docking, presets, page_grid, monkey)}
+                                 window_changes_nothing, processors, task_table, docking, presets, page_grid, changed_bytes, monkey)}
 if __name__ == "__main__":
     CASES[sys.argv[2]]()
     print(f"{sys.argv[2]}: fine")

@@ -332,6 +332,15 @@ const Views::Bytes& Views::bytes(u64 address, std::size_t count, bool physical) 
                 std::fill_n(out.readable.begin() + static_cast<std::ptrdiff_t>(done), read, true);
                 done += n;
             }
+            out.begin = address, out.physical = physical, out.changed.resize(count);
+            if (std::exchange(bytes_stop_, engine_.stops()) != engine_.stops())
+                bytes_before_ = std::move(bytes_shown_);
+            const Bytes& old = bytes_before_;
+            for (std::size_t i = 0; i < count && old.physical == physical; ++i)
+                if (const u64 at = address + i - old.begin;
+                    at < old.data.size() && old.readable[at] && out.readable[i])
+                    out.changed[i] = old.data[at] != out.data[i];
+            bytes_shown_ = out;
             return out;
         },
         address * 8209 + count * 2 + physical);

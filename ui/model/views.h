@@ -101,6 +101,9 @@ public:
     struct Bytes {
         std::vector<u8> data;
         std::vector<bool> readable;
+        std::vector<bool> changed; ///< other than at the stop before, as far as they were shown then
+        u64 begin = 0;
+        bool physical = false;
     };
     const Bytes& bytes(u64 address, std::size_t count, bool physical);
     u64 rip_linear() const;
@@ -132,6 +135,8 @@ private:
     emu::inspect::SpaceLeaves leaves_before_,
         leaves_at_stop_; ///< of the tables that are looked at: at the stop before, at this one
     u64 leaves_stop_ = 0;
+    Bytes bytes_shown_, bytes_before_; ///< as last read; as they were at the stop before
+    u64 bytes_stop_ = 0;
     std::vector<BuddySample> buddy_history_;
     u64 buddy_generation_ = 0;
     template <class T, class Make> const T& get(Cached<T>& slot, u64 stamp, Make make, u64 key = 0);

@@ -1,5 +1,6 @@
 // Sheets as tables, and the panels that are nothing else: files, block layer, locks, slabs, published
 // structures. What the columns mean is said in emu/inspect; here they are drawn, with their links.
+#include <algorithm>
 #include <cmath>
 #include <fmt/format.h>
 #include "ui/model/format.h"
@@ -41,7 +42,13 @@ void draw_sheet(Context& context, const Sheet& sheet, bool scrolls) {
         ImGui::PopTextWrapPos();
         return;
     }
-    if (!begin_table(sheet.name.c_str(), static_cast<int>(sheet.columns.size()), scrolls)) return;
+    // One below the other: each as high as it is, up to a page; sideways it scrolls by itself.
+    constexpr float MostShown = 24;
+    const float line = ImGui::GetTextLineHeight() + 2 * ImGui::GetStyle().CellPadding.y;
+    const float height = scrolls ? 0
+                                 : line * (1 + std::min(MostShown, static_cast<float>(sheet.rows.size()))) +
+                                       ImGui::GetStyle().ScrollbarSize + context.px(4);
+    if (!begin_table(sheet.name.c_str(), static_cast<int>(sheet.columns.size()), true, true, height)) return;
     ImGui::TableSetupScrollFreeze(1, 1);
     for (const std::string& column : sheet.columns) ImGui::TableSetupColumn(column.c_str());
     ImGui::TableHeadersRow();

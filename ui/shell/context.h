@@ -52,6 +52,7 @@ struct Probe {
     std::string code_title, tooltip, dialog_text, refused, dragged;
     std::vector<std::string> matches;
     int match = -1;
+    unsigned changed_bytes = 0; ///< that the panel of bytes lights
     Rect dialog;
     bool menu = false;
     std::vector<std::pair<std::string, Rect>> places; ///< buttons and tabs by name

@@ -37,6 +37,7 @@ void App::write_state_file() {
                                                             {"front", panel == place.front()}};
     const nlohmann::json now = {
         {"dock", dock},
+        {"changed_bytes", probe.changed_bytes},
         {"walk", context.navigation.walk},
         {"preset", preset_name(context.dock.preset())},
         {"maximised",

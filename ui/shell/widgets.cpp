@@ -250,12 +250,13 @@ void answer_card(Context& context) {
 
 // ---- small things -----------------------------------------------------------------------------------------
 
-bool begin_table(const char* name, int columns, bool scrolls, bool sideways) {
+bool begin_table(const char* name, int columns, bool scrolls, bool sideways, float height) {
     return ImGui::BeginTable(name, columns,
                              ImGuiTableFlags_RowBg | ImGuiTableFlags_SizingFixedFit |
                                  ImGuiTableFlags_NoSavedSettings | ImGuiTableFlags_NoPadOuterX |
                                  (scrolls ? ImGuiTableFlags_ScrollY : 0) |
-                                 (scrolls && sideways ? ImGuiTableFlags_ScrollX : 0));
+                                 (scrolls && sideways ? ImGuiTableFlags_ScrollX : 0),
+                             {0, height});
 }
 
 /// Hints wait until the pointer rests, so that they do not cover what it is on its way to.

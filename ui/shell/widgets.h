@@ -42,7 +42,7 @@ unsigned address_digits(Context& context);
 
 /// `sideways`: columns keep their width and the table scrolls; otherwise a stretched column takes what is
 /// left.
-bool begin_table(const char* name, int columns, bool scrolls = true, bool sideways = true);
+bool begin_table(const char* name, int columns, bool scrolls = true, bool sideways = true, float height = 0);
 void tooltip(Context& context, std::string_view what);
 /// At once: for what is pointed at to be read, as a chart is.
 void tooltip_now(Context& context, std::string_view what);
