@@ -25,37 +25,37 @@ void check(const Layout& layout, float width, float height) {
         EXPECT_LE(parts[i].bottom(), height) << i;
         for (std::size_t j = i + 1; j < parts.size(); ++j)
             EXPECT_FALSE(overlap(parts[i], parts[j])) << i << " and " << j;
-        for (const Splitter& splitter : layout.splitters)
-            EXPECT_FALSE(overlap(parts[i], splitter.area)) << "splitter over part " << i;
+        for (const DockBorder& border : layout.dock.borders)
+            EXPECT_FALSE(overlap(parts[i], border.area)) << "border over part " << i;
+        EXPECT_FALSE(overlap(parts[i], layout.timeline_border)) << i;
     }
 }
 
 TEST(Layout, FitsBothSizesOfTheDocs) {
     for (const auto [width, height] : {std::pair{1280.0f, 800.0f}, std::pair{1920.0f, 1080.0f}})
-        check(compute_layout(width, height, 1, {}), width, height);
+        check(compute_layout(width, height, 1, {}, Dock(DockPreset::Standard, width)), width, height);
 }
 
 TEST(Layout, FitsAnyWindowAndScale) {
     for (float scale : {1.0f, 1.25f, 1.5f, 2.0f, 3.0f})
         for (float width = 640 * scale; width < 4000; width += 171)
             for (float height = 480 * scale; height < 2400; height += 133)
-                check(compute_layout(width, height, scale, {}), width, height);
+                check(compute_layout(width, height, scale, {}, Dock(DockPreset::Standard, width / scale)),
+                      width, height);
 }
 
-TEST(Layout, NoDraggedSplitterBreaksIt) {
-    for (float value : {-0.5f, 0.0f, 0.01f, 0.3f, 0.9f, 1.0f, 7.0f})
-        for (float Splits::* which :
-             {&Splits::left, &Splits::centre, &Splits::screen, &Splits::code, &Splits::strip}) {
-            Splits splits;
-            splits.*which = value;
-            check(compute_layout(1280, 800, 1, splits), 1280, 800);
-        }
+TEST(Layout, NoDraggedTimelineBreaksIt) {
+    for (float value : {-0.5f, 0.0f, 0.01f, 0.3f, 0.9f, 1.0f, 7.0f}) {
+        Splits splits;
+        splits.strip = value;
+        check(compute_layout(1280, 800, 1, splits, Dock()), 1280, 800);
+    }
 }
 
 TEST(Layout, AWideWindowShowsTheGuestPixelByPixel) {
-    const Layout layout = compute_layout(1920, 1080, 1, {}, 720, 400);
-    EXPECT_GE(layout.screen.width, 720 + 8);
-    EXPECT_GE(layout.screen.height, 400 + 50);
+    const Layout layout = compute_layout(1920, 1080, 1, {}, Dock(DockPreset::Standard, 1920), 720, 400);
+    EXPECT_GE(layout.area_of(Tab::Screen).width, 720 + 8);
+    EXPECT_GE(layout.area_of(Tab::Screen).height, 400 + 50);
 }
 
 TEST(StripScale, IsMonotonicAndInvertible) {

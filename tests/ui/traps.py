@@ -358,7 +358,7 @@ def branch():
     """Typing in the past keeps what was known as a branch, and says so."""
     p = Person(vitrine, "--type", "spin 2 2\\n")
     p.key("F5")
-    p.wait(lambda s: p.printed().count("#") >= 2 and s["light"] == "idle", "the second prompt")
+    p.wait(lambda s: p.printed().count("#") >= 2 and s["light"] == "idle", "the second prompt", 120)
     p.pause()
     end = p.state()["last"]
     p.click_part("strip", 0.9, 0.5)
@@ -430,9 +430,92 @@ def task_table():
         sys.exit(f"three spinning tasks: {busy}")
 
 
+def docking():
+    """A tab dragged to the side of a place gets a place of its own, comes back with the next start, and Ctrl+L undoes it; a
+    double click on a tab gives it everything and takes it back."""
+    config = tempfile.mkdtemp(prefix="vitrine-config-")
+    p = Person(vitrine, config=config)
+    s = p.wait(lambda s: "Run queues" in s["places"], "the tabs")
+    code, tab = s["dock"]["code"]["area"], s["places"]["Run queues"]
+    p.check(not s["dock"]["run-queues"]["front"], "the queues are in front already")
+    p.at(*p.middle(tab))
+    p.xdotool("mousedown", 1)
+    p.at(code[0] + code[2] / 2, code[1] + code[3] / 2)
+    p.at(code[0] + code[2] / 2, code[1] + code[3] - 12)
+    p.xdotool("mouseup", 1)
+    s = p.wait(lambda s: s["dock"]["run-queues"]["front"] and s["dock"]["run-queues"]["area"][0] == code[0], "the place below the code")
+    p.check(s["dock"]["code"]["front"] and s["dock"]["phases"]["front"], "what was there is gone")
+    p.check(s["dock"]["run-queues"]["area"][1] > s["dock"]["code"]["area"][1], "it is not below")
+    for want in ("memory", ""):
+        p.at(5, 5)
+        p.at(*p.middle(p.state()["places"]["Memory"]))
+        p.xdotool("click", "--repeat", 2, "--delay", 60, 1)
+        p.wait(lambda s: s["maximised"] == want, f"maximised: {want or 'nothing'}")
+    p.close()
+    p = Person(vitrine, config=config)
+    p.wait(lambda s: s["dock"]["run-queues"]["front"] and s["dock"]["run-queues"]["area"][0] == code[0] and s["dock"]["code"]["front"], "the panel where it was left")
+    p.key("ctrl+l")
+    p.wait(lambda s: not (s["dock"]["run-queues"]["front"] and s["dock"]["phases"]["front"]) and abs(s["dock"]["code"]["area"][3] - code[3]) <= 1, "the layout of old")
+    p.close()
+
+
+def presets():
+    """Every arrangement of the menu shows what it is named for; the theme changes at a click."""
+    p = Person(vitrine)
+    for name, panels in (("Boot", ["phases"]), ("Scheduler", ["run-queues"]), ("Memory", ["memory", "address-space", "slabs"]), ("Interrupts", ["interrupts"]),
+                         ("Disk", ["block", "files"]), ("Debug", ["code", "breakpoints"]), ("Lesson", ["screen"]), ("Standard", ["phases", "code", "screen"])):
+        p.click_place("Arrangements")
+        p.wait(lambda s: f"Panels: {name}" in s["places"], "the menu")
+        p.click_place(f"Panels: {name}")
+        p.wait(lambda s: s["preset"] == name and all(s["dock"][panel]["front"] for panel in panels), f"{name}: {panels}")
+    p.close()
+
+
+def page_grid():
+    """In the address space's grids a click descends: another entry of the PML4, then the tables below it."""
+    p = Person(vitrine, "--ui-tab", "address-space")
+    p.boot()
+    p.pause()
+    p.wait(lambda s: "Tables" in s["places"], "the tabs")
+    p.click_place("Tables")
+    s = p.wait(lambda s: "grid PML4" in s["places"] and "grid PT" in s["places"], "four levels")
+    x, y, width, height = s["places"]["grid PML4"]
+    columns = 64 if width / height > 6 else 32
+    entry = 273  # the direct map: ffff8880'00000000
+    p.click(x + (entry % columns + 0.5) * width / columns, y + (entry // columns + 0.5) * height / (512 // columns))
+    p.wait(lambda s: "grid PDPT" in s["places"] and s["walk"] == 0xffff888000000000, "the direct map")
+    p.close()
+
+
+def changed_bytes():
+    """Bytes that the last step wrote are lit: a call pushes its return address."""
+    p = Person(vitrine, "--ui-tab", "bytes", "--until", "phase:mm_init")
+    p.wait(lambda s: s["light"] == "paused" and s["step"] > 0, "mm_init")
+    p.click_place("rsp")
+    p.at(*p.middle(p.state()["parts"]["structures"], 0.5, 0.6))
+    p.xdotool("click", 4)  # a push writes below
+    for _ in range(40):
+        step = p.state()["step"]
+        p.key("F11")
+        s = p.wait(lambda s: s["step"] > step, "a step")
+        if s["changed_bytes"]:
+            break
+    p.check(0 < s["changed_bytes"] <= 64, "no step of forty has lit a byte of the stack")
+    p.close()
+
+
+def monkey():
+    """A few hundred random clicks, keys and resizes."""
+    p = Person(vitrine, "--until", "serial:# ", "--ui-show", "monkey:11:700")
+    out, err = p.app.communicate(timeout=140)
+    p.server.terminate()
+    if p.app.returncode != 0:
+        sys.exit(f"the app ended with status {p.app.returncode}: {out[-2000:]}{err[-4000:]}")
+
+
 CASES = {f.__name__: f for f in (phases_list, keys_come_back, large_interface, invisible, lamp, throughput, go_to, dialog_keys,
                                  hints_wait, escape_closes_the_menu, no_next_phase, remembers, quick_drag, breakpoints, break_option, least_window, no_recording, travel, branch, run_back,
-                                 window_changes_nothing, processors, task_table)}
+                                 window_changes_nothing, processors, task_table, docking, presets, page_grid, changed_bytes, monkey)}
 if __name__ == "__main__":
     CASES[sys.argv[2]]()
     print(f"{sys.argv[2]}: fine")

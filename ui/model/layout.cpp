@@ -23,8 +23,20 @@ Rect least_window(float scale) {
             std::ceil((ToolbarHeight + StatusHeight + LeastTimeline + 2 * LeastRow + 3 * Gap) * scale)};
 }
 
-Layout compute_layout(float width, float height, float scale, const Splits& wanted, float guest_width,
-                      float guest_height) {
+Rect Layout::area_of(Tab panel) const {
+    for (const DockPlace& place : dock.places)
+        if (place.front() == panel) return place.area;
+    return {};
+}
+
+std::vector<Rect> Layout::parts() const {
+    std::vector<Rect> out{toolbar, timeline, status};
+    for (const DockPlace& place : dock.places) out.push_back(place.area);
+    return out;
+}
+
+Layout compute_layout(float width, float height, float scale, const Splits& wanted, const Dock& dock,
+                      float guest_width, float guest_height, bool story) {
     Layout out;
     const auto px = [scale](float units) { return std::round(units * scale); };
     const float gap = px(Gap), margin = px(Margin);
@@ -43,6 +55,7 @@ Layout compute_layout(float width, float height, float scale, const Splits& want
 
     const Rect body{margin, out.toolbar.bottom(), width - 2 * margin,
                     out.timeline.y - gap - out.toolbar.bottom()};
+    out.timeline_border = {body.x, body.bottom(), body.width, gap};
     // The guest's picture grows with the interface, in whole steps; where not even one pixel for one fits, it
     // gets two fifths.
     float natural = 0;
@@ -50,43 +63,12 @@ Layout compute_layout(float width, float height, float scale, const Splits& want
         natural = guest_width * step + 2 * px(ScreenFrame);
         if (natural <= 0.42f * body.width) break;
     }
-    const float left_default = natural <= 0.42f * body.width ? natural / body.width : 0.40f;
-    const float least = px(LeastColumn) / body.width;
-    out.splits.left =
-        fraction(wanted.left, left_default, least, 1 - 2 * (px(LeastColumn) + gap) / body.width);
-    const float left_width = std::round(out.splits.left * body.width);
-    const float rest = body.width - left_width - 2 * gap;
-    out.splits.centre =
-        fraction(wanted.centre, 0.49f * rest / body.width, least, (rest - px(LeastColumn)) / body.width);
-    const float centre_width = std::round(out.splits.centre * body.width);
-
-    const float shown = (left_width - 2 * px(ScreenFrame)) * guest_height / std::max(guest_width, 1.0f);
-    const float screen_default = (shown + px(HeaderHeight + ScreenFooter + ScreenFrame)) / body.height;
-    const float least_row = px(LeastRow) / body.height,
-                most_row = (body.height - gap - px(LeastRow)) / body.height;
-    out.splits.screen = fraction(wanted.screen, std::min(screen_default, 0.68f), least_row, most_row);
-    out.splits.code = fraction(wanted.code, 0.47f, least_row, most_row);
-
-    const auto column = [&](float x, float column_width, float share, Rect& top, Rect& bottom) {
-        const float top_height = std::round(share * body.height);
-        top = {x, body.y, column_width, top_height};
-        bottom = {x, top.bottom() + gap, column_width, body.height - top_height - gap};
-    };
-    column(body.x, left_width, out.splits.screen, out.screen, out.terminal);
-    column(out.screen.right() + gap, centre_width, out.splits.code, out.code, out.processor);
-    const float structures_x = out.code.right() + gap;
-    out.structures = {structures_x, body.y, body.right() - structures_x, body.height};
-
-    out.splitters = {{
-        {{out.screen.right(), body.y, gap, body.height}, true, &Splits::left, body.width},
-        {{out.code.right(), body.y, gap, body.height}, true, &Splits::centre, body.width},
-        {{out.screen.x, out.screen.bottom(), out.screen.width, gap}, false, &Splits::screen, body.height},
-        {{out.code.x, out.code.bottom(), out.code.width, gap}, false, &Splits::code, body.height},
-        {{body.x, body.bottom(), body.width, gap},
-         false,
-         &Splits::strip,
-         -height}, // dragging down makes the timeline smaller
-    }};
+    DockWish wish;
+    wish.column = natural <= 0.42f * body.width ? natural : std::round(0.40f * body.width);
+    const float shown = (wish.column - 2 * px(ScreenFrame)) * guest_height / std::max(guest_width, 1.0f);
+    wish.height_share = std::min((shown + px(HeaderHeight + ScreenFooter + ScreenFrame)) / body.height,
+                                 story ? 0.36f : 0.68f);
+    out.dock = dock.compute(body, scale, wish);
     return out;
 }
 

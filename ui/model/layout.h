@@ -1,57 +1,42 @@
-// Layout — where every part of the window lies, computed from its size alone. No ImGui here: tests check it
-// directly.
+// Layout — where every part of the window lies: the toolbar, the docked panels (dock.h), the timeline, the
+// status line.
 //
 //   ┌ toolbar ───────────────────────────────────────────┐
+//   │ columns and rows of panels, as the dock says:      │
 //   │ screen      │ code            │ structures (tabs)  │
-//   ├─────────────┼─────────────────┤                    │
 //   │ terminal    │ processor       │                    │
 //   ├─────────────┴─────────────────┴────────────────────┤
 //   │ timeline                                           │
 //   └ status ────────────────────────────────────────────┘
 //
-// Invariants: parts never overlap and lie inside the window; splitters lie in the gaps between them. A window
+// Invariants: parts never overlap and lie inside the window; borders lie in the gaps between them. A window
 // too small for the minimum sizes gets those sizes and is clipped.
 #pragma once
-#include <array>
+#include "ui/model/dock.h"
 
 namespace vitrine::ui {
 
-struct Rect {
-    float x = 0, y = 0, width = 0, height = 0;
-    float right() const { return x + width; }
-    float bottom() const { return y + height; }
-};
-
-/// What dragging splitters changes: fractions of the body. Negative: the default for this window.
+/// What dragging the timeline's border changes. Negative: the default for this window.
 struct Splits {
-    float left = -1;   ///< width of screen and terminal
-    float centre = -1; ///< width of code and processor
-    float screen = -1; ///< height of the screen in the left column
-    float code = -1;   ///< height of the code in the centre column
-    float strip = -1;  ///< height of the timeline, of the window
-};
-
-struct Splitter {
-    Rect area;
-    bool vertical = false; ///< a vertical bar, dragged sideways
-    float Splits::* value = nullptr;
-    float extent = 1; ///< pixels that stand for the fraction 1
+    float strip = -1; ///< height of the timeline, of the window
 };
 
 struct Layout {
-    Rect toolbar, screen, terminal, code, processor, structures, timeline, status;
-    std::array<Splitter, 5> splitters;
+    Rect toolbar, timeline, status;
+    Rect timeline_border;
+    DockLayout dock;
     Splits splits; ///< as used, after defaults and bounds
-    std::array<Rect, 8> parts() const {
-        return {toolbar, screen, terminal, code, processor, structures, timeline, status};
-    }
+    /// Where a panel is; nothing when another one is in front of it.
+    Rect area_of(Tab panel) const;
+    std::vector<Rect> parts() const;
 };
 
-/// The smallest window in which every part has its least size, in pixels.
+/// The smallest window in which every part of three columns has its least size, in pixels.
 Rect least_window(float scale);
 
 /// `scale`: pixels per design unit. `guest_width`/`guest_height`: the picture that the screen wants to show.
-Layout compute_layout(float width, float height, float scale, const Splits& wanted, float guest_width = 720,
-                      float guest_height = 400);
+/// `story`: a lesson is open below it, which wants room.
+Layout compute_layout(float width, float height, float scale, const Splits& wanted, const Dock& dock,
+                      float guest_width = 720, float guest_height = 400, bool story = false);
 
 } // namespace vitrine::ui

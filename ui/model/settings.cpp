@@ -16,11 +16,7 @@ struct Named {
     const char* name;
     float Splits::* value;
 };
-constexpr Named SplitNames[] = {{"left", &Splits::left},
-                                {"centre", &Splits::centre},
-                                {"screen", &Splits::screen},
-                                {"code", &Splits::code},
-                                {"strip", &Splits::strip}};
+constexpr Named SplitNames[] = {{"strip", &Splits::strip}};
 
 /// Only what makes sense is taken; the rest keeps its default.
 Settings from_json(const nlohmann::json& file) {
@@ -35,6 +31,11 @@ Settings from_json(const nlohmann::json& file) {
     if (const auto splits = file.find("splits"); splits != file.end() && splits->is_object())
         for (const Named& split : SplitNames)
             out.splits.*split.value = static_cast<float>(number(*splits, split.name, 0, 1, -1));
+    for (const auto& [name, value] :
+         {std::pair{"light", &Settings::light}, std::pair{"calm", &Settings::calm}})
+        if (const auto flag = file.find(name); flag != file.end() && flag->is_boolean())
+            out.*value = flag->get<bool>();
+    if (const auto dock = file.find("dock"); dock != file.end()) out.dock = Dock::from_json(*dock);
     out.text_size = static_cast<float>(number(file, "text_size", 0.25, 4, 1));
     out.width = static_cast<int>(number(file, "width", 640, 16384, 0));
     out.height = static_cast<int>(number(file, "height", 480, 16384, 0));
@@ -78,9 +79,11 @@ Expected<void> save_settings(const std::string& path, const Settings& settings) 
     nlohmann::json splits = nlohmann::json::object();
     for (const Named& split : SplitNames)
         if (settings.splits.*split.value >= 0) splits[split.name] = settings.splits.*split.value;
-    const nlohmann::json file = {{"splits", splits},        {"text_size", settings.text_size},
-                                 {"width", settings.width}, {"height", settings.height},
-                                 {"tab", settings.tab},     {"real_time", settings.real_time}};
+    nlohmann::json file = {{"splits", splits},        {"text_size", settings.text_size},
+                           {"width", settings.width}, {"height", settings.height},
+                           {"tab", settings.tab},     {"real_time", settings.real_time},
+                           {"light", settings.light}, {"calm", settings.calm}};
+    if (settings.dock) file["dock"] = settings.dock->to_json();
     std::error_code error;
     std::filesystem::create_directories(std::filesystem::path(path).parent_path(), error);
     const std::string text = file.dump(2) + "\n";

@@ -4,6 +4,7 @@
 // Invariants: nothing here reaches a machine, and a file that cannot be read never keeps the app from
 // starting: it is set aside as app.json.bad and the defaults hold.
 #pragma once
+#include <optional>
 #include <string>
 #include "cpu/base/types.h"
 #include "ui/model/layout.h"
@@ -12,6 +13,9 @@ namespace vitrine::ui {
 
 struct Settings {
     Splits splits;
+    std::optional<Dock> dock;
+    bool light = false;        ///< the light theme
+    bool calm = false;         ///< reduced motion: nothing blinks or glides
     float text_size = 1;       ///< beside the display's own scale
     int width = 0, height = 0; ///< of the window; 0: by the display
     std::string tab;

@@ -1,5 +1,7 @@
 // The views' cache: see views.h.
 #include "ui/model/views.h"
+#include <algorithm>
+#include <fmt/format.h>
 #include <utility>
 #include "emu/symbols/guest_symbols.h"
 #include "ui/model/engine.h"
@@ -95,7 +97,11 @@ const inspect::TaskStateView& Views::tss() {
     return get(tss_, fast_, [&] { return inspect::tss_view(raw(), reader()); });
 }
 const inspect::IdtView& Views::idt() {
-    return get(idt_, fast_, [&] { return inspect::idt_view(raw(), reader(), engine_.machine().symbols()); });
+    return get(idt_, fast_, [&] {
+        auto view = inspect::idt_view(raw(), reader(), engine_.machine().symbols());
+        inspect::name_handlers(view, kernel(), engine_.machine().symbols());
+        return view;
+    });
 }
 const inspect::WalkView& Views::walk(u64 linear) {
     return get(
@@ -119,7 +125,31 @@ const inspect::RunQueuesView& Views::run_queues() {
     return get(run_queues_, fast_, [&] { return inspect::run_queues_view(kernel()); });
 }
 const inspect::BuddyView& Views::buddy() {
-    return get(buddy_, slow_, [&] { return inspect::buddy_view(kernel()); });
+    const inspect::BuddyView& view = get(buddy_, slow_, [&] { return inspect::buddy_view(kernel()); });
+    // The history of what this panel saw, in order of the guest's time: what was seen of a future that is run
+    // again is replaced.
+    constexpr std::size_t Most = 2000;
+    if (std::exchange(buddy_generation_, engine_.generation()) != engine_.generation())
+        buddy_history_.clear();
+    const u64 now = engine_.machine().time();
+    if (!view.why_empty.empty() || (!buddy_history_.empty() && buddy_history_.back().time == now))
+        return view;
+    BuddySample sample;
+    sample.time = now;
+    for (const auto& zone : view.zones) {
+        sample.free += zone.free;
+        for (std::size_t order = 0; order < std::min(zone.orders.size(), sample.blocks.size()); ++order)
+            sample.blocks[order] += zone.orders[order].counted;
+    }
+    const auto at = std::ranges::lower_bound(buddy_history_, now, {}, &BuddySample::time);
+    if (at != buddy_history_.end() && at->time == now)
+        *at = sample;
+    else
+        buddy_history_.insert(at, sample);
+    if (buddy_history_.size() > Most) // thinner, but still from the beginning
+        for (std::size_t i = 1; i < buddy_history_.size(); ++i)
+            buddy_history_.erase(buddy_history_.begin() + static_cast<std::ptrdiff_t>(i));
+    return view;
 }
 const inspect::MemoryMapView& Views::memory_map() {
     return get(memory_map_, slow_, [&] { return inspect::memory_map_view(kernel()); });
@@ -141,6 +171,95 @@ const inspect::StackView& Views::stack() {
     return get(stack_, fast_, [&] {
         return inspect::stack_view(raw(), processor().mode(), reader(), engine_.machine().symbols(), Words);
     });
+}
+
+const inspect::ControllersView& Views::controllers() {
+    return get(controllers_, fast_, [&] { return inspect::controllers_view(engine_.machine()); });
+}
+const inspect::SheetsView& Views::deferred() {
+    return get(deferred_, fast_,
+               [&] { return inspect::deferred_view(kernel(), engine_.machine().symbols()); });
+}
+const inspect::SheetsView& Views::processes() {
+    return get(processes_, fast_,
+               [&] { return inspect::processes_view(kernel(), engine_.machine().symbols()); });
+}
+const inspect::SheetsView& Views::files() {
+    return get(files_, slow_, [&] { return inspect::files_view(kernel()); });
+}
+const inspect::SheetsView& Views::block() {
+    return get(block_, fast_, [&] { return inspect::block_view(kernel()); });
+}
+const inspect::LocksView& Views::locks() {
+    return get(locks_, slow_, [&] { return inspect::locks_view(kernel(), engine_.machine().symbols()); });
+}
+const inspect::SheetsView& Views::structures() {
+    return get(structures_, slow_, [&] { return inspect::structures_view(kernel()); });
+}
+const inspect::SheetsView& Views::object(const std::string& what) {
+    return get(
+        object_, fast_, [&] { return inspect::object_view(kernel(), what, engine_.machine().symbols()); },
+        std::hash<std::string>{}(what));
+}
+const inspect::SlabsView& Views::slabs(const std::string& cache) {
+    return get(
+        slabs_, slow_, [&] { return inspect::slabs_view(kernel(), cache); }, std::hash<std::string>{}(cache));
+}
+const inspect::SheetsView& Views::vmalloc() {
+    return get(vmalloc_, slow_, [&] { return inspect::vmalloc_view(kernel()); });
+}
+const inspect::SheetsView& Views::page_cache() {
+    return get(page_cache_, slow_, [&] { return inspect::page_cache_view(kernel()); });
+}
+const inspect::SheetsView& Views::tlb() {
+    return get(tlb_, slow_, [&] { return inspect::tlb_view(processor(), reader()); });
+}
+const inspect::SpaceView& Views::space(i64 pid) {
+    return get(
+        space_, slow_, [&] { return inspect::space_view(kernel(), pid, shown_processor(), raw().cr3); },
+        static_cast<u64>(pid));
+}
+const inspect::TablesView& Views::tables(u64 root, u64 linear) {
+    return get(
+        tables_, fast_, [&] { return inspect::tables_view(reader(), root, linear); }, root * 31 + linear);
+}
+bool Views::four_levels() const { return cpu::paging_state(raw()).mode == cpu::PagingMode::FourLevel; }
+
+const inspect::SpaceDifference& Views::space_changes(u64 root) {
+    const auto& leaves = get(
+        leaves_, slow_,
+        [&] { return four_levels() ? inspect::space_leaves(reader(), root) : inspect::SpaceLeaves{}; }, root);
+    // What this stop found is what the next one is compared with; another task's tables begin anew.
+    if (!engine_.running() && leaves_stop_ != engine_.stops())
+        leaves_stop_ = engine_.stops(), leaves_before_ = std::exchange(leaves_at_stop_, leaves);
+    if (leaves_at_stop_.root != leaves.root) leaves_before_ = leaves_at_stop_ = leaves;
+    const auto& before = engine_.running() ? leaves_at_stop_ : leaves_before_;
+    return get(
+        changes_, slow_,
+        [&] {
+            return before.root == leaves.root ? inspect::difference(before, leaves)
+                                              : inspect::SpaceDifference{};
+        },
+        root + leaves_stop_);
+}
+const inspect::SpaceDifference& Views::space_beside(u64 root, i64 pid) {
+    return get(
+        beside_, slow_,
+        [&] {
+            const auto other = inspect::space_view(kernel(), pid, shown_processor(), raw().cr3);
+            if (!other.memory || !four_levels()) return inspect::SpaceDifference{};
+            return inspect::difference(inspect::space_leaves(reader(), root),
+                                       inspect::space_leaves(reader(), other.pgd));
+        },
+        root * 31 + static_cast<u64>(pid));
+}
+std::optional<inspect::PageOwner> Views::page_owner(u64 frame) {
+    const auto& known = get(owners_, slow_, [&] { return inspect::owners(kernel()); });
+    return inspect::page_owner(kernel(), known, frame);
+}
+std::string Views::owner(u64 frame) {
+    const auto owner = page_owner(frame);
+    return owner ? fmt::format("{}: {}", owner->type, owner->owner) : std::string();
 }
 
 u64 Views::code_base() const {
@@ -213,6 +332,15 @@ const Views::Bytes& Views::bytes(u64 address, std::size_t count, bool physical) 
                 std::fill_n(out.readable.begin() + static_cast<std::ptrdiff_t>(done), read, true);
                 done += n;
             }
+            out.begin = address, out.physical = physical, out.changed.resize(count);
+            if (std::exchange(bytes_stop_, engine_.stops()) != engine_.stops())
+                bytes_before_ = std::move(bytes_shown_);
+            const Bytes& old = bytes_before_;
+            for (std::size_t i = 0; i < count && old.physical == physical; ++i)
+                if (const u64 at = address + i - old.begin;
+                    at < old.data.size() && old.readable[at] && out.readable[i])
+                    out.changed[i] = old.data[at] != out.data[i];
+            bytes_shown_ = out;
             return out;
         },
         address * 8209 + count * 2 + physical);

@@ -5,18 +5,29 @@
 #pragma once
 #include <chrono>
 #include <expected>
+#include <array>
 #include <optional>
 #include <string>
 #include <vector>
+#include "emu/inspect/block.h"
+#include "emu/inspect/caches.h"
+#include "emu/inspect/controllers.h"
 #include "emu/inspect/descriptors.h"
+#include "emu/inspect/files.h"
 #include "emu/inspect/interrupt_lines.h"
 #include "emu/inspect/interrupts.h"
 #include "emu/inspect/kernel.h"
 #include "emu/inspect/lists.h"
+#include "emu/inspect/locks.h"
 #include "emu/inspect/memory.h"
+#include "emu/inspect/page_owner.h"
+#include "emu/inspect/processes.h"
 #include "emu/inspect/registers.h"
+#include "emu/inspect/space.h"
 #include "emu/inspect/stack.h"
+#include "emu/inspect/structures.h"
 #include "emu/inspect/tasks.h"
+#include "emu/inspect/tlb.h"
 #include "emu/inspect/walk.h"
 #include "ui/model/disassembly.h"
 
@@ -51,6 +62,34 @@ public:
     const emu::inspect::EventsView& events();
     const emu::inspect::InterruptLinesView& interrupt_lines();
     const emu::inspect::StackView& stack();
+    const emu::inspect::SheetsView& controllers_sheets() { return controllers(); }
+    const emu::inspect::ControllersView& controllers();
+    const emu::inspect::SheetsView& deferred();
+    const emu::inspect::SheetsView& processes();
+    const emu::inspect::SheetsView& files();
+    const emu::inspect::SheetsView& block();
+    const emu::inspect::LocksView& locks();
+    const emu::inspect::SheetsView& structures();
+    const emu::inspect::SheetsView& object(const std::string& what);
+    const emu::inspect::SlabsView& slabs(const std::string& cache);
+    const emu::inspect::SheetsView& vmalloc();
+    const emu::inspect::SheetsView& page_cache();
+    const emu::inspect::SheetsView& tlb();
+    const emu::inspect::SpaceView& space(i64 pid);
+    const emu::inspect::TablesView& tables(u64 root, u64 linear);
+    bool four_levels() const;
+    /// What changed in the tables at `root` between the last stop and now.
+    const emu::inspect::SpaceDifference& space_changes(u64 root);
+    const emu::inspect::SpaceDifference& space_beside(u64 root, i64 pid);
+    /// Whose a frame is, in words; empty when nobody knows.
+    std::string owner(u64 frame);
+    std::optional<emu::inspect::PageOwner> page_owner(u64 frame);
+    /// Free blocks by order, at moments of the run: one a look at the panel, the newest last.
+    struct BuddySample {
+        u64 time = 0, free = 0;
+        std::array<u64, 11> blocks{};
+    };
+    const std::vector<BuddySample>& buddy_history() const { return buddy_history_; }
     const CodeListing& code(u64 address, unsigned rows);
     /// Where a jump of the last code() leads, for the rows that are left.
     const CodeListing& code_at_target(u64 address, unsigned rows);
@@ -62,6 +101,9 @@ public:
     struct Bytes {
         std::vector<u8> data;
         std::vector<bool> readable;
+        std::vector<bool> changed; ///< other than at the stop before, as far as they were shown then
+        u64 begin = 0;
+        bool physical = false;
     };
     const Bytes& bytes(u64 address, std::size_t count, bool physical);
     u64 rip_linear() const;
@@ -80,6 +122,23 @@ private:
         T value{};
         u64 stamp = 0, key = 0;
     };
+    Cached<emu::inspect::ControllersView> controllers_;
+    Cached<emu::inspect::SheetsView> deferred_, processes_, files_, block_, structures_, object_, vmalloc_,
+        page_cache_, tlb_;
+    Cached<emu::inspect::LocksView> locks_;
+    Cached<emu::inspect::SlabsView> slabs_;
+    Cached<emu::inspect::SpaceView> space_;
+    Cached<emu::inspect::TablesView> tables_;
+    Cached<emu::inspect::SpaceDifference> changes_, beside_;
+    Cached<emu::inspect::SpaceLeaves> leaves_;
+    Cached<emu::inspect::OwnersView> owners_;
+    emu::inspect::SpaceLeaves leaves_before_,
+        leaves_at_stop_; ///< of the tables that are looked at: at the stop before, at this one
+    u64 leaves_stop_ = 0;
+    Bytes bytes_shown_, bytes_before_; ///< as last read; as they were at the stop before
+    u64 bytes_stop_ = 0;
+    std::vector<BuddySample> buddy_history_;
+    u64 buddy_generation_ = 0;
     template <class T, class Make> const T& get(Cached<T>& slot, u64 stamp, Make make, u64 key = 0);
     std::expected<emu::inspect::GuestKernel, std::string> kernel();
     const cpu::Registers& raw() const;

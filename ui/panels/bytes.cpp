@@ -28,6 +28,8 @@ void draw_bytes(Context& context) {
             registers.gpr[cpu::RSP] +
             (address_digits(context) == 16 ? 0 : registers.seg[static_cast<unsigned>(cpu::Seg::SS)].base));
     }
+    const ImVec2 rsp = ImGui::GetItemRectMin(), rsp_size = ImGui::GetItemRectSize();
+    context.probe.places.push_back({"rsp", {rsp.x, rsp.y, rsp_size.x, rsp_size.y}});
     ImGui::SameLine();
     if (toggle(context, "other…", false, "Ctrl+G, then \"Bytes\"")) context.open_dialog(Dialog::GoTo);
     if (const std::string symbol =
@@ -81,7 +83,13 @@ void draw_bytes(Context& context) {
             }
             if (c == 0 && r == 0)
                 context.probe.places.push_back({"first byte", {a.x, a.y, b.x - a.x, b.y - a.y}});
-            draw->AddText({x, at.y}, !readable || value == 0 ? colour::Faint : colour::Text, shown.c_str());
+            const bool changed = bytes.changed[i];
+            if (changed && readable) context.probe.changed_bytes += 1;
+            draw->AddText({x, at.y},
+                          changed                   ? colour::Changed
+                          : !readable || value == 0 ? colour::Faint
+                                                    : colour::Text,
+                          shown.c_str());
             x += cell * (c % 8 == 7 ? 3.5f : 2.6f);
             characters += readable && value >= 0x20 && value < 0x7F ? static_cast<char>(value)
                           : readable                                ? '.'

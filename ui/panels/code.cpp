@@ -18,8 +18,8 @@ constexpr unsigned RowsBefore = 5;
 
 ImU32 mnemonic_colour(const CodeRow& row) {
     if (row.mnemonic == "(bad)") return colour::Bad;
-    if (row.call) return colour::rgb(0xD7B3FF);
-    if (row.jump || row.always) return colour::rgb(0x8FD6C0);
+    if (row.call) return colour::Call;
+    if (row.jump || row.always) return colour::Jump;
     return colour::Text;
 }
 } // namespace
@@ -99,7 +99,7 @@ void CodePanel::row(Context& context, const CodeRow& row, float width, u64 rip) 
                               row.target_name.c_str());
         }
     } else {
-        draw->AddText({x, at.y}, colour::rgb(0xC4CEDB), row.operands.c_str());
+        draw->AddText({x, at.y}, colour::Operand, row.operands.c_str());
     }
     ImGui::SetCursorScreenPos({at.x, at.y + height});
 }

@@ -26,9 +26,11 @@ void draw_table(Context& context, const emu::inspect::DescriptorTableView& view)
                 ? "There is no local table: LDTR holds the null selector. Segments come from the GDT "
                   "alone, as in every modern kernel."
                 : fmt::format("The {} holds no descriptors that can be read.", view.name));
-    if (!begin_table("descriptors", 5)) return;
+    if (!begin_table("descriptors", 13)) return;
     ImGui::TableSetupScrollFreeze(0, 1);
-    for (const char* column : {"Sel", "In", "Kind", "Base", "Limit"}) ImGui::TableSetupColumn(column);
+    for (const char* column :
+         {"Sel", "In", "Kind", "Base", "Limit", "DPL", "P", "S", "Type", "L", "D/B", "G", "Raw"})
+        ImGui::TableSetupColumn(column);
     ImGui::TableHeadersRow();
     for (const auto& row : view.rows) {
         ImGui::TableNextRow();
@@ -46,6 +48,17 @@ void draw_table(Context& context, const emu::inspect::DescriptorTableView& view)
         if (!row.null) address_link(context, row.base, Leads::Data);
         ImGui::TableNextColumn();
         if (!row.null) text_in(context.fonts.mono, colour::Dim, fmt::format("{:08x}", row.limit));
+        if (row.null) continue;
+        const auto field = [&](unsigned value) {
+            ImGui::TableNextColumn();
+            text_in(context.fonts.mono, value ? colour::Text : colour::Faint, fmt::format("{:x}", value));
+        };
+        field(row.dpl), field(row.present), field(row.code_or_data), field(row.type), field(row.long_code),
+            field(row.big), field(row.granular);
+        ImGui::TableNextColumn();
+        text_in(context.fonts.mono, colour::Dim,
+                row.wide ? fmt::format("{:016x} {:016x}", row.raw_high, row.raw)
+                         : fmt::format("{:016x}", row.raw));
     }
     ImGui::EndTable();
 }
@@ -109,7 +122,11 @@ void draw_idt(Context& context) {
                 address_link(context, u64{gate.selector} * 16 + gate.offset, Leads::Code,
                              fmt::format("{:04x}:{:04x}", gate.selector, gate.offset));
             else
-                address_link(context, gate.offset, Leads::Code, readable_symbol(gate.symbol));
+                address_link(context, gate.handler ? gate.handler : gate.offset, Leads::Code,
+                             gate.handler_name.empty() ? readable_symbol(gate.symbol) : gate.handler_name);
+            if (gate.present && gate.handler && ImGui::IsItemHovered())
+                tooltip(context,
+                        fmt::format("the gate leads to {}, which calls it", readable_symbol(gate.symbol)));
             ImGui::TableNextColumn();
             text(colour::Text, gate.name);
             ImGui::TableNextColumn();

@@ -53,7 +53,15 @@ public:
 
 private:
     void paint(Context& context, const emu::inspect::MemoryMapView& map, float width, float height);
+    void draw_map(Context& context, const emu::inspect::MemoryMapView& map,
+                  const emu::inspect::BuddyView& buddy);
+    void point(Context& context, const emu::inspect::MemoryMapView& map, ImVec2 at);
+    void borders(Context& context, const emu::inspect::BuddyView& buddy, ImVec2 at);
     Picture picture_;
+    u64 first_ = 0, shown_ = 0; ///< the frames that the map shows; none: all
+    u64 painted_first_ = 0, painted_shown_ = 0, chosen_ = ~u64{0}; ///< the frame that was clicked
+    bool light_ = false;
+    float dragged_ = 0;
     u64 painted_ = 0;
     int columns_ = 0, rows_ = 0, cell_ = 0;
     u64 frames_per_cell_ = 1;
@@ -129,5 +137,13 @@ void draw_devices(Context& context);
 void draw_interrupts(Context& context);
 void draw_system_calls(Context& context);
 void draw_stack(Context& context);
+void draw_address_space(Context& context);
+void draw_slabs(Context& context);
+void draw_files(Context& context);
+void draw_block(Context& context);
+void draw_locks(Context& context);
+void draw_structures(Context& context);
+/// The sheets of a view as tables, one below the other; `tabs`: as tabs.
+void draw_sheets(Context& context, const emu::inspect::SheetsView& view, bool tabs = true);
 
 } // namespace vitrine::ui

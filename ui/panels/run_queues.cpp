@@ -40,7 +40,7 @@ void draw_tree(Context& context, const emu::inspect::RunQueueRow& queue) {
                 draw->AddLine(places[node.node], places[child], colour::Line, context.px(1.5f));
     for (const auto& node : queue.tree) {
         const ImVec2 at = places[node.node];
-        draw->AddCircleFilled(at, radius, node.black ? colour::rgb(0x2A313C) : colour::rgb(0x8E2F36), 24);
+        draw->AddCircleFilled(at, radius, node.black ? colour::NodeBlack : colour::NodeRed, 24);
         draw->AddCircle(at, radius, node.leftmost ? colour::Accent : colour::Line, 24,
                         node.leftmost ? 2.0f : 1.0f);
         const std::string pid = fmt::format("{}", node.task.pid);
@@ -138,7 +138,16 @@ void draw_run_queues(Context& context) {
         draw_tree(context, queue);
         ImGui::PopID();
     }
-    draw_tasks(context);
+    if (!ImGui::BeginTabBar("task views")) return;
+    if (ImGui::BeginTabItem("Tasks")) {
+        draw_tasks(context);
+        ImGui::EndTabItem();
+    }
+    if (ImGui::BeginTabItem("Process tree")) {
+        draw_sheets(context, context.views.processes(), false);
+        ImGui::EndTabItem();
+    }
+    ImGui::EndTabBar();
 }
 
 } // namespace vitrine::ui

@@ -49,8 +49,7 @@ void welcome(Context& context, ImVec2 from, ImVec2 to) {
     y += body->CalcTextSizeA(body->FontSize, 1e9f, width - 2 * pad, what.c_str()).y + 12 * scale;
     for (const Hint& hint : Hints) {
         const float cap = 34 * scale, cap_height = small->FontSize + 7 * scale;
-        draw->AddRectFilled({at.x + pad, y}, {at.x + pad + cap, y + cap_height}, colour::rgb(0x2A3340),
-                            4 * scale);
+        draw->AddRectFilled({at.x + pad, y}, {at.x + pad + cap, y + cap_height}, colour::KeyCap, 4 * scale);
         const float key_width = small->CalcTextSizeA(small->FontSize, 1e9f, 0, hint.key).x;
         draw->AddText(small, small->FontSize,
                       {std::floor(at.x + pad + (cap - key_width) / 2), std::floor(y + 3 * scale)},
@@ -82,7 +81,7 @@ void ScreenPanel::draw(Context& context, const Rect& area) {
     const ImVec2 from{origin.x + pad, origin.y + pad},
         to{origin.x + size.x - pad, origin.y + size.y - footer};
     ImDrawList* draw = ImGui::GetWindowDrawList();
-    draw->AddRectFilled(from, to, colour::rgb(0x05070A), context.px(3));
+    draw->AddRectFilled(from, to, colour::Shade, context.px(3));
 
     // A mode that is only half set up (a few lines high) does not shape the layout.
     if (on && frame.width >= LeastWidth && frame.height >= LeastHeight)

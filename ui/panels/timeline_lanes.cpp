@@ -23,17 +23,17 @@ ImU32 span_colour(const Lane& lane, const LaneSpan& span) {
     case Lane::Kind::Mode:
         return colour::mix(colour::Panel, mode_colour(static_cast<cpu::Mode>(span.tone)), 0.42f);
     case Lane::Kind::Task:
-        if (span.mixed) return colour::rgb(0x4A5565);
-        return span.tone == IdleTask ? colour::rgb(0x1F2630)
+        if (span.mixed) return colour::Mixed;
+        return span.tone == IdleTask ? colour::IdleLane
                                      : colour::mix(colour::Panel, tone_colour(span.tone), 0.42f);
     default: break;
     }
-    return span.mixed ? colour::rgb(0x8A96A7) : tone_colour(span.tone);
+    return span.mixed ? colour::MixedEvent : tone_colour(span.tone);
 }
 
 /// Bars with dark grounds carry light text, bright ones dark text (4.5 : 1 at least: theme_test.cpp).
 ImU32 ink(const Lane& lane) {
-    return lane.kind == Lane::Kind::Events ? colour::rgb(0x0A0D11) : colour::rgb(0xFFFFFF);
+    return lane.kind == Lane::Kind::Events ? colour::EventLabel : colour::LaneLabel;
 }
 
 std::string label_of(const Lane& lane, const LaneSpan& span) {
@@ -58,7 +58,7 @@ void TimelinePanel::draw_lane(Context& context, const Lane& lane, const Rect& ar
         if (pointed_ && pointed_lane_ && pointed_lane_->kind == lane.kind &&
             pointed_lane_->event == lane.event && !span.mixed && !pointed_->mixed &&
             pointed_->tone == span.tone && lane.kind != Lane::Kind::Phases)
-            c = colour::mix(c, colour::rgb(0xFFFFFF), 0.30f);
+            c = colour::mix(c, colour::Lift, 0.30f);
         const float x1 = std::max(span.x1 - (span.x1 - span.x0 > 4 ? 1.0f : 0.0f), span.x0 + 1);
         draw->AddRectFilled({span.x0, area.bottom() - height}, {x1, area.bottom()}, c);
         const std::string label =

@@ -77,7 +77,7 @@ void TimelinePanel::overview(Context& context, const Rect& area) {
         label_end = x0 + context.px(4) + width;
         draw->AddText(font, font->FontSize,
                       {x0 + context.px(4), std::floor((top + context.px(2) + bottom - font->FontSize) / 2)},
-                      here ? colour::rgb(0xFFFFFF) : colour::rgb(0xC9D3DF), label.c_str());
+                      here ? colour::LaneLabel : colour::BandLabel, label.c_str());
     }
     // What is known and lies ahead is dimmed.
     const float at = now == 0 ? left : std::min(scale.x_of(now), right - 1);

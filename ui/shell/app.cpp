@@ -16,7 +16,7 @@ namespace vitrine::ui {
 
 namespace {
 constexpr int MostUnseen = 64;
-constexpr double SoftwareFrame = 1.0 / 34, AcceleratedFrame = 1.0 / 60, QuietFrame = 0.1;
+constexpr double SoftwareFrame = 1.0 / 34, AcceleratedFrame = 1.0 / 60, QuietFrame = 0.1, CalmFrame = 0.5;
 constexpr double KeyLook = 0.004; ///< how long a key for the guest may lie
 
 double seconds_now() {
@@ -111,16 +111,15 @@ Expected<void> App::open_window() {
     memory_ = std::make_unique<MemoryPanel>();
     breakpoints_ = std::make_unique<BreakpointsPanel>();
     if (!options_.breaks.empty() && options_.ui_tab.empty()) options_.ui_tab = "breakpoints";
-    for (unsigned i = 0; i < TabCount; ++i) {
-        if (remembered.tab == TabNames[i] && options_.ui_tab.empty()) context_->show_tab(static_cast<Tab>(i));
-        if (options_.ui_tab == TabNames[i])
-            context_->show_tab(static_cast<Tab>(i));
-        else if (i + 1 == TabCount && !options_.ui_tab.empty() &&
-                 std::ranges::find(TabNames, options_.ui_tab) == std::end(TabNames))
-            return usage_error(
-                fmt::format("--ui-tab {}: phases, page-tables, descriptors, run-queues, "
-                            "memory, bytes, devices, breakpoints, interrupts, system-calls or stack",
-                            options_.ui_tab));
+    if (const auto tab = tab_of(remembered.tab); tab && options_.ui_tab.empty()) context_->show_tab(*tab);
+    if (!options_.ui_tab.empty()) {
+        const auto tab = tab_of(options_.ui_tab);
+        if (!tab) {
+            std::string names;
+            for (const char* name : TabNames) names += (names.empty() ? "" : ", ") + std::string(name);
+            return usage_error(fmt::format("--ui-tab {}: one of {}", options_.ui_tab, names));
+        }
+        context_->show_tab(*tab);
     }
     int output_width = 0, window_width = 0;
     SDL_GetRendererOutputSize(sdl_renderer_, &output_width, nullptr);
@@ -129,7 +128,19 @@ Expected<void> App::open_window() {
         window_width > 0 ? static_cast<float>(output_width) / static_cast<float>(window_width) : 1;
     first_scale_ = wanted_scale_ = scale_of_display() * pixels_per_point_;
     if (options_.ui_scale == 0) wanted_scale_ = std::clamp(first_scale_ * remembered.text_size, 0.5f, 4.0f);
+    use_theme(remembered.light || options_.ui_show.contains("light") ? Theme::Light : Theme::Dark);
+    context_->calm = remembered.calm;
     splits_ = remembered.splits;
+    int shown_width = 0;
+    SDL_GetRendererOutputSize(sdl_renderer_, &shown_width, nullptr);
+    context_->dock = Dock(DockPreset::Standard, static_cast<float>(shown_width) / wanted_scale_);
+    if (remembered.dock) context_->dock = *remembered.dock;
+    if (options_.ui_show.starts_with("layout:")) context_->navigation.tab_wanted = !options_.ui_tab.empty();
+    if (options_.ui_show.starts_with("layout:"))
+        for (unsigned i = 0; i < DockPresets; ++i)
+            if (options_.ui_show.substr(7) == preset_name(static_cast<DockPreset>(i)))
+                context_->dock =
+                    Dock(static_cast<DockPreset>(i), static_cast<float>(shown_width) / wanted_scale_);
     engine_->real_time = remembered.real_time;
     set_scale(wanted_scale_);
     if (!loaded.remark.empty()) engine_->say(loaded.remark, true);
@@ -173,11 +184,15 @@ App::~App() {
 void App::wait_for_something() {
     if (wait_ms_ > 0) SDL_WaitEventTimeout(nullptr, wait_ms_);
     // Events may come faster than pictures can be drawn or seen; what draws slowly leaves time to others.
-    const double due = std::max(frame_began_ + (software_ ? SoftwareFrame : AcceleratedFrame),
+    const bool calm = context_->calm && context_->redraw == 0; // reduced motion: numbers change now and then
+    const double due = std::max(frame_began_ + (calm        ? CalmFrame
+                                                : software_ ? SoftwareFrame
+                                                            : AcceleratedFrame),
                                 drawn_at_ + (drawn_at_ - frame_began_) / 4);
     for (double left; (left = due - seconds_now()) > 0;) {
         // The guest need not wait for a picture to get its keys.
         SDL_PumpEvents();
+        if (calm && SDL_HasEvents(SDL_FIRSTEVENT, SDL_USEREVENT - 1)) break;
         if (context_->capture != Capture::None && SDL_HasEvents(SDL_KEYDOWN, SDL_TEXTINPUT)) {
             MachineThread::Turn turn(*thread_);
             take_events();
@@ -255,6 +270,7 @@ int App::run() {
             status = static_cast<int>(Exit::LimitReached);
             break;
         }
+        if (monkey()) break;
         const double began = seconds_now();
         if (!build()) continue;
         present();
@@ -303,6 +319,10 @@ bool App::build() {
 void App::remember() {
     Settings now;
     now.splits = splits_;
+    now.light = current_theme() == Theme::Light, now.calm = context_->calm;
+    context_->dock.maximise(std::nullopt); // it is for a look, not for good
+    if (context_->dock.arranged() || context_->dock.preset() != DockPreset::Standard)
+        now.dock = context_->dock;
     now.text_size = wanted_scale_ / first_scale_;
     SDL_GetWindowSize(window_, &now.width, &now.height);
     now.tab = TabNames[static_cast<unsigned>(context_->navigation.tab)];

@@ -52,11 +52,20 @@ private:
     void note_echo();
     void await_echo(unsigned event_ticks);
     emu::cli::MoreStats stats() const;
-    void draw_splitters();
-    void draw_structures();
+    // docking (app_dock.cpp)
+    void draw_places();
+    void draw_place(const DockPlace& place, unsigned index);
+    void draw_tabs(const DockPlace& place, unsigned index, const Rect& strip);
+    void draw_panel(Tab panel, const Rect& area);
+    void draw_borders();
+    void drag_panels();
     int screenshot();
+    bool monkey();
+    void dropped(const std::string& path);
 
     AppOptions options_;
+    u64 monkey_ = 1;
+    long monkey_left_ = -1; ///< negative: there is none
     std::unique_ptr<Engine> engine_;
     std::unique_ptr<Views> views_;
     SDL_Window* window_ = nullptr;
@@ -74,6 +83,15 @@ private:
     CodePanel code_;
     Dialogs dialogs_;
     Splits splits_;
+    struct Drag { ///< of a panel by its tab or its head
+        std::optional<Tab> panel;
+        float x = 0, y = 0; ///< of the press
+        bool moving = false;
+    };
+    Drag drag_;
+    std::string asked_about_;                  ///< a dropped file that would end a run
+    std::optional<DockBorder> dragged_border_; ///< as it was when the button went down
+    float border_from_ = 0;
     float wanted_scale_ = 1, first_scale_ = 1, pixels_per_point_ = 1;
     u64 fed_ = 0, fed_generation_ = 0;
     std::set<unsigned> keys_down_;          ///< usages that the guest believes are down

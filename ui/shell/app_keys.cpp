@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <fmt/format.h>
 #include <imgui_impl_sdl.h>
+#include "ui/model/dropped.h"
 #include "ui/model/keys.h"
 #include "ui/shell/app.h"
 #include "ui/shell/toolbar.h"
@@ -24,6 +25,11 @@ void App::handle(const SDL_Event& event) {
     if (event.type == SDL_MOUSEBUTTONUP) mouse_buttons_ &= ~SDL_BUTTON(event.button.button);
     switch (event.type) {
     case SDL_QUIT: context_->quit = true; return;
+    case SDL_DROPFILE: {
+        const std::string path = event.drop.file ? event.drop.file : "";
+        SDL_free(event.drop.file);
+        return dropped(path);
+    }
     case SDL_RENDER_TARGETS_RESET:
     case SDL_RENDER_DEVICE_RESET: renderer_->forget(); break;
     case SDL_WINDOWEVENT:
@@ -35,8 +41,8 @@ void App::handle(const SDL_Event& event) {
         break;
     case SDL_MOUSEBUTTONDOWN:
         if (context_->capture != Capture::None) {
-            const Rect& keeps =
-                context_->capture == Capture::Screen ? context_->layout.screen : context_->layout.terminal;
+            const Rect keeps =
+                context_->layout.area_of(context_->capture == Capture::Screen ? Tab::Screen : Tab::Terminal);
             const float x = static_cast<float>(event.button.x) * pixels_per_point_,
                         y = static_cast<float>(event.button.y) * pixels_per_point_;
             if (!inside(keeps, x, y)) give_keys_back();
@@ -96,6 +102,24 @@ bool App::guest_key(const SDL_KeyboardEvent& event) {
     return true;
 }
 
+/// A file on the window: it says what it is and becomes a machine; where a run would be lost, the second
+/// time.
+void App::dropped(const std::string& path) {
+    const Dropped found = recognise_file(path);
+    if (found.kind == Dropped::Kind::Other) return engine_->say(found.what, true);
+    if (engine_->machine().steps() > 0 && std::exchange(asked_about_, path) != path)
+        return engine_->say(fmt::format("{}: {}. Drop it once more to leave this run for it",
+                                        path.substr(path.rfind('/') + 1), found.what));
+    asked_about_.clear();
+    give_keys_back();
+    if (found.kind == Dropped::Kind::Recording) {
+        if (auto ok = engine_->replay(path); !ok) return engine_->say(ok.error().message, true);
+    } else if (auto ok = engine_->new_machine(found.options); !ok) {
+        return engine_->say(ok.error().message, true);
+    }
+    engine_->say(path.substr(path.rfind('/') + 1) + ": " + found.what);
+}
+
 void App::give_keys_back() {
     release_guest_keys();
     context_->capture = Capture::None;
@@ -138,6 +162,7 @@ bool App::shortcut(SDL_Keycode key, bool control, bool shift) {
         case SDLK_r: ask_restart(*context_); return true;
         case SDLK_l:
             splits_ = {};
+            context_->arrange(DockPreset::Standard);
             engine_->say("every panel is back at its place");
             return true;
         case SDLK_q: context_->quit = true; return true;

@@ -16,24 +16,6 @@
 
 namespace vitrine::ui {
 
-enum class Tab : u8 {
-    Phases,
-    PageTables,
-    Descriptors,
-    RunQueues,
-    Memory,
-    Bytes,
-    Devices,
-    Breakpoints,
-    Interrupts,
-    SystemCalls,
-    Stack
-};
-inline constexpr unsigned TabCount = 11;
-/// As --ui-tab, lessons and settings name them.
-inline constexpr const char* TabNames[TabCount] = {"phases",     "page-tables",  "descriptors", "run-queues",
-                                                   "memory",     "bytes",        "devices",     "breakpoints",
-                                                   "interrupts", "system-calls", "stack"};
 enum class Capture : u8 { None, Screen, Terminal }; ///< who gets the keys
 enum class Dialog : u8 { None, GoTo, RunTo, Record, Replay, Restart, Keys, Message, Lessons, Palette };
 
@@ -67,9 +49,10 @@ struct Navigation {
 struct Probe {
     float phases_scroll = 0, phases_scroll_max = 0;
     Rect picture; ///< the guest's screen, in pixels of the window
-    std::string code_title, tooltip, dialog_text, refused;
+    std::string code_title, tooltip, dialog_text, refused, dragged;
     std::vector<std::string> matches;
     int match = -1;
+    unsigned changed_bytes = 0; ///< that the panel of bytes lights
     Rect dialog;
     bool menu = false;
     std::vector<std::pair<std::string, Rect>> places; ///< buttons and tabs by name
@@ -93,7 +76,10 @@ struct Context {
     Fonts fonts;
     float scale = 1;
     Layout layout;
+    Dock dock;
     Navigation navigation;
+    i64 space_pid = -1;     ///< whose address space is shown; negative: whose turn it is
+    std::string slab_cache; ///< whose slabs are shown
     Capture capture = Capture::None;
     Terminal terminal;
     Dialog dialog = Dialog::None;
@@ -102,6 +88,9 @@ struct Context {
     u64 menu_size = 8; ///< bytes of what the menu is about
     bool menu_physical = false, menu_opening = false;
     bool quit = false;
+    bool calm = false;           ///< reduced motion
+    float text_wanted = 0;       ///< times the display's own size; 0: as it is
+    bool theme_wanted = false;   ///< the other theme, at the next frame
     int redraw = 3;              ///< frames to draw although nothing happens
     std::string answer_laid_out; ///< for which the card has its size
     std::vector<Navigation::Looking> past_views, future_views;
@@ -154,6 +143,12 @@ struct Context {
         navigation.walk = address, navigation.walk_follow = false;
         show_tab(Tab::PageTables);
     }
+    /// The page tables on the way to an address, in the panel of address spaces.
+    void show_space(u64 address) {
+        remember();
+        navigation.walk = address, navigation.walk_follow = false;
+        show_tab(Tab::AddressSpace);
+    }
     void show_phase(int row) {
         navigation.phase = row, navigation.phase_scroll = true;
         show_tab(Tab::Phases);
@@ -161,6 +156,15 @@ struct Context {
     void show_tab(Tab tab) {
         if (tab != navigation.tab) remember();
         navigation.tab = tab, navigation.tab_wanted = true;
+    }
+    /// A chosen arrangement of the panels; panels that somebody moved go back.
+    void arrange(DockPreset preset) {
+        dock = Dock(preset, layout.toolbar.width / scale);
+        navigation.tab_wanted = false;
+        for (const DockPlace& place : dock.compute({0, 0, 1200, 800}, 1, {}).places)
+            if (static_cast<unsigned>(place.front()) < TabCount) navigation.tab = place.front();
+        settle = true;
+        engine.say(std::string("panels: ") + preset_name(preset));
     }
     /// A machine that stands still hears nothing, and keys are wanted for stepping then.
     void ask_for_keys(Capture who) {

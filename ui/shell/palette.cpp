@@ -44,11 +44,24 @@ void Dialogs::read_entries(Context& context) {
     const auto add = [&](std::string label, const char* kind, std::function<void(Context&)> act) {
         entries_.push_back({std::move(label), kind, std::move(act)});
     };
-    static constexpr const char* Titles[TabCount] = {
-        "Phases",  "Page tables", "Descriptors", "Run queues",   "Memory", "Memory bytes",
-        "Devices", "Breakpoints", "Interrupts",  "System calls", "Stack"};
-    for (unsigned i = 0; i < TabCount; ++i)
-        add(Titles[i], "panel", [i](Context& c) { c.show_tab(static_cast<Tab>(i)); });
+    for (unsigned i = 0; i < PanelCount; ++i)
+        add(panel_title(static_cast<Tab>(i)), "panel", [i](Context& c) {
+            if (i < TabCount)
+                c.show_tab(static_cast<Tab>(i));
+            else
+                c.dock.show(static_cast<Tab>(i));
+        });
+    for (unsigned i = 0; i < DockPresets; ++i)
+        add(fmt::format("Panels: {}", preset_name(static_cast<DockPreset>(i))), "layout",
+            [i](Context& c) { c.arrange(static_cast<DockPreset>(i)); });
+    add("Maximise the panel, or make it small again", "double click", [](Context& c) {
+        c.dock.maximise(c.dock.maximised() ? std::nullopt : std::optional(c.navigation.tab));
+    });
+    add(current_theme() == Theme::Light ? "Dark theme" : "Light theme", "look",
+        [](Context& c) { c.theme_wanted = true; });
+    add(context.calm ? "Motion as usual" : "Reduced motion", "look", [](Context& c) { c.calm = !c.calm; });
+    add("Large text", "Ctrl++", [](Context& c) { c.text_wanted = 1.5f; });
+    add("Text of the usual size", "Ctrl+0", [](Context& c) { c.text_wanted = 1.0f; });
     add("Run or pause", "F5", [](Context& c) { toggle_run(c); });
     add("Step", "F11", [](Context& c) { c.engine.step(); });
     add("Step over", "F10", [](Context& c) { step_over(c); });

@@ -30,7 +30,18 @@ void App::write_state_file() {
     for (unsigned kind = 0; kind < emu::EventKinds; ++kind)
         events[emu::event_kind_name(static_cast<emu::EventKind>(kind))] =
             engine_->events().count(static_cast<emu::EventKind>(kind));
+    nlohmann::json dock = nlohmann::json::object();
+    for (const DockPlace& place : layout.dock.places)
+        for (Tab panel : place.panels)
+            dock[TabNames[static_cast<unsigned>(panel)]] = {{"area", rect(place.area)},
+                                                            {"front", panel == place.front()}};
     const nlohmann::json now = {
+        {"dock", dock},
+        {"changed_bytes", probe.changed_bytes},
+        {"walk", context.navigation.walk},
+        {"preset", preset_name(context.dock.preset())},
+        {"maximised",
+         context.dock.maximised() ? TabNames[static_cast<unsigned>(*context.dock.maximised())] : ""},
         {"light", light_name(engine_->light())},
         {"message", engine_->message()},
         {"error", engine_->message_is_error()},
@@ -80,11 +91,11 @@ void App::write_state_file() {
         {"events", events},
         {"marks", engine_->marks().size()},
         {"parts",
-         {{"screen", rect(layout.screen)},
-          {"terminal", rect(layout.terminal)},
-          {"code", rect(layout.code)},
-          {"processor", rect(layout.processor)},
-          {"structures", rect(layout.structures)},
+         {{"screen", rect(layout.area_of(Tab::Screen))},
+          {"terminal", rect(layout.area_of(Tab::Terminal))},
+          {"code", rect(layout.area_of(Tab::Code))},
+          {"processor", rect(layout.area_of(Tab::Processor))},
+          {"structures", rect(layout.area_of(context.navigation.tab))},
           {"timeline", rect(layout.timeline)},
           {"strip", rect(probe.strip)},
           {"status", rect(layout.status)}}},

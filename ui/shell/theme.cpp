@@ -21,22 +21,64 @@ ImU32 mix(ImU32 a, ImU32 b, float part) {
 
 using colour::rgb;
 
+namespace {
+Theme theme_now = Theme::Dark;
+} // namespace
+
+Theme current_theme() { return theme_now; }
+
+void use_theme(Theme theme) {
+    theme_now = theme;
+    const bool light = theme == Theme::Light;
+    const auto pick = [&](ImU32 dark, ImU32 bright) { return light ? bright : dark; };
+    using namespace colour;
+    Window = pick(rgb(0x0E1116), rgb(0xE9ECF0)), Panel = pick(rgb(0x161B22), rgb(0xFFFFFF)),
+    Header = pick(rgb(0x1C222B), rgb(0xF1F3F6));
+    Inset = pick(rgb(0x0A0D11), rgb(0xF6F8FA)), Border = pick(rgb(0x2B3340), rgb(0xC6CDD6));
+    Text = pick(rgb(0xDCE3EC), rgb(0x1A222C)), Dim = pick(rgb(0xA3AFBF), rgb(0x465261)),
+    Faint = pick(rgb(0x8A96A7), rgb(0x576272));
+    Line = pick(rgb(0x5C6878), rgb(0x8B96A4));
+    Accent = pick(rgb(0x6CB6FF), rgb(0x0A58A6)), AccentSoft = pick(rgb(0x6CB6FF, 40), rgb(0x0A58A6, 36)),
+    Link = pick(rgb(0x9CC8F5), rgb(0x0E5296));
+    Changed = pick(rgb(0xFFC65C), rgb(0x7E4B00)), Good = pick(rgb(0x4CC38A), rgb(0x0F6639)),
+    Bad = pick(rgb(0xFF7B72), rgb(0xA82018)), Record = pick(rgb(0xFF5C5C), rgb(0xC62828));
+    ChangedZeros = mix(Panel, Changed, light ? 0.93f : 0.72f);
+    CurrentLine = pick(rgb(0x6CB6FF, 46), rgb(0x2F80D0, 34)),
+    Hover = pick(rgb(0xFFFFFF, 14), rgb(0x000000, 14)), Stripe = pick(rgb(0xFFFFFF, 6), rgb(0x000000, 7));
+    TabOn = pick(rgb(0x2B3747), rgb(0xD8E5F4));
+    Button = pick(rgb(0x232B36), rgb(0xE3E8EE)), Primary = pick(rgb(0x2C6CB0), rgb(0x0A58A6)),
+    OnPrimary = rgb(0xFFFFFF);
+    KeyCap = pick(rgb(0x2A3340), rgb(0xE6EAEF)), KeyEdge = pick(rgb(0x3A4556), rgb(0xB4BDC8));
+    Call = pick(rgb(0xD7B3FF), rgb(0x6A2FA8)), Jump = pick(rgb(0x8FD6C0), rgb(0x0B6350)),
+    Operand = pick(rgb(0xC4CEDB), rgb(0x2C3744));
+    BandLabel = pick(rgb(0xC9D3DF), rgb(0x141B24)), LaneLabel = pick(rgb(0xFFFFFF), rgb(0x10161E)),
+    EventLabel = rgb(0x0A0D11);
+    Mixed = pick(rgb(0x4A5565), rgb(0xBFC7D1)), MixedEvent = pick(rgb(0x8A96A7), rgb(0x97A1AE)),
+    IdleLane = pick(rgb(0x1F2630), rgb(0xE8ECF1));
+    NodeBlack = pick(rgb(0x2A313C), rgb(0xD5DBE3)), NodeRed = pick(rgb(0x8E2F36), rgb(0xF4B9BD));
+    Shade = pick(rgb(0x05070A), rgb(0xDDE2E8)), Lift = pick(rgb(0xFFFFFF), rgb(0x000000));
+}
+
+namespace {
+const bool begun = (use_theme(Theme::Dark), true); ///< tests and whatever draws first find the dark one
+}
+
 ImU32 phase_colour(std::string_view source) {
-    if (source == "firmware") return rgb(0xE69F00);
-    if (source == "processor") return rgb(0x56B4E9);
-    if (source == "kernel") return rgb(0x2BB58A);
+    if (source == "firmware") return rgb(0xE29D00);
+    if (source == "processor") return rgb(0x8EB2E7);
+    if (source == "kernel") return rgb(0x27B78B);
     return colour::Faint;
 }
 
 ImU32 mode_colour(cpu::Mode mode) {
     switch (mode) {
-    case cpu::Mode::Real: return rgb(0xD55E00);
-    case cpu::Mode::Virtual8086: return rgb(0xB5523C);
-    case cpu::Mode::Protected16: return rgb(0xCC79A7);
-    case cpu::Mode::Protected32: return rgb(0xE0B73A);
+    case cpu::Mode::Real: return rgb(0xD46008);
+    case cpu::Mode::Virtual8086: return rgb(0xA04B25);
+    case cpu::Mode::Protected16: return rgb(0xCF76A4);
+    case cpu::Mode::Protected32: return rgb(0xEDC146);
     case cpu::Mode::Compat16:
-    case cpu::Mode::Compat32: return rgb(0x8C7AE6);
-    case cpu::Mode::Long64: return rgb(0x3D8FD1);
+    case cpu::Mode::Compat32: return rgb(0x8175E0);
+    case cpu::Mode::Long64: return rgb(0x00538B);
     }
     return colour::Faint;
 }
@@ -44,18 +86,24 @@ ImU32 mode_colour(cpu::Mode mode) {
 ImU32 page_type_colour(std::size_t type) {
     // free, reserved, kernel text, kernel data, slab, page table, anonymous, page cache, kernel stack,
     // vmalloc, page array, kernel, init memory, unknown
+    // Pairwise at least 20 apart (CIE 1976) for every kind of colour vision: tests/ui/theme_test.cpp.
     static constexpr std::array<ImU32, 14> Types = {
-        rgb(0x2A3441), rgb(0x4A5363), rgb(0xD55E00), rgb(0xE69F00), rgb(0xCC79A7),
-        rgb(0xF0E442), rgb(0x2BB58A), rgb(0x56B4E9), rgb(0x8C7AE6), rgb(0x9FD8C4),
-        rgb(0x3D6FA5), rgb(0xB5835A), rgb(0x8A9A5B), rgb(0xFF7B72)};
+        rgb(0x2A3441), rgb(0x819CB4), rgb(0xB25900), rgb(0xFFC31D), rgb(0x530C63),
+        rgb(0xFFFF75), rgb(0x5D5425), rgb(0x72C6FA), rgb(0xA27AEC), rgb(0xA6DACA),
+        rgb(0x616297), rgb(0xEE9448), rgb(0x31706F), rgb(0xEE6361)};
     return Types[type < Types.size() ? type : Types.size() - 1];
 }
 
+char page_type_letter(std::size_t type) {
+    static constexpr char Letters[] = ".rTDSPACKVMkI? "; // as --inspect memory-map prints them
+    return Letters[type < 15 ? type : 13];
+}
+
 ImU32 tone_colour(u32 tone) {
-    // Okabe and Ito's, with the yellow and the blue toned down for large areas.
-    static constexpr std::array<ImU32, 8> Tones = {rgb(0x56B4E9), rgb(0xE69F00), rgb(0x2BB58A),
-                                                   rgb(0xCC79A7), rgb(0xE0D24A), rgb(0x8C7AE6),
-                                                   rgb(0xD9723A), rgb(0x9FC4D8)};
+    // From Okabe and Ito's, moved until every two are at least 20 apart for every kind of colour vision.
+    static constexpr std::array<ImU32, 8> Tones = {rgb(0x58B1E1), rgb(0xE5A300), rgb(0x58EDB1),
+                                                   rgb(0xE64180), rgb(0xEFE867), rgb(0x8778E5),
+                                                   rgb(0xD8723C), rgb(0xA8C9D8)};
     return Tones[(tone + (tone >> 4)) % Tones.size()];
 }
 
@@ -64,7 +112,14 @@ ImU32 terminal_colour(unsigned index) {
         rgb(0x1C222B), rgb(0xE5616B), rgb(0x4CC38A), rgb(0xE0B73A), rgb(0x5AA2E8), rgb(0xC58AF0),
         rgb(0x4DC4C4), rgb(0xD4DBE5), rgb(0x8592A5), rgb(0xFF8A92), rgb(0x7FE3B2), rgb(0xFFD873),
         rgb(0x8CC4FF), rgb(0xDDB3FF), rgb(0x8BE6E6), rgb(0xFFFFFF)};
-    return Colours[index & 15];
+    // The terminal's colours are light ones on dark; on a light ground they are darkened until they can be
+    // read.
+    const ImU32 c = Colours[index & 15];
+    if (theme_now == Theme::Dark) return c;
+    return (index & 15) == 0 ? rgb(0xFFFFFF)
+           : (index & 15) == 7 || (index & 15) == 15
+               ? rgb(0x1A222C)
+               : colour::mix(c, rgb(0x000000), (index & 15) == 8 ? 0.42f : 0.58f);
 }
 
 // ---- fonts ------------------------------------------------------------------------------------------------
@@ -122,26 +177,26 @@ void apply_style(float scale, bool software) {
     };
     using namespace colour;
     set(ImGuiCol_Text, Text), set(ImGuiCol_TextDisabled, Dim);
-    set(ImGuiCol_WindowBg, Panel), set(ImGuiCol_ChildBg, rgb(0, 0)), set(ImGuiCol_PopupBg, rgb(0x1C222B));
+    set(ImGuiCol_WindowBg, Panel), set(ImGuiCol_ChildBg, rgb(0, 0)), set(ImGuiCol_PopupBg, Header);
     set(ImGuiCol_Border, Border), set(ImGuiCol_BorderShadow, rgb(0, 0));
-    set(ImGuiCol_FrameBg, Inset), set(ImGuiCol_FrameBgHovered, rgb(0x11161D)),
-        set(ImGuiCol_FrameBgActive, rgb(0x141A22));
+    set(ImGuiCol_FrameBg, Inset), set(ImGuiCol_FrameBgHovered, mix(Inset, Lift, 0.04f)),
+        set(ImGuiCol_FrameBgActive, mix(Inset, Lift, 0.06f));
     set(ImGuiCol_TitleBg, Header), set(ImGuiCol_TitleBgActive, Header),
         set(ImGuiCol_TitleBgCollapsed, Header);
-    set(ImGuiCol_ScrollbarBg, rgb(0, 0)), set(ImGuiCol_ScrollbarGrab, rgb(0x343E4C)),
-        set(ImGuiCol_ScrollbarGrabHovered, rgb(0x465264)), set(ImGuiCol_ScrollbarGrabActive, Accent);
+    set(ImGuiCol_ScrollbarBg, rgb(0, 0)), set(ImGuiCol_ScrollbarGrab, mix(Panel, Line, 0.5f)),
+        set(ImGuiCol_ScrollbarGrabHovered, mix(Panel, Line, 0.8f)), set(ImGuiCol_ScrollbarGrabActive, Accent);
     set(ImGuiCol_CheckMark, Accent), set(ImGuiCol_SliderGrab, Accent), set(ImGuiCol_SliderGrabActive, Accent);
-    set(ImGuiCol_Button, rgb(0x252D38)), set(ImGuiCol_ButtonHovered, rgb(0x303A48)),
-        set(ImGuiCol_ButtonActive, rgb(0x3A4658));
-    set(ImGuiCol_Header, rgb(0x252D38)), set(ImGuiCol_HeaderHovered, rgb(0x2C3542)),
-        set(ImGuiCol_HeaderActive, rgb(0x343F4E));
+    set(ImGuiCol_Button, Button), set(ImGuiCol_ButtonHovered, mix(Button, Lift, 0.08f)),
+        set(ImGuiCol_ButtonActive, mix(Button, Lift, 0.14f));
+    set(ImGuiCol_Header, Button), set(ImGuiCol_HeaderHovered, mix(Button, Lift, 0.06f)),
+        set(ImGuiCol_HeaderActive, mix(Button, Lift, 0.10f));
     set(ImGuiCol_Separator, Border), set(ImGuiCol_SeparatorHovered, Accent),
         set(ImGuiCol_SeparatorActive, Accent);
-    set(ImGuiCol_Tab, rgb(0x1C222B)), set(ImGuiCol_TabHovered, rgb(0x303A48)),
-        set(ImGuiCol_TabActive, rgb(0x2B3543));
-    set(ImGuiCol_TabUnfocused, rgb(0x1C222B)), set(ImGuiCol_TabUnfocusedActive, rgb(0x2B3543));
-    set(ImGuiCol_TableHeaderBg, rgb(0x1A2029)), set(ImGuiCol_TableBorderStrong, Border),
-        set(ImGuiCol_TableBorderLight, rgb(0x222933));
+    set(ImGuiCol_Tab, Header), set(ImGuiCol_TabHovered, mix(Button, Lift, 0.08f)),
+        set(ImGuiCol_TabActive, TabOn);
+    set(ImGuiCol_TabUnfocused, Header), set(ImGuiCol_TabUnfocusedActive, TabOn);
+    set(ImGuiCol_TableHeaderBg, Header), set(ImGuiCol_TableBorderStrong, Border),
+        set(ImGuiCol_TableBorderLight, mix(Panel, Border, 0.5f));
     set(ImGuiCol_TableRowBg, rgb(0, 0)), set(ImGuiCol_TableRowBgAlt, Stripe);
     set(ImGuiCol_TextSelectedBg, with_alpha(Accent, 80)), set(ImGuiCol_NavHighlight, Accent);
     set(ImGuiCol_ModalWindowDimBg, rgb(0x05070A, 150));

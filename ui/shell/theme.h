@@ -7,6 +7,7 @@
 #pragma once
 #include <imgui.h>
 #include <string_view>
+#include "cpu/base/types.h"
 #include "cpu/bus.h"
 
 namespace vitrine::ui {
@@ -15,22 +16,37 @@ namespace colour {
 inline constexpr ImU32 rgb(unsigned hex, unsigned alpha = 255) {
     return (alpha << 24) | ((hex & 0xFF) << 16) | (hex & 0xFF00) | (hex >> 16 & 0xFF);
 }
-inline constexpr ImU32 Window = rgb(0x0E1116), Panel = rgb(0x161B22), Header = rgb(0x1C222B),
-                       Inset = rgb(0x0A0D11), Border = rgb(0x2B3340);
-inline constexpr ImU32 Text = rgb(0xDCE3EC), Dim = rgb(0xA3AFBF), Faint = rgb(0x8A96A7);
+// Variables, not constants: use_theme() sets them all.
+inline ImU32 Window, Panel, Header, Inset, Border;
+inline ImU32 Text, Dim, Faint;
 /// For lines and marks alone: as text it could not be read.
-inline constexpr ImU32 Line = rgb(0x5C6878);
-inline constexpr ImU32 Accent = rgb(0x6CB6FF), AccentSoft = rgb(0x6CB6FF, 40), Link = rgb(0x9CC8F5);
-inline constexpr ImU32 Changed = rgb(0xFFC65C), Good = rgb(0x4CC38A), Bad = rgb(0xFF7B72),
-                       Record = rgb(0xFF5C5C);
-inline constexpr ImU32 CurrentLine = rgb(0x6CB6FF, 46), Hover = rgb(0xFFFFFF, 14), Stripe = rgb(0xFFFFFF, 6);
+inline ImU32 Line;
+inline ImU32 Accent, AccentSoft, Link;
+inline ImU32 ChangedZeros; ///< the leading zeros of what has changed
+inline ImU32 Changed, Good, Bad, Record;
+inline ImU32 CurrentLine, Hover, Stripe;
+inline ImU32 TabOn;                      ///< the tab in front
+inline ImU32 Button, Primary, OnPrimary; ///< grounds of buttons, and the text on the main one
+inline ImU32 KeyCap, KeyEdge;
+inline ImU32 Call, Jump, Operand;   ///< in disassembly
+inline ImU32 BandLabel;             ///< on the bands of the timeline's overview
+inline ImU32 LaneLabel, EventLabel; ///< on tasks and modes; on events
+inline ImU32 Mixed, MixedEvent, IdleLane;
+inline ImU32 NodeBlack, NodeRed; ///< of the run queue's tree
+inline ImU32 Shade;              ///< around the guest's picture
+inline ImU32 Lift;               ///< what is pointed at is mixed with it
 ImU32 with_alpha(ImU32 c, unsigned alpha);
 ImU32 mix(ImU32 a, ImU32 b, float part);
 } // namespace colour
 
+enum class Theme : u8 { Dark, Light };
+void use_theme(Theme theme);
+Theme current_theme();
+
 ImU32 phase_colour(std::string_view source); ///< "firmware", "processor", "kernel"
 ImU32 mode_colour(cpu::Mode mode);
 ImU32 page_type_colour(std::size_t type); ///< index into inspect::page_type_names()
+char page_type_letter(std::size_t type);  ///< for those who cannot tell colours apart
 /// One of a few colours that stay apart, for things that have none of their own: vectors, tasks, numbers.
 ImU32 tone_colour(u32 tone);
 ImU32 terminal_colour(unsigned index); ///< the 16 of ECMA-48 SGR

@@ -2,6 +2,7 @@
 #include "ui/shell/toolbar.h"
 #include <cmath>
 #include <fmt/format.h>
+#include <utility>
 #include "ui/model/format.h"
 #include "ui/shell/widgets.h"
 
@@ -23,7 +24,8 @@ enum class Icon : u8 {
     Clock,
     Fast,
     Help,
-    Book
+    Book,
+    Panels
 };
 
 void draw_icon(ImDrawList* draw, Icon icon, ImVec2 c, float s, ImU32 colour) {
@@ -80,6 +82,11 @@ void draw_icon(ImDrawList* draw, Icon icon, ImVec2 c, float s, ImU32 colour) {
         draw->AddRect({c.x - r * 1.1f, c.y - r * 0.8f}, {c.x, c.y + r * 0.8f}, colour, 1, 0, w);
         draw->AddRect({c.x, c.y - r * 0.8f}, {c.x + r * 1.1f, c.y + r * 0.8f}, colour, 1, 0, w);
         break;
+    case Icon::Panels: // a window of three parts
+        draw->AddRect({c.x - r * 1.1f, c.y - r * 0.9f}, {c.x + r * 1.1f, c.y + r * 0.9f}, colour, 1, 0, w);
+        draw->AddLine({c.x, c.y - r * 0.9f}, {c.x, c.y + r * 0.9f}, colour, w);
+        draw->AddLine({c.x, c.y}, {c.x + r * 1.1f, c.y}, colour, w);
+        break;
     case Icon::Help: // a key
         draw->AddRect({c.x - r, c.y - r}, {c.x + r, c.y + r}, colour, 2, 0, w);
         draw->AddLine({c.x - r * 0.5f, c.y + r * 0.4f}, {c.x + r * 0.5f, c.y + r * 0.4f}, colour, w);
@@ -109,10 +116,10 @@ bool button(Context& context, Icon icon, const char* label, const char* hint, bo
     context.probe.places.push_back({std::string(hint).substr(0, 12), {at.x, at.y, width, height}});
     const bool hovered = ImGui::IsItemHovered(), held = ImGui::IsItemActive();
     ImDrawList* draw = ImGui::GetWindowDrawList();
-    ImU32 back = primary ? colour::rgb(0x2C6CB0) : colour::rgb(0x232B36);
-    if (hovered && enabled) back = colour::mix(back, colour::rgb(0xFFFFFF), held ? 0.18f : 0.10f);
+    ImU32 back = primary ? colour::Primary : colour::Button;
+    if (hovered && enabled) back = colour::mix(back, colour::Lift, held ? 0.18f : 0.10f);
     draw->AddRectFilled(at, {at.x + width, at.y + height}, back, context.px(5));
-    const ImU32 ink = enabled ? primary ? colour::rgb(0xFFFFFF) : colour::Text : colour::Faint;
+    const ImU32 ink = enabled ? primary ? colour::OnPrimary : colour::Text : colour::Faint;
     draw_icon(draw, icon, {at.x + pad + icon_size / 2, at.y + height / 2}, icon_size, ink);
     if (label[0])
         draw->AddText({at.x + pad + icon_size + context.px(7), std::floor(at.y + (height - size.y) / 2)}, ink,
@@ -177,6 +184,33 @@ void toggle_recording(Context& context) {
         context.open_dialog(Dialog::Record);
 }
 
+namespace {
+void panels_menu(Context& context) {
+    if (!ImGui::BeginPopup("panels")) return;
+    context.probe.menu = true;
+    if (std::exchange(context.menu_closing, false)) ImGui::CloseCurrentPopup();
+    const auto item = [&](const char* name, bool on) {
+        const bool chosen = ImGui::MenuItem(name, nullptr, on);
+        const ImVec2 a = ImGui::GetItemRectMin(), size = ImGui::GetItemRectSize();
+        context.probe.places.push_back({fmt::format("Panels: {}", name), {a.x, a.y, size.x, size.y}});
+        return chosen;
+    };
+    text(colour::Dim, "Panels for");
+    for (unsigned i = 0; i < DockPresets; ++i) {
+        const auto preset = static_cast<DockPreset>(i);
+        if (item(preset_name(preset), context.dock.preset() == preset && !context.dock.arranged()))
+            context.arrange(preset);
+    }
+    ImGui::Separator();
+    text(colour::Dim, "Look");
+    if (item("Light", current_theme() == Theme::Light)) context.theme_wanted = true;
+    if (item("Large text", false)) context.text_wanted = 1.5f;
+    if (item("Usual text", false)) context.text_wanted = 1;
+    if (item("Reduced motion", context.calm)) context.calm = !context.calm;
+    ImGui::EndPopup();
+}
+} // namespace
+
 void draw_toolbar(Context& context) {
     const Rect& area = context.layout.toolbar;
     ImGui::PushStyleColor(ImGuiCol_WindowBg, ImGui::ColorConvertU32ToFloat4(colour::Window));
@@ -229,9 +263,12 @@ void draw_toolbar(Context& context) {
                          context.px(36);
     };
     const char* pace = engine.real_time ? "Real time" : "Flat out";
-    ImGui::SetCursorPos(
-        {area.width - context.px(14) - width_of("Keys") - width_of(pace) - width_of("Lessons"),
-         context.px(8)});
+    ImGui::SetCursorPos({area.width - context.px(24) - width_of("Keys") - width_of(pace) -
+                             width_of("Lessons") - width_of("Panels"),
+                         context.px(8)});
+    if (button(context, Icon::Panels, "Panels", "Arrangements of the panels; the look"))
+        ImGui::OpenPopup("panels");
+    panels_menu(context);
     if (button(context, Icon::Book, "Lessons", "Pages of a book about kernels that run here"))
         context.open_dialog(Dialog::Lessons);
     if (button(context, engine.real_time ? Icon::Clock : Icon::Fast, pace,

@@ -198,8 +198,7 @@ void hex_value(Context& context, u64 value, unsigned digits, bool changed) {
     ImGui::PushFont(context.fonts.mono);
     ImGui::PushStyleVar(ImGuiStyleVar_ItemSpacing, {0, ImGui::GetStyle().ItemSpacing.y});
     if (zeros) {
-        text(changed ? colour::mix(colour::Panel, colour::Changed, 0.65f) : colour::Faint,
-             std::string_view(all).substr(0, zeros));
+        text(changed ? colour::ChangedZeros : colour::Faint, std::string_view(all).substr(0, zeros));
         ImGui::SameLine();
     }
     text(changed ? colour::Changed : colour::Text, std::string_view(all).substr(zeros));
@@ -251,12 +250,13 @@ void answer_card(Context& context) {
 
 // ---- small things -----------------------------------------------------------------------------------------
 
-bool begin_table(const char* name, int columns, bool scrolls, bool sideways) {
+bool begin_table(const char* name, int columns, bool scrolls, bool sideways, float height) {
     return ImGui::BeginTable(name, columns,
                              ImGuiTableFlags_RowBg | ImGuiTableFlags_SizingFixedFit |
                                  ImGuiTableFlags_NoSavedSettings | ImGuiTableFlags_NoPadOuterX |
                                  (scrolls ? ImGuiTableFlags_ScrollY : 0) |
-                                 (scrolls && sideways ? ImGuiTableFlags_ScrollX : 0));
+                                 (scrolls && sideways ? ImGuiTableFlags_ScrollX : 0),
+                             {0, height});
 }
 
 /// Hints wait until the pointer rests, so that they do not cover what it is on its way to.
@@ -287,8 +287,8 @@ void key_cap(Context& context, const char* key) {
     const float pad = context.px(6), height = font->FontSize + context.px(6);
     const ImVec2 end{at.x + std::max(size.x + 2 * pad, height), at.y + height};
     ImDrawList* draw = ImGui::GetWindowDrawList();
-    draw->AddRectFilled(at, {end.x, end.y + context.px(1.5f)}, colour::rgb(0x3A4556), context.px(4));
-    draw->AddRectFilled(at, end, colour::rgb(0x2A3340), context.px(4));
+    draw->AddRectFilled(at, {end.x, end.y + context.px(1.5f)}, colour::KeyEdge, context.px(4));
+    draw->AddRectFilled(at, end, colour::KeyCap, context.px(4));
     draw->AddText(font, font->FontSize,
                   {std::floor(at.x + (end.x - at.x - size.x) / 2), std::floor(at.y + context.px(3))},
                   colour::Text, key);
@@ -297,7 +297,7 @@ void key_cap(Context& context, const char* key) {
 
 bool toggle(Context& context, const char* label, bool on, const char* hint) {
     ImGui::PushStyleColor(ImGuiCol_Text, vec(on ? colour::Accent : colour::Dim));
-    ImGui::PushStyleColor(ImGuiCol_Button, vec(on ? colour::AccentSoft : colour::rgb(0x252D38)));
+    ImGui::PushStyleColor(ImGuiCol_Button, vec(on ? colour::AccentSoft : colour::Button));
     ImGui::PushFont(context.fonts.small);
     const bool clicked = ImGui::SmallButton(label);
     ImGui::PopFont();

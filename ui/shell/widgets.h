@@ -23,6 +23,11 @@ void why_empty(Context& context, std::string_view why);
 void notes(Context& context, const emu::inspect::Notes& notes);
 void section(Context& context, const char* title, std::string_view right = {});
 
+/// What a panel is called: whole, for a narrow tab, and in a sentence.
+const char* panel_title(Tab panel);
+const char* panel_brief(Tab panel);
+const char* panel_hint(Tab panel);
+
 enum class Leads : u8 { Code, Data, Physical };
 /// The one way to show an address: click goes to it, right click offers the places where it can be looked at.
 void address_link(Context& context, u64 address, Leads leads = Leads::Data, std::string_view label = {},
@@ -37,7 +42,7 @@ unsigned address_digits(Context& context);
 
 /// `sideways`: columns keep their width and the table scrolls; otherwise a stretched column takes what is
 /// left.
-bool begin_table(const char* name, int columns, bool scrolls = true, bool sideways = true);
+bool begin_table(const char* name, int columns, bool scrolls = true, bool sideways = true, float height = 0);
 void tooltip(Context& context, std::string_view what);
 /// At once: for what is pointed at to be read, as a chart is.
 void tooltip_now(Context& context, std::string_view what);
