@@ -155,7 +155,7 @@ const Node* use_beyond(const Node& node, std::span<const std::string_view> known
 class Parser {
 public:
     Parser(std::string_view text, const GuestSymbols* symbols, std::size_t column, bool any_symbol = false)
-        : text_(text), symbols_(symbols), column_(column), any_symbol_(any_symbol) {}
+        : text_(text), symbols_(symbols), any_symbol_(any_symbol), column_(column) {}
 
     Expected<Tree> parse() {
         Tree tree = binary(1);

@@ -14,6 +14,7 @@ namespace {
 constexpr TypeShown Shown[] = {
     {"Task", "tasks", "run-queues"},
     {"RunQueue", "runqueues", "run-queues"},
+    {"SchedClass", "tasks", "run-queues"},
     {"RbNode", "runqueues", "run-queues"},
     {"ListNode", "tasks", "run-queues"},
     {"CpuTimes", "softirqs", "interrupts"},

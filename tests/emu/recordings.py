@@ -5,6 +5,7 @@ over them: info, verify, trim, export, compare.
 usage: recordings.py VITRINE FOLDER [KILLS]"""
 import json
 import os
+import re
 import random
 import resource
 import signal

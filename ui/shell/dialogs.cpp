@@ -333,12 +333,12 @@ void Dialogs::restart(Context& context) {
 void Dialogs::lessons(Context& context) {
     text_in(context.fonts.bold, colour::Text, "Lessons");
     text(colour::Dim, "Each makes a machine of its own and begins at power-on; the run of now is lost.");
-    ImGui::BeginChild("list", {0, context.px(360)});
+    ImGui::BeginChild("list", {0, std::max(context.px(240), ImGui::GetIO().DisplaySize.y * 0.68f)});
     for (const emu::Lesson& lesson : lessons_) {
         ImGui::PushID(lesson.name.c_str());
         const bool chosen = ImGui::Selectable(lesson.title.c_str());
         const ImVec2 a = ImGui::GetItemRectMin(), size = ImGui::GetItemRectSize();
-        context.probe.places.push_back({lesson.name, {a.x, a.y, size.x, size.y}});
+        if (ImGui::IsItemVisible()) context.probe.places.push_back({lesson.name, {a.x, a.y, size.x, size.y}});
         ImGui::PushTextWrapPos(0);
         text(colour::Dim, lesson.summary);
         ImGui::PopTextWrapPos();
