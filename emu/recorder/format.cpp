@@ -216,7 +216,7 @@ Expected<bool> Reader::past_damage(const Look& at, u64& offset) {
         offset = next.value_or(file_.size());
         return true;
     }
-    if (next || !configured_)
+    if (next || (at.fault == Fault::Wrong && !configured_))
         return corrupt(offset, at.fault == Fault::Wrong ? at.why : "a chunk's length is wrong");
     // Nothing whole follows: what is damaged is the end, as if the file had been cut there.
     out_.torn = true, out_.torn_at = offset, out_.spoilt = at.fault == Fault::Wrong;

@@ -192,10 +192,12 @@ void Engine::mark(std::string text) {
         return;
     }
     marks_.insert(place, {step, machine_->time(), std::move(text)});
+    if (timeline_) timeline_->pin(step); // the way there stays short when history thins
 }
 
 void Engine::remove_mark(u64 step) {
-    std::erase_if(marks_, [&](const Mark& each) { return each.step == step; });
+    if (std::erase_if(marks_, [&](const Mark& each) { return each.step == step; }) && timeline_)
+        timeline_->unpin(step);
 }
 
 void Engine::look_for_panic() {
