@@ -1,5 +1,6 @@
 // `vitrine` — parses the command line, then opens the app or runs headless. docs/cli.md describes every
 // option.
+#include <algorithm>
 #include <cstdio>
 #include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
@@ -7,6 +8,7 @@
 #include "emu/cli/headless.h"
 #include "emu/cli/lesson_command.h"
 #include "emu/cli/recording_command.h"
+#include "emu/inspect/inspect.h"
 
 namespace {
 
@@ -35,6 +37,10 @@ int main(int argc, char** argv) {
         return 0;
     }
     set_up_log(parsed->options.log_level);
+    if (std::ranges::count(parsed->options.inspect, "help") != 0) {
+        std::fputs(emu::inspect::help_text().c_str(), stdout);
+        return 0;
+    }
     if (parsed->options.lessons) return emu::cli::list_lessons();
     if (parsed->options.lesson_check) return emu::cli::check_lesson_command(parsed->options.lesson);
     if (!parsed->options.headless) {

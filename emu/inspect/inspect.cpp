@@ -123,13 +123,13 @@ std::string full_name(const View& view) {
                               : fmt::format("{}:{}", view.name.name, argument);
 }
 
+} // namespace
+
 std::string help_text() {
     Table table({"view", "shows"});
     for (const View& view : Views) table.row({full_name(view), view.name.description});
     return table.text();
 }
-
-} // namespace
 
 std::span<const ViewName> view_list() {
     static const std::vector<ViewName> names = [] {
@@ -141,7 +141,6 @@ std::span<const ViewName> view_list() {
 }
 
 Expected<void> check_view(std::string_view what, unsigned processors) {
-    if (what == "help") return {};
     if (const View* view = find_view(what)) {
         if (view->name.argument[0] != '[' || !what.contains(':')) return {};
         const auto number = cli::parse_number(what.substr(what.find(':') + 1));
@@ -157,7 +156,6 @@ Expected<void> check_view(std::string_view what, unsigned processors) {
 }
 
 Expected<std::string> inspect(Machine& machine, std::string_view what, bool json) {
-    if (what == "help") return help_text();
     if (auto ok = check_view(what, machine.board().processor_count()); !ok)
         return std::unexpected(ok.error());
     const View& view = *find_view(what);

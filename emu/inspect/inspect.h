@@ -19,6 +19,8 @@ struct ViewName {
 std::span<const ViewName> view_list();
 /// Nothing, or a usage error that names the known views, or the machine's processors (8: not known yet).
 Expected<void> check_view(std::string_view what, unsigned processors = 8);
+/// `--inspect help`: every view with what it shows.
+std::string help_text();
 Expected<std::string> inspect(Machine& machine, std::string_view what, bool json);
 
 } // namespace vitrine::emu::inspect

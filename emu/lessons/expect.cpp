@@ -38,7 +38,7 @@ std::string_view word(std::string_view& rest) {
     return out;
 }
 
-bool is_view(std::string_view name) { return inspect::check_view(name).has_value() && name != "help"; }
+bool is_view(std::string_view name) { return inspect::check_view(name).has_value(); }
 
 Claim mistake(std::string text) {
     Claim out;

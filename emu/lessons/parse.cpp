@@ -226,10 +226,11 @@ Expected<Lesson> load_lesson(const std::string& name_or_path) {
                 if (each.path().extension() == ".md" && each.path().stem() != "README")
                     names.push_back(each.path().stem().string());
             std::ranges::sort(names);
-            // "14", or "14-buddies", or "buddies".
+            // "14", or "14-buddies", or "buddies"; "3" is 03.
             std::vector<std::string> fitting;
             for (const std::string& name : names)
-                if (name.starts_with(name_or_path + "-") || name.ends_with("-" + name_or_path))
+                if (name.starts_with(name_or_path + "-") || name.starts_with("0" + name_or_path + "-") ||
+                    name.ends_with("-" + name_or_path))
                     fitting.push_back(name);
             if (fitting.size() == 1) {
                 path = folder + "/" + fitting[0] + ".md";

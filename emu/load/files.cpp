@@ -106,7 +106,11 @@ std::string bundled_path(std::string_view relative) {
     std::error_code error;
     auto self = std::filesystem::read_symlink("/proc/self/exe", error);
     if (error) return std::string(relative);
-    return (self.parent_path() / relative).string();
+    const std::filesystem::path beside = self.parent_path() / relative,
+                                shared = self.parent_path().parent_path() / "share/vitrine" / relative;
+    return (!std::filesystem::exists(beside, error) && std::filesystem::exists(shared, error) ? shared
+                                                                                              : beside)
+        .string();
 }
 
 bool file_exists(const std::string& path) { return ::access(path.c_str(), F_OK) == 0; }

@@ -15,7 +15,8 @@ namespace vitrine::emu {
 /// `what` names the file's role in the message: "kernel", "firmware".
 Expected<std::vector<u8>> read_file(const std::string& path, std::string_view what, u64 limit);
 Expected<void> write_file(const std::string& path, std::span<const u8> bytes);
-/// A file that the build puts beside the executable: "guest/vitrine-disk.img".
+/// A file of Vitrine's own, "guest/vitrine-disk.img": beside the executable, where the build puts it, or in
+/// share/vitrine of the prefix that it is installed in (bin/vitrine and share/vitrine move together).
 std::string bundled_path(std::string_view relative);
 bool file_exists(const std::string& path);
 u64 hash_bytes(std::span<const u8> bytes);
