@@ -124,6 +124,14 @@ Result<i32> fd_install(files_struct& table, struct file* file, bool close_on_exe
     }
 }
 
+Result<void> can_install_fd(files_struct& table) {
+    u64 limit = rlimit(RLIMIT_NOFILE);
+    SpinGuard guard(table.file_lock);
+    u32 i = 0;
+    while (i < table.max_fds && table.fd[i]) i++;
+    return i < limit ? Result<void>() : Errno::EMFILE;
+}
+
 Result<void> replace_fd(files_struct& table, i32 descriptor, struct file* file, bool close_on_exec) {
     if (descriptor < 0 || static_cast<u64>(descriptor) >= rlimit(RLIMIT_NOFILE)) return Errno::EBADF;
     u32 index = static_cast<u32>(descriptor);

@@ -381,6 +381,8 @@ files_struct* dup_fd(files_struct& from);
 void put_files_struct(files_struct* table);
 /// The lowest free descriptor; EMFILE at RLIMIT_NOFILE.
 Result<i32> fd_install(files_struct& table, struct file* file, bool close_on_exec, i32 at_least = 0);
+/// EMFILE when there is no room for another one.
+Result<void> can_install_fd(files_struct& table);
 /// dup2: puts `file` at `descriptor`, closing what was there, in one step. Takes over the reference, unless
 /// it fails.
 Result<void> replace_fd(files_struct& table, i32 descriptor, struct file* file, bool close_on_exec);

@@ -131,6 +131,7 @@ Result<i64> sys_accept4(i32 descriptor, u64 address, u64 length_address, u32 fla
     if (flags & ~(O_CLOEXEC | O_NONBLOCK)) return Errno::EINVAL;
     SocketFile sock;
     TRY(sock.get(descriptor));
+    TRY(can_install_fd(*get_current()->files)); // else who connects stays in the queue
     struct socket* fresh = TRY(sock_alloc());
     fresh->type = sock->type;
     fresh->ops = sock->ops;

@@ -259,6 +259,32 @@ static void listening(void) {
     SHOW(connect(other, (struct sockaddr*)&name, sizeof name));
 }
 
+/// Without room for a descriptor nobody is taken from the queue.
+static void no_descriptor(void) {
+    struct sockaddr_un name;
+    socklen_t length = abstract_name(&name, "full");
+    int server = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0), client = socket(AF_UNIX, SOCK_STREAM, 0);
+    bind(server, (struct sockaddr*)&name, length);
+    listen(server, 1);
+    connect(client, (struct sockaddr*)&name, length);
+    write(client, "kept", 4);
+    struct rlimit limit;
+    getrlimit(RLIMIT_NOFILE, &limit);
+    rlim_t before = limit.rlim_cur;
+    limit.rlim_cur = (rlim_t)client + 1;
+    setrlimit(RLIMIT_NOFILE, &limit);
+    SHOW(accept(server, NULL, NULL));
+    SHOW(socket(AF_UNIX, SOCK_STREAM, 0));
+    SHOW(socketpair(AF_UNIX, SOCK_STREAM, 0, pair));
+    limit.rlim_cur = (rlim_t)client + 2;
+    setrlimit(RLIMIT_NOFILE, &limit);
+    SHOW(socketpair(AF_UNIX, SOCK_STREAM, 0, pair));
+    limit.rlim_cur = before;
+    setrlimit(RLIMIT_NOFILE, &limit);
+    int end = accept(server, NULL, NULL);
+    SHOW(read(end, text, 10));
+}
+
 static void wrong_type(void) {
     in_own_folder();
     struct sockaddr_un name = path_name("server");
@@ -425,7 +451,7 @@ static void options(void) {
 
 int main(int argc, char** argv) {
     static const struct test_case cases[] = {
-        {"creation", creation}, {"stream_pair", stream_pair}, {"ends", ends}, {"shutdowns", shutdowns}, {"binding", binding}, {"abstract", abstract}, {"listening", listening}, {"wrong_type", wrong_type}, {"dgrams", dgrams}, {"queue_limits", queue_limits}, {"buffers", buffers}, {"options", options}
+        {"creation", creation}, {"stream_pair", stream_pair}, {"ends", ends}, {"shutdowns", shutdowns}, {"binding", binding}, {"abstract", abstract}, {"listening", listening}, {"no_descriptor", no_descriptor}, {"wrong_type", wrong_type}, {"dgrams", dgrams}, {"queue_limits", queue_limits}, {"buffers", buffers}, {"options", options}
     };
     for (int fd = 3; fd < 1024; fd++) close(fd); // the parent's
     return run_cases(cases, LENGTH(cases), argc, argv);

@@ -9,6 +9,7 @@ import argparse
 import difflib
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -28,6 +29,9 @@ def on_linux(options):
         for applet in subprocess.run([options.busybox, "--list"], capture_output=True, text=True, check=True).stdout.split():
             if applet not in ("bash", "linuxrc"):
                 os.symlink(options.busybox, os.path.join(tools, applet))
+        for name in ("chrt", "nice"):  # of which the guest has its own; busybox may have none
+            if not os.path.exists(os.path.join(tools, name)):
+                os.symlink(shutil.which(name), os.path.join(tools, name))
         if not os.path.exists(os.path.join(tools, "busybox")):
             os.symlink(options.busybox, os.path.join(tools, "busybox"))
         driver = os.path.join(os.path.dirname(os.path.abspath(__file__)), "driver.sh")
