@@ -1,0 +1,171 @@
+#!/usr/bin/env python3
+"""Boot loaders and a memory tester that others wrote, on our firmware: GRUB 2 and ISOLINUX from a CD that their own tools made, GRUB from
+a hard disk, memtest86+ on one and four processors. Limits are steps: what runs here is deterministic.
+
+usage: loaders.py VITRINE BZIMAGE DISK FOLDER CASE"""
+import re
+import shutil
+import struct
+import subprocess
+import sys
+import zlib
+from pathlib import Path
+
+VITRINE, BZIMAGE, DISK = sys.argv[1:4]
+FOLDER = Path(sys.argv[4]) / sys.argv[5]
+MENU = "linux /boot/bzImage console=ttyS0 console=tty0 root=/dev/sda1 init=/sbin/init"
+SERIAL = "serial --unit=0 --speed=115200\nterminal_input serial console\nterminal_output serial console\n"
+
+
+def run(*command, status=0):
+    done = subprocess.run([str(part) for part in command], capture_output=True, text=True, errors="replace", stdin=subprocess.DEVNULL)
+    if done.returncode != status:
+        sys.exit(f"{' '.join(map(str, command))}: status {done.returncode}, not {status}\n{done.stdout[-3000:]}\n{done.stderr[-2000:]}")
+    return done.stdout
+
+
+def check(holds, what):
+    if not holds:
+        sys.exit(f"loaders.py: {what}")
+
+
+def boots(*machine):
+    """To the bundled kernel's prompt and to power-off, by the loader."""
+    console = run(VITRINE, "--headless", "--cpus", "1", "--no-reboot", *machine, "--type", r"poweroff\n", "--limit-steps", "8000000000")
+    check("Power down" in console, f"no prompt:\n{console[-2000:]}")
+    return console
+
+
+def bundled_disk():
+    return f"{DISK},overlay={FOLDER / 'overlay'}"
+
+
+def grub_tree(configuration, fonts=()):
+    tree = FOLDER / "tree"
+    (tree / "boot/grub/fonts").mkdir(parents=True)
+    shutil.copy(BZIMAGE, tree / "boot/bzImage")
+    for font in fonts:
+        shutil.copy(font, tree / "boot/grub/fonts")
+    (tree / "boot/grub/grub.cfg").write_text(configuration)
+    return tree
+
+
+def case_grub_cd():
+    iso = FOLDER / "grub.iso"
+    run("grub-mkrescue", "-o", iso, grub_tree(f'{SERIAL}set timeout=0\nmenuentry "Vitrine" {{ {MENU} }}\n'))
+    console = boots("--cdrom", iso, "--boot", "cdrom", "--disk", bundled_disk())
+    check("BOOT_IMAGE=/boot/bzImage" in console, "the kernel was not started by GRUB")
+
+
+def case_grub_disk():
+    """GRUB's boot sector, its core behind it, and ext2 with the kernel: a disk as grub-install makes it."""
+    tree = grub_tree(f'{SERIAL}set timeout=0\nmenuentry "Vitrine" {{ {MENU.replace("sda1", "sdb1")} }}\n')
+    core, part, disk = FOLDER / "core.img", FOLDER / "part.img", FOLDER / "disk.img"
+    modules = "biosdisk part_msdos ext2 normal linux serial terminal configfile"
+    run("grub-mkimage", "-O", "i386-pc", "-o", core, "-p", "(hd0,msdos1)/boot/grub", *modules.split())
+    size = 16 << 20
+    part.write_bytes(b"")
+    with part.open("r+b") as file:
+        file.truncate(size)
+    run("/sbin/mke2fs", "-q", "-t", "ext2", "-d", tree, part)
+    sector = bytearray(Path("/usr/lib/grub/i386-pc/boot.img").read_bytes()[:512])
+    sector[0x1BE:0x1CE] = struct.pack("<B3sB3sII", 0x80, b"\x20\x21\0", 0x83, b"\xfe\xff\xff", 2048, size // 512)
+    sector[510:512] = b"\x55\xaa"
+    start = bytes(sector) + core.read_bytes()
+    check(len(start) <= 1 << 20, "GRUB's core does not fit before the partition")
+    disk.write_bytes(start.ljust(1 << 20, b"\0") + part.read_bytes())
+    console = boots("--disk", disk, "--disk", bundled_disk())
+    check("BOOT_IMAGE=/boot/bzImage" in console, "the kernel was not started by GRUB")
+
+
+def pixels(path):
+    """An 8-bit PNG as rows of (r, g, b)."""
+    data, at, idat = path.read_bytes(), 8, b""
+    while at < len(data):
+        length, kind = struct.unpack(">I4s", data[at:at + 8])
+        body = data[at + 8:at + 8 + length]
+        if kind == b"IHDR":
+            width, height, depth, colour = struct.unpack(">IIBB", body[:10])
+        elif kind == b"IDAT":
+            idat += body
+        at += 12 + length
+    check(depth == 8 and colour in (2, 6), f"a PNG of depth {depth}, colour type {colour}")
+    size = 3 if colour == 2 else 4
+    raw, rows, above = zlib.decompress(idat), [], bytearray(width * size)
+    for y in range(height):
+        filter_, line = raw[y * (width * size + 1)], bytearray(raw[y * (width * size + 1) + 1:(y + 1) * (width * size + 1)])
+        for i in range(len(line)):
+            left, up, corner = line[i - size] if i >= size else 0, above[i], above[i - size] if i >= size else 0
+            if filter_ == 1:
+                line[i] = (line[i] + left) & 255
+            elif filter_ == 2:
+                line[i] = (line[i] + up) & 255
+            elif filter_ == 3:
+                line[i] = (line[i] + (left + up) // 2) & 255
+            elif filter_ == 4:
+                guess = left + up - corner
+                line[i] = (line[i] + min((left, up, corner), key=lambda v: abs(guess - v))) & 255
+        rows.append([tuple(line[x * size:x * size + 3]) for x in range(width)])
+        above = line
+    return rows
+
+
+def case_grub_graphics():
+    """gfxterm: VBE finds a mode, the menu is drawn with GRUB's font, the chosen line is a bar across it."""
+    iso, picture = FOLDER / "grub.iso", FOLDER / "menu.png"
+    configuration = "insmod all_video\nloadfont /boot/grub/fonts/unicode.pf2\nset gfxmode=800x600\nterminal_output gfxterm\nset timeout=-1\n"
+    entries = "".join(f'menuentry "Line {n}" {{ {MENU} }}\n' for n in range(3))
+    run("grub-mkrescue", "-o", iso, grub_tree(configuration + entries, ["/usr/share/grub/unicode.pf2"]))
+    run(VITRINE, "--headless", "--serial", "null", "--cpus", "1", "--cdrom", iso, "--boot", "cdrom", "--limit-steps", "1600000000",
+        "--screenshot", picture, status=75)
+    rows = pixels(picture)
+    check((len(rows[0]), len(rows)) == (800, 600), f"the picture is {len(rows[0])}x{len(rows)}")
+    bright = [sum(min(pixel) > 128 for pixel in row) for row in rows]
+    bars = [y for y, count in enumerate(bright) if 600 < count < 760]
+    check(14 <= len(bars) <= 24 and bars == list(range(bars[0], bars[0] + len(bars))), f"no bar of one line's height: rows {bars}")
+    check(sum(bright) > 20000, f"{sum(bright)} bright points: no text")
+
+
+def case_isolinux():
+    tree, iso = FOLDER / "tree", FOLDER / "isolinux.iso"
+    (tree / "isolinux").mkdir(parents=True)
+    shutil.copy("/usr/lib/ISOLINUX/isolinux.bin", tree / "isolinux")
+    shutil.copy("/usr/lib/syslinux/modules/bios/ldlinux.c32", tree / "isolinux")
+    shutil.copy(BZIMAGE, tree / "linux")
+    (tree / "isolinux/isolinux.cfg").write_text("SERIAL 0 115200\nDEFAULT vitrine\nPROMPT 1\nTIMEOUT 5\nLABEL vitrine\n  KERNEL /linux\n"
+                                                "  APPEND console=ttyS0 console=tty0 root=/dev/sda1 init=/sbin/init\n")
+    run("xorriso", "-as", "mkisofs", "-quiet", "-o", iso, "-b", "isolinux/isolinux.bin", "-c", "isolinux/boot.cat", "-no-emul-boot",
+        "-boot-load-size", "4", "-boot-info-table", tree)
+    console = boots("--cdrom", iso, "--boot", "cdrom", "--disk", bundled_disk())
+    check("ISOLINUX" in console and "BOOT_IMAGE=/linux" in console, "the kernel was not started by ISOLINUX")
+
+
+def memtest(processors, program, steps):
+    """The first tests of a pass; a whole pass over 32 MB takes some 50 thousand million steps."""
+    screen = run(VITRINE, "--headless", "--serial", "null", "--cpus", processors, "-m", "32M", "--kernel", f"/boot/memtest86+{program}.bin",
+                 "--limit-steps", steps, "--inspect", "screen", status=75)
+    check("Memtest86+" in screen, f"it does not run:\n{screen}")
+    check(re.search(rf"CPU: {processors} Cores {processors} Threads", screen), f"it does not see {processors} processors:\n{screen}")
+    check(re.search(r"Errors: 0\s*$", screen, re.M), f"it finds errors:\n{screen}")
+    check(not re.search(r"Test #0", screen) and re.search(r"Test #\d", screen), f"it has not come to its second test:\n{screen}")
+
+
+def case_memtest():
+    memtest(1, "x64", 2_000_000_000)
+
+
+def case_memtest_smp():
+    memtest(4, "x64", 4_000_000_000)
+
+
+def case_memtest_ia32():
+    memtest(1, "ia32", 2_000_000_000)
+
+
+def main():
+    shutil.rmtree(FOLDER, ignore_errors=True)
+    FOLDER.mkdir(parents=True)
+    globals()[f"case_{sys.argv[5]}"]()
+
+
+main()
