@@ -10,8 +10,9 @@
 namespace vitrine::emu {
 
 namespace {
-/// A checkpoint is not due before its copies cost less than a thirtieth of the time since the last one.
-constexpr double CopyCost = 1.2e-6, BlobCost = 0.4e-3, CostShare = 1.0 / 30;
+/// A checkpoint is not due before its copies cost less than a sixtieth of the time since the last one. (With
+/// the translations that are made anew behind it that is about three parts in a hundred.)
+constexpr double CopyCost = 1.2e-6, BlobCost = 0.2e-3, CostShare = 1.0 / 60;
 constexpr u64 FirstPause = 1'000'000, ShortestPause = 100'000, JourneySlice = 4'000'000;
 /// Where a journey leaves checkpoints before its end, so that the next step backwards is short.
 constexpr u64 Closer[] = {30'000, 300'000, 3'000'000};

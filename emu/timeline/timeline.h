@@ -34,7 +34,7 @@ private:
 class Timeline {
 public:
     static constexpr u64 DefaultBudget = 1ull << 30;
-    static constexpr double DefaultInterval = 0.040;
+    static constexpr double DefaultInterval = 0.080;
     static constexpr u64 DefaultLeap = 20'000'000;
     /// Told how far a long journey is, 0 to 1; false cancels it: the machine then stays where it is.
     using Progress = std::function<bool(double)>;
