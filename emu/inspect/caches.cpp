@@ -67,6 +67,7 @@ SlabsView slabs_view(const std::expected<GuestKernel, std::string>& kernel, std:
         return view;
     }
     const PageArray pages(*kernel);
+    u64 slabs = 0; // of all caches
     kernel->walk_list(list->address, "ListNode", view.notes, [&](u64 node) {
         const GuestObject cache = kernel->object("KmemCache", node - links->offset, view.notes);
         CacheRow row;
@@ -90,7 +91,7 @@ SlabsView slabs_view(const std::expected<GuestKernel, std::string>& kernel, std:
             kernel->walk_list(cache.address_of("partial"), "ListNode", view.notes, [&](u64 at) {
                 row.rows.push_back(
                     read_slab(*kernel, pages, row, offset, pages.of_links(at), "partial", view.notes));
-                return row.rows.size() < MostSlabs;
+                return ++slabs < MostSlabs;
             });
             if (row.locked)
                 view.notes.add(fmt::format("cache {}: its lock is held, the lists are in flux", row.name));

@@ -9,7 +9,7 @@
 namespace vitrine::emu::inspect {
 
 namespace {
-constexpr u64 MostDescriptors = 4096;
+constexpr u64 MostDescriptors = 4096, MostSlots = 1 << 18; ///< of one task; of all
 constexpr std::size_t MostFiles = 20000;
 
 /// The letters of ls -l for S_IFMT, and the permissions in octal (inode(7)).
@@ -32,6 +32,7 @@ void open_files(const GuestKernel& kernel, SheetsView& view) {
                             {"PID", "Task", "fd", "Path", "Access", "Position", "Mode", "Shared", "File"});
     std::set<u64> tables;
     std::size_t files = 0;
+    u64 slots_read = 0;
     for (const TaskRow& task : tasks_view(kernel).rows) {
         const GuestObject table =
             kernel.object("Task", task.address, view.notes).pointer("files", "FilesStruct");
@@ -40,7 +41,7 @@ void open_files(const GuestKernel& kernel, SheetsView& view) {
                   users = table.u64_of("users");
         const bool known = !tables.insert(table.address()).second;
         if (known) continue; // a thread: its leader has been shown
-        for (u64 fd = 0; fd < count && files < MostFiles; ++fd) {
+        for (u64 fd = 0; fd < count && files < MostFiles && slots_read < MostSlots; ++fd, ++slots_read) {
             u64 file_address = 0;
             if (!kernel.memory().linear_value(slots + fd * 8, file_address)) {
                 view.notes.add(fmt::format("pid {}: its table of files cannot be read", task.pid));
@@ -61,6 +62,8 @@ void open_files(const GuestKernel& kernel, SheetsView& view) {
             ++files;
         }
     }
+    if (slots_read == MostSlots || files == MostFiles)
+        view.notes.add("more files than are shown: the rest is left out");
     sheet.remark = fmt::format("{} in {} tables", sheet.rows.size(), tables.size());
     sheet.why_empty = "no task has a file open yet: init opens the console";
 }

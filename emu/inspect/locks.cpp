@@ -147,7 +147,7 @@ void classes(const GuestKernel& kernel, LocksView& view) {
                 longest_wait = std::max(longest_wait, wait.u64_of("max")),
                 longest_hold = std::max(longest_hold, hold.u64_of("max"));
             }
-            for (unsigned word = 0; word < after->size / 8; ++word) {
+            for (unsigned word = 0; word < std::min<u64>(after->size / 8, count / 64 + 1); ++word) {
                 u64 bits = 0;
                 kernel.memory().linear_value(cls.address() + after->offset + u64{word} * 8, bits);
                 for (unsigned bit = 0; bit < 64; ++bit)

@@ -9,7 +9,7 @@ namespace vitrine::emu::inspect {
 
 namespace {
 constexpr unsigned MostComponents = 40;
-constexpr std::size_t MostDentries = 65536, LongestName = 255;
+constexpr std::size_t MostDentries = 65536, LongestName = 255, LongestPath = 4096;
 
 std::string name_of(const GuestKernel& kernel, const GuestObject& dentry) {
     const std::size_t length = std::min<std::size_t>(dentry.u64_of("name_length"), LongestName);
@@ -90,7 +90,10 @@ std::vector<DentryRow> all_dentries(const GuestKernel& kernel, Notes& notes) {
         kernel.walk_list(dentry.address_of("children"), "ListNode", notes, [&](u64 node) {
             const u64 child = node - sibling->offset;
             if (seen.insert(child).second)
-                open.emplace_back(child, path + "/" + name_of(kernel, kernel.object("Dentry", child, notes)));
+                open.emplace_back(child,
+                                  path.size() > LongestPath
+                                      ? path
+                                      : path + "/" + name_of(kernel, kernel.object("Dentry", child, notes)));
             return seen.size() < MostDentries;
         });
     }

@@ -2,6 +2,7 @@
 #include "emu/inspect/page_owner.h"
 #include <algorithm>
 #include <fmt/format.h>
+#include <utility>
 #include "emu/inspect/memory.h"
 #include "emu/inspect/names.h"
 #include "emu/inspect/render.h"
@@ -12,7 +13,8 @@ namespace vitrine::emu::inspect {
 
 namespace {
 constexpr u64 AddressMask = cpu::PhysicalMask & ~u64{0xFFF};
-constexpr unsigned MostTables = 65536, MostBlockOrder = 10;
+constexpr unsigned MostTables = 65536, MostBlockOrder = 10, MostSpaces = 1024;
+constexpr std::size_t MostEntries = 1 << 21;
 constexpr u64 StackBytes = 16384; // guest/kernel/inspect/README.md: Task.stack
 enum Tag : u64 { Free, Reserved, KernelText, KernelData, Slab, PageTable, Anonymous, PageCache };
 enum Flag : u64 { Buddy = 1, Tail = 2, Uptodate = 4, Dirty = 8 };
@@ -36,7 +38,8 @@ OwnersView owners(const std::expected<GuestKernel, std::string>& kernel) {
     OwnersView out;
     if (!kernel) return out;
     std::map<u64, bool> seen;
-    unsigned budget = MostTables;
+    unsigned budget = MostTables, spaces = 0;
+    std::size_t entries = 0;
     const auto swapper = kernel->root("swapper_pg_dir");
     for (const TaskRow& task : tasks_view(kernel).rows) {
         const GuestObject object = kernel->object("Task", task.address, out.notes);
@@ -59,11 +62,14 @@ OwnersView owners(const std::expected<GuestKernel, std::string>& kernel) {
                                            fmt::format("kernel stack of {} ({})", task.comm, task.pid));
             }
         }
-        const SpaceView space = task.kernel_thread ? SpaceView{} : space_view(kernel, task.pid, 0, 0);
-        if (!space.memory || seen[space.memory]) continue;
-        seen[space.memory] = true;
+        if (task.kernel_thread || spaces == MostSpaces || entries > MostEntries) continue;
+        const u64 memory_at = object.u64_of("mm");
+        if (!memory_at || std::exchange(seen[memory_at], true)) continue;
+        ++spaces;
+        const SpaceView space = space_of(*kernel, task.address, 0);
         note_tables(kernel->memory(), space.pgd, 4, fmt::format("{} ({})", task.comm, task.pid), out, budget);
         const auto leaves = space_leaves(kernel->memory(), space.pgd);
+        entries += leaves.entries.size();
         auto area = space.areas.begin();
         for (const auto& [linear, entry] : leaves.entries) {
             while (area != space.areas.end() && area->end <= linear) ++area;
@@ -72,6 +78,8 @@ OwnersView owners(const std::expected<GuestKernel, std::string>& kernel) {
                 {task.pid, task.comm, inside ? area->name : "", linear});
         }
     }
+    if (spaces == MostSpaces || entries > MostEntries)
+        out.notes.add("more address spaces than are looked at: some pages have no known owner");
     out.inodes = inode_paths(all_dentries(*kernel, out.notes));
     return out;
 }

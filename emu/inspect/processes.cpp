@@ -21,13 +21,14 @@ SheetsView processes_view(const std::expected<GuestKernel, std::string>& kernel,
     std::map<u64, const TaskRow*> rows;
     for (const TaskRow& row : tasks.rows) rows[row.address] = &row;
     const auto sibling = kernel->field("Task", "sibling");
+    std::size_t links = 0; // that were followed: damaged lists may share their nodes
     const auto children = [&](u64 address) {
         std::vector<u64> out;
         const GuestObject task = kernel->object("Task", address, view.notes);
         if (sibling && task.has("children"))
             kernel->walk_list(task.address_of("children"), "ListNode", view.notes, [&](u64 node) {
                 out.push_back(node - sibling->offset);
-                return out.size() < 65536;
+                return ++links < (1 << 18);
             });
         return out;
     };

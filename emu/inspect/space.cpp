@@ -119,20 +119,24 @@ SpaceView space_view(const std::expected<GuestKernel, std::string>& kernel, i64 
     const auto found = std::ranges::find_if(tasks.rows, [&](const TaskRow& row) {
         return pid < 0 ? row.on_cpu && row.cpu == index : row.pid == pid;
     });
-    if (found == tasks.rows.end()) {
-        view.pid = pid;
-        view.why_empty = pid < 0 ? "no task runs on this processor: it idles on the kernel's own tables"
-                                 : fmt::format("there is no task {}", pid);
-        return view;
-    }
-    view.pid = found->pid, view.comm = found->comm, view.task = found->address,
-    view.kernel_thread = found->kernel_thread;
-    const GuestObject memory =
-        kernel->object("Task", found->address, view.notes).pointer("mm", "MemoryStruct");
+    if (found != tasks.rows.end()) return space_of(*kernel, found->address, cr3);
+    view.pid = pid;
+    view.why_empty = pid < 0 ? "no task runs on this processor: it idles on the kernel's own tables"
+                             : fmt::format("there is no task {}", pid);
+    return view;
+}
+
+SpaceView space_of(const GuestKernel& kernel, u64 task_address, u64 cr3) {
+    SpaceView view;
+    view.pgd = cr3 & AddressMask;
+    const GuestObject task = kernel.object("Task", task_address, view.notes);
+    view.pid = task.i64_of("pid"), view.comm = task.text("comm"), view.task = task_address;
+    view.kernel_thread = (task.u64_of("flags") & 0x0020'0000) != 0; // PF_KTHREAD
+    const GuestObject memory = task.pointer("mm", "MemoryStruct");
     if (memory.null()) {
         view.why_empty = fmt::format(
             "{} is a kernel thread: it has no address space of its own and runs on whichever is loaded",
-            found->comm);
+            view.comm);
         return view;
     }
     view.memory = memory.address(), view.pgd = memory.u64_of("pgd");
@@ -145,7 +149,7 @@ SpaceView space_view(const std::expected<GuestKernel, std::string>& kernel, i64 
     view.start_brk = memory.u64_of("start_brk"), view.brk = memory.u64_of("brk"),
     view.mmap_base = memory.u64_of("mmap_base");
     view.start_stack = memory.u64_of("start_stack"), view.executable = memory.text("executable");
-    read_areas(*kernel, view, memory);
+    read_areas(kernel, view, memory);
     return view;
 }
 

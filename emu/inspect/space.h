@@ -57,6 +57,7 @@ struct SpaceView {
     std::string why_empty;
 };
 /// `pid` < 0: the task that runs on processor `index`, whose CR3 is `cr3`.
+SpaceView space_of(const GuestKernel& kernel, u64 task, u64 cr3);
 SpaceView space_view(const std::expected<GuestKernel, std::string>& kernel, i64 pid, unsigned index, u64 cr3);
 
 /// The tables on the way to `linear`, level by level, from a level-4 table at `root`; ends where the walk

@@ -62,7 +62,6 @@ public:
     const emu::inspect::EventsView& events();
     const emu::inspect::InterruptLinesView& interrupt_lines();
     const emu::inspect::StackView& stack();
-    const emu::inspect::SheetsView& controllers_sheets() { return controllers(); }
     const emu::inspect::ControllersView& controllers();
     const emu::inspect::SheetsView& deferred();
     const emu::inspect::SheetsView& processes();

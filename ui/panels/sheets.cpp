@@ -90,8 +90,11 @@ void draw_lock_graph(Context& context, const emu::inspect::LockGraph& graph) {
         const ImVec2 p = place(n);
         if (std::hypot(p.x - mouse.x, p.y - mouse.y) < context.px(14)) near = n;
     }
+    constexpr unsigned MostLines = 2000; // a damaged graph may have a million
+    unsigned lines = 0;
     for (std::size_t n = 0; n < shown.size(); ++n)
         for (unsigned to : graph.classes[shown[n]].after) {
+            if (++lines > MostLines) break;
             const auto found = std::find(shown.begin(), shown.end(), to);
             if (found == shown.end()) continue;
             const std::size_t m = static_cast<std::size_t>(found - shown.begin());

@@ -103,7 +103,9 @@ Expected<void> App::open_window() {
     ImGui::CreateContext();
     imgui_ = true;
     ImGuiIO& io = ImGui::GetIO();
-    io.IniFilename = nullptr; // what the app remembers is in Settings
+    io.BackendFlags |= ImGuiBackendFlags_RendererHasVtxOffset; // more than 65536 corners: a map with an edge
+                                                               // around every block
+    io.IniFilename = nullptr;                                  // what the app remembers is in Settings
     ImGui_ImplSDL2_InitForSDLRenderer(window_);
     renderer_ = std::make_unique<Renderer>(sdl_renderer_, software_);
     context_.reset(new Context(*engine_, *views_, *renderer_));

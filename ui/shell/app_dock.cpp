@@ -50,6 +50,7 @@ const char* panel_hint(Tab panel) { return Titles[static_cast<unsigned>(panel)].
 void App::draw_places() {
     Context& context = *context_;
     if (!std::exchange(made_, true)) {
+        context.settle = true; // windows that are made small keep that size in this frame
         // A window that is made after the borders' would lie behind them.
         for (unsigned i = 0; i < PanelCount; ++i)
             begin_frame(context, fmt::format("place {}", i).c_str(), {-64, -64, 32, 32}), end_frame();
