@@ -1,5 +1,5 @@
-// /bin/crash: follows a null pointer, to be seen in the log and in the shell's answer. `crash by-proxy` lets the kernel follow
-// it: write(2) from an address where nothing is, which answers EFAULT (lesson 6).
+// /bin/crash: follows a null pointer, to be seen in the log and in the shell's answer. `crash by-proxy` lets
+// the kernel follow it: write(2) from an address where nothing is, which answers EFAULT (lesson 6).
 #include "lib/system.h"
 #include "lib/text.h"
 

@@ -10,11 +10,11 @@
 #include <sys/uio.h>
 #include <sys/un.h>
 
-#define SHOW(call)                                                                                                     \
-    do {                                                                                                               \
-        errno = 0;                                                                                                     \
-        long shown_ = (long)(call);                                                                                    \
-        printf("%s = %ld %s\n", #call, shown_, shown_ < 0 ? strerrorname_np(errno) : "");                              \
+#define SHOW(call)                                                                                           \
+    do {                                                                                                     \
+        errno = 0;                                                                                           \
+        long shown_ = (long)(call);                                                                          \
+        printf("%s = %ld %s\n", #call, shown_, shown_ < 0 ? strerrorname_np(errno) : "");                    \
     } while (0)
 
 static char* volatile nowhere = (char*)8; // not mapped
@@ -62,9 +62,13 @@ static inline long send_fds(int to, const char* bytes, const int* fds, int count
     char control[CMSG_SPACE(300 * sizeof(int))];
     memset(control, 0, sizeof control);
     struct iovec piece = {(void*)bytes, strlen(bytes)};
-    struct msghdr message = {.msg_iov = &piece, .msg_iovlen = 1, .msg_control = control, .msg_controllen = CMSG_SPACE((size_t)count * sizeof(int))};
+    struct msghdr message = {.msg_iov = &piece,
+                             .msg_iovlen = 1,
+                             .msg_control = control,
+                             .msg_controllen = CMSG_SPACE((size_t)count * sizeof(int))};
     struct cmsghdr* header = CMSG_FIRSTHDR(&message);
-    header->cmsg_level = SOL_SOCKET, header->cmsg_type = SCM_RIGHTS, header->cmsg_len = CMSG_LEN((size_t)count * sizeof(int));
+    header->cmsg_level = SOL_SOCKET, header->cmsg_type = SCM_RIGHTS,
+    header->cmsg_len = CMSG_LEN((size_t)count * sizeof(int));
     memcpy(CMSG_DATA(header), fds, (size_t)count * sizeof(int));
     return sendmsg(to, &message, 0);
 }
@@ -74,25 +78,40 @@ static inline int receive(int from, size_t room, size_t control_room, int flags,
     memset(text, 0, room + 1);
     struct sockaddr_un name;
     struct iovec piece = {text, room};
-    struct msghdr message = {.msg_name = &name, .msg_namelen = sizeof name, .msg_iov = &piece, .msg_iovlen = 1, .msg_control = control, .msg_controllen = control_room};
+    struct msghdr message = {.msg_name = &name,
+                             .msg_namelen = sizeof name,
+                             .msg_iov = &piece,
+                             .msg_iovlen = 1,
+                             .msg_control = control,
+                             .msg_controllen = control_room};
     int got = RESULT(recvmsg(from, &message, flags)), count = 0;
-    printf("recvmsg: %d '%.*s' flags %x control %zu name %d", got, got > 40 ? 40 : got, text, message.msg_flags, got < 0 ? 0 : message.msg_controllen, got < 0 ? 0 : (int)message.msg_namelen);
+    printf("recvmsg: %d '%.*s' flags %x control %zu name %d", got, got > 40 ? 40 : got, text,
+           message.msg_flags, got < 0 ? 0 : message.msg_controllen, got < 0 ? 0 : (int)message.msg_namelen);
     if (got >= 0)
-        for (struct cmsghdr* header = CMSG_FIRSTHDR(&message); header; header = CMSG_NXTHDR(&message, header)) {
+        for (struct cmsghdr* header = CMSG_FIRSTHDR(&message); header;
+             header = CMSG_NXTHDR(&message, header)) {
             int size = (int)(header->cmsg_len - CMSG_LEN(0));
             if (header->cmsg_type == SCM_RIGHTS) {
                 printf(", %d files", size / 4);
                 for (int i = 0; i < size / 4; i++) {
                     int fd;
                     memcpy(&fd, CMSG_DATA(header) + i * 4, 4);
-                    if (fds) fds[count] = fd;
-                    else close(fd);
+                    if (fds)
+                        fds[count] = fd;
+                    else
+                        close(fd);
                     count++;
                 }
             } else if (header->cmsg_type == SCM_CREDENTIALS) {
                 struct ucred* who = (struct ucred*)CMSG_DATA(header);
-                printf(", from %s %s", who->pid == getpid() ? "me" : who->pid == getppid() ? "parent" : who->pid ? "other" : "nobody",
-                       who->uid == getuid() && who->gid == getgid() ? "as me" : who->uid == 65534 ? "as nobody" : "as another");
+                printf(", from %s %s",
+                       who->pid == getpid()    ? "me"
+                       : who->pid == getppid() ? "parent"
+                       : who->pid              ? "other"
+                                               : "nobody",
+                       who->uid == getuid() && who->gid == getgid() ? "as me"
+                       : who->uid == 65534                          ? "as nobody"
+                                                                    : "as another");
             }
         }
     printf("\n");
