@@ -233,6 +233,8 @@ public:
     u64 rolling_hash();
     /// Writes the overlay files of disks that have one.
     Expected<void> save_overlays();
+    /// Some disk keeps its changes in a file.
+    bool has_overlays() const;
 
     // For recorder and replayer.
     /// Called with every input as it is applied.

@@ -276,6 +276,7 @@ Expected<std::optional<RunReport>> Session::serve_gdb() {
                         gdb_->address().starts_with("unix:") ? gdb_->address().substr(5) : gdb_->address()));
     gdb::Stub stub(*machine_, *debug_.timeline());
     if (replayer_) stub.replays(replayer_->end_step());
+    if (recorder_) stub.records();
     stub.limit_steps(options_.limit_steps);
     const auto time_is_over = [this] {
         const std::chrono::duration<double> spent = Clock::now() - started_;
@@ -299,9 +300,15 @@ Expected<void> Session::finish(const RunReport& report) {
                                                   report.reason != StopReason::HostTimeLimit &&
                                                   machine_->steps() < options_.limit_steps)))
         if (auto ok = replayer_->finish(*machine_); !ok) return ok;
+    // What is kept is the run, not the place in its past where gdb has left it.
+    Timeline* const timeline = debug_.timeline();
+    const bool keeps = recorder_ || (!replayer_ && machine_->has_overlays());
+    if (keeps && timeline && timeline->in_the_past())
+        if (auto ok = timeline->seek(timeline->last()); !ok) return ok;
     if (recorder_)
         if (auto ok = recorder_->finish(report); !ok) return ok;
-    if (auto ok = machine_->save_overlays(); !ok) return ok;
+    if (!replayer_) // a replay's disks are the recording's: nothing of this machine's is written
+        if (auto ok = machine_->save_overlays(); !ok) return ok;
     // From here on the machine may stand in the past: what follows shows that place.
     auto found = debug_.finish(*machine_);
     if (!found) return std::unexpected(found.error());

@@ -16,6 +16,8 @@ constexpr double SliceSeconds = 0.02;
 // gdb shows the text behind "E." (GDB manual, E.1).
 constexpr const char* ReplayOnly =
     "E.this is a replay: registers and memory are the recording's and cannot be written";
+constexpr const char* RecordedOnly =
+    "E.a recording goes on at its end: monitor seek there before you write, or end the recording";
 } // namespace
 
 std::optional<std::string> Stub::handle(std::string_view packet) {
@@ -23,6 +25,7 @@ std::optional<std::string> Stub::handle(std::string_view packet) {
     const bool writes = packet[0] == 'G' || packet[0] == 'P' || packet[0] == 'M' ||
                         (packet[0] == 'X' && !packet.ends_with(",0:")); // which only asks for X packets
     if (writes && replay_end_ != ~u64{0}) return ReplayOnly;
+    if (writes && records_ && timeline_.in_the_past()) return RecordedOnly;
     const std::string_view rest = packet.substr(1);
     switch (packet[0]) {
     case '?': return stop_reply();

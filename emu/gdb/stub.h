@@ -30,6 +30,8 @@ public:
     bool acknowledges() const { return acknowledge_; }
     /// The machine replays a recording: it ends there, and nothing can be written.
     void replays(u64 end) { replay_end_ = end; }
+    /// The run is being recorded: nothing is written in its past.
+    void records() { records_ = true; }
     /// The run ends when so many steps are done (State::LimitReached).
     void limit_steps(u64 step) { step_limit_ = step; }
     /// Asked now and then while the machine runs: true interrupts it.
@@ -62,7 +64,7 @@ private:
     Debugger debugger_;
     std::function<bool()> poll_;
     State state_ = State::Attached;
-    bool acknowledge_ = true;
+    bool acknowledge_ = true, records_ = false;
     u64 replay_end_ = ~u64{0}, step_limit_ = ~u64{0};
     unsigned thread_ = 0; ///< processor that g, m … are about
     struct Placed {

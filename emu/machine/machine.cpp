@@ -205,6 +205,10 @@ Expected<void> Machine::save_overlays() {
     return {};
 }
 
+bool Machine::has_overlays() const {
+    return std::ranges::any_of(config().disks, [](const DiskConfig& disk) { return !disk.overlay.empty(); });
+}
+
 const char* stop_reason_name(StopReason reason) {
     switch (reason) {
     case StopReason::StepLimit: return "step limit";

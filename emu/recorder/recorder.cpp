@@ -74,9 +74,13 @@ Expected<std::unique_ptr<Recorder>> Recorder::start(Machine& machine, const std:
     r->append(recording::encode(recording::ChunkType::Configuration, 0,
                                 recording::encode_configuration(machine.config(), *images)));
     machine.on_input([r](const LoggedInput& input) {
+        if (input.step < r->furthest_) return r->end_early(input.step);
+        r->furthest_ = input.step;
         r->append(recording::encode(recording::ChunkType::Input, input.step, recording::encode_input(input)));
     });
     machine.on_hash(recording::HashInterval, [r](u64 step, u64 hash) {
+        if (step < r->furthest_) return true; // the machine was in the past and comes this way again
+        r->furthest_ = step;
         if (r->append(recording::encode(recording::ChunkType::Hash, step, recording::encode_hash(hash))))
             r->so_far_->add_hash({step, hash});
         if (r->error_.empty() && r->checkpoints_.due()) r->write_checkpoint();
@@ -85,6 +89,14 @@ Expected<std::unique_ptr<Recorder>> Recorder::start(Machine& machine, const std:
     r->so_far_ = std::make_shared<RecordedRun>(recording::growing_source(file), path);
     machine.set_known_run(r->so_far_);
     return recorder;
+}
+
+/// Somebody gave input in the past: what follows is another run than the one that is recorded.
+void Recorder::end_early(u64 step) {
+    if (!error_.empty()) return;
+    error_ = fmt::format("recording {}: it ends at step {}, for an input was given before that, at step {}",
+                         path_, furthest_, step);
+    spdlog::error("{}; the run goes on", error_);
 }
 
 void Recorder::write_checkpoint() {
@@ -127,11 +139,17 @@ bool Recorder::append(std::span<const u8> chunk) {
 }
 
 Expected<void> Recorder::finish(const RunReport& report) {
+    // Whoever ends a recording in the past leaves it without an end, as one that was killed: its last chunk
+    // is its end.
+    if (machine_.steps() < furthest_) end_early(machine_.steps());
     recording::RunEnd end{machine_.steps(), machine_.time(), machine_.state_hash(), report.reason};
     append(recording::encode(recording::ChunkType::End, end.step, recording::encode_end(end)));
     machine_.on_input({});
     machine_.on_hash(0, {});
     syncer_.reset();
+    if (::fdatasync(file_) != 0 && errno != EINVAL && errno != EROFS &&
+        error_.empty()) // EINVAL: a pipe, a device
+        error_ = fmt::format("recording {}: {}", path_, std::strerror(errno));
     if (::close(std::exchange(file_, -1)) != 0 && error_.empty())
         error_ = fmt::format("recording {}: {}", path_, std::strerror(errno));
     if (!error_.empty()) return bad_input(error_);

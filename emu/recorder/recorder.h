@@ -33,12 +33,14 @@ public:
 private:
     Recorder(Machine& machine, std::string path, int file, CheckpointSpacing spacing);
     bool append(std::span<const u8> chunk);
+    void end_early(u64 step);
     void write_checkpoint();
 
     Machine& machine_;
     std::string path_, error_;
     int file_;
-    u64 size_ = 0; ///< bytes of whole chunks
+    u64 size_ = 0;     ///< bytes of whole chunks
+    u64 furthest_ = 0; ///< the step of the last chunk: a recording knows one course of time only
     std::shared_ptr<RecordedRun> so_far_;
     Checkpoints checkpoints_;
     class Syncer;

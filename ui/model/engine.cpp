@@ -294,6 +294,10 @@ Expected<void> Engine::record(const std::string& path) {
 
 Expected<void> Engine::stop_recording() {
     if (!recorder_) return {};
+    const u64 here = machine_->steps();
+    const bool away = timeline_ && timeline_->in_the_past(); // a recording ends at its end
+    if (away)
+        if (auto ok = timeline_->seek(timeline_->last()); !ok) return ok;
     emu::RunReport report;
     report.reason = emu::StopReason::HostRequest;
     report.steps = machine_->steps(), report.time = machine_->time();
@@ -301,6 +305,8 @@ Expected<void> Engine::stop_recording() {
     auto done = recorder_->finish(report);
     recorder_.reset();
     if (done) say(fmt::format("recorded {} steps to {}", machine_->steps(), recording_path_));
+    if (away)
+        if (auto ok = timeline_->seek(here); !ok) return ok;
     return done;
 }
 
@@ -335,7 +341,16 @@ void Engine::input(const emu::InputEvent& event) {
 
 Expected<void> Engine::finish(const emu::cli::MoreStats& more) {
     if (auto ok = stop_recording(); !ok) return ok;
-    if (auto ok = machine_->save_overlays(); !ok) return ok;
+    if (!replaying() && machine_->has_overlays()) {
+        // The disk as the run left it, not as it was where the window has travelled to.
+        const u64 here = machine_->steps();
+        const bool away = timeline_ && timeline_->in_the_past();
+        if (away)
+            if (auto ok = timeline_->seek(timeline_->last()); !ok) return ok;
+        if (auto ok = machine_->save_overlays(); !ok) return ok;
+        if (away)
+            if (auto ok = timeline_->seek(here); !ok) return ok;
+    }
     if (!options_.save_state.empty())
         if (auto ok = emu::cli::write_state(*machine_, options_.save_state); !ok) return ok;
     if (!options_.screenshot.empty())

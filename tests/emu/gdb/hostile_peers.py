@@ -116,4 +116,41 @@ def main():
     ended(program, "a flood does not end the session")
 
 
+def stopped(peer, what):
+    """Until a stop reply."""
+    data, deadline = b"", time.monotonic() + PATIENCE
+    while not re.search(rb"\$T05|\$T02", data) and time.monotonic() < deadline:
+        data += peer.recv(65536)
+    check(re.search(rb"\$T05|\$T02", data), f"no stop reply after {what}: {data[:200]!r}")
+
+
+def recorded_past():
+    """gdb leaves a machine that is being recorded in its past: the recording is whole, and nothing can be written there."""
+    with tempfile.TemporaryDirectory() as folder:
+        file, disk = f"{folder}/r.vrec", f"{folder}/disk.img"
+        Path(disk).write_bytes(b"\xeb\xfe" + bytes(508) + b"\x55\xaa" + bytes(1 << 20))
+        program, found = start("0", "--record", file, "--disk", f"{disk},overlay={folder}/overlay", "--until", "step:3000000", "-m", "32M")
+        peer = connect(found)
+        peer.sendall(packet("QStartNoAckMode"))
+        for _ in range(3): # some way on
+            peer.sendall(packet("vCont;c"))
+            time.sleep(0.3)
+            peer.sendall(b"\x03")
+            stopped(peer, "continue and Ctrl-C")
+        check(ask(peer, "M10000,1:41") in ("OK", "E14"), "a write at the end of the recording")
+        peer.sendall(packet("bc"))
+        stopped(peer, "reverse-continue")
+        check(ask(peer, "M10000,1:42").startswith("E.a recording goes on at its end"), "a write into the recorded past is not refused")
+        peer.sendall(packet("k"))
+        check(ended(program, "it does not end when it is killed") == 0, "status after k in the past")
+        told = subprocess.run([VITRINE, "recording", file, "info"], capture_output=True, text=True, timeout=PATIENCE)
+        check(told.returncode == 0, f"the recording is spoilt: {told.stderr}")
+        # A replay writes nothing: not the overlay of the recorded run either.
+        Path(f"{folder}/overlay").unlink(missing_ok=True)
+        replayed = subprocess.run([VITRINE, "--headless", "--serial", "null", "--replay", file], capture_output=True, text=True, timeout=PATIENCE)
+        check(replayed.returncode == 0, f"it does not replay: {replayed.returncode} {replayed.stderr}")
+        check(not Path(f"{folder}/overlay").exists(), "a replay has written an overlay")
+
+
 main()
+recorded_past()
