@@ -57,8 +57,7 @@ std::size_t look_at_everything(Machine& machine) {
     std::size_t bytes = 0;
     for (const inspect::ViewName& view : inspect::view_list())
         for (bool json : {false, true})
-            if (auto text = inspect::inspect(
-                    machine, std::string(view.name) + (view.argument[0] ? ":0xffffffff81000000" : ""), json))
+            if (auto text = inspect::inspect(machine, std::string(view.name) + view_argument(view), json))
                 bytes += text->size();
     return bytes;
 }

@@ -1,6 +1,7 @@
 // A machine that boots the test's guest, and how far the tests run it.
 #pragma once
 #include "emu/board/board.h"
+#include "emu/inspect/inspect.h"
 #include "emu/machine.h"
 #include "tests/emu/support.h"
 
@@ -46,6 +47,17 @@ inline u64 boot_length() {
     EXPECT_EQ(report.reason, emu::StopReason::DebugExit) << report.detail;
     return report.steps;
 #endif
+}
+
+/// What a view needs: a processor's number, an address, tasks, an object.
+inline std::string view_argument(const emu::inspect::ViewName& view) {
+    const std::string_view wanted = view.argument;
+    if (wanted == "PID,PID") return ":1,1";
+    if (wanted == "TYPE@PLACE") return ":Task@init_task";
+    if (wanted.find("PID") != wanted.npos && wanted[0] == '[') return ":1";
+    if (wanted.find("CACHE") != wanted.npos) return ":*";
+    if (wanted == "FRAME") return ":0x1000";
+    return wanted.empty() ? "" : wanted.find("CPU") != wanted.npos ? ":0" : ":0xffffffff81000000";
 }
 
 } // namespace vitrine::test
