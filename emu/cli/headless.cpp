@@ -343,6 +343,11 @@ int Session::status(const RunReport& report) {
     };
     if (search_failed_) return static_cast<int>(Exit::LimitReached);
     if (break_met_) return 0;
+    // A recording's last step is reached, and there the run is over before a breakpoint could be looked at.
+    if (const auto& until = options_.until_break; until && until->kind == BreakKind::Step &&
+                                                  until->condition.empty() &&
+                                                  machine_->steps() == until->address)
+        return 0;
     if (replayer_ && !gdb_limit_)
         return options_.until_break && machine_->steps() >= replayer_->end_step()
                    ? unmet("the recording ends")

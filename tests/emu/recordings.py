@@ -135,6 +135,10 @@ def main():
     done = vitrine("--headless", "--serial", "null", "--replay", changed, "--until", "step:10")
     assert f"disk image {disk} has changed since" in done.stderr, done.stderr
 
+    last = known(whole)["last_step"]
+    done = vitrine("--headless", "--serial", "null", "--replay", whole, "--until", f"step:{last}")
+    assert "before --until" not in done.stderr, done.stderr
+
     cut = os.path.join(FOLDER, "cut.vrec")
     vitrine("recording", whole, "trim", cut, "15000000")
     assert known(cut)["last_step"] <= 15_000_000

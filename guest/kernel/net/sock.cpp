@@ -90,10 +90,12 @@ bool __skb_wait_for_more_packets(struct sock& sk, Errno& error, i64& timeo) {
     wait_queue_entry wait;
     prepare_to_wait_exclusive(sk.sk_wq, wait, TASK_INTERRUPTIBLE);
     bool again = [&] {
+        // Read before the queue is looked at: a peer writes, then ends.
+        const bool ended = __atomic_load_n(&sk.sk_shutdown, __ATOMIC_ACQUIRE) & RCV_SHUTDOWN;
         error = static_cast<Errno>(sock_error(sk));
         if (error != Errno::None) return false;
         if (!sk.sk_receive_queue.empty()) return true;
-        if (sk.sk_shutdown & RCV_SHUTDOWN) return false; // the end: no error, no packet
+        if (ended) return false; // the end: no error, no packet
         if (sk.sk_type != SOCK_DGRAM && sk.sk_state != TCP_ESTABLISHED && sk.sk_state != TCP_LISTEN) {
             error = Errno::ENOTCONN;
             return false;

@@ -139,6 +139,8 @@ sk_buff* receive(struct sock& sk, u32 flags, Errno& error) {
     i64 timeo = sock_rcvtimeo(sk, flags & MSG_DONTWAIT);
     for (;;) {
         sk_buff* skb = nullptr;
+        // Read before the queue: what was written before the end was told is still taken.
+        const bool ended = __atomic_load_n(&sk.sk_shutdown, __ATOMIC_ACQUIRE) & RCV_SHUTDOWN;
         {
             MutexGuard guard(unix_sk(&sk).iolock);
             error = static_cast<Errno>(sock_error(sk));
@@ -148,7 +150,9 @@ sk_buff* receive(struct sock& sk, u32 flags, Errno& error) {
                 error = Errno::EAGAIN;
             }
         }
-        if (error != Errno::EAGAIN || !timeo) break;
+        if (error != Errno::EAGAIN) break;
+        if (!ended && (sk.sk_shutdown & RCV_SHUTDOWN)) continue;
+        if (!timeo) break;
         if (!__skb_wait_for_more_packets(sk, error, timeo)) break;
     }
     // The end, also for who does not wait.

@@ -98,7 +98,9 @@ struct StreamReader {
     Result<bool> wait() {
         if (copied >= target) return false;
         if (i32 error = sock_error(sk)) return static_cast<Errno>(error);
-        if (sk.sk_shutdown & RCV_SHUTDOWN) return false;
+        // Who shut it down may have written between our look at the queue and this one: nothing comes behind
+        // that.
+        if (sk.sk_shutdown & RCV_SHUTDOWN) return next(last) != nullptr;
         if (!timeo) return Errno::EAGAIN;
         struct mutex& iolock = unix_sk(&sk).iolock;
         mutex_unlock(iolock);
