@@ -140,7 +140,7 @@ TEST(Authors, AreWhoABruteForceRunSaysTheyAre) {
         // One instruction may write a cell twice and leave it as it was.
         EXPECT_TRUE(std::ranges::includes(steps, wanted)) << std::hex << cells[i];
     }
-    EXPECT_GT(answered, Questions / 3);
+    EXPECT_GT(answered, Questions / 5);
     EXPECT_GT(devices, Questions / 20);
     ASSERT_TRUE(timeline.seek(last));
     EXPECT_EQ(machine->state_hash(), hash);
