@@ -33,41 +33,13 @@ bool sig_fatal(const task_struct& task, int signal) {
 }
 
 } // namespace
-/// What each user has queued, against RLIMIT_SIGPENDING. Users whose numbers are 256 apart share a count.
-/// What the kernel itself sends is not counted, and what a user sends counts as the sender's (Linux: the
-/// receiver's).
-static constinit u32 queued_by_user[256];
-
-static sigqueue* sigqueue_alloc(int signal, const kernel_siginfo* info) {
-    const bool free_of_limit =
-        !info || (signal < SIGRTMIN && info->si_code >= 0) || info->si_code == SI_TIMER;
-    const u32 uid = get_current()->cred->uid;
-    u32& count = queued_by_user[uid % 256];
-    if (!free_of_limit && __atomic_add_fetch(&count, 1, __ATOMIC_RELAXED) > rlimit(RLIMIT_SIGPENDING)) {
-        __atomic_sub_fetch(&count, 1, __ATOMIC_RELAXED);
-        return nullptr;
-    }
-    auto* queued = static_cast<sigqueue*>(kmalloc(sizeof(sigqueue), GFP_ATOMIC));
-    if (!queued) {
-        if (!free_of_limit) __atomic_sub_fetch(&count, 1, __ATOMIC_RELAXED);
-        return nullptr;
-    }
-    new (queued) sigqueue();
-    queued->uid = uid, queued->counted = !free_of_limit;
-    return queued;
-}
-static void sigqueue_free(sigqueue* queued) {
-    if (queued->counted) __atomic_sub_fetch(&queued_by_user[queued->uid % 256], 1, __ATOMIC_RELAXED);
-    kfree(queued);
-}
-
 void flush_sigqueue_mask(sigpending& pending, u64 mask) {
     pending.signal &= ~mask;
     for (LIST_EACH_SAFE(node, pending.list)) {
         auto* queued = container_of(node, sigqueue, list);
         if (!(sigmask(queued->info.si_signo) & mask)) continue;
         node->remove();
-        sigqueue_free(queued);
+        kfree(queued);
     }
 }
 bool task_clear_jobctl_pending(task_struct* task) {
@@ -152,7 +124,9 @@ Result<void> __send_signal(int signal, const kernel_siginfo* info, task_struct* 
     sigpending& pending = type == PIDTYPE_PID ? task->pending : task->signal->shared_pending;
     if (signal < SIGRTMIN && (pending.signal & sigmask(signal))) return {}; // one of each is enough
     if (signal != SIGKILL && !(task->flags & PF_KTHREAD)) {
-        if (sigqueue* queued = sigqueue_alloc(signal, info)) {
+        auto* queued = static_cast<sigqueue*>(kmalloc(sizeof(sigqueue), GFP_ATOMIC));
+        if (queued) {
+            new (queued) sigqueue();
             if (info)
                 queued->info = *info;
             else
@@ -207,7 +181,7 @@ void collect_signal(int signal, sigpending& pending, kernel_siginfo* info) {
     if (first) {
         first->list.remove();
         *info = first->info;
-        sigqueue_free(first);
+        kfree(first);
     } else {
         *info = {};
         info->si_signo = signal;

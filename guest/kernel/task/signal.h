@@ -103,8 +103,6 @@ inline constexpr i32 SEGV_MAPERR = 1, SEGV_ACCERR = 2, BUS_ADRALN = 1, BUS_ADRER
 struct sigqueue {
     list_head list;
     kernel_siginfo info;
-    u32 uid = 0; ///< whose limit it counts against, if it does
-    bool counted = false;
 };
 struct sigpending {
     list_head list; ///< initialised by init_sigpending

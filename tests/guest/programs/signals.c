@@ -90,31 +90,6 @@ static void realtime_queue(void) {
         one += order[i] == SIGUSR1, two += order[i] == SIGRTMIN, three += order[i] == SIGRTMIN + 2;
     printf(" %d %d %d\n", one, two, three);
 }
-/// RLIMIT_SIGPENDING: no more than so many wait; what was taken makes room; SIGKILL and ordinary signals
-/// still come.
-static void queue_limit(void) {
-    sigset_t set;
-    sigemptyset(&set), sigaddset(&set, SIGRTMIN + 3);
-    sigprocmask(SIG_BLOCK, &set, NULL);
-    struct rlimit few = {20, 20};
-    setrlimit(RLIMIT_SIGPENDING, &few);
-    int queued = 0;
-    while (queued < 100 && sigqueue(getpid(), SIGRTMIN + 3, (union sigval){.sival_int = queued}) == 0)
-        queued++;
-    // Another of this user's processes may have one waiting.
-    printf("queued some 20: %d, then %s\n", queued >= 15 && queued <= 20, queued < 100 ? strerrorname_np(errno) : "no end");
-    siginfo_t info;
-    struct timespec none = {0, 0};
-    for (int i = 0; i < 5; i++) sigtimedwait(&set, &info, &none);
-    printf("the fifth was %d\n", info.si_value.sival_int);
-    int more = 0;
-    while (more < 100 && sigqueue(getpid(), SIGRTMIN + 3, (union sigval){0}) == 0) more++;
-    printf("room for %d more\n", more);
-    printf("kill: %d\n", kill(getpid(), SIGRTMIN + 3));
-    int taken = 0;
-    while (sigtimedwait(&set, &info, &none) > 0) taken++;
-    printf("all of them: %d\n", taken >= queued);
-}
 static void queued_values(void) {
     sigset_t set;
     sigemptyset(&set);
@@ -444,8 +419,7 @@ static void group_kill(void) {
     printf("sent %d\n", kill(-leader, SIGHUP));
     waitpid(leader, &status, 0);
     show_status("leader", status);
-    for (int i = 0; i < 500 && kill(-leader, 0) == 0; i++)
-        pause_ms(10); // init may take its time to reap the orphans
+    for (int i = 0; i < 500 && kill(-leader, 0) == 0; i++) pause_ms(10); // init may take its time to reap the orphans
     printf("gone %d %d\n", RESULT(kill(-leader, 0)), ESRCH);
 }
 static void orphans_hang_up(void) {
@@ -651,8 +625,7 @@ static void by_descriptor(void) {
         _exit(6);
     }
     printf("child %d\n", RESULT(read(file, info, sizeof info[0])));
-    printf("%d %d %d %d\n", info[0].ssi_signo, info[0].ssi_code, info[0].ssi_status,
-           info[0].ssi_pid == (unsigned)child);
+    printf("%d %d %d %d\n", info[0].ssi_signo, info[0].ssi_code, info[0].ssi_status, info[0].ssi_pid == (unsigned)child);
     printf("%d\n", poll(&p, 1, 0));
     printf("no %d\n", RESULT(signalfd(1, &set, 0)));
     printf("no %d\n", RESULT(signalfd(99, &set, 0)));
@@ -669,7 +642,6 @@ int main(int argc, char** argv) {
         {"fault_codes", fault_codes},
         {"realtime_queue", realtime_queue},
         {"queued_values", queued_values},
-        {"queue_limit", queue_limit},
         {"restarted", restarted},
         {"interrupted", interrupted},
         {"sleep_over_stop", sleep_over_stop},
