@@ -254,9 +254,11 @@ struct FastEntry {
     u64 addend = 0;
 };
 inline constexpr std::size_t FastEntries = 1024;
-/// The slot of an address. Addresses n · 4 MiB apart get different slots.
+/// The slot of an address. Addresses n · 4 MiB apart get different slots. A sum, so that two pages that
+/// follow one another never share a slot (it grows by 1 or 2): an access that crosses from one to the other
+/// is looked up by its first byte and told by its last, and would hit the second page's entry.
 [[gnu::always_inline]] inline std::size_t fast_index(u64 linear) {
-    return (linear >> 12 ^ linear >> 22) & (FastEntries - 1);
+    return ((linear >> 12) + (linear >> 22)) & (FastEntries - 1);
 }
 using FastTable = std::array<FastEntry, FastEntries>;
 /// Whose rights a fast table was made with.

@@ -421,6 +421,40 @@ TEST(Tlb, RandomProgramsUseNoStaleTranslation) {
     }
 }
 
+// Host side: a hit is told by an access's last byte and looked up by its first, so two pages that follow one
+// another must not share a slot, or an access that crosses from one to the other reaches memory before the
+// second page's frame.
+TEST(Tlb, NoAccessAcrossTwoPagesHits) {
+    std::mt19937_64 random(11);
+    for (unsigned bit = 12; bit < 64; ++bit)
+        for (unsigned i = 0; i < 2000; ++i) {
+            const u64 second = random() << bit;
+            ASSERT_NE(cpu::fast_index(second - 1), cpu::fast_index(second)) << std::hex << second;
+        }
+    Translations m;
+    for (u64 gib = 1; gib <= 8; ++gib) { // the last page of a GiB, the first one of the next
+        m.table(Translations::Pdpt + 8 * (gib - 1), Translations::Pd | 7);
+        m.table(Translations::Pdpt + 8 * gib, Translations::Pd + 0x4000 | 7);
+        m.table(Translations::Pd + 8 * 511, Translations::Pt | 7);
+        m.table(Translations::Pd + 0x4000, Translations::Pt + 0x4000 | 7);
+        const u64 low = Translations::Frames + gib * 0x10000, high = low + 0x5000;
+        m.table(Translations::Pt + 8 * 511, low | 7);
+        m.table(Translations::Pt + 0x4000, high | 7);
+        m.table(low + 0xFFC, 0x11111111'11111111);
+        m.table(high - 4, 0x22222222'AAAAAAAA); // what lies before the second page's frame
+        m.table(high, 0x33333333'33333333);
+        const u64 boundary = Translations::Area + (gib << 30);
+        ASSERT_TRUE(m.order(LoadCr3, m.processor.registers().cr3));
+        ASSERT_TRUE(m.order(WriteIt, boundary));
+        EXPECT_EQ(m.read(boundary), 0x77u);
+        EXPECT_EQ(m.read(boundary - 2), 0x00771111u) << gib;
+        ASSERT_TRUE(m.order(WriteIt, boundary - 2));
+        EXPECT_EQ(m.read(boundary - 4), 0x00771111u) << gib;
+        EXPECT_EQ(m.read(boundary), 0x00000000u) << gib;
+        EXPECT_EQ(std::memcmp(&m.ram[high - 4], "\xAA\xAA\xAA\xAA", 4), 0) << "another frame";
+    }
+}
+
 // A saved state is a stranger's input: an entry in the array of small pages that claims to be large would
 // make the host count parts of a page outside its table.
 TEST(Tlb, ASavedEntryStandsWhereItsSizeBelongs) {
