@@ -21,7 +21,8 @@ enum FrameFlag : u8 {
     WatchedRead = 4,  ///< somebody wants to know who reads it
     WatchedWrite = 8, ///< somebody wants to know who writes it
     RefusesRead = WatchedRead,
-    RefusesWrite = HasCode | Clean | WatchedWrite,
+    RefusesWrite =
+        HasCode | Clean | WatchedWrite | WatchedRead, // read-modify-write reads through a write entry
 };
 inline constexpr u32 NoFrame = ~u32{0}; ///< not plain memory: a device, or nothing
 
