@@ -95,6 +95,7 @@ void Cpu::memory_written(u64 pa, u64 size) {
 }
 void Cpu::memory_map_changed() {
     core_->flush_fast();
+    core_->known_pages.fill({});
     core_->map_changed = true;
     if (core_->running)
         core_->stop();

@@ -15,6 +15,9 @@ namespace vitrine::cpu {
 /// anything, with all checks, out of line.
 enum class Kind : u8 { Base, Index, Rip, Based, Legacy, General };
 
+/// A comparison with memory that may be fused with the Jcc behind it (exec/fused.h).
+enum class MemoryCompare : u8 { None, CmpReg, CmpImm, TestReg, TestImm, CmpLoad };
+
 struct Emitter {
     const Decoded& d;
     Op& op;
@@ -33,6 +36,7 @@ struct Emitter {
     // For fusion: a compare-like op with register or immediate operands (exec/fused.cpp).
     u8 fuse_with = 0;    ///< FuseKind, 0: none
     u8 condition = 0xFF; ///< of a Jcc
+    MemoryCompare compare = MemoryCompare::None;
 
     bool long64() const { return d.code_size == 8; }
     bool memory() const { return d.memory(); }

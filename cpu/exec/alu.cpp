@@ -2,7 +2,7 @@
 //
 // Register forms are pure and have a variant without flags; memory forms keep all flags alive around them,
 // because a fault or a stop may show them.
-#include "cpu/exec/alu_ops.h"
+#include "cpu/exec/alu_memory.h"
 #include "cpu/exec/emitters.h"
 #include "cpu/exec/fused.h"
 
@@ -18,52 +18,6 @@ template <AluOp O, class T, bool Flags> HANDLER alu_ri(HANDLER_ARGS) {
     const T result = alu<O, T, Flags>(core, get<T>(core, op->rm), immediate<T>(op));
     if constexpr (alu_writes(O)) put<T>(core, op->rm, result);
     NEXT;
-}
-
-/// reg ← reg op [mem]
-template <AluOp O, class T, Kind K> HANDLER alu_load(HANDLER_ARGS) {
-    T value{};
-    if constexpr (K == Kind::General) {
-        CALLING_OUT;
-        if (!read_memory<T>(*core, *op, value)) [[unlikely]]
-            FAULT;
-    } else {
-        const u8* p = fast_hit<T>(core->read_fast, fast_address<K>(core, op, sizeof(T)));
-        if (!p) [[unlikely]]
-            VITRINE_TAIL alu_load<O, T, Kind::General>(HANDLER_PASS);
-        value = read_host<T>(p);
-    }
-    const T result = alu<O, T>(core, get<T>(core, op->reg), value);
-    if constexpr (alu_writes(O)) put<T>(core, op->reg, result);
-    if constexpr (K == Kind::General) NEXT_AFTER_ACCESS;
-    NEXT;
-}
-
-/// [mem] ← [mem] op (reg or imm); CMP and TEST only read.
-template <AluOp O, class T, bool Immediate, Kind K> HANDLER alu_store(HANDLER_ARGS) {
-    const T operand = Immediate ? immediate<T>(op) : get<T>(core, op->reg);
-    if constexpr (K == Kind::General) {
-        CALLING_OUT;
-        if constexpr (alu_writes(O)) {
-            if (!modify_rm<T>(*core, *op, [&](T value) { return alu<O, T>(core, value, operand); }))
-                [[unlikely]]
-                FAULT;
-        } else {
-            T value{};
-            if (!read_memory<T>(*core, *op, value)) [[unlikely]]
-                FAULT;
-            alu<O, T>(core, value, operand);
-        }
-        NEXT_AFTER_ACCESS;
-    } else {
-        u8* p = fast_hit<T>(alu_writes(O) ? core->write_fast : core->read_fast,
-                            fast_address<K>(core, op, sizeof(T)));
-        if (!p) [[unlikely]]
-            VITRINE_TAIL alu_store<O, T, Immediate, Kind::General>(HANDLER_PASS);
-        const T result = alu<O, T>(core, read_host<T>(p), operand);
-        if constexpr (alu_writes(O)) write_host<T>(p, result);
-        NEXT;
-    }
 }
 
 template <bool Flags> Handler rr(unsigned operation, unsigned size) {
@@ -86,6 +40,10 @@ void register_form(Emitter& e, unsigned operation, bool immediate_form) {
 }
 
 void memory_form(Emitter& e, unsigned operation, bool immediate_form) {
+    if (operation == AluCmp)
+        e.compare = immediate_form ? MemoryCompare::CmpImm : MemoryCompare::CmpReg;
+    else if (operation == AluTest)
+        e.compare = immediate_form ? MemoryCompare::TestImm : MemoryCompare::TestReg;
     e.cost = alu_writes(static_cast<AluOp>(operation)) ? cost::ReadModifyWrite : cost::Load;
     if (e.d.lock) e.cost = cost::Locked;
     e.handler = by_alu(operation, [&]<AluOp O> {
@@ -116,6 +74,7 @@ void alu_reg_rm(Emitter& e) {
         return register_form(e, e.d.row->arg, false);
     }
     e.cost = cost::Load;
+    if (e.d.row->arg == AluCmp) e.compare = MemoryCompare::CmpLoad;
     e.handler = by_alu(e.d.row->arg, [&]<AluOp O> {
         return by_size(e.d.size, [&]<class T> {
             return by_kind(e.kind(), [&]<Kind K> { return static_cast<Handler>(alu_load<O, T, K>); });

@@ -95,7 +95,11 @@ template <class T> [[gnu::always_inline]] inline void write_host(u8* p, T v) {
 bool checked_linear(Core& core, Seg seg, u64 offset, unsigned size, bool write, u64& linear);
 inline bool segment_linear(Core& core, Seg seg, u64 offset, unsigned size, bool write, u64& linear) {
     const Segment& s = core.seg(seg);
-    if (!core.code64() && plainly_inside(s, offset, size)) {
+    if (core.code64()) {
+        linear = seg >= Seg::FS ? s.base + offset : offset;
+        if (canonical(linear) && canonical(linear + size - 1)) [[likely]]
+            return true;
+    } else if (plainly_inside(s, offset, size)) {
         linear = (s.base + offset) & 0xFFFFFFFF;
         return true;
     }
@@ -136,6 +140,13 @@ template <class T, class F> bool modify_rm(Core& core, const Op& op, F&& change)
     u64 linear = 0;
     T value{};
     if (!operand_linear(core, op, sizeof(T), true, linear)) return false;
+    if (u8* p = core.fast(core.write_fast, linear, sizeof(T)))
+        [[likely]] { // what is written there may be read
+        __builtin_memcpy(&value, p, sizeof value);
+        value = change(value);
+        __builtin_memcpy(p, &value, sizeof value);
+        return true;
+    }
     if (!core.writable(linear, sizeof(T)) || !core.load(linear, value)) return false;
     return core.store(linear, change(value));
 }

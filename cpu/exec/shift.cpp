@@ -10,6 +10,9 @@ namespace {
 
 enum ShiftOp : u8 { Rol, Ror, Rcl, Rcr, Shl, Shr, Sal, Sar };
 
+/// CF and OF in liveness form: what rotates write.
+constexpr u8 RotateFlags = CF | 2;
+
 template <class T> constexpr unsigned Bits = 8 * sizeof(T);
 template <class T> constexpr u8 count_mask() { return sizeof(T) == 8 ? 63 : 31; }
 
@@ -44,6 +47,10 @@ template <ShiftOp O, class T, bool Flags>
         return result;
     } else {
         // Rotates keep SF ZF AF PF.
+        if constexpr (!Flags && O <= Ror) {
+            const unsigned n = O == Rol ? count % bits : (bits - count % bits) % bits;
+            return n ? static_cast<T>(a << n | a >> (bits - n)) : a;
+        }
         const u64 old = core->flags();
         T result = a;
         u64 cf = old & CF;
@@ -153,7 +160,6 @@ void shift_group(Emitter& e) { // arg: 0 imm8, 1 by one, 2 by CL
     const u8 form = e.d.row->arg;
     if (form == 1) e.op.imm = 1;
     const u8 mask = e.d.size == 8 ? 63 : 31;
-    const bool rotate = which < 4;
     if (e.memory()) {
         e.cost = cost::ReadModifyWrite;
         e.handler = by_shift(which, [&]<ShiftOp O> {
@@ -180,15 +186,16 @@ void shift_group(Emitter& e) { // arg: 0 imm8, 1 by one, 2 by CL
     e.handler = by_shift(which, [&]<ShiftOp O> {
         return by_size(e.d.size, [&]<class T> { return static_cast<Handler>(shift_ri<O, T, true>); });
     });
-    if (rotate) return e.pure(0, AllFlags);
+    if (which == Rcl || which == Rcr) return e.pure(0, AllFlags);
     e.no_flags = by_shift(which, [&]<ShiftOp O> {
         return by_size(e.d.size, [&]<class T> {
-            if constexpr (O >= Shl)
-                return static_cast<Handler>(shift_ri<O, T, false>);
-            else
+            if constexpr (O == Rcl || O == Rcr)
                 return Handler{nullptr};
+            else
+                return static_cast<Handler>(shift_ri<O, T, false>);
         });
     });
+    if (which < Rcl) return e.pure(RotateFlags, static_cast<u8>(AllFlags & ~RotateFlags));
     e.pure(AllFlags, 0);
 }
 

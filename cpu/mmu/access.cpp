@@ -34,7 +34,7 @@ bool allowed(const Core& core, const TlbEntry& e, Access access, bool user, bool
 } // namespace
 
 void Core::physical_read(u64 pa, unsigned size, void* out) {
-    const PhysicalPage page = bus.page(pa);
+    const PhysicalPage page = physical_page(pa);
     if (page.host) {
         code_cache.before_read(page.frame, pa & 0xFFF, size);
         std::memcpy(out, page.host + (pa & 0xFFF), size);
@@ -54,7 +54,7 @@ void Core::physical_read(u64 pa, unsigned size, void* out) {
 }
 
 void Core::physical_write(u64 pa, unsigned size, const void* data) {
-    const PhysicalPage page = bus.page(pa);
+    const PhysicalPage page = physical_page(pa);
     if (page.host && page.writable) {
         code_cache.before_write(page.frame, pa & 0xFFF, size);
         std::memcpy(page.host + (pa & 0xFFF), data, size);
@@ -81,7 +81,7 @@ namespace {
 /// check.
 bool read_entry(Core& core, u64 pa, unsigned size, u64& out) {
     out = 0;
-    const PhysicalPage page = core.bus.page(pa);
+    const PhysicalPage page = core.physical_page(pa);
     if (page.host)
         std::memcpy(&out, page.host + (pa & 0xFFF), size);
     else
@@ -182,7 +182,7 @@ bool Core::translate_code(u64 linear, u64& physical) {
 /// Only the kind that was asked for is installed: the other one would push out a neighbour that is in use.
 void Core::install_fast(u64 linear, TlbEntry& e, Access access, bool user) {
     const u64 frame = e.frame_of(linear >> 12);
-    const PhysicalPage page = bus.page(frame << 12);
+    const PhysicalPage page = physical_page(frame << 12);
     if (!page.host || (data_breakpoints && watched_page(linear >> 12))) return;
     // A hit is told by an access's last byte: one that wraps around from the top of the address space would
     // hit page 0. Outside IA-32e mode addresses end at 32 bits and cannot.
@@ -287,11 +287,6 @@ void Core::flush_jumps_page(u64 page) {
 void Core::forget_jump(u64 rip) {
     for (JumpTable& table : jump_tables)
         if (JumpEntry& e = table.entries[JumpTable::index(rip)]; e.rip == rip) e = {};
-}
-const PhysicalPage& Core::code_page(u64 physical) {
-    CodePage& slot = code_pages[(physical >> 12) % code_pages.size()];
-    if (slot.page != physical >> 12) slot = {physical >> 12, bus.page(physical)};
-    return slot.memory;
 }
 void Core::forget_jumps(const TlbEntry& e) {
     if (e.shift)

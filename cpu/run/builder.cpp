@@ -20,7 +20,7 @@ void report_unimplemented(Core& core, const Op* op) {
     const u64 number = (core.code64() ? linear : linear & 0xFFFFFFFF) >> 12;
     const TlbEntry* entry = core.code_tlb.find(number, core.tlb_contexts);
     if (!entry) return;
-    const PhysicalPage& page = core.code_page(entry->frame_of(number) << 12);
+    const PhysicalPage& page = core.physical_page(entry->frame_of(number) << 12);
     const unsigned count = static_cast<unsigned>(std::min<u64>(15, 0x1000 - (linear & 0xFFF)));
     if (!page.host) return;
     std::memcpy(bytes, page.host + (linear & 0xFFF), count);
@@ -43,6 +43,8 @@ struct Pending {
     Op op;
     Handler no_flags;
     u8 written, read, fuse_with, condition, size;
+    MemoryCompare compare;
+    Kind kind;
 };
 
 /// Outside 64-bit mode EIP has 32 bits, in 16-bit code too: only branches with a 16-bit operand wrap at 64
@@ -129,12 +131,13 @@ bool Builder::add(std::span<const u8> bytes, u64 rip) {
         e.handler = raise_undefined;
         e.ends_block = true;
         e.flags_read = AllFlags, e.flags_written = 0, e.no_flags = nullptr, e.fuse_with = 0,
-        e.condition = 0xFF;
+        e.condition = 0xFF, e.compare = MemoryCompare::None;
         p.op.extra = e.unimplemented;
     }
     p.op.handler = e.handler;
     p.no_flags = e.no_flags, p.written = e.flags_written, p.read = e.flags_read;
     p.fuse_with = e.fuse_with, p.condition = e.condition, p.size = d.size;
+    p.compare = e.compare, p.kind = e.kind();
     ++count_;
     length_ += d.length;
     if (!e.self_counting) {
@@ -188,7 +191,12 @@ void Builder::fuse() {
     if (count_ < 2) return;
     Pending& branch = list_[count_ - 1];
     Pending& first = list_[count_ - 2];
-    if (branch.condition == 0xFF || !first.fuse_with || branch.op.extra) return;
+    if (branch.condition == 0xFF || branch.op.extra) return;
+    if (first.compare != MemoryCompare::None)
+        if (const Handler both =
+                fused_memory_handler(first.compare, first.kind, first.size, branch.condition))
+            first.op.handler = both;
+    if (!first.fuse_with) return;
     const Handler pair = fused_handler(first.fuse_with, first.size, branch.condition);
     if (!pair) return;
     first.op.handler = pair;
@@ -254,7 +262,7 @@ Block* find_block(Core& core, bool precise) {
     u64 fetched = 0;
     if (!core.translate_code(linear, fetched)) return nullptr;
     if (!core.options.block_cache) core.code_cache.flush(), core.flush_fast();
-    const PhysicalPage memory = core.code_page(fetched);
+    const PhysicalPage memory = core.physical_page(fetched);
     const u64 physical = key_page(memory, fetched) | (linear & 0xFFF);
     const BlockKey key = current_key(core, physical, precise);
     PhysicalPage second;
@@ -264,7 +272,7 @@ Block* find_block(Core& core, bool precise) {
         if (!long64) next &= 0xFFFFFFFF;
         u64 first_byte = 0;
         if (!core.translate_code(next, first_byte)) return false;
-        second = core.code_page(first_byte);
+        second = core.physical_page(first_byte);
         second_page = key_page(second, first_byte);
         return true;
     };

@@ -105,7 +105,7 @@ void Core::apply_map_change() {
     map_changed = false;
     flush_fast();
     flush_jumps();
-    code_pages.fill({});
+    known_pages.fill({});
     link_from = nullptr;
 }
 
@@ -232,7 +232,7 @@ void Core::serialize(Archive& archive) {
     yielded = false;
     flush_fast();
     flush_jumps();
-    code_pages.fill({});
+    known_pages.fill({});
     link_from = nullptr;
     update_breakpoints();
     update_privilege();

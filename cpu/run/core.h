@@ -42,7 +42,7 @@ struct JumpEntry {
 /// The jump cache of one privilege: a row of entries for a page of code (pages share rows), so that
 /// forgetting a page clears one row. A hit implies a valid code-TLB entry with the right to execute.
 struct JumpTable {
-    static constexpr unsigned RowBits = 7, ColumnBits = 5, Rows = 1 << RowBits, Columns = 1 << ColumnBits;
+    static constexpr unsigned RowBits = 7, ColumnBits = 7, Rows = 1 << RowBits, Columns = 1 << ColumnBits;
     std::array<JumpEntry, Rows * Columns> entries;
     std::array<bool, Rows> used{};     ///< something was entered since the row was cleared
     std::array<bool, Rows> private_{}; ///< … for a page that is not global
@@ -144,12 +144,12 @@ struct alignas(64) Core {
         bool operator==(const LegacyCode&) const = default;
     } legacy_jumps[LegacyTables];
     unsigned next_legacy_table = 0; ///< the one that a new segment takes
-    /// Which host page is behind a page of code; forgotten when the memory map changes.
-    struct CodePage {
+    /// Which host page is behind a physical page; forgotten when the memory map changes.
+    struct KnownPage {
         u64 page = ~u64{0}; ///< physical page number
         PhysicalPage memory;
     };
-    std::array<CodePage, 64> code_pages;
+    std::array<KnownPage, 256> known_pages;
     CodeCache& code_cache;
 
     // ---- flags --------------------------------------------------------------------------------------------
@@ -253,7 +253,13 @@ struct alignas(64) Core {
     /// The table for the code that runs now.
     JumpTable& jump_table();
     void forget_jump(u64 rip);
-    const PhysicalPage& code_page(u64 physical);
+    /// bus.page(), remembered.
+    const PhysicalPage& physical_page(u64 physical) {
+        KnownPage& slot = known_pages[(physical >> 12) % known_pages.size()];
+        if (slot.page != physical >> 12) [[unlikely]]
+            slot = {physical >> 12, bus.page(physical)};
+        return slot.memory;
+    }
     /// Blocks were dropped: a block that is running is left after its current instruction.
     void code_dropped() {
         if (running) stop();
