@@ -249,15 +249,15 @@ void Core::drop_fast_writes(const u8* host) {
 }
 
 void JumpTable::clear_row(unsigned row) {
-    if (!used[row]) return;
+    const u64 bit = u64{1} << (row % 64);
+    if (!(used[row / 64] & bit)) return;
     std::fill_n(entries.begin() + row * Columns, Columns, JumpEntry{});
-    used[row] = private_[row] = false;
+    used[row / 64] &= ~bit, private_[row / 64] &= ~bit;
 }
 void JumpTable::clear(bool global_too) {
-    if (!any) return;
-    for (unsigned row = 0; row < Rows; ++row)
-        if (global_too || private_[row]) clear_row(row);
-    if (global_too) any = false;
+    for (unsigned word = 0; word < used.size(); ++word)
+        for (u64 rows = global_too ? used[word] : private_[word]; rows; rows &= rows - 1)
+            clear_row(word * 64 + static_cast<unsigned>(std::countr_zero(rows)));
 }
 
 /// No fast entry may outlive the architectural one that it was made from.

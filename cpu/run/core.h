@@ -44,9 +44,8 @@ struct JumpEntry {
 struct JumpTable {
     static constexpr unsigned RowBits = 7, ColumnBits = 7, Rows = 1 << RowBits, Columns = 1 << ColumnBits;
     std::array<JumpEntry, Rows * Columns> entries;
-    std::array<bool, Rows> used{};     ///< something was entered since the row was cleared
-    std::array<bool, Rows> private_{}; ///< … for a page that is not global
-    bool any = false;                  ///< some row is used
+    std::array<u64, Rows / 64> used{};     ///< a bit each: something was entered since the row was cleared
+    std::array<u64, Rows / 64> private_{}; ///< … for a page that is not global
 
     static unsigned row(u64 rip) { return static_cast<unsigned>(rip >> 12 ^ rip >> 19) & (Rows - 1); }
     static std::size_t index(u64 rip) {
@@ -55,8 +54,8 @@ struct JumpTable {
     }
     void enter(u64 rip, Block* block, bool global) {
         entries[index(rip)] = {rip, block};
-        used[row(rip)] = any = true;
-        private_[row(rip)] |= !global;
+        used[row(rip) / 64] |= u64{1} << (row(rip) % 64);
+        private_[row(rip) / 64] |= u64{!global} << (row(rip) % 64);
     }
     void clear_row(unsigned row);
     /// Everything, or only rows that hold a page that is not global.

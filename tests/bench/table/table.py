@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Times the bench image's workloads in Vitrine, in QEMU's TCG and in Bochs, in turn, and prints the ratios.
 
-Each figure is processor time: the difference between a run of many rounds and one of none, so that start-up and firmware cancel
-out; the median over --repeat such pairs, made in turn, so that other load meets all alike. Vitrine's count of instructions
+Each figure is processor time: the difference between a run of many rounds and one of none (the median of those that are made
+first), so that start-up and firmware cancel out; the median over --repeat runs, made in turn, so that other load meets all alike. Vitrine's count of instructions
 (--stats) makes rates of it. With --against FILE a row that needs more than 15 % (--slack) more of TCG's time than the
 stored table says is measured again up to --retries times, and then fails.
 """
@@ -68,7 +68,7 @@ class Vitrine:
 
 class Qemu:
     def __init__(self, options, folder):
-        self.folder = folder
+        self.folder, self.steps = folder, 0
 
     def run(self, image):
         return processor_time(["qemu-system-x86_64", "-accel", "tcg", "-cpu", "max", "-machine", "q35", "-m", "128", "-display", "none", "-serial",
@@ -78,7 +78,7 @@ class Qemu:
 
 class Bochs:
     def __init__(self, options, folder):
-        self.folder = folder
+        self.folder, self.steps = folder, 0
         with open(os.path.join(folder, "go"), "w") as commands:
             commands.write("continue\nquit\n")
 
@@ -110,20 +110,27 @@ speaker: enabled=0
         sys.exit(f"bench: {name} is not installed (Debian: bochs, bochs-sdl, bochsbios, vgabios)")
 
 
-def measure(name, emulators, options, folder):
+def idle_runs(emulators, options, folder):
+    """Per emulator: the processor seconds of a run without rounds. Its count of steps stays with Vitrine."""
+    times = {kind: [] for kind in emulators}
+    for _ in range(max(3, options.repeat)):
+        for kind, emulator in emulators.items():
+            times[kind].append(emulator.run(image_with(options.image, folder, 32, 0)))
+            emulator.idle_steps = emulator.steps
+    return {kind: statistics.median(values) for kind, values in times.items()}
+
+
+def measure(name, emulators, idle, options, folder):
     number, rounds = WORKLOADS[name]
     rounds = max(1, int(rounds * options.scale))
     times = {kind: [] for kind in emulators}
-    steps = 0
     for _ in range(options.repeat):
         for kind, emulator in emulators.items():
             part = BOCHS_PART if kind == "bochs" else 1
-            idle = emulator.run(image_with(options.image, folder, number, 0))
-            steps -= emulator.steps if kind == "vitrine" else 0
             busy = emulator.run(image_with(options.image, folder, number, max(1, rounds // part)))
-            steps += emulator.steps if kind == "vitrine" else 0
-            times[kind].append(max(busy - idle, 1e-4) * part)
-    return {kind: statistics.median(values) for kind, values in times.items()}, steps // options.repeat
+            times[kind].append(max(busy - idle[kind], 1e-4) * part)
+    vitrine = emulators["vitrine"]
+    return {kind: statistics.median(values) for kind, values in times.items()}, vitrine.steps - vitrine.idle_steps
 
 
 def main():
@@ -152,10 +159,11 @@ def main():
         if options.bochs:
             emulators["bochs"] = Bochs(options, folder)
         print(f"{'workload':24} {'M instr':>8} {'Vitrine s':>10} {'M/s':>6} {'TCG s':>8} {'of TCG':>7}" + (f" {'Bochs s':>9} {'of Bochs':>9}" if options.bochs else ""), flush=True)
+        idle = idle_runs(emulators, options, folder)
         for name in names:
             most = stored[name]["of_tcg"] * (1 + options.slack) if name in stored else None
             for attempt in range(options.retries + 1):
-                times, steps = measure(name, emulators, options, folder)
+                times, steps = measure(name, emulators, idle, options, folder)
                 ratio = times["vitrine"] / times["qemu"]
                 if most is None or ratio <= most:
                     break
