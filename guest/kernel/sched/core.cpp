@@ -297,6 +297,12 @@ bool try_to_wake_up(task_struct* task, u32 mode) {
     return true;
 }
 
+void set_special_state(u32 state) {
+    task_struct* task = get_current();
+    IrqSpinGuard guard(task->pi_lock); // whoever is in try_to_wake_up() is through behind it
+    set_current_state(state);
+}
+
 bool wake_up_process(task_struct* task) { return try_to_wake_up(task, TASK_NORMAL); }
 
 void wake_up_new_task(task_struct* task) {

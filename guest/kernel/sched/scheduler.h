@@ -126,6 +126,9 @@ extern "C" task_struct* __switch_to_asm(task_struct* previous, task_struct* next
 inline void set_current_state(u32 state) {
     __atomic_store_n(&get_current()->__state, state, __ATOMIC_SEQ_CST);
 }
+/// TASK_STOPPED and TASK_DEAD are not states that one tests a condition in: a waker that is late, and still
+/// looks at the sleep before, must not turn them back into TASK_RUNNING.
+void set_special_state(u32 state);
 /// Makes a task that runs user code on another CPU enter the kernel.
 void kick_process(task_struct* task);
 /// A signal that ends this kind of sleep is there.

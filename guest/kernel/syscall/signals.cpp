@@ -97,7 +97,7 @@ Result<i64> sys_kill(i32 pid, i32 signal) {
     Result<void> last;
     auto consider = [&](task_struct* task) {
         seen++;
-        Result<void> sent = send_checked(signal, info, task, PIDTYPE_TGID);
+        Result<void> sent = send_checked(signal, info, task, pid == -1 ? PIDTYPE_MAX : PIDTYPE_PGID);
         if (!sent.ok()) last = sent;
     };
     if (pid == -1) { // everybody but init and the caller

@@ -282,7 +282,7 @@ void do_exit(i32 code) {
     exit_notify(task, group_dead);
     preempt_disable();
     local_irq_disable();
-    set_current_state(TASK_DEAD);
+    set_special_state(TASK_DEAD);
     preempt_enable_no_resched();
     schedule();
     panic("a dead task ran: pid %d", task->pid);

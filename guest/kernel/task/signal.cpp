@@ -33,19 +33,53 @@ bool sig_fatal(const task_struct& task, int signal) {
 }
 
 } // namespace
+/// What each user has queued, against RLIMIT_SIGPENDING. Users whose numbers are 256 apart share a count.
+/// What the kernel itself sends is not counted, and what a user sends counts as the sender's (Linux: the
+/// receiver's).
+static constinit u32 queued_by_user[256];
+
+static sigqueue* sigqueue_alloc(int signal, const kernel_siginfo* info) {
+    const bool free_of_limit =
+        !info || (signal < SIGRTMIN && info->si_code >= 0) || info->si_code == SI_TIMER;
+    const u32 uid = get_current()->cred->uid;
+    u32& count = queued_by_user[uid % 256];
+    if (!free_of_limit && __atomic_add_fetch(&count, 1, __ATOMIC_RELAXED) > rlimit(RLIMIT_SIGPENDING)) {
+        __atomic_sub_fetch(&count, 1, __ATOMIC_RELAXED);
+        return nullptr;
+    }
+    auto* queued = static_cast<sigqueue*>(kmalloc(sizeof(sigqueue), GFP_ATOMIC));
+    if (!queued) {
+        if (!free_of_limit) __atomic_sub_fetch(&count, 1, __ATOMIC_RELAXED);
+        return nullptr;
+    }
+    new (queued) sigqueue();
+    queued->uid = uid, queued->counted = !free_of_limit;
+    return queued;
+}
+static void sigqueue_free(sigqueue* queued) {
+    if (queued->counted) __atomic_sub_fetch(&queued_by_user[queued->uid % 256], 1, __ATOMIC_RELAXED);
+    kfree(queued);
+}
+
 void flush_sigqueue_mask(sigpending& pending, u64 mask) {
     pending.signal &= ~mask;
     for (LIST_EACH_SAFE(node, pending.list)) {
         auto* queued = container_of(node, sigqueue, list);
         if (!(sigmask(queued->info.si_signo) & mask)) continue;
         node->remove();
-        kfree(queued);
+        sigqueue_free(queued);
     }
 }
 bool task_clear_jobctl_pending(task_struct* task) {
     bool pending = task->jobctl & JOBCTL_STOP_PENDING;
-    task->jobctl &= ~(JOBCTL_STOP_PENDING | JOBCTL_STOP_CONSUME);
+    task->jobctl &= ~(JOBCTL_STOP_PENDING | JOBCTL_STOP_CONSUME | JOBCTL_STOP_DEQUEUED);
     return pending;
+}
+bool task_set_jobctl_pending(task_struct* task, u32 mask) {
+    if ((task->pending.signal & sigmask(SIGKILL)) || (task->flags & PF_EXITING)) return false;
+    if (mask & JOBCTL_STOP_SIGMASK) task->jobctl &= ~JOBCTL_STOP_SIGMASK;
+    task->jobctl |= mask;
+    return true;
 }
 namespace {
 
@@ -124,9 +158,7 @@ Result<void> __send_signal(int signal, const kernel_siginfo* info, task_struct* 
     sigpending& pending = type == PIDTYPE_PID ? task->pending : task->signal->shared_pending;
     if (signal < SIGRTMIN && (pending.signal & sigmask(signal))) return {}; // one of each is enough
     if (signal != SIGKILL && !(task->flags & PF_KTHREAD)) {
-        auto* queued = static_cast<sigqueue*>(kmalloc(sizeof(sigqueue), GFP_ATOMIC));
-        if (queued) {
-            new (queued) sigqueue();
+        if (sigqueue* queued = sigqueue_alloc(signal, info)) {
             if (info)
                 queued->info = *info;
             else
@@ -138,6 +170,14 @@ Result<void> __send_signal(int signal, const kernel_siginfo* info, task_struct* 
         }
     }
     pending.signal |= sigmask(signal);
+    // A fork under way: what is sent to a whole group is for the child as well.
+    if (type > PIDTYPE_TGID)
+        for (LIST_EACH(node, task->signal->multiprocess)) {
+            u64& delayed = container_of(node, multiprocess_signals, node)->signal;
+            if (signal == SIGCONT) delayed &= ~SIG_KERNEL_STOP_MASK;
+            if (sigmask(signal) & SIG_KERNEL_STOP_MASK) delayed &= ~sigmask(SIGCONT);
+            delayed |= sigmask(signal);
+        }
     if (signalfd_wqh.has_sleepers()) signalfd_wqh.wake_all();
     complete_signal(signal, task, type);
     return {};
@@ -181,7 +221,7 @@ void collect_signal(int signal, sigpending& pending, kernel_siginfo* info) {
     if (first) {
         first->list.remove();
         *info = first->info;
-        kfree(first);
+        sigqueue_free(first);
     } else {
         *info = {};
         info->si_signo = signal;
@@ -325,6 +365,8 @@ int dequeue_signal(task_struct* task, u64 mask, kernel_siginfo* info) {
     if (!signal) signal = next_signal(*(from = &task->signal->shared_pending), mask);
     if (signal) collect_signal(signal, *from, info);
     recalc_sigpending();
+    // The lock may be dropped before the stop is done: it counts only while this bit is there.
+    if (signal && (sigmask(signal) & SIG_KERNEL_STOP_MASK)) task->jobctl |= JOBCTL_STOP_DEQUEUED;
     return signal;
 }
 

@@ -103,6 +103,8 @@ inline constexpr i32 SEGV_MAPERR = 1, SEGV_ACCERR = 2, BUS_ADRALN = 1, BUS_ADRER
 struct sigqueue {
     list_head list;
     kernel_siginfo info;
+    u32 uid = 0; ///< whose limit it counts against, if it does
+    bool counted = false;
 };
 struct sigpending {
     list_head list; ///< initialised by init_sigpending
@@ -161,6 +163,12 @@ struct task_io_accounting {
     }
 };
 
+/// A fork that is under way, and what was sent meanwhile to the groups that the child will be in.
+struct multiprocess_signals {
+    list_head node; ///< signal_struct::multiprocess
+    u64 signal = 0;
+};
+
 struct signal_struct {
     u32 sigcnt = 1;        ///< references
     u32 live = 1;          ///< threads that have not begun to exit
@@ -169,6 +177,7 @@ struct signal_struct {
     wait_queue_head wait_chldexit{"wait_chldexit"};
     task_struct* curr_target = nullptr; ///< where process signals go next
     sigpending shared_pending;
+    list_head multiprocess; ///< multiprocess_signals
     i32 group_exit_code = 0;
     u32 flags = 0;
     task_struct* group_exec_task = nullptr; ///< waits in de_thread until notify_count is 0
@@ -238,6 +247,8 @@ Result<i64> return_from_signal(pt_regs* frame);
 bool do_notify_parent(task_struct* task, int signal);
 /// `status`: the signal that stopped it.
 void do_notify_parent_cldstop(task_struct* task, i32 why, i32 status);
+/// A new thread of a process that is stopping or stopped does not run on. REQUIRES: siglock.
+void task_join_group_stop(task_struct* task);
 /// A thread that exits hands its process's signals on.
 void exit_signals(task_struct* task);
 

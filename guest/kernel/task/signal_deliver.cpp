@@ -50,21 +50,25 @@ bool task_participate_group_stop(task_struct* task) {
 bool do_signal_stop(task_struct* task, int signal, spinlock_t& lock) {
     signal_struct* shared = task->signal;
     if (!(task->jobctl & JOBCTL_STOP_PENDING)) {
-        if (shared->flags & SIGNAL_GROUP_EXIT) return false;
+        // Taken, and cancelled by a SIGCONT or SIGKILL before we came here.
+        if (!(task->jobctl & JOBCTL_STOP_DEQUEUED) || (shared->flags & SIGNAL_GROUP_EXIT) ||
+            shared->group_exec_task)
+            return false;
         if (!(shared->flags & SIGNAL_STOP_STOPPED)) shared->group_exit_code = signal;
         shared->group_stop_count = 0;
         for (THREAD_EACH(node, shared)) {
             task_struct* thread = thread_of(node);
-            if ((thread->flags & PF_EXITING) || (thread->__state & __TASK_STOPPED)) continue;
-            thread->jobctl = (thread->jobctl & ~JOBCTL_STOP_SIGMASK) | static_cast<u32>(signal) |
-                             JOBCTL_STOP_PENDING | JOBCTL_STOP_CONSUME;
+            if (thread != task && (thread->__state & __TASK_STOPPED)) continue;
+            if (!task_set_jobctl_pending(thread, static_cast<u32>(signal) | JOBCTL_STOP_PENDING |
+                                                     JOBCTL_STOP_CONSUME))
+                continue;
             shared->group_stop_count++;
             if (thread != task) signal_wake_up(thread, false);
         }
     }
     bool notify = task_participate_group_stop(task);
     i32 status = shared->group_exit_code; // a waiter that collects it before the notice clears it
-    set_current_state(TASK_STOPPED);
+    set_special_state(TASK_STOPPED);
     lock.unlock_raw();
     local_irq_enable();
     preempt_enable_no_resched();
@@ -159,6 +163,21 @@ bool get_signal(ksignal& ksig) {
         task->flags |= PF_SIGNALED;
         do_group_exit(signal); // core dumps do not exist: bit 7 stays clear
     }
+}
+
+void task_join_group_stop(task_struct* task) {
+    const task_struct* self = get_current();
+    signal_struct* shared = self->signal;
+    u32 mask = self->jobctl & JOBCTL_STOP_SIGMASK;
+    if (shared->group_stop_count) {
+        mask |= JOBCTL_STOP_CONSUME;
+        shared->group_stop_count++;
+    } else if (!(shared->flags & SIGNAL_STOP_STOPPED)) {
+        return;
+    }
+    // Before its first instruction it comes through get_signal().
+    if (task_set_jobctl_pending(task, mask | JOBCTL_STOP_PENDING))
+        __atomic_fetch_or(&task->thread_flags, u32{_TIF_SIGPENDING}, __ATOMIC_ACQ_REL);
 }
 
 void exit_signals(task_struct* task) {

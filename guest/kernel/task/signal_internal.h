@@ -27,6 +27,8 @@ extern wait_queue_head signalfd_wqh;
 bool sig_task_ignored(const task_struct& task, int signal, bool force);
 void flush_sigqueue_mask(sigpending& pending, u64 mask);
 bool task_clear_jobctl_pending(task_struct* task);
+/// False when it will not come to that: it is being killed, or exits.
+bool task_set_jobctl_pending(task_struct* task, u32 mask);
 /// What the others of the process can take of these pending signals.
 void retarget_shared_pending(task_struct* task, u64 which);
 Result<void> __send_signal(int signal, const kernel_siginfo* info, task_struct* task, pid_type type,

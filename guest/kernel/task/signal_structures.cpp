@@ -51,6 +51,7 @@ signal_struct* alloc_signal(const signal_struct* parent) {
     if (!shared) return nullptr;
     shared->thread_head.initialise();
     init_sigpending(shared->shared_pending);
+    shared->multiprocess.initialise();
     shared->real_timer.function = it_real_fn;
     shared->real_timer.context = shared;
     if (parent) {

@@ -134,6 +134,7 @@ void fork_init() {
     init_signals.thread_head.initialise();
     init_signals.pids[PIDTYPE_PGID] = init_signals.pids[PIDTYPE_SID] = &init_struct_pid;
     init_sigpending(init_signals.shared_pending);
+    init_signals.multiprocess.initialise();
     init_task.signal = &init_signals;
     init_task.sighand = &init_sighand;
     // An eighth of memory may hold kernel stacks, as in Linux.
@@ -167,13 +168,15 @@ namespace {
 
 /// The child shows: in the list of processes or of its process's threads, as somebody's child, under its
 /// number. REQUIRES: tasklist_lock.
-Result<void> link_task(task_struct* child, task_struct* parent, u64 flags, struct pid* number) {
+Result<void> link_task(task_struct* child, task_struct* parent, u64 flags, struct pid* number,
+                       const multiprocess_signals& delayed) {
     IrqSpinGuard guard(parent->sighand->siglock);
     // A process that is being killed makes no more children.
     if (parent->signal->flags & SIGNAL_GROUP_EXIT) return Errno::ERESTARTNOINTR;
     // Nor does a thread that another one's exec is about to end: its list is made.
     if (parent->signal->group_exec_task && parent->signal->group_exec_task != parent)
         return Errno::ERESTARTNOINTR;
+    if (parent->pending.signal & sigmask(SIGKILL)) return Errno::EINTR;
     if (flags & (CLONE_PARENT | CLONE_THREAD))
         child->real_parent = parent->real_parent;
     else
@@ -185,6 +188,7 @@ Result<void> link_task(task_struct* child, task_struct* parent, u64 flags, struc
         child->signal->nr_threads++;
         __atomic_fetch_add(&child->signal->live, 1, __ATOMIC_RELAXED);
         child->signal->thread_head.push_back(&child->thread_node);
+        task_join_group_stop(child);
         attach_pid(child, PIDTYPE_PID, number);
     } else {
         if (flags & CLONE_PARENT) child->exit_signal = parent->group_leader->exit_signal;
@@ -197,6 +201,7 @@ Result<void> link_task(task_struct* child, task_struct* parent, u64 flags, struc
         child->signal->tty = parent->signal->tty;
         child->signal->is_child_subreaper = false;
         if (number->nr == 1) child->signal->flags |= SIGNAL_UNKILLABLE;
+        if ((child->signal->shared_pending.signal = delayed.signal)) child->thread_flags |= _TIF_SIGPENDING;
         child->real_parent->children.push_back(&child->sibling);
         task_list.push_back(&child->tasks);
     }
@@ -217,9 +222,26 @@ u64 processes_of(u32 uid) {
 
 } // namespace
 
+/// While one is there, what is sent to the parent's groups is collected for the child.
+struct ForkUnderWay {
+    explicit ForkUnderWay(task_struct* parent, bool process) : sighand(parent->sighand) {
+        IrqSpinGuard guard(sighand->siglock);
+        if (process) parent->signal->multiprocess.push_back(&delayed.node);
+    }
+    ~ForkUnderWay() {
+        IrqSpinGuard guard(sighand->siglock);
+        delayed.node.remove();
+    }
+    sighand_struct* sighand;
+    multiprocess_signals delayed;
+};
+
 Result<task_struct*> copy_process(const kernel_clone_args& request, pt_regs* parent_frame) {
     task_struct* parent = get_current();
     u64 flags = request.flags;
+    // What was sent before is handled before: after that, whoever is in a group gets what the group gets.
+    ForkUnderWay fork(parent, !(flags & CLONE_THREAD));
+    if (parent->signal_pending() && !parent->is_kernel_thread()) return Errno::ERESTARTNOINTR;
     if (nr_threads >= max_threads) return Errno::EAGAIN;
     if (!capable(*parent->cred) && parent->cred->uid &&
         processes_of(parent->cred->uid) >= rlimit(RLIMIT_NPROC))
@@ -297,7 +319,7 @@ Result<task_struct*> copy_process(const kernel_clone_args& request, pt_regs* par
     Result<void> linked;
     {
         IrqSpinGuard guard(tasklist_lock);
-        linked = link_task(child, parent, flags, number.value());
+        linked = link_task(child, parent, flags, number.value(), fork.delayed);
         if (linked.ok()) child->usage = 2;
     }
     if (!linked.ok()) {

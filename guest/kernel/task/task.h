@@ -57,9 +57,11 @@ enum TaskFlag : u32 {
     PF_MEMALLOC = 0x800 ///< frees memory: may take the reserve
 };
 
-/// jobctl: a group stop that this thread has yet to take part in, and what stopped it.
-inline constexpr u32 JOBCTL_STOP_SIGMASK = 0xffff, JOBCTL_STOP_PENDING = 1 << 17,
-                     JOBCTL_STOP_CONSUME = 1 << 18;
+/// jobctl: a group stop that this thread has yet to take part in, and what stopped it. STOP_DEQUEUED: it has
+/// taken a stop signal that has not stopped it yet; a SIGCONT that comes meanwhile takes the bit away, and
+/// the stop does not happen.
+inline constexpr u32 JOBCTL_STOP_SIGMASK = 0xffff, JOBCTL_STOP_DEQUEUED = 1 << 16,
+                     JOBCTL_STOP_PENDING = 1 << 17, JOBCTL_STOP_CONSUME = 1 << 18;
 
 enum ThreadFlag : u32 { _TIF_SIGPENDING = 1 << 2, _TIF_NEED_RESCHED = 1 << 3 };
 

@@ -21,6 +21,7 @@ CASES = {
     "forkproc": ("programs", 512, "/test/forkproc", True, []),
     "threads": ("programs", 512, "/test/threads", True, []),
     "signals": ("programs", 512, "/test/signals", True, []),
+    "stops": ("programs", 512, "/test/stops", True, []),
     "sockets": ("programs", 512, "/test/sockets", True, []),
     "passing": ("programs", 512, "/test/passing", True, []),
     "smp": ("programs", 512, "/test/smp", True, []),

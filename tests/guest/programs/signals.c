@@ -90,6 +90,33 @@ static void realtime_queue(void) {
         one += order[i] == SIGUSR1, two += order[i] == SIGRTMIN, three += order[i] == SIGRTMIN + 2;
     printf(" %d %d %d\n", one, two, three);
 }
+/// RLIMIT_SIGPENDING: no more than so many wait; what is sent by kill() still comes; a higher limit makes
+/// room. The user's other processes count as well, so on Linux nothing says how many are left for us.
+static void queue_limit(void) {
+    sigset_t set;
+    sigemptyset(&set), sigaddset(&set, SIGRTMIN + 3), sigaddset(&set, SIGRTMIN + 4);
+    sigprocmask(SIG_BLOCK, &set, NULL);
+    struct rlimit before, few;
+    getrlimit(RLIMIT_SIGPENDING, &before);
+    few = before, few.rlim_cur = 20;
+    setrlimit(RLIMIT_SIGPENDING, &few);
+    int queued = 0;
+    while (queued < 100 && sigqueue(getpid(), SIGRTMIN + 3, (union sigval){.sival_int = queued}) == 0)
+        queued++;
+    printf("at most 20: %d, then %s\n", queued <= 20, queued < 100 ? strerrorname_np(errno) : "no end");
+    printf("kill: %d\n", kill(getpid(), SIGRTMIN + 4));
+    setrlimit(RLIMIT_SIGPENDING, &before);
+    int more = 0;
+    while (more < 50 && sigqueue(getpid(), SIGRTMIN + 3, (union sigval){.sival_int = queued + more}) == 0)
+        more++;
+    printf("more: %d\n", more);
+    siginfo_t info;
+    struct timespec none = {0, 0};
+    int taken = 0, in_order = 1, signal;
+    while ((signal = sigtimedwait(&set, &info, &none)) > 0)
+        if (signal == SIGRTMIN + 3) in_order &= info.si_value.sival_int == taken++;
+    printf("all of them: %d, in order: %d\n", taken == queued + more, in_order);
+}
 static void queued_values(void) {
     sigset_t set;
     sigemptyset(&set);
@@ -419,7 +446,8 @@ static void group_kill(void) {
     printf("sent %d\n", kill(-leader, SIGHUP));
     waitpid(leader, &status, 0);
     show_status("leader", status);
-    for (int i = 0; i < 500 && kill(-leader, 0) == 0; i++) pause_ms(10); // init may take its time to reap the orphans
+    for (int i = 0; i < 500 && kill(-leader, 0) == 0; i++)
+        pause_ms(10); // init may take its time to reap the orphans
     printf("gone %d %d\n", RESULT(kill(-leader, 0)), ESRCH);
 }
 static void orphans_hang_up(void) {
@@ -625,7 +653,8 @@ static void by_descriptor(void) {
         _exit(6);
     }
     printf("child %d\n", RESULT(read(file, info, sizeof info[0])));
-    printf("%d %d %d %d\n", info[0].ssi_signo, info[0].ssi_code, info[0].ssi_status, info[0].ssi_pid == (unsigned)child);
+    printf("%d %d %d %d\n", info[0].ssi_signo, info[0].ssi_code, info[0].ssi_status,
+           info[0].ssi_pid == (unsigned)child);
     printf("%d\n", poll(&p, 1, 0));
     printf("no %d\n", RESULT(signalfd(1, &set, 0)));
     printf("no %d\n", RESULT(signalfd(99, &set, 0)));
@@ -642,6 +671,7 @@ int main(int argc, char** argv) {
         {"fault_codes", fault_codes},
         {"realtime_queue", realtime_queue},
         {"queued_values", queued_values},
+        {"queue_limit", queue_limit},
         {"restarted", restarted},
         {"interrupted", interrupted},
         {"sleep_over_stop", sleep_over_stop},
