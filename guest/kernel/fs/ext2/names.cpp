@@ -134,7 +134,13 @@ Result<void> ext2_inode_info::rename(StringView name, struct inode& inode, struc
     if (replaced) { // the entry changes its inode in place: there is no moment without the name
         auto& victim = static_cast<ext2_inode_info&>(*replaced);
         if (is_dir && !TRY(victim.directory_is_empty())) return Errno::ENOTEMPTY;
+        // A file that replaces another is how programs save: whenever the power goes, one of the two is
+        // whole. So the new one is on the disk before its name, and the name before the old one's blocks are
+        // free.
+        bool replaces_file = is_regular(victim.i_mode) && victim.i_nlink == 1;
+        if (replaces_file) TRY(moved.sync());
         TRY(target.set_link(new_name, number, inode.i_mode));
+        if (replaces_file) TRY(target.sync());
         if (is_dir) {
             victim.i_nlink = 0;
             target.i_nlink--;
