@@ -11,6 +11,7 @@ using SyncPolarity = Bits<6, 2>; // 3: 480 lines
 // Sequencer
 enum Sequencer : unsigned { SeqReset, SeqClocking, SeqMapMask, SeqCharacterMap, SeqMemoryMode };
 using EightDots = Bits<0>;
+using HalfDotClock = Bits<3>; // every dot lasts two
 using ScreenOff = Bits<5>;
 using OddEvenOff = Bits<2>; // memory mode
 using Chain4 = Bits<3>;
@@ -39,6 +40,7 @@ using MemoryMap = Bits<2, 2>;
 enum Crtc : unsigned {
     CrtcDisplayEnd = 0x01,
     CrtcOverflow = 0x07,
+    CrtcPresetRow = 0x08, // and byte panning
     CrtcMaximumScan = 0x09,
     CrtcCursorStart = 0x0A,
     CrtcCursorEnd = 0x0B,
@@ -51,12 +53,19 @@ enum Crtc : unsigned {
     CrtcOffset = 0x13,
     CrtcUnderline = 0x14,
     CrtcModeControl = 0x17,
+    CrtcLineCompare = 0x18,
 };
 // Attribute controller
-enum Attribute : unsigned { AttrMode = 0x10, AttrPlaneEnable = 0x12, AttrColourSelect = 0x14 };
+enum Attribute : unsigned {
+    AttrMode = 0x10,
+    AttrPlaneEnable = 0x12,
+    AttrPanning = 0x13,
+    AttrColourSelect = 0x14
+};
 using PaletteOn = Bits<5>; // index register: palette address source
 using BlinkEnable = Bits<3>;
 using LineGraphics = Bits<2>;
+using PanningCompatible = Bits<5>; // pixel and byte panning end at the split
 using Palette54Select = Bits<7>;
 // DISPI
 enum Dispi : u16 {

@@ -9,8 +9,9 @@
 // gives and the processor writes them directly. Invariants: render() and text_screen() are pure functions of
 // state. Save and digest hold only pages that are not zero, so they depend on contents, never on who looked.
 // Inaccuracies: the display is sampled whole, without beam position; retrace bits come from virtual time at
-// 70 Hz (60 Hz for 480 lines); no interrupt at retrace; split screen, pixel and byte panning are not drawn;
-// 40-column text and 320-pixel modes are drawn at their own width.
+// 70 Hz (60 Hz for 480 lines); no interrupt at retrace; no border; the underline of monochrome text is not
+// drawn. Pictures are the monitor's: a 320x200 mode has 640x400 points, as its dots last two and its lines
+// come twice.
 #pragma once
 #include <memory>
 #include "devices/pci_device.h"
@@ -121,15 +122,29 @@ private:
         u32 cell_height = 1; ///< scan lines a character row
         bool double_scan = false;
         u32 start = 0, pitch = 0; ///< in address-counter units
+        u32 line_compare = 0;     ///< behind this scan line the picture goes on from address 0
     };
+    /// One scan line: the address counter at its left edge, the line inside its characters, their number.
+    struct ScanLine {
+        u32 row = 0, row_scan = 0, columns = 0;
+    };
+    /// Whether a scan line is the first of a character row, and whether panning moves it.
+    struct Place {
+        bool begins = false, panned = false;
+    };
+    using Colours = std::array<u32, 256>;
+    using Painter = void (Vga::*)(std::span<u32> dots, const ScanLine& line, const Colours& colours) const;
     Geometry geometry() const;
+    template <class Line> void scan(const Geometry& g, Line&& line) const;
+    u32 panning(u32 character) const;
+    u32 graphics_address(u32 counter, u32 row_scan) const;
     u32 fetch_address(u32 counter) const;
     u32 colour(u32 dac_index) const;
     u32 palette(u32 attribute) const;
     u8 plane_byte(unsigned plane, u32 offset) const { return memory_[(offset & 0xFFFF) * 4 + plane]; }
-    void render_text(FrameBuffer& out) const;
-    void render_planar(FrameBuffer& out) const;
-    void render_256(FrameBuffer& out) const;
+    void paint_text(std::span<u32> dots, const ScanLine& line, const Colours& colours) const;
+    void paint_planar(std::span<u32> dots, const ScanLine& line, const Colours& colours) const;
+    void paint_256(std::span<u32> dots, const ScanLine& line, const Colours& colours) const;
     void render_dispi(FrameBuffer& out) const;
     u8 dac_component(u32 index) const;
 

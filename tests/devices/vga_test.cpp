@@ -44,9 +44,10 @@ struct VgaTest : testing::Test {
         set(0x3CE, 6, 5);
         set(0x3CE, 8, 0xFF);
         set(0x3D4, 1, 79);
-        set(0x3D4, 7, 0x02);
+        set(0x3D4, 7, 0x12);
         set(0x3D4, 0x12, 0xDF);
-        set(0x3D4, 9, 0);
+        set(0x3D4, 9, 0x40);
+        set(0x3D4, 0x18, 0xFF); // no split
         set(0x3D4, 0x13, 40);
         set(0x3D4, 0x17, 0xE3);
     }
@@ -60,8 +61,9 @@ struct VgaTest : testing::Test {
         set(0x3CE, 6, 0x0E);
         set(0x3CE, 8, 0xFF);
         set(0x3D4, 1, 79);
-        set(0x3D4, 7, 0x02);
-        set(0x3D4, 9, 15);
+        set(0x3D4, 7, 0x12);
+        set(0x3D4, 9, 0x4F);
+        set(0x3D4, 0x18, 0xFF);
         set(0x3D4, 0x12, 0x8F);
         set(0x3D4, 0x13, 40);
         set(0x3D4, 0x17, 0xA3);
@@ -70,6 +72,7 @@ struct VgaTest : testing::Test {
         for (u8 i = 0; i < 16; ++i) attribute(i, i);
         attribute(0x10, 0x04);
         attribute(0x12, 0x0F);
+        attribute(0x13, 8); // nine dots: not panned
     }
 };
 
@@ -190,8 +193,9 @@ TEST_F(VgaTest, Mode13h) {
     set(0x3CE, 6, 5);
     set(0x3CE, 8, 0xFF);
     set(0x3D4, 1, 79);
-    set(0x3D4, 7, 0x02);
+    set(0x3D4, 7, 0x12);
     set(0x3D4, 9, 0x41);
+    set(0x3D4, 0x18, 0xFF);
     set(0x3D4, 0x12, 0x8F);
     set(0x3D4, 0x13, 40);
     set(0x3D4, 0x14, 0x40);
@@ -202,10 +206,83 @@ TEST_F(VgaTest, Mode13h) {
     show();
     FrameBuffer picture;
     vga.render(picture);
-    ASSERT_EQ(picture.width, 320u);
-    ASSERT_EQ(picture.height, 200u);
-    EXPECT_EQ(picture.pixels[320 * 100 + 17], 0xFF0082FFu);
-    EXPECT_EQ(picture.pixels[320 * 100 + 16], 0xFF000000u);
+    ASSERT_EQ(picture.width, 640u) << "dots last two";
+    ASSERT_EQ(picture.height, 400u) << "lines come twice";
+    for (const unsigned at : {640 * 200 + 34, 640 * 200 + 35, 640 * 201 + 34, 640 * 201 + 35})
+        EXPECT_EQ(picture.pixels[at], 0xFF0082FFu);
+    for (const unsigned at : {640 * 200 + 33, 640 * 200 + 36, 640 * 199 + 34, 640 * 202 + 34})
+        EXPECT_EQ(picture.pixels[at], 0xFF000000u);
+    attribute(0x13, 4); // two pixels to the left
+    show();
+    vga.render(picture);
+    EXPECT_EQ(picture.pixels[640 * 200 + 30], 0xFF0082FFu);
+    EXPECT_EQ(picture.pixels[640 * 200 + 34], 0xFF000000u);
+    out(0x3C6, 0x7F); // the DAC's mask: 200 becomes 72
+    colour(72, 0, 63, 0);
+    vga.render(picture);
+    EXPECT_EQ(picture.pixels[640 * 200 + 30], 0xFF00FF00u);
+}
+
+/// PS/2 Technical Reference, CRT controller 8h, 18h; attribute controller 10h bit 5, 13h. (QEMU before 8.2
+/// draws no panning and no split in text, so the manual is the judge.)
+TEST_F(VgaTest, PanningAndSplitScreen) {
+    planar();
+    for (u8 i = 0; i < 16; ++i) attribute(i, i);
+    attribute(0x12, 0x0F);
+    colour(15, 63, 63, 63);
+    set(0x3D4, 0x13, 64); // a virtual screen of 1024 points
+    set(0x3D4, 0x0D, 10); // which begins at column 80
+    poke(0, 0xFF);        // the lower part's corner
+    poke(128 * 100 + 10 + 7, 0x80);
+    set(0x3D4, 0x18, 0x2B); // split behind scan line 299 = 12Bh
+    set(0x3D4, 9, 0x00);
+    show();
+    const auto lit = [this] {
+        FrameBuffer picture;
+        vga.render(picture);
+        std::vector<std::pair<unsigned, unsigned>> points;
+        for (unsigned at = 0; at < picture.pixels.size(); ++at)
+            if (picture.pixels[at] == 0xFFFFFFFFu) points.emplace_back(at % 640, at / 640);
+        return points;
+    };
+    using Points = std::vector<std::pair<unsigned, unsigned>>;
+    const auto corner = [](unsigned y, unsigned left, unsigned width) {
+        Points points;
+        for (unsigned x = left; x < left + width; ++x) points.emplace_back(x, y);
+        return points;
+    };
+    const auto both = [](Points first, const Points& second) {
+        first.insert(first.end(), second.begin(), second.end());
+        return first;
+    };
+    EXPECT_EQ(lit(), both(both({{56, 100}}, corner(300, 0, 8)), {{136, 400}}))
+        << "the lower part begins at address 0, where the same point lies further right";
+    attribute(0x13, 3);
+    show();
+    EXPECT_EQ(lit(), both(both({{53, 100}}, corner(300, 0, 5)), {{133, 400}})) << "the lower part moves, too";
+    attribute(0x10, 0x21);
+    show();
+    EXPECT_EQ(lit(), both(both({{53, 100}}, corner(300, 0, 8)), {{136, 400}}))
+        << "mode control bit 5 keeps it";
+    set(0x3D4, 8, 0x40); // byte panning: two
+    EXPECT_EQ(lit(), both(both({{37, 100}}, corner(300, 0, 8)), {{136, 400}}));
+    set(0x3D4, 9, 0x01); // characters of two lines, of which the first shows only its second
+    set(0x3D4, 8, 0x01);
+    EXPECT_EQ(lit(), both(both({{53, 199}}, {{53, 200}}), both(corner(300, 0, 8), corner(301, 0, 8))));
+    // A split of text: the rows that are read are those that are seen.
+    text();
+    for (u64 i = 0; i < 4000; i += 2)
+        vga.mmio_write(0x18000 + i, 2, 0x0700u | static_cast<u8>('a' + i / 160));
+    set(0x3D4, 8, 0);
+    set(0x3D4, 0x0D, 80);
+    set(0x3D4, 0x18, 16 * 20 - 1 - 256); // 20 rows, with the ninth bit
+    set(0x3D4, 9, 0x0F);
+    const auto rows = vga.text_screen();
+    ASSERT_EQ(rows.size(), 25u);
+    EXPECT_EQ(rows[0][0], 'b');
+    EXPECT_EQ(rows[19][0], 'u');
+    EXPECT_EQ(rows[20], std::string(80, 'a'));
+    EXPECT_EQ(rows[24][0], 'e');
 }
 
 TEST_F(VgaTest, DispiModesDrawTheLinearFramebuffer) {
