@@ -227,6 +227,8 @@ public:
     /// that turns out corrupt leaves the machine at power-on.
     std::vector<u8> save();
     Expected<void> restore(std::span<const u8> snapshot);
+    /// No state has been loaded: the input log is all that there was.
+    bool began_at_power_on() const;
     /// XXH3-64 of the whole guest-visible state: processor, chips, events, memory, disk overlays.
     u64 state_hash();
     /// As state_hash() without memory, display memory and disks: cheap enough for every million steps.
@@ -258,8 +260,8 @@ public:
     /// Called before an input from outside (input()) is applied.
     void on_live_input(std::function<void()> sink);
     /// Processors, chips and what the host knows, without RAM, display memory, disks, phases and console
-    /// text.
-    std::vector<u8> save_without_memory();
+    /// text. `chips` is told how many bytes of it rolling_hash() is the XXH3-64 of.
+    std::vector<u8> save_without_memory(std::size_t* chips = nullptr);
     struct HostView {
         std::vector<Phase> phases;
         std::vector<ModeChange> modes;

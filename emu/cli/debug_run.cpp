@@ -39,7 +39,7 @@ Expected<void> DebugRun::set_up(Machine& machine) {
 }
 
 void DebugRun::keep_history(Machine& machine) {
-    if (options_.needs_history() || (options_.history_given && options_.history))
+    if (options_.keeps_history() || (options_.history_given && options_.history))
         timeline_ = std::make_unique<Timeline>(machine, options_.history);
 }
 
@@ -60,6 +60,13 @@ bool DebugRun::stopped_by_breakpoint(const RunReport& report) {
                      point ? fmt::format(" ({})", to_text(point->spec)) : std::string(), report.steps,
                      hit.processor, hit.what));
     return true;
+}
+
+void DebugRun::goes_on() {
+    started_ = already_met_ = false;
+    if (!until_met_) return;
+    debugger_->remove(until_id_);
+    until_done_ = std::exchange(until_met_, false);
 }
 
 namespace {

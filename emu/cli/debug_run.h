@@ -23,6 +23,10 @@ public:
     Timeline* timeline() { return timeline_.get(); }
     Debugger& debugger() { return *debugger_; }
     bool until_met() const { return until_met_; }
+    /// gdb had the machine and has left it: the run goes on, and where it stands stops it no more.
+    void goes_on();
+    /// --until was met, and the run went on behind it.
+    bool until_done() const { return until_done_; }
 
 private:
     Expected<bool> ask(Machine& machine);
@@ -32,7 +36,7 @@ private:
     std::unique_ptr<Timeline> timeline_;
     std::unique_ptr<EventStore> events_;
     u32 until_id_ = 0;
-    bool until_met_ = false, started_ = false, already_met_ = false;
+    bool until_met_ = false, started_ = false, already_met_ = false, until_done_ = false;
 };
 
 } // namespace vitrine::emu::cli

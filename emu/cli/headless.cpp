@@ -22,6 +22,7 @@
 #include "emu/net/network.h"
 #include "emu/recorder/recorder.h"
 #include "emu/recorder/replayer.h"
+#include "emu/recorder/saved_run.h"
 #include "emu/symbols/guest_symbols.h"
 
 namespace vitrine::emu::cli {
@@ -79,6 +80,7 @@ private:
     std::unique_ptr<SerialLine> line_;
     int serial_file_ = -1;
     std::size_t typed_ = 0; ///< scripted texts sent so far
+    u64 run_before_ = 0;    ///< up to here the run was run before gdb went back and left
     u64 typed_from_ = 0;    ///< console output before this position does not count for the next one
     bool break_met_ = false, search_failed_ = false, gdb_limit_ = false;
     Clock::time_point started_ = Clock::now();
@@ -106,13 +108,7 @@ Expected<void> Session::set_up() {
         if (auto ok = read_state(*machine_, options_.load_state); !ok) return ok;
     if (auto ok = debug_.set_up(*machine_); !ok) return ok;
     if (!options_.record.empty()) {
-        CheckpointSpacing spacing;
-        if (options_.checkpoint_steps) {
-            // Who asks for closer ones gets them, whatever they cost.
-            spacing.steps = *options_.checkpoint_steps;
-            spacing.steps_per_page = std::min(spacing.steps_per_page, spacing.steps / 2048);
-        }
-        auto recorder = Recorder::start(*machine_, options_.record, spacing);
+        auto recorder = Recorder::start(*machine_, options_.record, options_.checkpoint_spacing());
         if (!recorder) return std::unexpected(recorder.error());
         recorder_ = std::move(*recorder);
     }
@@ -188,8 +184,10 @@ std::optional<RunReport> Session::one_slice() {
     limits.host_seconds =
         options_.limit_seconds < 1e17 ? std::max(0.0, options_.limit_seconds - spent.count()) : 1e18;
     debug_.slice(limits);
+    const bool again = machine_->steps() < run_before_;
+    if (again) limits.debugger = nullptr, limits.step_limit = std::min(limits.step_limit, run_before_);
     int typing_index = -1;
-    if (typed_ < options_.typing.size()) {
+    if (!again && typed_ < options_.typing.size()) {
         typing_index = static_cast<int>(limits.conditions.size());
         limits.conditions.push_back(options_.typing[typed_].when);
         limits.conditions.back().from = typed_from_;
@@ -205,6 +203,8 @@ std::optional<RunReport> Session::one_slice() {
         return report;
     }
     if (report.reason == StopReason::TimeLimit) return std::nullopt;
+    if (again && report.reason == StopReason::StepLimit && report.steps < options_.limit_steps)
+        return std::nullopt;
     return report;
 }
 
@@ -282,10 +282,22 @@ Expected<std::optional<RunReport>> Session::serve_gdb() {
         const std::chrono::duration<double> spent = Clock::now() - started_;
         return spent.count() >= options_.limit_seconds;
     };
-    const gdb::Stub::State state = gdb_->serve(stub, [&] { return interrupts != 0 || time_is_over(); });
+    const gdb::Stub::State state = gdb_->serve(
+        stub, [&] { return interrupts != 0 || time_is_over(); },
+        [&] {
+            explain(fmt::format("gdb has gone without detaching; the machine stands at step {} and waits for "
+                                "another one",
+                                machine_->steps()));
+        });
     gdb_.reset();
     if (replayer_ && replayer_->divergence()) return std::unexpected(*replayer_->divergence());
-    if (state == gdb::Stub::State::Detached && !machine_->ended()) return std::optional<RunReport>();
+    if (state == gdb::Stub::State::Detached || state == gdb::Stub::State::Ended) {
+        debug_.goes_on();
+        break_met_ = false;
+        // From a place in the past the run goes the known way first, where nothing stops it again.
+        run_before_ = debug_.timeline()->history().tip();
+        return std::optional<RunReport>();
+    }
     RunReport report;
     report.reason = state == gdb::Stub::State::LimitReached ? StopReason::StepLimit
                     : time_is_over() && !interrupts         ? StopReason::HostTimeLimit
@@ -302,13 +314,19 @@ Expected<void> Session::finish(const RunReport& report) {
         if (auto ok = replayer_->finish(*machine_); !ok) return ok;
     // What is kept is the run, not the place in its past where gdb has left it.
     Timeline* const timeline = debug_.timeline();
-    const bool keeps = recorder_ || (!replayer_ && machine_->has_overlays());
+    const bool keeps =
+        recorder_ || !options_.save_recording.empty() || (!replayer_ && machine_->has_overlays());
     if (keeps && timeline && timeline->in_the_past())
         if (auto ok = timeline->seek(timeline->last()); !ok) return ok;
     if (recorder_)
         if (auto ok = recorder_->finish(report); !ok) return ok;
     if (!replayer_) // a replay's disks are the recording's: nothing of this machine's is written
         if (auto ok = machine_->save_overlays(); !ok) return ok;
+    if (!options_.save_recording.empty()) {
+        auto saved = save_run(*machine_, *timeline, options_.save_recording, options_.checkpoint_spacing());
+        if (!saved)
+            return std::unexpected(Error{saved.error().status, "--save-recording: " + saved.error().message});
+    }
     // From here on the machine may stand in the past: what follows shows that place.
     auto found = debug_.finish(*machine_);
     if (!found) return std::unexpected(found.error());
@@ -334,11 +352,11 @@ Expected<void> Session::finish(const RunReport& report) {
 }
 
 int Session::status(const RunReport& report) {
+    const bool until_waits = options_.until_break && !debug_.until_done();
     const auto unmet = [&](std::string_view why) {
         explain(fmt::format("{} at step {}{}", why, report.steps,
-                            options_.until_break
-                                ? fmt::format(", before --until {} was reached", options_.until_text)
-                                : std::string()));
+                            until_waits ? fmt::format(", before --until {} was reached", options_.until_text)
+                                        : std::string()));
         return static_cast<int>(Exit::LimitReached);
     };
     if (search_failed_) return static_cast<int>(Exit::LimitReached);
@@ -349,13 +367,11 @@ int Session::status(const RunReport& report) {
                                                   machine_->steps() == until->address)
         return 0;
     if (replayer_ && !gdb_limit_)
-        return options_.until_break && machine_->steps() >= replayer_->end_step()
-                   ? unmet("the recording ends")
-                   : 0;
+        return until_waits && machine_->steps() >= replayer_->end_step() ? unmet("the recording ends") : 0;
     switch (report.reason) {
-    case StopReason::PoweredOff: return options_.until_break ? unmet("the guest powered off") : 0;
+    case StopReason::PoweredOff: return until_waits ? unmet("the guest powered off") : 0;
     case StopReason::DebugExit: return (report.debug_exit_value << 1) | 1;
-    case StopReason::ResetRequested: return options_.until_break ? unmet("the guest reset the machine") : 0;
+    case StopReason::ResetRequested: return until_waits ? unmet("the guest reset the machine") : 0;
     case StopReason::HostRequest: return 0;
     case StopReason::TripleFault:
         explain(fmt::format("triple fault at step {}\n{}", report.steps, report.detail));

@@ -141,7 +141,8 @@ Expected<void> check_run(const Raw& raw, Options& o) {
         o.limit_steps = *steps;
     }
     if (!raw.checkpoints.empty()) {
-        if (o.record.empty()) return usage_error("--checkpoints needs --record");
+        if (o.record.empty() && o.save_recording.empty())
+            return usage_error("--checkpoints needs --record or --save-recording");
         auto steps = raw.checkpoints == "off" ? Expected<u64>(~u64{0}) : parse_number(raw.checkpoints);
         if (!steps || *steps == 0)
             return usage_error(fmt::format("--checkpoints {}: a number of steps, or off", raw.checkpoints));
@@ -173,8 +174,8 @@ Expected<void> check_run(const Raw& raw, Options& o) {
     }
     if (o.events_from > o.events_to)
         return usage_error(fmt::format("--from {} lies behind --to {}", o.events_from, o.events_to));
-    if (o.needs_history() && o.history == 0)
-        return usage_error("--last, --who-wrote and the like need --history");
+    if (o.keeps_history() && o.history == 0)
+        return usage_error("--last, --who-wrote, --save-recording and the like need --history");
     if (o.lesson_check && o.lesson.empty()) return usage_error("--check needs --lesson");
     if (!o.lesson.empty() && o.machine_given)
         return usage_error("--lesson makes the machine that it tells of: give no machine options");
@@ -190,8 +191,12 @@ Expected<void> check_run(const Raw& raw, Options& o) {
         if (!o.typing.empty())
             return usage_error("--replay takes its input from the recording: give no --type");
         if (!o.load_state.empty()) return not_there_yet("--replay with --load-state");
+        if (!o.save_recording.empty())
+            return usage_error("--save-recording with --replay: this run is a recording already");
     }
     if (!o.load_state.empty() && !o.record.empty()) return not_there_yet("--record with --load-state");
+    if (!o.load_state.empty() && !o.save_recording.empty())
+        return usage_error("--save-recording with --load-state: a recording begins at power-on");
     static const char* const Levels[] = {"trace", "debug", "info", "warn", "error", "off"};
     if (std::find(std::begin(Levels), std::end(Levels), o.log_level) == std::end(Levels))
         return usage_error(fmt::format("--log {}: trace, debug, info, warn, error or off", o.log_level));
@@ -330,6 +335,7 @@ Expected<Parsed> parse(int argc, const char* const* argv) {
         ->take_all()
         ->allow_extra_args(false);
     app.add_flag("--json", o.json, "--inspect and authors as JSON")->group(results);
+    app.add_option("--save-recording", o.save_recording, "write the run as a recording")->group(results);
     app.add_option("--save-state", o.save_state, "write the whole state")->group(results);
 
     app.add_option("--ui-screenshot", o.ui_screenshot,
@@ -368,6 +374,15 @@ Expected<Parsed> parse(int argc, const char* const* argv) {
     if (auto ok = check_machine(raw, o); !ok) return std::unexpected(ok.error());
     if (auto ok = check_run(raw, o); !ok) return std::unexpected(ok.error());
     return out;
+}
+
+CheckpointSpacing Options::checkpoint_spacing() const {
+    CheckpointSpacing spacing;
+    if (!checkpoint_steps) return spacing;
+    // Who asks for closer ones gets them, whatever they cost.
+    spacing.steps = *checkpoint_steps;
+    spacing.steps_per_page = std::min(spacing.steps_per_page, spacing.steps / 2048);
+    return spacing;
 }
 
 } // namespace vitrine::emu::cli

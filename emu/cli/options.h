@@ -10,6 +10,7 @@
 #include "emu/debugger/break_spec.h"
 #include "emu/machine.h"
 #include "emu/net/network_spec.h"
+#include "emu/recorder/checkpoints.h"
 
 namespace vitrine::emu::cli {
 
@@ -29,6 +30,8 @@ struct Options {
     net::NetworkSpec network;
     std::string gdb; ///< where to wait for gdb; empty: nowhere
     std::string record, replay, load_state, save_state;
+    std::string save_recording; ///< write the run as a recording when it is over
+    CheckpointSpacing checkpoint_spacing() const;
     std::optional<u64> checkpoint_steps;  ///< least steps between checkpoints in a recording; ~0: none
     std::optional<StopCondition> until;   ///< step, phase, rip, serial
     std::optional<BreakSpec> until_break; ///< the same, or any other place
@@ -66,6 +69,7 @@ struct Options {
         return !gdb.empty() || !last.empty() || !who_wrote.empty() || !who_read.empty() ||
                !all_writes.empty() || !who_changed.empty();
     }
+    bool keeps_history() const { return needs_history() || !save_recording.empty(); }
     std::string ui_state; ///< keep what the window shows in this file, for tests
 };
 

@@ -4,6 +4,7 @@
 #include "emu/events/events.h"
 #include "emu/gdb/stub.h"
 #include "emu/inspect/inspect.h"
+#include "emu/recorder/saved_run.h"
 #include "emu/symbols/guest_symbols.h"
 #include "emu/timeline/authors.h"
 
@@ -24,6 +25,7 @@ constexpr const char* Help =
   rename-branch NAME = NEW NAME
   inspect VIEW           as --inspect
   print EXPRESSION
+  save-recording FILE    the run from power-on to its end, as --replay takes it
 )";
 
 std::pair<std::string, std::string> split(const std::string& line) {
@@ -189,6 +191,16 @@ std::string Stub::monitor(const std::string& line) {
     if (command == "inspect") {
         auto text = inspect::inspect(machine_, argument, false);
         return text ? *text : text.error().message + "\n";
+    }
+    if (command == "save-recording") {
+        if (argument.empty()) return "save-recording FILE\n";
+        if (replay_end_ != ~u64{0}) return "this run is a recording already\n";
+        const u64 here = machine_.steps();
+        auto saved =
+            save_run(machine_, timeline_, argument, {}, [this](double) { return !(poll_ && poll_()); });
+        if (machine_.steps() != here)
+            if (auto ok = timeline_.seek(here); !ok) return ok.error().message + "\n";
+        return (saved ? argument + ": " + to_text(*saved) : saved.error().message) + "\n";
     }
     if (command == "print") {
         auto value = debugger_.evaluate(argument);

@@ -15,6 +15,7 @@
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
+#include <utility>
 #include "emu/gdb/packet.h"
 #include "emu/net/unix_listener.h"
 
@@ -154,22 +155,39 @@ bool answer(Connection& gdb, Stub& stub, const PacketReader::Item& item) {
 
 } // namespace
 
-Stub::State Server::serve(Stub& stub, const std::function<bool()>& cancelled) {
+int Server::accept_now() const { return ::accept4(socket_, nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK); }
+
+Stub::State Server::serve(Stub& stub, const std::function<bool()>& cancelled,
+                          const std::function<void()>& lost) {
+    int next = -1; // a peer that came while another was there and had said nothing
     for (;;) {
-        int accepted = -1;
+        int accepted = std::exchange(next, -1);
         while (accepted < 0) {
             if (cancelled()) return Stub::State::Killed;
             pollfd wait{socket_, POLLIN, 0};
-            if (::poll(&wait, 1, WaitMilliseconds) > 0)
-                accepted = ::accept4(socket_, nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK);
+            if (::poll(&wait, 1, WaitMilliseconds) > 0) accepted = accept_now();
         }
         const int on = 1;
         ::setsockopt(accepted, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
         Connection gdb(accepted, cancelled);
-        stub.on_poll([&] { return gdb.interrupted() || cancelled(); });
+        const auto others = [&] {
+            while (next < 0) {
+                const int other = accept_now();
+                if (other < 0) return;
+                if (gdb.spoke())
+                    ::close(other);
+                else
+                    next = other;
+            }
+        };
+        stub.on_poll([&] {
+            others();
+            return gdb.interrupted() || cancelled();
+        });
         bool there = true;
-        while (there && stub.state() == Stub::State::Attached) {
+        while (there && next < 0 && stub.state() == Stub::State::Attached) {
             there = !cancelled() && gdb.read(WaitMilliseconds);
+            others();
             while (!gdb.items().empty() && stub.state() == Stub::State::Attached) {
                 const PacketReader::Item item = std::move(gdb.items().front());
                 gdb.items().pop_front();
@@ -180,8 +198,13 @@ Stub::State Server::serve(Stub& stub, const std::function<bool()>& cancelled) {
             }
         }
         stub.on_poll({});
-        if (there || gdb.spoke() || cancelled()) return stub.state();
-        // Somebody knocked and went: a port scan, a probe. gdb may still come.
+        if (stub.state() != Stub::State::Attached || cancelled()) {
+            if (next >= 0) ::close(next);
+            return stub.state();
+        }
+        // Who has said nothing was a port scan, a probe. gdb may still come, or come again.
+        if (gdb.spoke()) lost();
+        stub.forget_peer();
     }
 }
 

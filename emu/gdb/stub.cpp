@@ -295,6 +295,24 @@ std::string Stub::at_furthest() {
     return "W4b"; // as the program's status will be, 75
 }
 
+/// The guest has powered off, or the like. A recording's end is a place to go back from.
+std::string Stub::at_end() {
+    if (replay_end_ != ~u64{0}) {
+        why_ = "T05replaylog:end;";
+        return stop_reply();
+    }
+    state_ = State::Ended;
+    return "W00";
+}
+
+void Stub::forget_peer() {
+    debugger_.clear();
+    placed_.clear();
+    acknowledge_ = true;
+    thread_ = machine_.current_processor();
+    why_ = "T05";
+}
+
 std::string Stub::run_forwards() {
     RunLimits limits;
     limits.debugger = &debugger_;
@@ -318,7 +336,7 @@ std::string Stub::run_forwards() {
                                    known->address);
             return stop_reply();
         }
-        if (machine_.ended()) return "W00";
+        if (machine_.ended()) return at_end();
         if (report.reason == StopReason::StepLimit) return at_furthest();
         if (report.reason == StopReason::IdleForever || report.reason == StopReason::ReplayMismatch ||
             report.reason == StopReason::HostRequest || (poll_ && poll_())) {
@@ -336,7 +354,7 @@ std::string Stub::step_forwards(unsigned processor) {
         const u64 before = machine_.steps();
         if (before >= furthest_step()) return at_furthest();
         machine_.step();
-        if (machine_.ended()) return "W00";
+        if (machine_.ended()) return at_end();
         if (machine_.steps() == before || machine_.current_processor() == processor) break;
         if (i % 4096 == 0 && poll_ && poll_()) break;
     }

@@ -25,9 +25,11 @@ public:
     /// The reply; nothing: none is due (the connection ends).
     std::optional<std::string> handle(std::string_view packet);
     /// gdb asked to go, and whether the machine shall run on.
-    enum class State : u8 { Attached, Detached, Killed, LimitReached };
+    enum class State : u8 { Attached, Detached, Killed, LimitReached, Ended };
     State state() const { return state_; }
     bool acknowledges() const { return acknowledge_; }
+    /// Another gdb has come, and the one before went without a word: nothing of it is left.
+    void forget_peer();
     /// The machine replays a recording: it ends there, and nothing can be written.
     void replays(u64 end) { replay_end_ = end; }
     /// The run is being recorded: nothing is written in its past.
@@ -48,6 +50,7 @@ private:
     std::string stop_reply();
     u64 furthest_step() const { return std::min(replay_end_, step_limit_); }
     std::string at_furthest();
+    std::string at_end();
     std::string all_registers() const;
     std::string write_all(std::string_view hex);
     std::string read_memory(std::string_view rest) const;

@@ -26,6 +26,7 @@ struct Machine::Impl final : cpu::CpuObserver {
     // ---- guest-visible through the input log --------------------------------------------------------------
     std::deque<LoggedInput> waiting; ///< ordered by (step, time)
     std::vector<LoggedInput> log;
+    bool state_loaded = false; ///< the log does not go back to power-on
     std::optional<RunReport> ended;
 
     // ---- host side ----------------------------------------------------------------------------------------

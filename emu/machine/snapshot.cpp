@@ -156,6 +156,7 @@ Expected<void> Machine::restore(std::span<const u8> snapshot) {
     }
     impl.board->after_restore();
     impl.learn_kernel();
+    impl.state_loaded = true;
     std::erase_if(impl.log, [&](const LoggedInput& input) {
         return input.step > steps() || (input.step == steps() && input.time > time());
     });
@@ -165,6 +166,8 @@ Expected<void> Machine::restore(std::span<const u8> snapshot) {
     begin_new_future();
     return {};
 }
+
+bool Machine::began_at_power_on() const { return !impl_->state_loaded; }
 
 u64 Machine::state_hash() {
     Archive digest = Archive::digester();

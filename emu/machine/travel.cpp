@@ -21,11 +21,15 @@ void Machine::begin_new_future() {
 
 void Machine::on_live_input(std::function<void()> sink) { impl_->live_input_sink = std::move(sink); }
 
-std::vector<u8> Machine::save_without_memory() {
-    Archive archive = Archive::saver().without_bulk();
-    impl_->board->serialize_chips(archive);
-    impl_->serialize_host(archive);
-    return archive.take();
+std::vector<u8> Machine::save_without_memory(std::size_t* chips) {
+    Archive board = Archive::saver().without_bulk(), host = Archive::saver();
+    impl_->board->serialize_chips(board);
+    impl_->serialize_host(host);
+    std::vector<u8> out = board.take();
+    if (chips) *chips = out.size();
+    const auto rest = host.take();
+    out.insert(out.end(), rest.begin(), rest.end());
+    return out;
 }
 
 Expected<void> Machine::restore_without_memory(std::span<const u8> state, std::size_t inputs_applied,

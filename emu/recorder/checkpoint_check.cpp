@@ -50,11 +50,12 @@ std::string CheckpointCheck::unnamed(const recording::CheckpointPlace& checkpoin
         for (Place place : written_)
             if (bytes_of(place)) need(place); // a disk page that could not be filled has no content
     }
+    static const u64 zero_hash = hash_bytes(std::vector<u8>(PageBytes));
     for (u64 page = 0; page < devices::Vga::MemorySize / PageBytes; ++page) {
         if (!board.vga().lfb_page_used(page * PageBytes)) continue;
         const u64 hash = hash_bytes({board.vga().lfb_page(page * PageBytes), PageBytes});
-        const auto [known, fresh] = video_.try_emplace(page, hash);
-        if (fresh || known->second != hash || checkpoint.head.whole) need(VideoPlace | page);
+        const auto known = video_.try_emplace(page, zero_hash).first;
+        if (known->second != hash || (checkpoint.head.whole && hash != zero_hash)) need(VideoPlace | page);
         known->second = hash;
     }
     return missing;

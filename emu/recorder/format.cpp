@@ -178,8 +178,8 @@ private:
     Contents out_;
     bool configured_ = false, broken_ = false; ///< broken: pages of the checkpoint under way are damaged
     std::vector<ChunkPlace> pages_;
-    u64 kept_console_ = 0;
-    u64 checked_ = 0; ///< bytes whose checksum next_whole() has looked at in vain
+    u64 unpacked_ = 0; ///< bytes of inputs
+    u64 checked_ = 0;  ///< bytes whose checksum next_whole() has looked at in vain
 };
 
 /// Where the first whole chunk at or behind `from` starts.
@@ -224,7 +224,6 @@ Expected<bool> Reader::past_damage(const Look& at, u64& offset) {
 }
 
 void Reader::take_checkpoint(const Chunk& chunk) {
-    constexpr u64 MostConsole = 256 << 20;
     CheckpointPlace place;
     place.step = chunk.step, place.state = chunk.at;
     place.pages = std::exchange(pages_, {});
@@ -238,8 +237,8 @@ void Reader::take_checkpoint(const Chunk& chunk) {
     }
     for (const ChunkPlace& pages : place.pages) place.bytes += HeaderSize + pages.stored;
     place.bytes += HeaderSize + chunk.at.stored;
-    kept_console_ += place.head.console.size();
-    good &= place.head.inputs == out_.inputs.size() && kept_console_ <= MostConsole;
+    place.head.drop_lists();
+    good &= place.head.inputs == out_.inputs.size();
     good &= place.pages.size() == (place.head.page_count + PagesPerChunk - 1) / PagesPerChunk;
     good &= !out_.hashes.empty() && out_.hashes.back().step == chunk.step;
     const bool has_base = place.head.whole || (!out_.checkpoints.empty() &&
@@ -264,6 +263,9 @@ Expected<void> Reader::take(Chunk& chunk) {
         serialize(archive, input);
         if (archive.ok() && input.step != chunk.step)
             return wrong("an input's step differs from its chunk's");
+        unpacked_ += chunk.payload.size();
+        if (unpacked_ > LargestUnpacked + LargestRatio * file_.size())
+            return wrong("its inputs unpack to more than a file of this size may hold");
         out_.inputs.push_back(std::move(input));
         break;
     }
@@ -326,6 +328,18 @@ Expected<Chunk> read_chunk(const Source& file, const ChunkPlace& at) {
     if (found.fault == Fault::Torn) return bad_input("it cannot be read");
     if (found.fault == Fault::Wrong) return bad_input(found.why);
     return std::move(found.chunk);
+}
+
+Expected<CheckpointHead> read_head(const Source& file, const CheckpointPlace& checkpoint) {
+    auto chunk = read_chunk(file, checkpoint.state);
+    if (!chunk) return std::unexpected(chunk.error());
+    const auto bytes = checkpoint_head(chunk->payload);
+    if (!bytes) return std::unexpected(bytes.error());
+    CheckpointHead head;
+    Archive archive = Archive::loader(*bytes);
+    serialize(archive, head);
+    if (!archive.ok() || !archive.at_end()) return bad_input("a checkpoint's head is damaged");
+    return head;
 }
 
 Expected<Contents> parse(const Source& file, const std::string& name) { return Reader(file, name).read(); }

@@ -18,8 +18,9 @@
 // chunks; a file that ends inside a chunk (the writer died), or whose last chunk is damaged, has a torn tail
 // and opens up to it. Pages and Checkpoint chunks that are damaged cost that checkpoint and those that build
 // on it up to the next whole one, no more: a replay does without them. Anything else that is wrong is an
-// error that names the offset. The first chunk is the configuration; steps never decrease. There is no index:
-// whoever opens the file makes one by going through it.
+// error that names the offset. What is kept in memory of a file is bounded by its size: LargestUnpacked. The
+// first chunk is the configuration; steps never decrease. There is no index: whoever opens the file makes one
+// by going through it.
 #pragma once
 #include <memory>
 #include <string>
@@ -44,6 +45,8 @@ inline constexpr u32 Magic = 0x43525456; // "VTRC"
 inline constexpr u16 FormatVersion = 4;
 inline constexpr std::size_t HeaderSize = 28;
 inline constexpr u32 LargestPayload = 64 << 20;
+/// Bytes that inputs may unpack to: this much, and so many times the file's size.
+inline constexpr u64 LargestUnpacked = 64 << 20, LargestRatio = 64;
 inline constexpr u64 HashInterval = 1'000'000;
 inline constexpr std::size_t PagesPerChunk = 256;
 
@@ -85,6 +88,8 @@ Expected<std::shared_ptr<Source>> open_source(const std::string& path);
 std::shared_ptr<Source> growing_source(int file);
 
 /// What a checkpoint says beside its pages: what the host knew is what has been added since the one before.
+/// Phases, modes and console text stay in the file (read_head()), for a small file may
+/// unpack to very many.
 struct CheckpointHead {
     u64 number = 0;     ///< counted from 0
     bool whole = false; ///< needs no other
@@ -95,10 +100,11 @@ struct CheckpointHead {
     std::vector<ModeChange> modes;
     u64 console_total = 0; ///< bytes that COM1 had sent
     std::string console;   ///< the last of them, as far as they are new
+    void drop_lists() { phases = {}, modes = {}, console = {}; }
 };
 struct CheckpointPlace {
     u64 step = 0;
-    CheckpointHead head;
+    CheckpointHead head; ///< without its lists
     std::vector<ChunkPlace> pages;
     ChunkPlace state;
     u64 bytes = 0; ///< in the file
@@ -132,6 +138,8 @@ Expected<Contents> parse(const Source& file, const std::string& name);
 Expected<Contents> parse(std::span<const u8> file, const std::string& name);
 /// One chunk, read again and checked.
 Expected<Chunk> read_chunk(const Source& file, const ChunkPlace& at);
+/// The whole head of a checkpoint, read again and checked.
+Expected<CheckpointHead> read_head(const Source& file, const CheckpointPlace& checkpoint);
 
 // Payloads, each way.
 std::vector<u8> encode_configuration(const MachineConfig& config, const ImageHashes& images);

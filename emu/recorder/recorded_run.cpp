@@ -13,8 +13,8 @@ RecordedRun::RecordedRun(std::shared_ptr<recording::Source> file, const recordin
     : file_(std::move(file)), name_(std::move(name)), checkpoints_(contents.checkpoints),
       hashes_(contents.hashes), end_(contents.end ? contents.end->step : contents.last_step) {
     if (checkpoints_.empty()) return;
-    const auto all = view(checkpoints_.size() - 1);
-    phases_ = all.phases, modes_ = all.modes;
+    if (auto all = view(checkpoints_.size() - 1))
+        phases_ = std::move(all->phases), modes_ = std::move(all->modes);
 }
 
 RecordedRun::RecordedRun(std::shared_ptr<recording::Source> file, std::string name)
@@ -33,15 +33,23 @@ std::size_t RecordedRun::whole_before(std::size_t index) const {
 }
 
 /// What the host knew there: the sum of what the checkpoints since the last whole one have told.
-Machine::HostView RecordedRun::view(std::size_t index) const {
+Expected<Machine::HostView> RecordedRun::view(std::size_t index) const {
+    constexpr std::size_t MostPhases = 65536, LongestConsole = 5 << 20; // what a machine itself keeps
     Machine::HostView out;
+    const auto add = [MostPhases](auto& all, const auto& fresh) {
+        const std::size_t room = MostPhases - std::min(MostPhases, all.size());
+        all.insert(all.end(), fresh.begin(),
+                   fresh.begin() + static_cast<std::ptrdiff_t>(std::min(room, fresh.size())));
+    };
     for (std::size_t i = whole_before(index); i <= index; ++i) {
-        const recording::CheckpointHead& head = checkpoints_[i].head;
-        out.phases.insert(out.phases.end(), head.phases.begin(), head.phases.end());
-        out.modes.insert(out.modes.end(), head.modes.begin(), head.modes.end());
-        if (head.console_total - head.console.size() > out.serial_total) out.serial.clear(); // a gap
-        out.serial += head.console;
-        out.serial_total = head.console_total;
+        const auto head = recording::read_head(*file_, checkpoints_[i]);
+        if (!head) return std::unexpected(head.error());
+        add(out.phases, head->phases);
+        add(out.modes, head->modes);
+        if (head->console_total - head->console.size() > out.serial_total) out.serial.clear(); // a gap
+        out.serial += head->console;
+        if (out.serial.size() > LongestConsole) out.serial.erase(0, out.serial.size() - LongestConsole);
+        out.serial_total = head->console_total;
     }
     return out;
 }
@@ -71,7 +79,9 @@ Expected<KnownRun::State> RecordedRun::read(std::size_t index, const PageSink& s
     KnownRun::State out;
     out.blob = std::move(*blob);
     out.inputs = wanted.head.inputs;
-    out.view = view(index);
+    auto known = view(index);
+    if (!known) return std::unexpected(known.error());
+    out.view = std::move(*known);
     return out;
 }
 
@@ -107,9 +117,10 @@ std::optional<u64> RecordedRun::before_text(std::string_view text) const {
     // The text may lie across two checkpoints: each is searched with the end of what came before.
     std::string tail;
     for (const CheckpointPlace& each : checkpoints_) {
-        const recording::CheckpointHead& head = each.head;
-        if (head.whole) tail.clear();
-        tail += head.console;
+        const auto head = recording::read_head(*file_, each);
+        if (!head) return each.step ? before(each.step - 1) : std::nullopt;
+        if (head->whole) tail.clear();
+        tail += head->console;
         if (tail.contains(text)) return each.step ? before(each.step - 1) : std::nullopt;
         if (tail.size() >= text.size()) tail.erase(0, tail.size() - (text.size() - 1));
     }

@@ -3,7 +3,7 @@
 //
 // Invariants: nothing is taken from the file unchecked: each chunk's checksum is looked at again when it is
 // used, and the machine's rolling hash must be the one that was recorded for that step. What fails once is
-// never offered again.
+// never offered again. Of checkpoints only their places are held in memory.
 #pragma once
 #include <memory>
 #include <set>
@@ -35,7 +35,7 @@ public:
 
 private:
     Expected<State> read(std::size_t index, const PageSink& sink) const;
-    Machine::HostView view(std::size_t index) const;
+    Expected<Machine::HostView> view(std::size_t index) const;
     std::size_t whole_before(std::size_t index) const;
 
     std::shared_ptr<recording::Source> file_;

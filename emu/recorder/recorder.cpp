@@ -109,6 +109,7 @@ void Recorder::write_checkpoint() {
         if (place.state.stored) place.pages.push_back(place.state);
         place.state = at; // the last one is
     });
+    place.head.drop_lists();
     if (error_.empty()) so_far_->add_checkpoint(std::move(place));
 }
 

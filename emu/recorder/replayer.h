@@ -45,6 +45,7 @@ public:
 private:
     bool check_hash(u64 step, u64 hash);
     void check_input(const LoggedInput& input);
+    bool overlay_was_new(std::size_t index) const;
     void diverged(u64 from, u64 to, std::string what);
 
     std::string path_;

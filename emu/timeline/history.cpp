@@ -4,6 +4,7 @@
 #include <cstring>
 #include <utility>
 #include "emu/board/board.h"
+#include "emu/load/files.h"
 
 namespace vitrine::emu {
 
@@ -125,7 +126,7 @@ void History::take() {
     const bool in_the_past = !checkpoints_.empty() && step < checkpoints_.rbegin()->first;
     Checkpoint& fresh = checkpoints_[step];
     fresh.time = machine_.time();
-    fresh.blob = machine_.save_without_memory();
+    fresh.blob = machine_.save_without_memory(&fresh.chips);
     fresh.inputs = machine_.input_log().size();
     fresh.phases = machine_.phases().size(), fresh.modes = machine_.mode_changes().size();
     fresh.serial_total = machine_.serial_total();
@@ -193,6 +194,21 @@ bool History::disk_written_after(u64 checkpoint, unsigned disk, u64 page) const 
     const auto at = checkpoints_.find(checkpoint);
     return at != checkpoints_.end() &&
            (at->second.unexecuted || at->second.places.contains(disk_place(disk, page)));
+}
+
+// ---- for recordings ---------------------------------------------------------------------------------------
+
+std::vector<History::Kept> History::kept() const {
+    std::vector<Kept> out;
+    for (const auto& [step, each] : checkpoints_)
+        out.push_back({step, each.time, hash_bytes(std::span(each.blob).first(each.chips)), each.inputs,
+                       each.unexecuted});
+    return out;
+}
+
+PageStore::Page History::content(Place place, u64 checkpoint) const {
+    const Version* known = version(place, checkpoint);
+    return known ? known->page : read(place);
 }
 
 // ---- travelling -------------------------------------------------------------------------------------------

@@ -118,6 +118,29 @@ public:
     /// The same for a 4 KiB page of a disk.
     bool disk_written_after(u64 checkpoint, unsigned disk, u64 page) const;
 
+    // What a recording is made of afterwards (emu/recorder/saved_run.h). REQUIRES: the machine stands at
+    // tip().
+    struct Kept {
+        u64 step, time, hash; ///< hash: Machine::rolling_hash() there
+        std::size_t inputs;
+        bool unexecuted; ///< what was written behind it is not all known
+    };
+    std::vector<Kept> kept() const;
+    std::span<const u8> blob(u64 checkpoint) const { return checkpoints_.find(checkpoint)->second.blob; }
+    Machine::HostView view(u64 checkpoint) const { return host_view(checkpoints_.find(checkpoint)->second); }
+    const PageStore::Page& zero_page() const { return pages_.zero(); }
+    /// A place at a checkpoint; null: the disk's image shows.
+    PageStore::Page content(Place place, u64 checkpoint) const;
+    template <class Visit> void each_place_ever_written(Visit&& visit) const {
+        for (const auto& entry : versions_) visit(entry.first);
+    }
+    template <class Visit> void each_place_written_after(u64 checkpoint, Visit&& visit) const {
+        for (Place place : checkpoints_.find(checkpoint)->second.places) visit(place);
+    }
+    template <class Visit> void each_video_page(u64 checkpoint, Visit&& visit) const {
+        for (const auto& [page, content] : checkpoints_.find(checkpoint)->second.video) visit(page, content);
+    }
+
     void frame_written(u32 frame) override;
     void disk_written(unsigned disk, u64 page) override;
 
@@ -127,6 +150,7 @@ private:
     struct Checkpoint {
         u64 time = 0;
         std::vector<u8> blob;
+        std::size_t chips = 0; ///< bytes of the blob that the rolling hash is of
         std::size_t inputs = 0, phases = 0, modes = 0;
         u64 serial_total = 0;
         std::vector<std::pair<u32, PageStore::Page>> video; ///< pages that are not zero, in order

@@ -13,7 +13,8 @@ namespace {
 /// A checkpoint is not due before its copies cost less than a sixtieth of the time since the last one. (With
 /// the translations that are made anew behind it that is about three parts in a hundred.)
 constexpr double CopyCost = 1.2e-6, BlobCost = 0.2e-3, CostShare = 1.0 / 60;
-constexpr u64 FirstPause = 1'000'000, ShortestPause = 100'000, JourneySlice = 4'000'000;
+constexpr u64 FirstPause = 1'000'000, // and the hash points of recordings
+    ShortestPause = 100'000, JourneySlice = 4'000'000;
 /// Where a journey leaves checkpoints before its end, so that the next step backwards is short.
 constexpr u64 Closer[] = {30'000, 300'000, 3'000'000};
 double processor_seconds() {
@@ -76,6 +77,8 @@ u64 Timeline::pause() {
         next = step + std::max(std::min(ShortestPause, static_cast<u64>(1e9 * interval_)),
                                static_cast<u64>(speed * interval_ / 4));
     }
+    // At the hash points of recordings, where that makes no odds: one that is saved afterwards can use them.
+    if (interval_ >= DefaultInterval) next = (next + FirstPause - 1) / FirstPause * FirstPause;
     if (!wanted_.empty()) next = std::min(next, std::max(wanted_.back(), step + 1));
     if (auto known = history_.after(step)) next = std::min(next, *known);
     return next;
@@ -187,6 +190,18 @@ Expected<void> Timeline::back(u64 steps, const Progress& progress) {
     const u64 now = machine_.steps();
     if (now == first()) return usage_error(fmt::format("history starts here, at step {}", now));
     return seek(now - std::min(steps, now - first()), progress);
+}
+
+Expected<void> Timeline::to_the_end(const Progress& progress) {
+    if (in_the_past())
+        if (auto ok = seek(last(), progress); !ok) return ok;
+    // The run may have waited there: later than the step's first moment.
+    if (const auto [step, time] = machine_.furthest(); machine_.steps() == step && machine_.time() < time) {
+        RunLimits wait;
+        wait.time_limit = time, wait.step_limit = step + 1;
+        machine_.run(wait);
+    }
+    return {};
 }
 
 Expected<RunReport> Timeline::previous(const RunLimits& wanted, const Progress& progress) {

@@ -60,6 +60,8 @@ public:
     Expected<void> seek(u64 step, const Progress& progress = {});
     /// `steps` backwards; stops at first() and says so.
     Expected<void> back(u64 steps = 1, const Progress& progress = {});
+    /// To the very last moment of the known run, behind its last step's inputs.
+    Expected<void> to_the_end(const Progress& progress = {});
     /// Goes to the last step before this one at which a run with these limits would have stopped (its step,
     /// time and host limits do not count). Without one in history: an error, and the machine stays.
     Expected<RunReport> previous(const RunLimits& limits, const Progress& progress = {});

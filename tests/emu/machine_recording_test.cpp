@@ -6,6 +6,7 @@
 #include "emu/recorder/format.h"
 #include "emu/recorder/recorder.h"
 #include "emu/recorder/replayer.h"
+#include "emu/recorder/saved_run.h"
 #include <fcntl.h>
 #include <map>
 #include <random>
@@ -280,6 +281,61 @@ std::vector<u8> with_payload(const std::vector<u8>& file, const recording::Chunk
     out.insert(out.end(), chunk.begin(), chunk.end());
     out.insert(out.end(), file.begin() + static_cast<std::ptrdiff_t>(at.end()), file.end());
     return out;
+}
+
+/// A run that nobody recorded is saved from its history: it replays, its checkpoints are the run's states,
+/// and any step that is gone to by them has the straight run's hash.
+TEST(SavedRun, IsARecordingOfTheRunThatHistoryHolds) {
+    TemporaryFolder folder;
+    const std::string path = folder.file("saved");
+    const u64 end = boot_length() / 1'000'000 * 1'000'000 + 345'678;
+    auto machine = boot_machine();
+    Timeline timeline(*machine, 512 << 20, Timeline::DefaultInterval * 1000); // those that are asked for
+    std::mt19937_64 random(41);
+    for (u64 step = 500'000; step < end; step += 500'000) {
+        run_to(*machine, step);
+        timeline.pin(step);                                                // every other one is no hash point
+        if (step % 3'000'000 == 0) machine->input(KeyInput{{0x1E, 0x9E}}); // at the very step of a checkpoint
+        if (random() % 4 == 0) run_to(*machine, step + random() % 400'000), machine->input(SerialInput{"y"});
+    }
+    run_to(*machine, end);
+    const u64 hash = machine->state_hash();
+    // From the past it is the same file, also with checkpoints that lie between inputs of the same step.
+    auto saved = save_run(*machine, timeline, path, Dense);
+    ASSERT_TRUE(saved) << saved.error().message;
+    EXPECT_EQ(saved->inputs, machine->input_log().size());
+    EXPECT_GT(saved->checkpoints, end / 2'000'000 / 2);
+    const auto bytes = read_bytes(path);
+    EXPECT_EQ(saved->bytes, bytes.size());
+    ASSERT_TRUE(timeline.seek(end / 3));
+    ASSERT_TRUE(save_run(*machine, timeline, path, Dense));
+    EXPECT_EQ(machine->state_hash(), hash) << "it ends at the run's end";
+    EXPECT_EQ(read_bytes(path), bytes);
+
+    EXPECT_EQ(replay(path).value_or(0), hash);
+    auto file = recording::open_source(path);
+    EXPECT_EQ(check_all(path, *file), "");
+    std::vector<u64> places;
+    for (int i = 0; i < Places / 4; ++i) places.push_back(1 + random() % (end - 1));
+    std::ranges::sort(places);
+    const auto straight = straight_hashes(path, places);
+    Opened opened(path);
+    std::ranges::shuffle(places, random);
+    for (u64 place : places) {
+        ASSERT_TRUE(opened.timeline->seek(place));
+        EXPECT_EQ(opened.machine->state_hash(), straight.at(place)) << place;
+    }
+    EXPECT_FALSE(opened.replayer->divergence());
+
+    // Nowhere to write to: one line, nothing left behind.
+    auto refused = save_run(*machine, timeline, folder.file("no/such"), Dense);
+    ASSERT_FALSE(refused);
+    EXPECT_EQ(refused.error().status, Exit::BadInput);
+    // A state that was loaded has no beginning.
+    auto loaded = boot_machine();
+    ASSERT_TRUE(loaded->restore(machine->save()));
+    Timeline from_there(*loaded, 64 << 20);
+    EXPECT_FALSE(save_run(*loaded, from_there, path));
 }
 
 TEST(Checkpoints, WhatIsForgedIsNotTheStateOfItsStep) {

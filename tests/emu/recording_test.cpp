@@ -4,6 +4,7 @@
 #include "emu/recorder/crc32c.h"
 #include <algorithm>
 #include <random>
+#include <sys/resource.h>
 #include "tests/emu/support.h"
 
 using namespace vitrine;
@@ -153,6 +154,38 @@ TEST(Recording, ADamagedCheckpointCostsItselfAndThoseBehindIt) {
         damaged[start + HeaderSize + 2] ^= 4;
         EXPECT_FALSE(parse(damaged, "essential"));
     }
+}
+
+/// What a few kilobytes unpack to does not stay in memory.
+TEST(Recording, ASmallFileDoesNotFillTheMemory) {
+    const auto most_memory = [] {
+        rusage usage{};
+        getrusage(RUSAGE_SELF, &usage);
+        return usage.ru_maxrss / 1024; // MiB
+    };
+    const Sample s = sample();
+    const std::vector<u8> start(s.file.begin(), s.file.begin() + static_cast<std::ptrdiff_t>(s.ends[0]));
+    std::vector<u8> phases = start, inputs = start;
+    constexpr u64 Many = 60; // times nine megabytes
+    CheckpointHead head;
+    head.phases.resize(65536);
+    for (head.number = 0; head.number < Many; ++head.number) {
+        head.whole = head.number == 0;
+        append(phases, encode(ChunkType::Hash, head.number, encode_hash(0)));
+        append(phases, encode(ChunkType::Checkpoint, head.number, encode_checkpoint(head, {})));
+    }
+    for (u64 i = 0; i < 100; ++i)
+        append(inputs,
+               encode(ChunkType::Input, i, encode_input({i, 0, SerialInput{std::string(1 << 20, 'x')}})));
+    ASSERT_LT(phases.size(), 100'000u);
+    const long before = most_memory();
+    const auto back = parse(phases, "phases");
+    ASSERT_TRUE(back) << back.error().message;
+    EXPECT_EQ(back->checkpoints.size(), Many);
+    EXPECT_LT(most_memory() - before, 400);
+    const auto refused = parse(inputs, "inputs");
+    ASSERT_FALSE(refused);
+    EXPECT_TRUE(refused.error().message.contains("unpack to more")) << refused.error().message;
 }
 
 TEST(Recording, RoundTrip) {

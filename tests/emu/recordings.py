@@ -72,6 +72,32 @@ def no_room(generator, whole):
         assert after.get("hashes", []) == before["hashes"][:len(after.get("hashes", []))]
 
 
+def overlays():
+    """A run writes its overlay when it ends. What it was when the recording began is what the replay begins with."""
+    image = os.path.join(os.path.dirname(VITRINE), "guest/vitrine-disk.img")
+    overlay, first, second = (os.path.join(FOLDER, name) for name in ("new.overlay", "first.vrec", "second.vrec"))
+    for old in (overlay, first, second):
+        if os.path.exists(old):
+            os.unlink(old)
+    run = ["--headless", "--serial", "null", *MACHINE, "--disk", f"{image},overlay={overlay}", "--type", "echo more >> /root/notes\\n",
+           "--type", "sync\\n", "--type", "poweroff\\n"]
+    vitrine(*run, "--record", first)
+    written = open(overlay, "rb").read()
+    for _ in range(2):  # a replay writes none
+        done = vitrine("--headless", "--serial", "null", "--replay", first)
+        assert done.stderr == "", done.stderr
+    assert "equal" in vitrine("recording", first, "verify").stdout
+    assert open(overlay, "rb").read() == written
+    # One that was not new: the recording replays beside what it began with, and beside nothing else, which is told.
+    vitrine(*run, "--record", second)
+    assert open(overlay, "rb").read() != written
+    done = vitrine("--headless", "--serial", "null", "--replay", second, status=76)
+    assert f"with its overlay {overlay} is not what it was when the recording began" in done.stderr.split("\n")[0], done.stderr
+    assert vitrine("--headless", "--serial", "null", "--replay", first).stderr == ""
+    open(overlay, "wb").write(written)
+    assert vitrine("--headless", "--serial", "null", "--replay", second).stderr == ""
+
+
 def main():
     os.makedirs(FOLDER, exist_ok=True)
     generator = random.Random(5)
@@ -134,6 +160,23 @@ def main():
         image.write(b"x")
     done = vitrine("--headless", "--serial", "null", "--replay", changed, "--until", "step:10")
     assert f"disk image {disk} has changed since" in done.stderr, done.stderr
+
+    overlays()
+    # A run that nobody recorded, saved when it is over: the same inputs, the same end.
+    saved = os.path.join(FOLDER, "saved.vrec")
+    run = ["--headless", "--serial", "null", *MACHINE, *TYPED, "--limit-steps", "20000000"]
+    vitrine(*run, "--save-recording", saved, status=75)
+    assert known(saved)["inputs"] == known(whole)["inputs"]
+    ends = [re.search(r"end .*", vitrine("recording", each, "info").stdout)[0] for each in (saved, whole)]
+    assert ends[0].split(":")[0] == ends[1].split(":")[0] and ends[0].split()[-1] == ends[1].split()[-1], ends
+    assert vitrine("--headless", "--serial", "null", "--replay", saved).stderr == ""
+    vitrine("recording", saved, "verify")
+    assert "the runs are equal up to step" in vitrine("compare", saved, whole).stdout
+    for bad, status in ((["--replay", whole], 64), (["--history", "off"], 64), (["--load-state", "x"], 64)):
+        done = vitrine("--headless", *bad, "--save-recording", saved, status=status)
+        assert done.stderr.startswith("vitrine: ") and done.stderr.count("\n") == 1 and "--save-recording" in done.stderr, done.stderr
+    done = vitrine(*run, "--save-recording", FOLDER + "/none/x", status=66)
+    assert "No such file" in done.stderr and done.stderr.count("\n") == 1, done.stderr
 
     last = known(whole)["last_step"]
     done = vitrine("--headless", "--serial", "null", "--replay", whole, "--until", f"step:{last}")

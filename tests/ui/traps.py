@@ -371,6 +371,42 @@ def branch():
     p.type("x")
     s = p.wait(lambda s: s["branches"] == 1 and not s["past"], "a branch")
     p.check("new branch" in s["message"], f"it does not say so: {s['message']}")
+    # The line under the overview is the way back: the old future is the known one again, and the new one is kept.
+    p.pause()
+    p.wait(lambda s: "branch 1" in s["places"], "the branch's line")
+    p.click_place("branch 1")
+    s = p.wait(lambda s: s["past"] and not s["travelling"] and s["last"] == end, "the old future")
+    p.check(s["branches"] == 1 and "branch 2" in p.state()["places"], "the new future is not kept")
+    p.key("F5")
+    p.wait(lambda s: s["step"] > end, "beyond the old end", 120)
+    p.close()
+
+
+def save_recording():
+    """A run that nobody recorded is saved, from its past as well; what is saved replays."""
+    p = Person(vitrine)
+    p.boot()
+    p.click_part("terminal")
+    p.wait(lambda s: s["capture"] == "terminal", "COM1")
+    p.type("echo kept\n")
+    p.wait_printed("\nkept")
+    p.xdotool("keydown", "ctrl", "keydown", "alt", "keyup", "alt", "keyup", "ctrl")
+    p.pause()
+    p.key("shift+F11")
+    here = p.wait(lambda s: s["past"] and not s["travelling"], "a step back")["step"]
+    p.key("ctrl+p")
+    p.wait(lambda s: s["dialog"] == "palette", "the palette")
+    p.type("save this run")
+    p.wait(lambda s: s["dialog_text"] == "save this run", "the text")
+    p.key("Return")
+    p.wait(lambda s: s["dialog"] == "save", "the dialog")
+    p.key("ctrl+a")
+    p.type("kept.vrec\n")
+    s = p.wait(lambda s: "saved kept.vrec" in s["message"], "the word")
+    p.check(s["step"] == here, "the machine is elsewhere")
+    file = os.path.join(p.folder, "kept.vrec")
+    done = subprocess.run([vitrine, "recording", file, "verify"], capture_output=True, text=True, timeout=120)
+    p.check(done.returncode == 0, f"it does not verify: {done.stdout}{done.stderr}")
     p.close()
 
 

@@ -13,6 +13,7 @@
 #include "emu/events/explain.h"
 #include "emu/inspect/interrupts.h"
 #include "emu/inspect/inspect.h"
+#include "emu/recorder/saved_run.h"
 #include "emu/symbols/guest_symbols.h"
 
 namespace vitrine::ui {
@@ -349,6 +350,15 @@ Expected<void> Engine::finish(const emu::cli::MoreStats& more) {
             if (auto ok = timeline_->seek(timeline_->last()); !ok) return ok;
         if (auto ok = machine_->save_overlays(); !ok) return ok;
         if (away)
+            if (auto ok = timeline_->seek(here); !ok) return ok;
+    }
+    if (!options_.save_recording.empty() && !replaying()) {
+        keep_history();
+        const u64 here = machine_->steps();
+        auto saved =
+            emu::save_run(*machine_, *timeline_, options_.save_recording, options_.checkpoint_spacing());
+        if (!saved) return std::unexpected(saved.error());
+        if (machine_->steps() != here)
             if (auto ok = timeline_->seek(here); !ok) return ok;
     }
     if (!options_.save_state.empty())

@@ -74,6 +74,8 @@ public:
     Expected<void> record(const std::string& path);
     Expected<void> stop_recording();
     Expected<void> replay(const std::string& path);
+    /// Writes the run of now, from power-on, as a recording (a journey: engine_travel.cpp).
+    void save_recording(const std::string& path);
     bool recording() const { return recorder_ != nullptr; }
     bool replaying() const { return replayer_ != nullptr; }
     const std::string& recording_path() const { return recording_path_; }
@@ -89,6 +91,9 @@ public:
     void cancel_journey();
     bool travelling() const { return travelling_now_ || journey_ != nullptr; }
     double journey_share() const { return journey_share_; }
+    /// Makes the future of that branch the known one again and goes to where it was left; the present one
+    /// becomes a branch.
+    void return_to_branch(const std::string& name);
     /// Called between the parts of a journey: the machine may be read there, at a step on the way.
     void on_pause_of_journey(std::function<void()> sink) { pause_of_journey_ = std::move(sink); }
     /// "Who wrote this?": who wrote (or read) memory last before here; the machine stays. answer() holds the

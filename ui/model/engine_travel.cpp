@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <fmt/format.h>
 #include "emu/board/board.h"
+#include "emu/recorder/saved_run.h"
 #include "ui/model/engine.h"
 #include "ui/model/format.h"
 
@@ -216,6 +217,35 @@ void Engine::previous_phase() {
             return fmt::format("phase {}", phase.name);
         },
         fmt::format("going back to phase {}", phase.name));
+}
+
+void Engine::return_to_branch(const std::string& name) {
+    if (!may_travel()) return;
+    if (recording())
+        return say("a recording goes on at its end: end it before you take another branch", true);
+    travel(
+        [this, name](const emu::Timeline::Progress& progress) -> Expected<std::string> {
+            const auto index = timeline_->find_branch(name);
+            if (!index) return usage_error(fmt::format("there is no branch '{}'", name));
+            if (auto ok = timeline_->return_to(*index, progress); !ok) return std::unexpected(ok.error());
+            return fmt::format("on {} again, where it was left", name);
+        },
+        fmt::format("going back to {}", name));
+}
+
+void Engine::save_recording(const std::string& path) {
+    if (replaying()) return say("this run is a recording already", true);
+    if (!may_travel()) return;
+    travel(
+        [this, path](const emu::Timeline::Progress& progress) -> Expected<std::string> {
+            const u64 here = machine_->steps();
+            auto saved = emu::save_run(*machine_, *timeline_, path, {}, progress);
+            if (machine_->steps() != here)
+                if (auto ok = timeline_->seek(here); !ok) return std::unexpected(ok.error());
+            if (!saved) return std::unexpected(saved.error());
+            return fmt::format("saved {}: {}", path, emu::to_text(*saved));
+        },
+        fmt::format("saving the run to {}", path));
 }
 
 // ---- on the way -------------------------------------------------------------------------------------------

@@ -89,6 +89,8 @@ public:
 private:
     void head(Context& context, const Rect& area);
     void overview(Context& context, const Rect& area);
+    void branches(Context& context, const Rect& area);
+    float branches_height(Context& context) const;
     void ruler(Context& context, const Rect& area);
     void lanes(Context& context, const Rect& names, const Rect& area);
     void draw_lane(Context& context, const Lane& lane, const Rect& area);

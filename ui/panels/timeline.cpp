@@ -218,13 +218,15 @@ void TimelinePanel::pointer(Context& context, const Rect& ruler, const Rect& are
 void TimelinePanel::draw(Context& context, const Rect& area) {
     begin_frame(context, "timeline", area);
     const float pad = context.px(Pad), width = area.width - 2 * pad, left = area.x + pad;
-    const Rect names{left, area.y + context.px(Head + Overview + Ruler + 4), context.px(Names), 0};
+    const float forks = branches_height(context);
+    const Rect names{left, area.y + context.px(Head + Overview + Ruler + 4) + forks, context.px(Names), 0};
     Rect body{left + context.px(Names), names.y, width - context.px(Names), 0};
     body.height = std::max(context.px(8), area.bottom() - context.px(4) - body.y);
     const Rect axis{body.x, body.y - context.px(Ruler), body.width, context.px(Ruler)};
     update(context, body.x, body.width);
     head(context, {left, area.y + context.px(2), width, context.px(Head)});
     overview(context, {left, area.y + context.px(Head + 2), width, context.px(Overview)});
+    branches(context, {left, area.y + context.px(Head + Overview + 3), width, forks});
     ruler(context, axis);
     lanes(context, {names.x, body.y, names.width, body.height}, body);
     pointer(context, axis, body);

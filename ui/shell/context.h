@@ -17,7 +17,7 @@
 namespace vitrine::ui {
 
 enum class Capture : u8 { None, Screen, Terminal }; ///< who gets the keys
-enum class Dialog : u8 { None, GoTo, RunTo, Record, Replay, Restart, Keys, Message, Lessons, Palette };
+enum class Dialog : u8 { None, GoTo, RunTo, Record, Save, Replay, Restart, Keys, Message, Lessons, Palette };
 
 struct Navigation {
     u64 code = 0;

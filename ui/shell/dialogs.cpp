@@ -31,7 +31,7 @@ void Dialogs::draw(Context& context) {
     }
     if (context.dialog_opening && context.dialog != Dialog::None) {
         ImGui::OpenPopup("dialog");
-        if (context.dialog == Dialog::Record)
+        if (context.dialog == Dialog::Record || context.dialog == Dialog::Save)
             std::snprintf(text_, sizeof text_, "%s", "boot.vrec");
         else if (context.dialog == Dialog::Replay)
             std::snprintf(text_, sizeof text_, "%s",
@@ -60,10 +60,11 @@ void Dialogs::draw(Context& context) {
         switch (context.dialog) {
         case Dialog::GoTo: go_to(context, false); break;
         case Dialog::RunTo: go_to(context, true); break;
-        case Dialog::Record: file(context, true); break;
+        case Dialog::Record:
+        case Dialog::Save:
+        case Dialog::Replay: file(context, context.dialog); break;
         case Dialog::Lessons: lessons(context); break;
         case Dialog::Palette: palette(context); break;
-        case Dialog::Replay: file(context, false); break;
         case Dialog::Restart: restart(context); break;
         case Dialog::Keys: keys(context); break;
         case Dialog::Message: message(context); break;
@@ -239,15 +240,20 @@ void Dialogs::go_to(Context& context, bool run) {
     close(context);
 }
 
-void Dialogs::file(Context& context, bool record) {
-    text_in(context.fonts.bold, colour::Text, record ? "Record to" : "Replay");
+void Dialogs::file(Context& context, Dialog what) {
+    static constexpr const char *Titles[] = {"Record to", "Save the run to", "Replay"},
+                                *Verbs[] = {"Record", "Save", "Replay"};
+    const unsigned index = what == Dialog::Record ? 0 : what == Dialog::Save ? 1 : 2;
+    text_in(context.fonts.bold, colour::Text, Titles[index]);
     ImGui::PushTextWrapPos(0);
-    text(colour::Dim, record
-                          ? (context.engine.machine().steps()
-                                 ? "A recording begins at power-on: the machine restarts."
-                                 : "The recording holds the configuration and every input; the rest follows.")
-                          : "The machine is made anew from the recording; its keys come from there, and "
-                            "every million steps its state is compared.");
+    text(colour::Dim,
+         index == 0 ? (context.engine.machine().steps()
+                           ? "A recording begins at power-on: the machine restarts."
+                           : "The recording holds the configuration and every input; the rest follows.")
+         : index == 1
+             ? "What has been run so far becomes a recording, from power-on to the end of what is known."
+             : "The machine is made anew from the recording; its keys come from there, and every "
+               "million steps its state is compared.");
     ImGui::PopTextWrapPos();
     if (context.dialog_opening) ImGui::SetKeyboardFocusHere();
     ImGui::PushItemWidth(-1);
@@ -260,11 +266,15 @@ void Dialogs::file(Context& context, bool record) {
         ImGui::PopTextWrapPos();
     }
     ImGui::Dummy({0, context.px(4)});
-    const bool pressed = ImGui::Button(record ? "Record" : "Replay") || entered;
+    const bool pressed = ImGui::Button(Verbs[index]) || entered;
     ImGui::SameLine();
     if (ImGui::Button("Cancel")) return close(context);
     if (!pressed || !text_[0]) return;
-    auto done = record ? context.engine.record(text_) : context.engine.replay(text_);
+    if (what == Dialog::Save) {
+        context.engine.save_recording(text_);
+        return close(context);
+    }
+    auto done = what == Dialog::Record ? context.engine.record(text_) : context.engine.replay(text_);
     if (!done)
         error_ = done.error().message;
     else

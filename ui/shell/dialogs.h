@@ -15,7 +15,7 @@ public:
 
 private:
     void go_to(Context& context, bool run);
-    void file(Context& context, bool record);
+    void file(Context& context, Dialog what);
     void restart(Context& context);
     void keys(Context& context);
     void message(Context& context);

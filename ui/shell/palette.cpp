@@ -73,6 +73,13 @@ void Dialogs::read_entries(Context& context) {
     add("Restart at power-on", "Ctrl+R",
         [](Context& c) { c.palette_then = [](Context& d) { ask_restart(d); }; });
     add("Record", "command", [](Context& c) { c.palette_then = [](Context& d) { toggle_recording(d); }; });
+    add("Save this run as a recording", "command",
+        [](Context& c) { c.palette_then = [](Context& d) { d.open_dialog(Dialog::Save); }; });
+    if (context.engine.timeline())
+        for (const auto& branch : context.engine.timeline()->branches())
+            add(fmt::format("{}: left at step {}, known to step {}", branch.name, grouped(branch.forked_at),
+                            grouped(branch.last)),
+                "branch", [name = branch.name](Context& c) { c.engine.return_to_branch(name); });
     add("Replay a recording", "command",
         [](Context& c) { c.palette_then = [](Context& d) { d.open_dialog(Dialog::Replay); }; });
     add("Lessons", "command",

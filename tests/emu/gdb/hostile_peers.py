@@ -88,8 +88,34 @@ def main():
     while b"$T02" not in data and time.monotonic() < deadline:
         data += peer.recv(65536)
     check(b"$T02" in data, f"Ctrl-C behind a packet is not heard: {data[:200]!r}")
+    # A second one is let go at once, not left waiting.
+    try:
+        check(connect(found).recv(1) == b"", "a second gdb gets an answer")
+    except ConnectionResetError:
+        pass
+    # gdb dies: the machine stands where it is and waits, with nothing of the first one left.
+    check(ask(peer, "QStartNoAckMode") == "OK" and ask(peer, "Z0,fffffff0,1") == "OK", "a breakpoint")
     peer.close()
-    ended(program, "it does not end when gdb goes")
+    line = program.stderr.readline()
+    check("gdb has gone without detaching; the machine stands at step" in line, line)
+    peer = connect(found)
+    check(ask(peer, "?").startswith("T"), "no gdb is served after one that died")
+    peer.sendall(packet("z0,fffffff0,1"))
+    data = b""
+    while b"#" not in data:
+        data += peer.recv(4096)
+    check(data.startswith(b"+$E01"), f"the next gdb has the first one's breakpoint, or its way of acknowledging: {data!r}")
+    peer.sendall(packet("k"))
+    check(ended(program, "it does not end when it is killed") == 0, "status after k")
+    # Who came first and says nothing does not keep gdb out.
+    program, found = start("0")
+    silent = connect(found)
+    time.sleep(0.3)
+    peer = connect(found)
+    check(ask(peer, "?").startswith("T"), "no gdb is served beside a silent peer")
+    peer.sendall(packet("k"))
+    check(ended(program, "it does not end when it is killed") == 0, "status after k")
+    silent.close()
 
     # A peer that asks and never reads cannot hold the run beyond its limit.
     program, found = start("0", "--limit-seconds", "4")
@@ -113,7 +139,10 @@ def main():
             peer.sendall(packet("qC") * 100)
     except (BrokenPipeError, ConnectionResetError):
         pass
-    ended(program, "a flood does not end the session")
+    peer = connect(found)
+    check(ask(peer, "?").startswith("T"), "no gdb is served after a flood")
+    peer.sendall(packet("k"))
+    ended(program, "it does not end when it is killed")
 
 
 def stopped(peer, what):
@@ -152,5 +181,27 @@ def recorded_past():
         check(not Path(f"{folder}/overlay").exists(), "a replay has written an overlay")
 
 
+def left_in_the_past():
+    """gdb goes back and detaches: the run goes on to its end; what it stopped at before stops it no more."""
+    with tempfile.TemporaryDirectory() as folder:
+        disk = f"{folder}/disk.img"
+        Path(disk).write_bytes(b"\xeb\xfe" + bytes(508) + b"\x55\xaa" + bytes(1 << 20))
+        for back in ("monitor", "stay"):
+            program, found = start("0", "--disk", disk, "-m", "32M", "--until", "step:3000000", "--break", "step:1000",
+                                   "--limit-steps", "5000000")
+            peer = connect(found) # at the breakpoint
+            check(ask(peer, "D") == "OK", "detach")
+            check(ended(program, "it does not end") == 0 and "breakpoint" not in program.stderr.read(), "the next stop")
+            program, found = start("0", "--disk", disk, "-m", "32M", "--until", "step:3000000", "--limit-steps", "5000000")
+            peer = connect(found)
+            if back == "monitor":
+                peer.sendall(packet("QStartNoAckMode") + packet("qRcmd," + b"seek 1000".hex()))
+            check(ask(peer, "D") is not None, "detach")
+            check(ended(program, "it does not end") == 75, "status behind --until")
+            told = program.stderr.read()
+            check(told.endswith("--limit-steps 5000000 is reached at step 5000000\n"), told)
+
+
 main()
 recorded_past()
+left_in_the_past()

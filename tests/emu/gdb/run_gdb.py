@@ -10,6 +10,8 @@ import sys
 import tempfile
 
 VITRINE, VMLINUX = sys.argv[1:3]
+FOLDER = tempfile.TemporaryDirectory()
+SAVED = os.path.join(FOLDER.name, "saved.vrec")
 SCRIPT = [
     # commands, then what gdb must say, in this order
     (["info threads"], [r"Thread 1 \(processor 0, "]),
@@ -41,6 +43,7 @@ SCRIPT = [
     (["monitor events nonsense", "monitor events all 5 4", "monitor events all 0 99999999999"],
      [r"is not", r"FROM before TO", r"outside history"]),
     (["monitor nonsense"], [r"is not a command"]),
+    (["monitor save-recording", f"monitor save-recording {SAVED}"], [r"save-recording FILE", r"saved.vrec: \d+ steps, \d+ inputs"]),
     (["monitor seek 100"], [r"step 100 of"]),
     (["maintenance flush register-cache", "reverse-continue"], [r"No more reverse-execution history"]),
     (["kill"], [r""]),
@@ -113,6 +116,9 @@ def main():
     # The second reverse-continue has undone the write before the last.
     assert values["BEFORE"] == values["JIFFIES"] - 2, values
     assert machine.returncode == 0, machine.returncode
+    # What gdb wrote is in the recording that it had saved.
+    verified = subprocess.run([VITRINE, "recording", SAVED, "verify"], stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=120)
+    assert verified.returncode == 0 and " 0 inputs" not in verified.stdout, verified
 
     ready, end = step_of("rest_init"), step_of("init") + 3_500_000
     with tempfile.TemporaryDirectory() as folder:
