@@ -56,33 +56,43 @@ struct ImageHashes {
 // ---- the input log ----------------------------------------------------------------------------------------
 struct KeyInput {
     std::vector<u8> scancodes;
+    bool operator==(const KeyInput&) const = default;
 }; ///< set 1 bytes: make, break, E0 prefixes
 struct SerialInput {
     std::string bytes;
+    bool operator==(const SerialInput&) const = default;
 }; ///< arrives on COM1
-struct ResetInput {}; ///< the operator pressed reset
+struct ResetInput {
+    bool operator==(const ResetInput&) const = default;
+}; ///< the operator pressed reset
 struct MouseInput {
     i32 dx = 0, dy = 0, wheel = 0;
     u8 buttons = 0;
+    bool operator==(const MouseInput&) const = default;
 };
-struct PowerButtonInput {};
+struct PowerButtonInput {
+    bool operator==(const PowerButtonInput&) const = default;
+};
 /// A debugger's write to a register: 0–15 general, 16 RIP, 17 RFLAGS, 18 and 19 the bases of FS and GS, 20
 /// KERNEL_GS_BASE, 32–47 XMM, 48–63 the upper halves of YMM. Values that no processor can hold are ignored;
 /// translations of that processor are dropped.
 struct RegisterPoke {
     u8 processor = 0, number = 0;
     u64 low = 0, high = 0;
+    bool operator==(const RegisterPoke&) const = default;
 };
 /// A debugger's write to RAM.
 struct MemoryPoke {
     static constexpr std::size_t Longest = 64 << 10;
     u64 physical = 0;
     std::vector<u8> bytes;
+    bool operator==(const MemoryPoke&) const = default;
 };
 /// A frame from the network, without its checksum. Ignored by a machine without a card.
 struct NetworkInput {
     static constexpr std::size_t Longest = 16384;
     std::vector<u8> frame;
+    bool operator==(const NetworkInput&) const = default;
 };
 using InputEvent = std::variant<KeyInput, SerialInput, ResetInput, MouseInput, PowerButtonInput, RegisterPoke,
                                 MemoryPoke, NetworkInput>;
@@ -90,6 +100,7 @@ struct LoggedInput {
     u64 step = 0;
     u64 time = 0; ///< virtual nanoseconds; later than the step's own time while the processor was halted
     InputEvent event;
+    bool operator==(const LoggedInput&) const = default;
 };
 
 // ---- boot phases ------------------------------------------------------------------------------------------
@@ -273,6 +284,8 @@ public:
     Expected<void> restore_without_memory(std::span<const u8> state, std::size_t inputs_applied,
                                           HostView view);
     std::vector<LoggedInput> forget_inputs_to_come();
+    /// What forget_inputs_to_come() would return; the log goes before it.
+    std::vector<LoggedInput> inputs_to_come() const;
 
 private:
     Machine();

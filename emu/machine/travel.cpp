@@ -59,8 +59,11 @@ Expected<void> Machine::restore_without_memory(std::span<const u8> state, std::s
     return {};
 }
 
+std::vector<LoggedInput> Machine::inputs_to_come() const {
+    return {impl_->waiting.begin(), impl_->waiting.end()};
+}
 std::vector<LoggedInput> Machine::forget_inputs_to_come() {
-    std::vector<LoggedInput> future(impl_->waiting.begin(), impl_->waiting.end());
+    std::vector<LoggedInput> future = inputs_to_come();
     impl_->waiting.clear();
     return future;
 }

@@ -84,16 +84,25 @@ u64 Timeline::pause() {
     return next;
 }
 
+/// The inputs of the run that the machine stands in, applied and to come.
+std::vector<LoggedInput> Timeline::whole_run() const {
+    std::vector<LoggedInput> all = machine_.input_log();
+    const std::vector<LoggedInput> future = machine_.inputs_to_come();
+    all.insert(all.end(), future.begin(), future.end());
+    return all;
+}
+
 /// An input from outside, in the past: what was known to follow is a branch from now on.
-void Timeline::cut_future() {
-    if (!in_the_past()) return;
-    Branch branch{fmt::format("branch {}", ++branches_made_), machine_.steps(), last(),
-                  machine_.forget_inputs_to_come()};
+bool Timeline::cut_future() {
+    if (!in_the_past()) return false;
+    Branch branch{fmt::format("branch {}", ++branches_made_), machine_.steps(), last(), whole_run()};
+    machine_.forget_inputs_to_come();
     history_.forget_future();
     run_.reset();
     machine_.begin_new_future();
     known_ = machine_.steps();
     branches_.push_back(std::move(branch));
+    return true;
 }
 
 std::optional<std::size_t> Timeline::find_branch(std::string_view name) const {
@@ -255,14 +264,28 @@ Expected<RunReport> Timeline::previous(const RunLimits& wanted, const Progress& 
 Expected<void> Timeline::return_to(std::size_t index, const Progress& progress) {
     if (index >= branches_.size()) return usage_error(fmt::format("there is no branch {}", index));
     const Branch branch = branches_[index];
-    if (branch.forked_at < first()) return usage_error("the branch left before the start of history");
-    // One step before: arriving at the fork itself would apply the input that made it.
-    if (auto ok = seek(std::max(first(), branch.forked_at - 1), progress); !ok) return ok;
+    // Where the two runs part: the step of the first input that only one of them has there.
+    const std::vector<LoggedInput> present = whole_run();
+    const auto [ours, theirs] = std::ranges::mismatch(present, branch.inputs);
+    const auto common = static_cast<std::size_t>(ours - present.begin());
+    u64 parted = ~u64{0};
+    if (ours != present.end()) parted = ours->step;
+    if (theirs != branch.inputs.end()) parted = std::min(parted, theirs->step);
+    if (parted < first()) return usage_error("the branch left before the start of history");
+    if (parted == first()) {
+        // Arriving there would apply the input that made it; the checkpoint itself may be older.
+        known_ = last();
+        if (auto ok = history_.restore(parted); !ok) return ok;
+    } else if (auto ok = seek(std::min(parted - 1, last()), progress); !ok) {
+        return ok;
+    }
+    if (machine_.input_log().size() > common) return usage_error("the branch left at the start of history");
     branches_.erase(branches_.begin() + static_cast<std::ptrdiff_t>(index));
-    cut_future();
-    branches_.back().forked_at = branch.forked_at;
-    for (const LoggedInput& input : branch.inputs) machine_.input_at(input.step, input.event, input.time);
-    known_ = branch.last;
+    if (cut_future()) branches_.back().forked_at = parted;
+    machine_.forget_inputs_to_come();
+    for (std::size_t i = machine_.input_log().size(); i < branch.inputs.size(); ++i)
+        machine_.input_at(branch.inputs[i].step, branch.inputs[i].event, branch.inputs[i].time);
+    known_ = std::max(machine_.steps(), branch.last);
     return {};
 }
 

@@ -82,19 +82,22 @@ public:
     struct Branch {
         std::string name; ///< "branch 1" and so on, until somebody gives another
         u64 forked_at = 0, last = 0;
-        std::vector<LoggedInput> inputs;
+        std::vector<LoggedInput> inputs; ///< of its whole run, from the start: its trunk may be cut, too
     };
     const std::vector<Branch>& branches() const { return branches_; }
     std::optional<std::size_t> find_branch(std::string_view name) const;
     /// False when the name is empty, longer than 64 bytes, or another branch has it.
     bool rename_branch(std::size_t index, std::string name);
-    /// Goes back to where branch `index` was left and makes its future the known one again; the present
-    /// future becomes a branch in its place.
+    /// Goes back to where the run of branch `index` and the present one part and makes its future the known
+    /// one again; the present future, if there is one, becomes a branch. Errors: they part at the start of
+    /// history, by an input that its first checkpoint holds.
     Expected<void> return_to(std::size_t index, const Progress& progress = {});
 
 private:
     u64 pause();
-    void cut_future();
+    /// True when there was a future: it is the last branch now.
+    bool cut_future();
+    std::vector<LoggedInput> whole_run() const;
     Expected<void> approach(u64 step);
     void settle_at(u64 step);
     Expected<void> run_to(u64 step, const Progress& progress, double from, double to);

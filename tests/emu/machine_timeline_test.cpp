@@ -253,4 +253,59 @@ TEST(Timeline, AnInputInThePastIsABranchAndTheOldFutureStays) {
     EXPECT_EQ(timeline.branches()[0].forked_at, fork);
     EXPECT_EQ(timeline.branches()[0].name, "branch 2");
 }
+
+// Futures of futures, cut anywhere, also at the first step and twice at one: each is its own run again when
+// somebody returns to it.
+TEST(Timeline, EveryBranchOfATreeIsItsOwnRun) {
+    for (const u64 seed : {1, 2, 3, 4}) {
+        SCOPED_TRACE(seed);
+        std::mt19937_64 random(seed);
+        auto machine = boot_machine();
+        if (seed > 2) run_to(*machine, 5000); // history starts here
+        Timeline timeline(*machine, 64 << 20, Often);
+        const u64 start = machine->steps();
+        u8 value = 0;
+        const auto poke = [&] {
+            ++value;
+            machine->input(MemoryPoke{0x5000 + random() % 8, std::vector<u8>(1, value)});
+        };
+        const auto check = [&](std::vector<LoggedInput> inputs) {
+            auto reference = boot_machine();
+            for (const LoggedInput& input : inputs) reference->input_at(input.step, input.event, input.time);
+            run_to(*reference, machine->steps());
+            RunLimits settle;
+            settle.step_limit = machine->steps();
+            reference->run(settle);
+            ASSERT_EQ(reference->input_log(), machine->input_log());
+            ASSERT_EQ(look(*machine), look(*reference)) << "at step " << machine->steps();
+        };
+        run_to(*machine, start + 300);
+        for (unsigned round = 0; round < 30; ++round) {
+            SCOPED_TRACE(round);
+            if (round % 3 != 2 || timeline.branches().empty()) {
+                const u64 behind[] = {0, 1, random() % 50, random() % (timeline.last() - start + 1)};
+                ASSERT_TRUE(timeline.seek(std::max(start, timeline.last() - behind[random() % 4])));
+                if (round % 7 == 3) ASSERT_TRUE(timeline.seek(start));
+                poke();
+                if (round % 4 == 1) poke();
+                run_to(*machine, machine->steps() + random() % 100);
+                continue;
+            }
+            const std::size_t index = random() % timeline.branches().size();
+            const Timeline::Branch branch = timeline.branches()[index];
+            const std::size_t count = timeline.branches().size();
+            const auto returned = timeline.return_to(index);
+            if (!returned) { // by an input that the first checkpoint holds
+                EXPECT_NE(returned.error().message.find("start of history"), std::string::npos)
+                    << returned.error().message;
+                EXPECT_EQ(timeline.branches().size(), count);
+                continue;
+            }
+            EXPECT_FALSE(timeline.find_branch(branch.name));
+            EXPECT_EQ(timeline.last(), std::max(branch.last, machine->steps()));
+            ASSERT_TRUE(timeline.seek(std::max(start, timeline.last() - random() % 20)));
+            check(branch.inputs);
+        }
+    }
+}
 #endif
