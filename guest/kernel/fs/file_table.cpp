@@ -15,6 +15,11 @@ u32 fdtable_size(u32 wanted) {
     return size * 128 < 256 && wanted >= 64 ? 256 : size * 128;
 }
 
+/// Words of a bit a descriptor, and of a bit for each such word.
+constexpr u64 words_of(u32 size) { return size / 64; }
+constexpr u64 full_words_of(u32 size) { return divide_up(words_of(size), 64); }
+
+/// The arrays of a table; `bits` are close_on_exec, open_fds and full_fds_bits, one behind the other.
 struct Arrays {
     u32 size = 0;
     struct file** fd = nullptr;
@@ -23,7 +28,7 @@ struct Arrays {
     Result<void> allocate(u32 wanted) {
         size = wanted;
         fd = static_cast<struct file**>(vmalloc(u64{size} * 8));
-        bits = static_cast<u64*>(vmalloc(size / 8));
+        bits = static_cast<u64*>(vmalloc((2 * words_of(size) + full_words_of(size)) * 8));
         if (fd && bits) return {};
         release();
         return Errno::ENOMEM;
@@ -39,11 +44,15 @@ struct Arrays {
 void move_in(files_struct& table, Arrays& fresh) {
     memcpy(fresh.fd, table.fd, u64{table.max_fds} * 8);
     memset(fresh.fd + table.max_fds, 0, u64{fresh.size - table.max_fds} * 8);
-    memset(fresh.bits, 0, fresh.size / 8);
-    memcpy(fresh.bits, table.close_on_exec, table.max_fds / 8);
+    u64 *open = fresh.bits + words_of(fresh.size), *full = open + words_of(fresh.size);
+    memset(fresh.bits, 0, (2 * words_of(fresh.size) + full_words_of(fresh.size)) * 8);
+    memcpy(fresh.bits, table.close_on_exec, words_of(table.max_fds) * 8);
+    memcpy(open, table.open_fds, words_of(table.max_fds) * 8);
+    memcpy(full, table.full_fds_bits, full_words_of(table.max_fds) * 8);
     bool embedded = table.fd == table.fd_array;
     Arrays old{table.max_fds, embedded ? nullptr : table.fd, embedded ? nullptr : table.close_on_exec};
     table.fd = fresh.fd, table.close_on_exec = fresh.bits, table.max_fds = fresh.size;
+    table.open_fds = open, table.full_fds_bits = full;
     fresh = old;
 }
 
@@ -58,6 +67,35 @@ Result<void> expand_files(files_struct& table, u32 descriptor) {
     }
     fresh.release();
     return {};
+}
+
+void set_open_fd(files_struct& table, u32 descriptor) {
+    u64& word = table.open_fds[descriptor / 64];
+    word |= u64{1} << (descriptor % 64);
+    if (!~word) table.full_fds_bits[descriptor / 4096] |= u64{1} << (descriptor / 64 % 64);
+}
+void clear_open_fd(files_struct& table, u32 descriptor) {
+    table.open_fds[descriptor / 64] &= ~(u64{1} << (descriptor % 64));
+    table.full_fds_bits[descriptor / 4096] &= ~(u64{1} << (descriptor / 64 % 64));
+    table.next_fd = min(table.next_fd, descriptor);
+}
+/// The first free one from `start` on; max_fds, or above, when the table has none. 4096 taken ones cost one
+/// step.
+u32 find_next_fd(const files_struct& table, u32 start) {
+    u32 words = static_cast<u32>(words_of(table.max_fds)), word = start / 64;
+    if (word >= words) return start;
+    if (u64 free = ~table.open_fds[word] >> (start % 64))
+        return start + static_cast<u32>(__builtin_ctzll(free));
+    for (word++; word < words;) {
+        u64 not_full = ~table.full_fds_bits[word / 64] >> (word % 64);
+        if (!not_full) {
+            word = (word / 64 + 1) * 64;
+            continue;
+        }
+        word += static_cast<u32>(__builtin_ctzll(not_full));
+        if (word < words) return word * 64 + static_cast<u32>(__builtin_ctzll(~table.open_fds[word]));
+    }
+    return table.max_fds;
 }
 
 void mark(files_struct& table, u32 descriptor, bool close_on_exec) {
@@ -85,7 +123,13 @@ files_struct* dup_fd(files_struct& from) {
                 u32 common = min(from.max_fds, copy->max_fds);
                 for (u32 i = 0; i < common; i++)
                     if ((copy->fd[i] = from.fd[i])) get_file(copy->fd[i]);
-                memcpy(copy->close_on_exec, from.close_on_exec, common / 8);
+                memcpy(copy->close_on_exec, from.close_on_exec, words_of(common) * 8);
+                memcpy(copy->open_fds, from.open_fds, words_of(common) * 8);
+                memcpy(copy->full_fds_bits, from.full_fds_bits, full_words_of(common) * 8);
+                if (common < copy->max_fds &&
+                    common % 4096) // the copy's words are more than the last one's bits
+                    copy->full_fds_bits[common / 4096] &= (u64{1} << (common / 64 % 64)) - 1;
+                copy->next_fd = min(from.next_fd, copy->max_fds);
                 return copy;
             }
         }
@@ -109,13 +153,15 @@ void put_files_struct(files_struct* table) {
 Result<i32> fd_install(files_struct& table, struct file* file, bool close_on_exec, i32 at_least) {
     u64 limit = rlimit(RLIMIT_NOFILE);
     for (;;) {
-        u32 i = static_cast<u32>(max(at_least, 0));
+        u32 start = static_cast<u32>(max(at_least, 0)), i;
         {
             SpinGuard guard(table.file_lock);
-            while (i < table.max_fds && table.fd[i]) i++;
+            i = find_next_fd(table, max(start, table.next_fd));
             if (i >= limit) return Errno::EMFILE;
             if (i < table.max_fds) {
+                if (start <= table.next_fd) table.next_fd = i + 1;
                 table.fd[i] = file;
+                set_open_fd(table, i);
                 mark(table, i, close_on_exec);
                 return static_cast<i32>(i);
             }
@@ -127,9 +173,7 @@ Result<i32> fd_install(files_struct& table, struct file* file, bool close_on_exe
 Result<void> can_install_fd(files_struct& table) {
     u64 limit = rlimit(RLIMIT_NOFILE);
     SpinGuard guard(table.file_lock);
-    u32 i = 0;
-    while (i < table.max_fds && table.fd[i]) i++;
-    return i < limit ? Result<void>() : Errno::EMFILE;
+    return find_next_fd(table, table.next_fd) < limit ? Result<void>() : Errno::EMFILE;
 }
 
 Result<void> replace_fd(files_struct& table, i32 descriptor, struct file* file, bool close_on_exec) {
@@ -141,6 +185,7 @@ Result<void> replace_fd(files_struct& table, i32 descriptor, struct file* file, 
             if (index < table.max_fds) {
                 struct file* old = table.fd[index];
                 table.fd[index] = file;
+                set_open_fd(table, index);
                 mark(table, index, close_on_exec);
                 file = old;
                 break;
@@ -180,6 +225,7 @@ Result<void> close_fd(files_struct& table, i32 descriptor) {
         if (descriptor >= 0 && static_cast<u32>(descriptor) < table.max_fds) {
             file = table.fd[descriptor];
             table.fd[descriptor] = nullptr;
+            clear_open_fd(table, static_cast<u32>(descriptor));
             mark(table, static_cast<u32>(descriptor), false);
         }
     }
@@ -189,8 +235,9 @@ Result<void> close_fd(files_struct& table, i32 descriptor) {
 }
 
 void do_close_on_exec(files_struct& table) { // nobody else uses it any more
-    for (u32 i = 0; i < table.max_fds; i++)
-        if (table.close_on_exec[i / 64] >> (i % 64) & 1) (void)close_fd(table, static_cast<i32>(i));
+    for (u32 word = 0; word < words_of(table.max_fds); word++)
+        while (u64 left = table.close_on_exec[word])
+            (void)close_fd(table, static_cast<i32>(word * 64 + static_cast<u32>(__builtin_ctzll(left))));
 }
 
 fs_struct* alloc_fs_struct() {

@@ -372,8 +372,12 @@ struct files_struct {
     u32 max_fds = NR_OPEN_DEFAULT;
     struct file** fd = fd_array;
     u64* close_on_exec = close_on_exec_init;
+    u64* open_fds = open_fds_init;           ///< a bit for each that is taken
+    u64* full_fds_bits = full_fds_bits_init; ///< a bit for each word of open_fds that is full
+    u32 next_fd = 0;                         ///< all below are taken
     struct file* fd_array[NR_OPEN_DEFAULT] = {};
-    u64 close_on_exec_init[NR_OPEN_DEFAULT / 64] = {};
+    u64 close_on_exec_init[NR_OPEN_DEFAULT / 64] = {}, open_fds_init[NR_OPEN_DEFAULT / 64] = {};
+    u64 full_fds_bits_init[1] = {};
     spinlock_t file_lock{"files"};
 };
 files_struct* alloc_files();

@@ -35,6 +35,10 @@ void update_curr_rt(struct rq& queue) {
     struct rt_rq& rt = queue.rt;
     rt.rt_time += delta;
     if (rt.rt_throttled || rt.rt_time <= sysctl_sched_rt_runtime) return;
+    if (!sysctl_sched_rt_runtime) { // nothing would ever be given back: without a runtime nobody is stopped
+        rt.rt_time = 0;
+        return;
+    }
     rt.rt_throttled = true;
     sched_rt_throttled_once = true; // the tick says so, without the lock
     resched(queue);
@@ -208,7 +212,7 @@ void sched_rt_period_tick(struct rq& queue) {
     if (!periods) return;
     rt.rt_period_start += periods * sysctl_sched_rt_period;
     rt.rt_time -= min(rt.rt_time, periods * sysctl_sched_rt_runtime);
-    if (!rt.rt_throttled || rt.rt_time >= sysctl_sched_rt_runtime) return;
+    if (!rt.rt_throttled || (rt.rt_time >= sysctl_sched_rt_runtime && sysctl_sched_rt_runtime)) return;
     rt.rt_throttled = false;
     if (rt.rt_nr_running) resched(queue);
 }

@@ -2,6 +2,7 @@
 #include "arch/x86_64/cpu.h"
 #include "arch/x86_64/segments.h"
 #include "arch/x86_64/traps.h"
+#include "lib/ratelimit.h"
 #include "lib/format.h"
 #include "lib/log.h"
 #include "setup.h"
@@ -74,8 +75,10 @@ extern "C" bool do_syscall_64(pt_regs* frame) {
         if (trace_calls) trace(*row, arguments, result);
         frame->ax = static_cast<u64>(result);
     } else {
-        pr_warn("%s[%d]: system call %lu is not implemented\n", get_current()->comm, get_current()->pid,
-                number);
+        static constinit ratelimit_state limit;
+        if (__ratelimit(limit, "do_syscall_64"))
+            pr_warn("%s[%d]: system call %lu is not implemented\n", get_current()->comm, get_current()->pid,
+                    number);
         frame->ax = static_cast<u64>(-static_cast<i64>(Errno::ENOSYS));
     }
     exit_to_user_mode_prepare(frame);

@@ -2,8 +2,10 @@
 """The multi-process programs under the schedule fuzzer (vitrine --preempt-fuzz SEED), with lockdep, and e2fsck behind every run.
 
 Usage: schedule_fuzz.py --binary VITRINE --dump DISK_DUMP --bzimage FILE --programs-disk FILE --files-disk FILE --seeds FIRST:LAST
-       [--cpus 1,4] [--only NAME]… [--report FILE]
-A seed is a schedule: the same seed is the same run, to the last instruction. A failure prints its command and what the guest said.
+       [--cpus 1,4] [--only NAME]… [--report FILE] [--recordings FOLDER]
+A seed is a schedule: the same seed is the same run, to the last instruction. A failure prints its command and what the guest said;
+with --recordings the seed is run once more, as a recording that `vitrine --replay FILE` plays and that can be travelled through.
+A long series: nice -n 10 schedule_fuzz.py … --seeds 1:1000 --report runs.txt --recordings failed
 """
 import argparse
 import os
@@ -36,6 +38,8 @@ CASES = {
     "excl": ("files", 512, "/test/names excl 4 20", False, ["excl: 0 names too many"]),
     "churn": ("files", 512, "/test/names churn 4 300", False, ["churn: 0 processes failed"]),
     "random": ("programs", 256, "/test/random_calls {seed}", False, ["random: done"]),
+    "leaks": ("programs", 512, "/test/leaks 2 /test/mx /test/forkproc /test/threads /test/stops /test/sockets /test/passing /test/ptys",
+              False, ["leaks: 0 found"]),
     "pressure": ("files", 48, "/test/pressure both 50 16", False, ["both: file all there, memory all there"]),
 }
 
@@ -67,6 +71,15 @@ def run(options, name, seed, cpus, twins):
         return faults, text, line
 
 
+def record(options, name, seed, cpus, line):
+    """The same seed is the same run: as a recording. The guest cannot tell that its disk's writes go nowhere this time."""
+    os.makedirs(options.recordings, exist_ok=True)
+    file = os.path.join(options.recordings, f"{name}-{cpus}-{seed}.vrec")
+    line = [part.split(",overlay=")[0] for part in line]
+    subprocess.run(line + ["--record", file], capture_output=True, stdin=subprocess.DEVNULL, timeout=3600)
+    return file
+
+
 def main():
     parser = argparse.ArgumentParser()
     for name in ("binary", "dump", "bzimage", "programs-disk", "files-disk", "seeds"):
@@ -74,6 +87,7 @@ def main():
     parser.add_argument("--cpus", default="1,4")
     parser.add_argument("--only", action="append", choices=CASES)
     parser.add_argument("--report", help="append a line a run to this file")
+    parser.add_argument("--recordings", help="a folder: each failed seed as a recording")
     parser.add_argument("--limit-seconds", type=int, default=900, help="of host time; what needs more hangs")
     options = parser.parse_args()
     first, _, last = options.seeds.partition(":")
@@ -98,6 +112,9 @@ def main():
                 if faults:
                     print(text[-6000:])
                     print("FAILED:", " ".join(line), "\n  ", "\n   ".join(faults), flush=True)
+                    if options.recordings:
+                        file = record(options, name, seed, cpus, line)
+                        print(f"REPLAY: {options.binary} --headless --replay {file}", flush=True)
     print(f"{runs} runs, {failed} failed")
     return 1 if failed else 0
 
