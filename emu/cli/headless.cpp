@@ -15,6 +15,7 @@
 #include <unistd.h>
 #include "emu/cli/debug_run.h"
 #include "emu/cli/outputs.h"
+#include "emu/cli/same_files.h"
 #include "emu/cli/serial_line.h"
 #include "emu/cli/terminal.h"
 #include "emu/gdb/server.h"
@@ -78,10 +79,11 @@ private:
     std::unique_ptr<Recorder> recorder_;
     std::unique_ptr<net::Network> network_; ///< goes before the machine
     std::unique_ptr<SerialLine> line_;
-    int serial_file_ = -1;
-    std::size_t typed_ = 0; ///< scripted texts sent so far
-    u64 run_before_ = 0;    ///< up to here the run was run before gdb went back and left
-    u64 typed_from_ = 0;    ///< console output before this position does not count for the next one
+    int serial_file_ = -1, serial_error_ = 0;
+    std::optional<Error> view_error_; ///< of a view that could not be shown
+    std::size_t typed_ = 0;           ///< scripted texts sent so far
+    u64 run_before_ = 0;              ///< up to here the run was run before gdb went back and left
+    u64 typed_from_ = 0;              ///< console output before this position does not count for the next one
     bool break_met_ = false, search_failed_ = false, gdb_limit_ = false;
     Clock::time_point started_ = Clock::now();
 };
@@ -104,6 +106,7 @@ Expected<void> Session::set_up() {
         if (!machine) return std::unexpected(machine.error());
         machine_ = std::move(*machine);
     }
+    if (auto ok = check_outputs(options_, machine_->config()); !ok) return ok;
     if (!options_.load_state.empty())
         if (auto ok = read_state(*machine_, options_.load_state); !ok) return ok;
     if (auto ok = debug_.set_up(*machine_); !ok) return ok;
@@ -155,8 +158,18 @@ Expected<void> Session::connect_serial() {
 }
 
 void Session::write_serial_file(std::string_view bytes) {
-    if (::write(serial_file_, bytes.data(), bytes.size()) != static_cast<ssize_t>(bytes.size()))
-        spdlog::error("--serial file: the output could not be written");
+    if (serial_error_) return;
+    while (!bytes.empty()) {
+        const ssize_t n = ::write(serial_file_, bytes.data(), bytes.size());
+        if (n < 0 && errno == EINTR) continue;
+        if (n <= 0) { // told once, and by the status at the end; the run goes on
+            serial_error_ = n < 0 ? errno : ENOSPC;
+            explain(fmt::format("--serial file:{}: {}; what the guest writes from step {} on is lost",
+                                options_.serial_file, std::strerror(serial_error_), machine_->steps()));
+            return;
+        }
+        bytes.remove_prefix(static_cast<std::size_t>(n));
+    }
 }
 
 void Session::pump_keys() {
@@ -337,7 +350,12 @@ Expected<void> Session::finish(const RunReport& report) {
         if (auto ok = write_screenshot(*machine_, options_.screenshot); !ok) return ok;
     for (const std::string& view : options_.inspect) {
         auto text = inspect::inspect(*machine_, view, options_.json);
-        if (!text) return std::unexpected(text.error());
+        if (!text) { // the others are shown all the same
+            std::fflush(stdout);
+            report_error(text.error());
+            if (!view_error_) view_error_ = text.error();
+            continue;
+        }
         std::fwrite(text->data(), 1, text->size(), stdout);
     }
     if (options_.state_hash)
@@ -403,7 +421,9 @@ int Session::run() {
         report_error(ok.error());
         return static_cast<int>(ok.error().status);
     }
-    return status(*report);
+    const int ended = status(*report);
+    if (ended == 0 && view_error_) return static_cast<int>(view_error_->status);
+    return ended == 0 && serial_error_ ? static_cast<int>(Exit::BadInput) : ended;
 }
 
 } // namespace

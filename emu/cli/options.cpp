@@ -106,7 +106,9 @@ Expected<void> check_machine(const Raw& raw, Options& o) {
 }
 
 Expected<void> check_run(const Raw& raw, Options& o) {
-    if (raw.serial.empty() || raw.serial == "stdio")
+    if (raw.serial.empty() && o.json)
+        o.serial = SerialTarget::Null; // the answers alone, so that a program can read them
+    else if (raw.serial.empty() || raw.serial == "stdio")
         o.serial = SerialTarget::Stdio;
     else if (raw.serial == "null" || raw.serial == "none")
         o.serial = SerialTarget::Null;

@@ -203,6 +203,9 @@ Expected<int> verify(const std::string& path) {
 /// The whole chunks up to a step: a torn tail and damaged checkpoints go, and so does the end chunk when the
 /// run is cut.
 Expected<int> trim(const std::string& path, const std::string& out, std::optional<u64> wanted) {
+    if (same_file(path, out))
+        return usage_error(
+            fmt::format("recording {} trim {}: that is the recording itself; name another file", path, out));
     auto file = load(path);
     if (!file) return std::unexpected(file.error());
     const recording::Contents& c = file->contents;

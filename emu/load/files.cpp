@@ -113,6 +113,19 @@ std::string bundled_path(std::string_view relative) {
         .string();
 }
 
+bool same_file(const std::string& one, const std::string& other) {
+    if (one.empty() || other.empty()) return false;
+    struct stat a{}, b{};
+    const bool there = ::stat(one.c_str(), &a) == 0, other_there = ::stat(other.c_str(), &b) == 0;
+    if (there && other_there) return S_ISREG(a.st_mode) && a.st_dev == b.st_dev && a.st_ino == b.st_ino;
+    if (there || other_there) return false;
+    std::error_code error;
+    const auto place = [&](const std::string& path) {
+        return std::filesystem::weakly_canonical(behind_links(path), error);
+    };
+    return place(one) == place(other) && !error;
+}
+
 bool file_exists(const std::string& path) { return ::access(path.c_str(), F_OK) == 0; }
 
 u64 hash_bytes(std::span<const u8> bytes) { return XXH3_64bits(bytes.data(), bytes.size()); }

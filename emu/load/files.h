@@ -19,6 +19,8 @@ Expected<void> write_file(const std::string& path, std::span<const u8> bytes);
 /// share/vitrine of the prefix that it is installed in (bin/vitrine and share/vitrine move together).
 std::string bundled_path(std::string_view relative);
 bool file_exists(const std::string& path);
+/// Both paths lead to one regular file, through whatever links, or will when it is written.
+bool same_file(const std::string& one, const std::string& other);
 u64 hash_bytes(std::span<const u8> bytes);
 
 } // namespace vitrine::emu

@@ -242,6 +242,7 @@ bool ends_with_prompt(std::string_view output) {
     if (line.size() > 64) return false;
     line.remove_suffix(2);
     if (line.ends_with(' ')) line.remove_suffix(1); // "/ # " as busybox writes it
+    if (line.empty()) return false;                 // the head of a table: "# name"
     return line.find(' ') == std::string_view::npos && line.find('#') == std::string_view::npos;
 }
 

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cstring>
 #include <fcntl.h>
+#include <filesystem>
 #include <sys/wait.h>
 #include "emu/recorder/format.h"
 #include "tests/emu/support.h"
@@ -20,12 +21,13 @@ struct Result {
     std::string out, err;
 };
 
-Result run_vitrine(const TemporaryFolder& folder, std::vector<std::string> arguments) {
+Result run_vitrine(const TemporaryFolder& folder, std::vector<std::string> arguments,
+                   const std::string& output = {}) {
     arguments.insert(arguments.begin(), VITRINE);
     std::vector<char*> raw;
     for (auto& argument : arguments) raw.push_back(argument.data());
     raw.push_back(nullptr);
-    const std::string out = folder.file("stdout"), err = folder.file("stderr");
+    const std::string out = output.empty() ? folder.file("stdout") : output, err = folder.file("stderr");
     const pid_t child = fork();
     if (child == 0) {
         alarm(60);
@@ -40,7 +42,7 @@ Result run_vitrine(const TemporaryFolder& folder, std::vector<std::string> argum
     Result result;
     result.status = WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
     const auto text = [](const std::vector<u8>& bytes) { return std::string(bytes.begin(), bytes.end()); };
-    result.out = text(read_bytes(out)), result.err = text(read_bytes(err));
+    result.out = output.empty() ? text(read_bytes(out)) : std::string(), result.err = text(read_bytes(err));
     return result;
 }
 
@@ -177,6 +179,69 @@ TEST(BadInput, Usage) {
         const Result result = run_vitrine(folder, line);
         expect_one_line(result, 64, "");
     }
+}
+
+// An output that is the machine's own disk, by whatever name, or another output.
+TEST(BadInput, OutputsOverInputs) {
+    TemporaryFolder folder;
+    const std::vector<u8> image = read_bytes(TEST_DISK);
+    const std::string disk = folder.write("disk.img", image), link = folder.file("link"), hard = folder.file("hard");
+    std::filesystem::create_symlink(disk, link);
+    std::filesystem::create_hard_link(disk, hard);
+    const std::string overlay = disk + ",overlay=" + folder.file("overlay");
+    const std::string recording = folder.file("run.vrec");
+    ASSERT_EQ(run_vitrine(folder, headless({"--disk", disk, "--record", recording})).status, 1);
+    const std::vector<u8> recorded = read_bytes(recording);
+    for (const char* option : {"--record", "--save-recording", "--save-state", "--stats", "--screenshot"})
+        for (const std::string& path : {disk, link, hard, folder.file("overlay")}) {
+            SCOPED_TRACE(std::string(option) + " " + path);
+            expect_one_line(
+                run_vitrine(folder, {"--headless", "--disk", overlay, "--until", "step:1000", option, path}),
+                64, "would be overwritten");
+        }
+    expect_one_line(run_vitrine(folder, {"--headless", "--disk", disk, "--serial", "file:" + disk}), 64,
+                    "would be overwritten");
+    expect_one_line(run_vitrine(folder, headless({"--kernel", TEST_KERNEL, "--stats", TEST_KERNEL})), 64,
+                    "would be overwritten");
+    expect_one_line(run_vitrine(folder, headless({"--disk", disk, "--stats", folder.file("x"), "--screenshot",
+                                                  folder.file("x")})),
+                    64, "writes there, too");
+    for (const std::string& path : {recording, disk})
+        expect_one_line(run_vitrine(folder, headless({"--replay", recording, "--screenshot", path})), 64,
+                        "would be overwritten");
+    expect_one_line(run_vitrine(folder, {"recording", recording, "trim", recording, "1000"}), 64, "itself");
+    EXPECT_EQ(read_bytes(disk), image);
+    EXPECT_EQ(read_bytes(recording), recorded);
+    EXPECT_EQ(run_vitrine(folder, headless({"--disk", disk, "--until", "step:1000", "--stats", "/dev/null",
+                                            "--screenshot", "/dev/null"}))
+                  .status,
+              0);
+}
+
+TEST(BadInput, OutputThatCannotBeWritten) {
+    TemporaryFolder folder;
+    const Result serial =
+        run_vitrine(folder, {"--headless", "--disk", TEST_DISK, "--serial", "file:/dev/full"});
+    EXPECT_NE(serial.status, 0);
+    EXPECT_EQ(std::ranges::count(serial.err, '\n'), 1) << serial.err;
+    expect_one_line(run_vitrine(folder,
+                                headless({"--disk", TEST_DISK, "--until", "step:1000", "--inspect", "idt"}),
+                                "/dev/full"),
+                    66, "could not be written");
+    expect_one_line(run_vitrine(folder, {"--help"}, "/dev/full"), 66, "could not be written");
+}
+
+TEST(BadInput, AViewThatFailsLeavesTheOthers) {
+    TemporaryFolder folder;
+    const Result result =
+        run_vitrine(folder, headless({"--disk", TEST_DISK, "--until", "step:1000", "--inspect",
+                                      "walk:no_such_symbol", "--inspect", "registers"}));
+    expect_one_line(result, 64, "no_such_symbol");
+    EXPECT_NE(result.out.find("rip"), std::string::npos) << result.out;
+    // JSON alone on the output, whatever the guest says on its console.
+    const Result json = run_vitrine(folder, {"--headless", "--limit-seconds", "50", "--disk", TEST_DISK,
+                                             "--until", "step:400000", "--inspect", "idt", "--json"});
+    EXPECT_TRUE(json.out.starts_with("{")) << json.out.substr(0, 200);
 }
 
 TEST(BadInput, APortThatIsTaken) {

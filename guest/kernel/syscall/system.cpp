@@ -19,11 +19,13 @@ namespace {
 struct TimeSpec {
     i64 seconds, nanoseconds;
 };
+/// Nanoseconds fill 63 bits; a clock that is set leaves 30 years before that.
+constexpr i64 KTIME_SEC_MAX = 9'223'372'036, TIME_SETTOD_SEC_MAX = KTIME_SEC_MAX - 30LL * 365 * 24 * 3600;
 
 Result<u64> read_time(u64 address) {
     TimeSpec time = TRY(get_user<TimeSpec>(address));
     if (time.seconds < 0 || time.nanoseconds < 0 || time.nanoseconds >= 1'000'000'000) return Errno::EINVAL;
-    return static_cast<u64>(min<i64>(time.seconds, 1'000'000'000)) * 1'000'000'000 +
+    return static_cast<u64>(min(time.seconds, KTIME_SEC_MAX)) * 1'000'000'000 +
            static_cast<u64>(time.nanoseconds);
 }
 TimeSpec to_time(u64 nanoseconds) {
@@ -98,7 +100,9 @@ Result<i64> sys_clock_getres(u32 clock, u64 target) {
 }
 Result<i64> sys_clock_settime(u32 clock, u64 source) {
     if (clock != 0) return Errno::EINVAL;
-    do_settimeofday64(TRY(read_time(source)));
+    u64 now = TRY(read_time(source));
+    if (now / 1'000'000'000 >= u64{TIME_SETTOD_SEC_MAX}) return Errno::EINVAL;
+    do_settimeofday64(now);
     return i64{0};
 }
 

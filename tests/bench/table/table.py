@@ -19,13 +19,13 @@ import tempfile
 
 # name: (number in the image, rounds for Vitrine and QEMU). Bochs, which takes many times as long, runs a part of them.
 WORKLOADS = {
-    "integer": (32, 30_000_000), "branches": (33, 20_000_000), "calls": (34, 3_000_000), "indirect calls": (35, 20_000_000),
-    "sequential memory": (36, 20_000_000), "scattered memory": (37, 20_000_000), "scattered 4 KiB pages": (38, 10_000_000),
+    "integer": (32, 60_000_000), "branches": (33, 20_000_000), "calls": (34, 3_000_000), "indirect calls": (35, 20_000_000),
+    "sequential memory": (36, 40_000_000), "scattered memory": (37, 20_000_000), "scattered 4 KiB pages": (38, 10_000_000),
     "copy 2 MiB apart": (39, 20_000_000), "strings": (40, 300_000), "SSE": (41, 10_000_000), "AVX2": (42, 10_000_000),
     "x87": (43, 2_000_000), "system calls": (44, 10_000_000), "page faults": (45, 20_000), "CR3 switches": (46, 1_500_000),
-    "interrupts": (47, 1_000_000), "self-modifying": (48, 100_000), "LOCK": (49, 10_000_000), "per-processor data": (50, 20_000_000),
-    "software interrupts": (51, 4_000_000), "integer 32-bit": (16, 30_000_000), "calls 32-bit": (17, 4_000_000),
-    "memory 32-bit": (18, 20_000_000), "integer real-mode": (0, 20_000_000), "INT real-mode": (1, 4_000_000),
+    "interrupts": (47, 1_000_000), "self-modifying": (48, 100_000), "LOCK": (49, 40_000_000), "per-processor data": (50, 60_000_000),
+    "software interrupts": (51, 4_000_000), "integer 32-bit": (16, 60_000_000), "calls 32-bit": (17, 6_000_000),
+    "memory 32-bit": (18, 40_000_000), "integer real-mode": (0, 40_000_000), "INT real-mode": (1, 4_000_000),
     "strings real-mode": (2, 2_000_000),
 }
 BOCHS_PART = 10

@@ -1,0 +1,51 @@
+// Outputs against inputs: see same_files.h.
+#include "emu/cli/same_files.h"
+#include <fmt/format.h>
+#include "emu/load/files.h"
+
+namespace vitrine::emu::cli {
+
+NamedFiles files_of(const MachineConfig& config) {
+    NamedFiles out{{"the firmware", config.bios_path},
+                   {"the kernel", config.kernel_path},
+                   {"the kernel's symbols", config.symbols_path}};
+    for (const DiskConfig& disk : config.disks) {
+        out.emplace_back(disk.optical ? "the disc" : "the disk", disk.path);
+        out.emplace_back("the disk's overlay", disk.overlay);
+    }
+    for (std::size_t from = 0; from < config.initrd_path.size();) {
+        const std::size_t end = std::min(config.initrd_path.find(',', from), config.initrd_path.size());
+        out.emplace_back("the initrd", config.initrd_path.substr(from, end - from));
+        from = end + 1;
+    }
+    return out;
+}
+
+Expected<void> check_outputs(const Options& options, const MachineConfig& config) {
+    NamedFiles inputs = files_of(config);
+    inputs.emplace_back("the recording that is replayed", options.replay);
+    inputs.emplace_back("the state that is loaded", options.load_state);
+    const NamedFiles outputs{
+        {"--record", options.record},
+        {"--save-recording", options.save_recording},
+        {"--save-state", options.save_state},
+        {"--serial file", options.serial == SerialTarget::File ? options.serial_file : ""},
+        {"--stats", options.stats},
+        {"--screenshot", options.screenshot},
+        {"--trace", options.trace},
+        {"--ui-screenshot", options.ui_screenshot}};
+    for (std::size_t i = 0; i < outputs.size(); ++i) {
+        const auto& [option, path] = outputs[i];
+        for (const auto& [what, input] : inputs)
+            if (same_file(path, input))
+                return usage_error(
+                    fmt::format("{} {}: that is {}; it would be overwritten", option, path, what));
+        for (std::size_t other = 0; other < i; ++other)
+            if (same_file(path, outputs[other].second))
+                return usage_error(
+                    fmt::format("{} {}: {} writes there, too", option, path, outputs[other].first));
+    }
+    return {};
+}
+
+} // namespace vitrine::emu::cli
