@@ -177,7 +177,13 @@ Expected<Typing> parse_typing(std::string_view text) {
 }
 
 Expected<MediumChange> parse_medium_change(std::string_view text) {
-    const auto at = text.rfind('@');
+    // Names and texts may hold '@': the condition begins behind the last one that a kind of condition
+    // follows.
+    std::size_t at = std::string_view::npos;
+    for (const std::string_view kind : {"@step:", "@phase:", "@rip:", "@serial:"})
+        if (const auto found = text.rfind(kind);
+            found != std::string_view::npos && (at == std::string_view::npos || found > at))
+            at = found;
     if (at == std::string_view::npos || at == 0)
         return usage_error(fmt::format("--change-cdrom {}: FILE@EXPR, or none@EXPR", text));
     auto when = parse_until(text.substr(at + 1));

@@ -167,7 +167,7 @@ Outcome boot_service(Frame& frame) {
         const char* why = disc ? boot_disc(frame) : boot_disk(0, code);
         if (!why) return Outcome::Done;
         if (i == 6 || letters[i + 1] == 0) give_up(disc, code, why);
-        say("\r\n%s: %s.\r\n", disc ? "CD/DVD" : "Hard disk 0", why);
+        say("\r\n%s%s.\r\n", disc ? "CD/DVD: " : "", why);
     }
 }
 
