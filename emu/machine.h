@@ -39,6 +39,9 @@ struct MachineConfig {
     std::string bios_path;         ///< empty: the bundled firmware
     std::vector<DiskConfig> disks; ///< empty and no kernel: the bundled disk
     bool boot_cdrom = false;       ///< the first optical disc comes before the disks
+    std::string boot_order;  ///< 'c' disk, 'd' disc, tried in this order; empty: one device, by boot_cdrom
+    bool boot_menu = false;  ///< the firmware waits for Esc, which opens its boot menu
+    bool legacy_ide = false; ///< drives on a PIIX4's two IDE channels instead of AHCI
     std::string kernel_path, initrd_path, append; ///< direct kernel boot, through fw_cfg and the firmware
     std::string symbols_path;                     ///< vmlinux ELF with symbols; empty: the bundled one
     i64 wall_clock = 1'767'225'600; ///< power-on time, seconds since 1970 (2026-01-01T00:00:00Z)
@@ -94,8 +97,15 @@ struct NetworkInput {
     std::vector<u8> frame;
     bool operator==(const NetworkInput&) const = default;
 };
+/// The operator takes the disc out of the CD drive (no path) or puts another one in. The hash is the image's
+/// (Disk::base_hash): Machine::know_medium() fills it in, and holds a replay against it.
+struct MediumInput {
+    std::string path;
+    u64 hash = 0;
+    bool operator==(const MediumInput&) const = default;
+};
 using InputEvent = std::variant<KeyInput, SerialInput, ResetInput, MouseInput, PowerButtonInput, RegisterPoke,
-                                MemoryPoke, NetworkInput>;
+                                MemoryPoke, NetworkInput, MediumInput>;
 struct LoggedInput {
     u64 step = 0;
     u64 time = 0; ///< virtual nanoseconds; later than the step's own time while the processor was halted
@@ -187,6 +197,9 @@ public:
 
     /// Applies an input now and logs it. Replay feeds the same events back with input_at().
     void input(const InputEvent& event);
+    /// Opens the image that a MediumInput names, so that its application cannot fail; a hash other than 0
+    /// must be the image's, 0 becomes it. Refused without a CD drive.
+    Expected<void> know_medium(MediumInput& medium);
     /// Schedules an input for a later step (must be >= step()). With `time`: not before that virtual time.
     void input_at(u64 step, InputEvent event, u64 time = 0);
     const std::vector<LoggedInput>& input_log() const;

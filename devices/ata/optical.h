@@ -38,6 +38,8 @@ public:
 
     /// The host changes the medium (null: takes it out). False: the guest has locked the tray.
     bool change_medium(BlockBackend* medium);
+    /// After a load: the disc that lay in the drive then. Nothing is announced.
+    void set_medium(BlockBackend* medium) { medium_ = medium; }
     bool locked() const { return locked_; }
     bool has_medium() const { return medium_ != nullptr; }
 

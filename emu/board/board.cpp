@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 #include "devices/ata/disk.h"
 #include "devices/ata/optical.h"
+#include "devices/piix_ide/piix_ide.h"
 
 namespace vitrine::emu {
 
@@ -46,6 +47,9 @@ void append(std::vector<u8>& bytes, const auto& value) {
 Expected<std::unique_ptr<Board>> Board::create(BoardSetup setup, BoardSinks sinks) {
     auto memory = GuestMemory::create(setup.memory_bytes);
     if (!memory) return std::unexpected(memory.error());
+    if (setup.legacy_ide && setup.disks.size() > PiixIde::Drives)
+        return usage_error(fmt::format("{} disks: the two IDE channels have {} drives", setup.disks.size(),
+                                       PiixIde::Drives));
     if (setup.disks.size() > Ich9Ahci::Ports)
         return usage_error(
             fmt::format("{} disks: the AHCI controller has {} ports", setup.disks.size(), Ich9Ahci::Ports));
@@ -102,6 +106,10 @@ Board::Board(BoardSetup setup, GuestMemory memory, BoardSinks sinks)
             .apm_command = [this](u8 command) { acpi_pm_.apm_command(command); }}),
       ahci_(events_, *this) {
     if (setup.network) network_ = std::make_unique<E1000>(events_, *this, CardAddress);
+    if (setup.legacy_ide)
+        ide_ = std::make_unique<PiixIde>(events_, *this, [this](unsigned channel, bool level) {
+            wires_.isa(14 + channel, Source::Device, level);
+        });
     sockets_ = make_sockets(setup.processors);
     wires_.to_pic = [this](unsigned line, bool level) { pic_.set_line(line, level); };
     wires_.to_ioapic = [this](unsigned pin, bool level) { ioapic_.set_pin(pin, level); };
@@ -124,6 +132,7 @@ void Board::list_chips() {
              &debug_console_, &debug_exit_, &fw_cfg_, &pci_, &mch_, &vga_, &lpc_, &ahci_})
         chips_.push_back(chip);
     if (network_) chips_.push_back(network_.get());
+    if (ide_) chips_.push_back(ide_.get());
     for (Chip* chip : chips_) chip->set_log([this](std::string_view line) { sinks_.log(line); });
 }
 
@@ -143,7 +152,12 @@ void Board::connect_pci() {
     pci_.add(0x00, 0, mch_);
     pci_.add(0x01, 0, vga_);
     pci_.add(0x1F, 0, lpc_);
-    pci_.add(0x1F, 2, ahci_);
+    if (ide_) {
+        ide_->connect(links({}));
+        pci_.add(0x1F, 1, *ide_);
+    } else {
+        pci_.add(0x1F, 2, ahci_);
+    }
     if (!network_) return;
     // Slots below 25 swizzle over PIRQ E to H (docs/board.md): INTA# of slot 2 is PIRQG.
     network_->connect(links([this](bool level) { lpc_.set_pirq(6, level); }));
@@ -180,15 +194,31 @@ void Board::claim_ports() {
     claim(fw_cfg_, 0x510, 0x51B, false);
     claim(pci_, 0xCF8, 0xCFF, false);
     claim(lpc_, 0xCF9, 0xCF9);
+    if (!ide_) return;
+    for (const u16 first : {u16{0x1F0}, u16{0x170}}) {
+        claim(*ide_, first, static_cast<u16>(first + 7), false);
+        claim(*ide_, static_cast<u16>(first + 0x206), static_cast<u16>(first + 0x206), false);
+    }
 }
 
 void Board::attach_disks() {
     for (unsigned i = 0; i < disks_.size(); ++i) {
-        if (disks_[i]->config().optical)
-            ahci_.attach(i, std::make_unique<ata::Optical>(disks_[i].get()));
-        else
-            ahci_.attach(i, std::make_unique<ata::Disk>(*disks_[i], "VITRINE HARDDISK",
-                                                        fmt::format("VT{:05}", i + 1)));
+        std::unique_ptr<ata::SataDevice> drive;
+        if (disks_[i]->config().optical) {
+            auto optical = std::make_unique<ata::Optical>(disks_[i].get());
+            if (!optical_) optical_ = optical.get(), first_medium_ = disks_[i].get(), medium_ = 1;
+            drive = std::move(optical);
+        } else {
+            drive =
+                std::make_unique<ata::Disk>(*disks_[i], "VITRINE HARDDISK", fmt::format("VT{:05}", i + 1));
+        }
+        if (!ide_) {
+            ahci_.attach(i, std::move(drive));
+            continue;
+        }
+        // The CD drive is the secondary channel's master, unless the disks need that place.
+        const bool apart = disks_[i]->config().optical && i < 2;
+        ide_->attach(apart ? 2 : i, std::move(drive));
     }
 }
 
@@ -196,7 +226,7 @@ void Board::fill_firmware_configuration(const BoardSetup& setup) {
     fw_cfg_.add_item_u64(RamSize, memory_.size());
     fw_cfg_.add_item_u16(ProcessorCount, static_cast<u16>(processor_count()));
     fw_cfg_.add_item_u16(MaximumProcessors, static_cast<u16>(processor_count()));
-    fw_cfg_.add_item_u16(BootMenu, 0);
+    fw_cfg_.add_item_u16(BootMenu, setup.boot_menu ? 1 : 0);
 
     std::vector<u8> e820;
     const auto range = [&](u64 base, u64 size) {
@@ -210,6 +240,8 @@ void Board::fill_firmware_configuration(const BoardSetup& setup) {
     fw_cfg_.add_file("opt/vitrine/entropy", entropy);
     const std::string_view boot = setup.boot_cdrom ? "cdrom" : "disk";
     fw_cfg_.add_file("opt/vitrine/boot", {boot.begin(), boot.end()});
+    if (!setup.boot_order.empty())
+        fw_cfg_.add_file("opt/vitrine/boot-order", {setup.boot_order.begin(), setup.boot_order.end()});
 
     if (!setup.kernel) return;
     const DirectKernel& kernel = *setup.kernel;
@@ -361,7 +393,7 @@ bool Board::non_maskable_possible() const {
 }
 
 void Board::serialize_chips(Archive& archive) {
-    archive.section("board", 2);
+    archive.section("board", 3);
     archive(a20_, request_);
     wires_.serialize(archive);
     u32 processors = processor_count();
@@ -375,6 +407,7 @@ void Board::serialize_chips(Archive& archive) {
         return archive.fail("a clock that no run reaches");
     events_.serialize(archive);
     for (Chip* chip : chips_) chip->serialize(archive);
+    serialize_medium(archive);
 }
 
 void Board::serialize_memory_and_disks(Archive& archive) {

@@ -41,6 +41,13 @@
 #include "emu/disk/disk.h"
 #include "emu/load/kernel_image.h"
 
+namespace vitrine::devices {
+class PiixIde;
+namespace ata {
+class Optical;
+}
+} // namespace vitrine::devices
+
 namespace vitrine::emu {
 
 struct BoardSetup {
@@ -55,6 +62,9 @@ struct BoardSetup {
     Rom bios;
     std::vector<std::unique_ptr<Disk>> disks;
     bool boot_cdrom = false;
+    std::string boot_order; ///< as MachineConfig's
+    bool boot_menu = false;
+    bool legacy_ide = false;
     std::optional<DirectKernel> kernel;
 };
 
@@ -122,6 +132,10 @@ public:
         if (network_) network_->receive(frame);
     }
     void power_button() { acpi_pm_.press_power_button(); }
+    /// Another disc for the CD drive, opened and of that hash (0: of any); it becomes known by its path.
+    Expected<void> know_medium(const std::string& path, u64& hash);
+    /// Puts a known disc in, or takes the disc out (no path). A locked tray asks the guest instead.
+    void change_medium(const std::string& path, u64 hash);
 
     // What the processors' ports reach. As cpu::PhysicalBus, without the local APICs.
     u64 bus_address(u64 pa) const { return a20_ ? pa : pa & ~(u64{1} << 20); }
@@ -151,9 +165,7 @@ public:
         for (auto& socket : sockets_) socket->port.set_watcher(watcher);
     }
     void
-    on_disk_request(std::function<void(const devices::Ich9Ahci::Request&, devices::Ich9Ahci::Stage)> sink) {
-        ahci_.on_request(std::move(sink));
-    }
+    on_disk_request(std::function<void(const devices::Ich9Ahci::Request&, devices::Ich9Ahci::Stage)> sink);
     /// What a frame number (cpu/frame_flags.h) stands for: the first physical address of its memory; display
     /// memory and ROM have none.
     std::optional<u64> frame_address(u32 frame) const;
@@ -185,6 +197,9 @@ private:
     void connect_pci();
     void claim_ports();
     void attach_disks();
+    void serialize_medium(Archive& archive);
+    Disk* medium() const;
+    u32 index_of(const std::string& path, u64 hash) const;
     void fill_firmware_configuration(const BoardSetup& setup);
     void list_chips();
     // bus.cpp
@@ -245,6 +260,19 @@ private:
     devices::Ich9Lpc lpc_;
     devices::Ich9Ahci ahci_;
     std::unique_ptr<devices::E1000> network_;
+    std::unique_ptr<devices::PiixIde> ide_; ///< null: the drives are AHCI's
+
+    devices::ata::Optical* optical_ = nullptr; ///< the first CD drive
+    Disk* first_medium_ = nullptr;             ///< what lay in it at power-on
+    /// Discs that were put in, or may be: by path. The drive holds `medium_`: 0 nothing, 1 the first, else
+    /// media_[medium_ - 2].
+    struct Medium {
+        std::string path;
+        u64 hash;
+        std::unique_ptr<Disk> disk;
+    };
+    std::vector<Medium> media_;
+    u32 medium_ = 0;
 
     std::vector<devices::Chip*> chips_;
 

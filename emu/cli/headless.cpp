@@ -84,6 +84,9 @@ private:
     std::size_t typed_ = 0;           ///< scripted texts sent so far
     u64 run_before_ = 0;              ///< up to here the run was run before gdb went back and left
     u64 typed_from_ = 0;              ///< console output before this position does not count for the next one
+    std::vector<MediumInput> media_;  ///< the discs of --change-cdrom, known to the machine
+    std::size_t changed_ = 0;         ///< of them put in so far
+    u64 changed_from_ = 0;
     bool break_met_ = false, search_failed_ = false, gdb_limit_ = false;
     Clock::time_point started_ = Clock::now();
 };
@@ -124,6 +127,12 @@ Expected<void> Session::set_up() {
     }
     for (const std::string& view : options_.inspect)
         if (auto ok = inspect::check_view(view, machine_->board().processor_count()); !ok) return ok;
+    for (const MediumChange& change : options_.media) {
+        MediumInput medium{.path = change.path};
+        if (auto known = machine_->know_medium(medium); !known) return known;
+        media_.push_back(std::move(medium));
+    }
+    changed_from_ = machine_->serial_total();
     typed_from_ = machine_->serial_total();
     if (!options_.gdb.empty()) {
         auto server = gdb::Server::listen(options_.gdb);
@@ -205,7 +214,18 @@ std::optional<RunReport> Session::one_slice() {
         limits.conditions.push_back(options_.typing[typed_].when);
         limits.conditions.back().from = typed_from_;
     }
+    int medium_index = -1;
+    if (changed_ < options_.media.size()) {
+        medium_index = static_cast<int>(limits.conditions.size());
+        limits.conditions.push_back(options_.media[changed_].when);
+        limits.conditions.back().from = changed_from_;
+    }
     RunReport report = machine_->run(limits);
+    if (medium_index >= 0 && report.condition == medium_index) {
+        changed_from_ = machine_->serial_total();
+        machine_->input(media_[changed_++]);
+        return std::nullopt;
+    }
     if (typing_index >= 0 && report.condition == typing_index) {
         typed_from_ = machine_->serial_total();
         machine_->input(SerialInput{options_.typing[typed_++].text});

@@ -14,8 +14,8 @@ namespace {
 /// What was typed, before it is checked.
 struct Raw {
     std::string memory, cpu, timing, wall_clock, serial, until, history, limit_steps, boot, cdrom, gdb,
-        events, events_from, events_to, checkpoints;
-    std::vector<std::string> disks, initrds, types, shapes;
+        events, events_from, events_to, checkpoints, storage;
+    std::vector<std::string> disks, initrds, types, shapes, media;
     std::optional<unsigned> cpus;
     std::optional<std::string> network;
 };
@@ -64,10 +64,13 @@ Expected<void> check_machine(const Raw& raw, Options& o) {
         return not_there_yet("--timing detailed");
     else
         return usage_error(fmt::format("--timing {}: fast or simple", raw.timing));
-    if (!raw.boot.empty() && raw.boot != "disk" && raw.boot != "cdrom")
-        return usage_error(fmt::format("--boot {}: disk or cdrom", raw.boot));
-    if (raw.boot == "cdrom" && raw.cdrom.empty()) return usage_error("--boot cdrom needs --cdrom");
-    o.machine.boot_cdrom = raw.boot == "cdrom";
+    if (!raw.boot.empty())
+        if (auto ok = parse_boot(raw.boot, o.machine); !ok) return ok;
+    if (o.machine.boot_cdrom && raw.cdrom.empty())
+        return usage_error(fmt::format("--boot {} needs --cdrom", raw.boot));
+    if (!raw.storage.empty() && raw.storage != "ahci" && raw.storage != "ide")
+        return usage_error(fmt::format("--storage {}: ahci or ide", raw.storage));
+    o.machine.legacy_ide = raw.storage == "ide";
     if (!raw.gdb.empty()) {
         if (auto ok = gdb::check_address(raw.gdb); !ok) return ok;
         o.gdb = raw.gdb;
@@ -132,6 +135,13 @@ Expected<void> check_run(const Raw& raw, Options& o) {
     if (!o.last.empty())
         if (auto spec = parse_break(o.last); !spec)
             return usage_error(fmt::format("--last {}: {}", o.last, spec.error().message));
+    for (const std::string& text : raw.media) {
+        auto change = parse_medium_change(text);
+        if (!change) return std::unexpected(change.error());
+        if (raw.cdrom.empty()) return usage_error("--change-cdrom needs --cdrom");
+        o.media.push_back(*change);
+    }
+    if (!o.media.empty() && !o.headless) return usage_error("--change-cdrom needs --headless");
     for (const std::string& text : raw.types) {
         auto typing = parse_typing(text);
         if (!typing) return std::unexpected(typing.error());
@@ -190,8 +200,9 @@ Expected<void> check_run(const Raw& raw, Options& o) {
         if (!o.record.empty()) return usage_error("--record and --replay exclude each other");
         if (o.machine_given)
             return usage_error("--replay takes the machine from the recording: give no machine options");
-        if (!o.typing.empty())
-            return usage_error("--replay takes its input from the recording: give no --type");
+        if (!o.typing.empty() || !o.media.empty())
+            return usage_error(
+                "--replay takes its input from the recording: give no --type and no --change-cdrom");
         if (!o.load_state.empty()) return not_there_yet("--replay with --load-state");
         if (!o.save_recording.empty())
             return usage_error("--save-recording with --replay: this run is a recording already");
@@ -233,7 +244,12 @@ Expected<Parsed> parse(int argc, const char* const* argv) {
             ->delimiter('\0')
             ->allow_extra_args(false),
         app.add_option("--cdrom", raw.cdrom, "ISO image")->group(machine),
-        app.add_option("--boot", raw.boot, "disk or cdrom")->group(machine),
+        app.add_option("--boot", raw.boot,
+                       "disk, cdrom, or order=LETTERS[,menu=on]: c is the disk, d the disc")
+            ->group(machine)
+            ->delimiter('\0'),
+        app.add_option("--storage", raw.storage, "what drives hang on: ahci (the default), ide")
+            ->group(machine),
         app.add_option("--kernel", o.machine.kernel_path,
                        "Linux bzImage, Multiboot or PVH image to start directly")
             ->group(machine),
@@ -276,6 +292,13 @@ Expected<Parsed> parse(int argc, const char* const* argv) {
     app.add_option("--type", raw.types,
                    "TEXT[@EXPR]: type on the console when EXPR is met, by default at a shell prompt; \\n is "
                    "Enter; repeatable")
+        ->group(running)
+        ->take_all()
+        ->delimiter('\0')
+        ->allow_extra_args(false);
+    app.add_option("--change-cdrom", raw.media,
+                   "FILE@EXPR: put another disc into the CD drive when EXPR is met; none@EXPR takes it out; "
+                   "repeatable")
         ->group(running)
         ->take_all()
         ->delimiter('\0')

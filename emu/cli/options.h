@@ -20,6 +20,12 @@ struct Typing {
     StopCondition when;
 };
 
+/// A disc that is put in, or out (no path), when a condition is met.
+struct MediumChange {
+    std::string path;
+    StopCondition when;
+};
+
 enum class SerialTarget : u8 { Stdio, Null, File, Pty, Socket };
 
 struct Options {
@@ -43,6 +49,7 @@ struct Options {
     u64 events_from = 0, events_to = ~u64{0};
     std::string last; ///< --last: at the stop, back to the last hit of this
     std::vector<Typing> typing;
+    std::vector<MediumChange> media; ///< one waits for the other
     u64 limit_steps = ~u64{0};
     double limit_seconds = 1e18;
     bool state_hash = false;
@@ -85,7 +92,10 @@ Expected<StopCondition>
 parse_until(std::string_view text); ///< "step:N", "phase:NAME", "rip:ADDR|SYMBOL", "serial:TEXT"
 /// The same as a breakpoint; also any other place of parse_break().
 Expected<BreakSpec> parse_until_break(std::string_view text);
-Expected<Typing> parse_typing(std::string_view text);   ///< "TEXT[@EXPR]"
+Expected<Typing> parse_typing(std::string_view text);              ///< "TEXT[@EXPR]"
+Expected<MediumChange> parse_medium_change(std::string_view text); ///< "FILE|none@EXPR"
+/// "disk", "cdrom", "order=dc", "order=c,menu=on", "menu=on".
+Expected<void> parse_boot(std::string_view text, MachineConfig& machine);
 Expected<DiskConfig> parse_disk(std::string_view text); ///< "FILE[,readonly][,overlay=FILE]"
 Expected<i64> parse_wall_clock(std::string_view text);  ///< ISO 8601 UTC: "2026-01-01T00:00:00Z"
 Expected<u64> parse_number(std::string_view text);      ///< decimal, or hexadecimal with 0x

@@ -60,6 +60,9 @@ std::string input_text(const InputEvent& event) {
             else if constexpr (std::is_same_v<T, RegisterPoke>)
                 return fmt::format("debugger: register {} of processor {} = {:#x}", input.number,
                                    input.processor, input.low);
+            else if constexpr (std::is_same_v<T, MediumInput>)
+                return input.path.empty() ? "the disc was taken out"
+                                          : fmt::format("disc {} ({:016x})", input.path, input.hash);
             else if constexpr (std::is_same_v<T, NetworkInput>)
                 return fmt::format("frame of {} bytes", input.frame.size());
             else

@@ -25,6 +25,7 @@ Expected<void> check_outputs(const Options& options, const MachineConfig& config
     NamedFiles inputs = files_of(config);
     inputs.emplace_back("the recording that is replayed", options.replay);
     inputs.emplace_back("the state that is loaded", options.load_state);
+    for (const MediumChange& change : options.media) inputs.emplace_back("the disc", change.path);
     const NamedFiles outputs{
         {"--record", options.record},
         {"--save-recording", options.save_recording},

@@ -176,6 +176,53 @@ Expected<Typing> parse_typing(std::string_view text) {
     return out;
 }
 
+Expected<MediumChange> parse_medium_change(std::string_view text) {
+    // Names and texts may hold '@': the condition begins behind the last one that a kind of condition
+    // follows.
+    std::size_t at = std::string_view::npos;
+    for (const std::string_view kind : {"@step:", "@phase:", "@rip:", "@serial:"})
+        if (const auto found = text.rfind(kind);
+            found != std::string_view::npos && (at == std::string_view::npos || found > at))
+            at = found;
+    if (at == std::string_view::npos || at == 0)
+        return usage_error(fmt::format("--change-cdrom {}: FILE@EXPR, or none@EXPR", text));
+    auto when = parse_until(text.substr(at + 1));
+    if (!when) return usage_error(fmt::format("--change-cdrom {}: {}", text, when.error().message));
+    const std::string_view file = text.substr(0, at);
+    return MediumChange{file == "none" ? std::string() : std::string(file), *when};
+}
+
+Expected<void> parse_boot(std::string_view text, MachineConfig& machine) {
+    const auto bad = [text] {
+        return usage_error(fmt::format(
+            "--boot {}: disk, cdrom, or order=LETTERS (c the disk, d the disc) and menu=on|off", text));
+    };
+    if (text == "disk" || text == "cdrom") {
+        machine.boot_cdrom = text == "cdrom";
+        return {};
+    }
+    for (std::string_view rest = text; !rest.empty();) {
+        const auto comma = rest.find(',');
+        const std::string_view part = rest.substr(0, comma);
+        rest = comma == std::string_view::npos ? std::string_view{} : rest.substr(comma + 1);
+        if (comma != std::string_view::npos && rest.empty()) return bad();
+        if (part == "menu=on" || part == "menu=off") {
+            machine.boot_menu = part == "menu=on";
+        } else if (part.starts_with("order=")) {
+            const std::string_view order = part.substr(6);
+            if (order.find_first_of("an") != std::string_view::npos)
+                return usage_error(
+                    fmt::format("--boot {}: floppy disks and the network are not there yet", text));
+            if (order != "c" && order != "d" && order != "cd" && order != "dc") return bad();
+            machine.boot_order = order;
+            machine.boot_cdrom = order[0] == 'd';
+        } else {
+            return bad();
+        }
+    }
+    return {};
+}
+
 Expected<DiskConfig> parse_disk(std::string_view text) {
     DiskConfig out;
     for (bool first = true; !text.empty() || first; first = false) {

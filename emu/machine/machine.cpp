@@ -18,7 +18,7 @@ Expected<std::vector<std::unique_ptr<Disk>>> open_disks(const MachineConfig& con
         disks.push_back(std::move(*disk));
     }
     // What the firmware boots, unless a kernel was given, must be able to.
-    if (config.kernel_path.empty())
+    if (config.kernel_path.empty() && config.boot_order.size() < 2 && !config.boot_menu)
         for (auto& disk : disks) {
             if (disk->config().optical != config.boot_cdrom) continue;
             auto ok = config.boot_cdrom ? disk->check_boot_record() : disk->check_boot_sector();
@@ -92,6 +92,9 @@ Expected<std::unique_ptr<Machine>> Machine::create(const MachineConfig& wanted) 
     setup.bios = std::move(*bios);
     setup.disks = std::move(*disks);
     setup.boot_cdrom = config.boot_cdrom;
+    setup.boot_order = config.boot_order;
+    setup.boot_menu = config.boot_menu;
+    setup.legacy_ide = config.legacy_ide;
 
     auto board = Board::create(
         std::move(setup), {.post_code = [&impl](u8 code) { impl.post_code(code); },
@@ -117,6 +120,10 @@ void Machine::input(const InputEvent& event) {
     impl_->serial_told = impl_->serial_total;
     impl_->hashed = steps();
     impl_->apply({steps(), time(), event});
+}
+
+Expected<void> Machine::know_medium(MediumInput& medium) {
+    return impl_->board->know_medium(medium.path, medium.hash);
 }
 
 void Machine::input_at(u64 step, InputEvent event, u64 time) {

@@ -182,6 +182,8 @@ void Machine::Impl::apply(const LoggedInput& input) {
                 board->poke(event.physical, event.bytes);
             else if constexpr (std::is_same_v<T, NetworkInput>)
                 board->frame_in(event.frame);
+            else if constexpr (std::is_same_v<T, MediumInput>)
+                board->change_medium(event.path, event.hash);
             else
                 platform_reset();
         },

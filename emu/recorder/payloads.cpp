@@ -22,10 +22,11 @@ void serialize(Archive& archive, DiskConfig& disk) {
 } // namespace
 
 void serialize(Archive& archive, MachineConfig& config, ImageHashes& images) {
-    archive.section("configuration", 6);
+    archive.section("configuration", 7);
     archive(config.processors, config.quantum, config.preempt_fuzz, config.memory_bytes, config.cpu.model,
             config.cpu.timing, config.wall_clock, config.entropy_seed, config.no_reboot, config.boot_cdrom,
-            config.network);
+            config.network, config.boot_menu, config.legacy_ide);
+    archive.text(config.boot_order, 16);
     archive.text(config.bios_path, LongestPath);
     archive.text(config.kernel_path, LongestPath);
     archive.text(config.initrd_path, LongestPath);
@@ -62,7 +63,8 @@ enum class InputKind : u8 {
     PowerButton = 5,
     RegisterPoke = 6,
     MemoryPoke = 7,
-    Network = 8
+    Network = 8,
+    Medium = 9
 };
 
 InputKind kind_of(const InputEvent& event) { return static_cast<InputKind>(event.index() + 1); }
@@ -82,6 +84,7 @@ void serialize(Archive& archive, LoggedInput& input) {
         case InputKind::RegisterPoke: input.event = RegisterPoke{}; break;
         case InputKind::MemoryPoke: input.event = MemoryPoke{}; break;
         case InputKind::Network: input.event = NetworkInput{}; break;
+        case InputKind::Medium: input.event = MediumInput{}; break;
         default: return archive.fail("an unknown kind of input");
         }
     }
@@ -98,6 +101,10 @@ void serialize(Archive& archive, LoggedInput& input) {
         archive.vector(bytes->bytes, MemoryPoke::Longest);
     } else if (auto* network = std::get_if<NetworkInput>(&input.event))
         archive.vector(network->frame, NetworkInput::Longest);
+    else if (auto* medium = std::get_if<MediumInput>(&input.event)) {
+        archive.text(medium->path, LongestPath);
+        archive(medium->hash);
+    }
 }
 
 void serialize(Archive& archive, CheckpointHead& head) {

@@ -70,6 +70,9 @@ Expected<void> Replayer::prepare(Machine& machine) {
     auto images = machine.image_hashes();
     if (!images) return std::unexpected(images.error());
     images_now_ = *images;
+    for (LoggedInput& input : contents_.inputs)
+        if (auto* medium = std::get_if<MediumInput>(&input.event))
+            if (auto known = machine.know_medium(*medium); !known) return known;
     for (const LoggedInput& input : contents_.inputs) machine.input_at(input.step, input.event, input.time);
     machine_ = &machine;
     if (image_difference().empty()) {

@@ -7,10 +7,6 @@
 
 namespace vitrine::bios {
 
-Disk disks[DiskMaximum];
-U32 disk_count;
-U32 optical_port = NoPort;
-
 namespace {
 
 constexpr U32 PollLimit = 20000000; // register reads; some seconds on any machine
@@ -134,41 +130,8 @@ bool issue(U32 port, U8 operation, U64 sector, U32 count, U32 address, U32 bytes
     return run_command(port, operation);
 }
 
-void choose_geometry(Disk& disk) {
-    // LBA-assisted translation, as every firmware since the 1990s: 63 sectors, heads doubled until 1024
-    // cylinders suffice.
-    const U32 sectors = disk.sectors > 0xffffffff ? 0xffffffffu : static_cast<U32>(disk.sectors);
-    disk.sectors_per_track = 63;
-    disk.heads = 16;
-    while (disk.heads < 128 && sectors / (63 * disk.heads) > 1024) disk.heads *= 2;
-    if (sectors / (63 * disk.heads) > 1024) disk.heads = 255;
-    disk.cylinders = sectors / (63 * disk.heads);
-    if (disk.cylinders > 1024) disk.cylinders = 1024;
-    if (disk.cylinders == 0) disk.cylinders = 1;
-}
-
 void identify(U32 port) {
-    if (!issue(port, IdentifyDevice, 0, 0, identify_buffer(), 512)) return;
-    const auto word = [](U32 index) { return static_cast<U64>(memory<U16>(identify_buffer() + index * 2)); };
-    Disk& disk = disks[disk_count];
-    disk.port = port;
-    const bool extended = word(83) & 0x400;
-    disk.sectors = extended ? word(100) | word(101) << 16 | word(102) << 32 | word(103) << 48
-                            : word(60) | word(61) << 16;
-    if (disk.sectors == 0 || !extended) {
-        debug("AHCI: port %u has a disk without 48-bit addresses", port);
-        return;
-    }
-    for (U32 i = 0; i < 20; ++i) {
-        const U16 pair = static_cast<U16>(word(27 + i)); // high byte first
-        disk.model[i * 2] = static_cast<char>(pair >> 8);
-        disk.model[i * 2 + 1] = static_cast<char>(pair);
-    }
-    U32 length = 40;
-    while (length != 0 && disk.model[length - 1] == ' ') --length;
-    disk.model[length] = 0;
-    choose_geometry(disk);
-    ++disk_count;
+    if (issue(port, IdentifyDevice, 0, 0, identify_buffer(), 512)) disk_found(false, port, identify_buffer());
 }
 
 } // namespace
@@ -195,25 +158,18 @@ U16 ahci_device() { return pci::find_class(0x010601, 0xffffff, 0); }
 
 void ahci_init() {
     const U16 device = ahci_device();
-    if (device != 0xffff) {
-        abar = pci::read32(device, 0x24) & ~15u;
-        pci::write16(device, 0x04, pci::read16(device, 0x04) | 6);      // memory, bus master
-        memory<U32>(abar + Ghc) = memory<U32>(abar + Ghc) | 0x80000000; // AHCI enable
-        const U32 implemented = memory<U32>(abar + PortsImplemented);
-        for (U32 port = 0; port < 31 && disk_count < DiskMaximum; ++port)
-            if (implemented >> port & 1 && start_port(port)) {
-                if (port_register(port, Signature) == DiskSignature)
-                    identify(port);
-                else if (optical_port == NoPort)
-                    optical_port = port;
-            }
-    }
-    memory<U8>(bda::DiskCount) = static_cast<U8>(disk_count);
-    for (U32 i = 0; i < disk_count; ++i)
-        say("Disk %u      AHCI port %u, %u MiB, %s\r\n", i, disks[i].port,
-            static_cast<U32>(disks[i].sectors >> 11), disks[i].model);
-    if (disk_count == 0) say("Disks       none\r\n");
-    if (optical_port != NoPort) say("CD/DVD      AHCI port %u\r\n", optical_port);
+    if (device == 0xffff) return;
+    abar = pci::read32(device, 0x24) & ~15u;
+    pci::write16(device, 0x04, pci::read16(device, 0x04) | 6);      // memory, bus master
+    memory<U32>(abar + Ghc) = memory<U32>(abar + Ghc) | 0x80000000; // AHCI enable
+    const U32 implemented = memory<U32>(abar + PortsImplemented);
+    for (U32 port = 0; port < 31; ++port)
+        if (implemented >> port & 1 && start_port(port)) {
+            if (port_register(port, Signature) == DiskSignature)
+                identify(port);
+            else
+                optical_found(false, port);
+        }
 }
 
 } // namespace vitrine::bios

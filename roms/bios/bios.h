@@ -88,7 +88,22 @@ inline constexpr U16 PmBase = 0x600;
 void video_init();
 void teletype(U8 character, U8 attribute_or_color, U8 page);
 void vga_set_mode(U8 mode, bool keep_memory);
-void vga_load_font();
+/// `count` characters of `height` bytes at `font`, into one of the eight tables of plane 2.
+void vga_load_font(U32 font, U32 height, U32 first, U32 count, U8 block);
+void vga_set_character_height(U32 height);
+enum class VideoKind : U8 { Text, Cga, CgaFine, Planar, Linear }; ///< CgaFine: one bit a point
+struct VideoShape {
+    U8 mode;
+    VideoKind kind;
+    U8 columns, rows, height;
+    U16 pitch, page; ///< bytes of a scan line (text: cells of a row), bytes from page to page
+};
+const VideoShape& video_shape(); ///< of the mode that is set
+// graphics.cpp: characters and points where there is no text mode.
+void graphics_character(U8 page, U8 character, U8 color, U32 row, U32 column);
+void graphics_scroll(U32 lines, U8 color, U32 top, U32 left, U32 bottom, U32 right, bool down);
+void graphics_set_point(U8 page, U32 x, U32 y, U8 color);
+U8 graphics_point(U8 page, U32 x, U32 y);
 void vga_move_cursor(U8 page);
 void vbe_init();
 void vbe_leave(); ///< back to VGA registers, before a VGA mode is set
@@ -97,7 +112,7 @@ void vbe_service(Frame& frame);
 bool vbe_set_linear(U32 width, U32 height, U32 depth, U32& address);
 /// Position and size of red, green and blue in a pixel: six bytes.
 void vbe_colours(U32 depth, U8* out);
-extern "C" const U8 font_8x16[4096]; ///< in segment F000h
+extern "C" const U8 font_8x16[4096], font_8x14[3584], font_8x8[2048]; ///< in segment F000h
 
 // --- keyboard.cpp, ahci.cpp, disk.cpp, acpi.cpp, mp.cpp, smbios.cpp, boot.cpp, direct_kernel.cpp, system.cpp
 // ---
@@ -105,7 +120,8 @@ void keyboard_init();
 void keyboard_interrupt();
 
 struct Disk {
-    U32 port;                                ///< AHCI port number
+    bool ide;
+    U32 port;                                ///< of AHCI; IDE: channel × 2, + 1 for the slave
     U64 sectors;                             ///< of 512 bytes
     U32 cylinders, heads, sectors_per_track; ///< the geometry that INT 13h shows
     char model[41];
@@ -113,16 +129,28 @@ struct Disk {
 inline constexpr U32 DiskMaximum = 6;
 extern Disk disks[DiskMaximum];
 extern U32 disk_count;
+/// Finds drives behind both kinds of adapter and names them.
+void storage_init();
+/// Notes the disk that IDENTIFY DEVICE's 512 bytes describe.
+void disk_found(bool ide, U32 port, U32 identify);
+void optical_found(bool ide, U32 port);
+/// Sectors (1 … 128) between a disk and memory; a packet command to the optical drive, with `bytes` of data
+/// towards even `address`. False: the device reported an error (CHECK CONDITION) or did not answer.
+bool disk_transfer(const Disk& disk, bool write, U64 sector, U32 count, U32 address);
+bool optical_packet(const U8 (&command)[12], U32 address, U32 bytes);
 void ahci_init();
+void ide_init();
+bool ide_transfer(const Disk& disk, bool write, U64 sector, U32 count, U32 address);
+bool ide_packet(U32 drive, const U8 (&command)[12], U32 address, U32 bytes);
 U16 ahci_device(); ///< bus 0 device/function of the adapter
+U16 ide_device();
 /// Moves `count` sectors (1 … 128) between disk and memory. False: the device reported an error or did not
 /// answer.
 bool ahci_transfer(const Disk& disk, bool write, U64 sector, U32 count, U32 address);
 
 inline constexpr U32 NoPort = 0xff;
-extern U32 optical_port; ///< AHCI port of the first optical drive; NoPort: there is none
-/// One packet command to the optical drive, with `bytes` of data towards even `address`. False: CHECK
-/// CONDITION.
+extern U32 optical_port; ///< of the first optical drive; NoPort: there is none
+extern bool optical_ide;
 bool ahci_packet(const U8 (&command)[12], U32 address, U32 bytes);
 
 /// Loads what a disc's El Torito record names and prepares `frame` for it. Null, or why it cannot.
@@ -130,6 +158,17 @@ const char* cdrom_boot(Frame& frame);
 /// INT 13h for the drive number that the running boot image was given.
 bool cdrom_owns(U8 drive);
 Outcome cdrom_service(Frame& frame);
+U32 cdrom_blocks(); ///< on the disc; 0 without a readable one
+/// Blocks of 2048 bytes. False: the drive could not; `done` says how many came.
+bool cdrom_read(U32 block, U32 count, U32 address, U32& done);
+U32 cdrom_bounce_buffer(); ///< room for one block
+
+// floppy.cpp: drive 00h, emulated from a boot image on a disc.
+void floppy_start(U8 media, U32 first_block, U32 blocks);
+bool floppy_present();
+void floppy_end();
+Outcome floppy_service(Frame& frame);
+extern "C" const U8 diskette_parameters[11]; ///< in segment F000h; INT 1Eh
 
 void acpi_init();
 U32 acpi_rsdp(); ///< its address, for whoever need not look for it
@@ -138,7 +177,9 @@ void mp_init();
 void clock_init();
 U32 processor_count();
 
-void boot_service(Frame& frame);
+Outcome boot_service(Frame& frame);
+bool keyboard_take(U16& key); ///< the next key of the ring, if there is one
+bool serial_take(U8& byte);   ///< from COM1
 /// Prepares `frame` for the kernel that the configuration device offers; false when it offers none.
 bool boot_direct_kernel(Frame& frame);
 /// Starts the Multiboot or PVH image that the configuration device offers; returns when it offers none.

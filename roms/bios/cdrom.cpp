@@ -1,5 +1,5 @@
 // The optical drive: El Torito 1.0 ("bootable CD-ROM format") without emulation, and INT 13h for the drive
-// number E0h that its boot image gets.
+// number E0h that its boot image gets; images of floppies go on in floppy.cpp.
 //
 // Invariants: every block is checked against the disc's capacity before the drive is asked; at most 16 blocks
 // move a command; odd buffers go through a bounce buffer, because AHCI moves words.
@@ -54,8 +54,8 @@ U32 bounce_buffer() { return memory_map.dma_area + 0xf000; } // where port 30 wo
 bool ready() {
     for (U32 attempt = 0; attempt < 20; ++attempt) {
         constexpr U8 test[12] = {0x00}, request[12] = {0x03, 0, 0, 0, 18};
-        if (ahci_packet(test, 0, 0)) return true;
-        if (!ahci_packet(request, bounce_buffer(), 18)) return false;
+        if (optical_packet(test, 0, 0)) return true;
+        if (!optical_packet(request, bounce_buffer(), 18)) return false;
         const U8 key = memory<U8>(bounce_buffer() + 2) & 15, code = memory<U8>(bounce_buffer() + 12);
         if (code == 0x3a || (key != 6 && key != 2)) return false;
     }
@@ -65,7 +65,7 @@ bool ready() {
 /// Blocks on the disc, and 0 without a readable one.
 U32 capacity() {
     constexpr U8 command[12] = {0x25};
-    if (!ready() || !ahci_packet(command, bounce_buffer(), 8)) return 0;
+    if (!ready() || !optical_packet(command, bounce_buffer(), 8)) return 0;
     if (swap32(memory<U32>(bounce_buffer() + 4)) != BlockSize) return 0;
     return swap32(memory<U32>(bounce_buffer())) + 1;
 }
@@ -80,8 +80,8 @@ bool read_once(U32 block, U32 count, U32 address) {
                             0,
                             static_cast<U8>(count >> 8),
                             static_cast<U8>(count)};
-    if (ahci_packet(command, address, count * BlockSize)) return true;
-    return ready() && ahci_packet(command, address, count * BlockSize); // a unit attention had to be told
+    if (optical_packet(command, address, count * BlockSize)) return true;
+    return ready() && optical_packet(command, address, count * BlockSize); // a unit attention had to be told
 }
 
 bool read_blocks(U32 block, U32 count, U32 address, U32& done) {
@@ -152,7 +152,31 @@ Status boot_catalog(Frame& frame) {
     return read_blocks(catalog + command.first, command.count, target, done) ? Ok : NotReady;
 }
 
+/// The boot image is a floppy: its first sector goes to 7C00h, drive 00h is the rest (El Torito 2.1, media
+/// types 1–3).
+const char* boot_floppy(Frame& frame, const BootEntry& entry, U32 there) {
+    constexpr U32 scratch = 0x8000, sectors[] = {0, 2400, 2880, 5760};
+    const U8 media = entry.media & 15;
+    const U32 blocks = sectors[media] / 4;
+    U32 done;
+    if (entry.block >= there || blocks > there - entry.block)
+        return "its floppy image reaches beyond the disc";
+    if (!read_blocks(entry.block, 1, scratch, done)) return "its floppy image cannot be read";
+    copy_memory(0x7c00, scratch, 512);
+    floppy_start(media, entry.block, blocks);
+    frame.cs = 0;
+    frame.ip = 0x7c00;
+    frame.d.e = 0;
+    return nullptr;
+}
+
 } // namespace
+
+U32 cdrom_blocks() { return capacity(); }
+bool cdrom_read(U32 block, U32 count, U32 address, U32& done) {
+    return read_blocks(block, count, address, done);
+}
+U32 cdrom_bounce_buffer() { return bounce_buffer(); }
 
 const char* cdrom_boot(Frame& frame) {
     constexpr U32 scratch = 0x7c00, target_limit = 0x80000;
@@ -176,8 +200,12 @@ const char* cdrom_boot(Frame& frame) {
         return "the boot catalog is damaged";
     if (validation.platform != 0) return "the boot catalog's first entry is not for a PC";
     if (entry.bootable != 0x88) return "the boot catalog says that the disc is not bootable";
-    if ((entry.media & 15) != 0)
-        return "its boot image emulates a floppy or hard disk, which is not provided";
+    if ((entry.media & 15) > 3) return "its boot image emulates a hard disk, which is not provided";
+    if ((entry.media & 15) != 0) {
+        catalog = where;
+        booted = {sizeof booted, entry.media, 0, 0, entry.block, 0, 0, 0x07c0, 1, 0, 0, 0};
+        return boot_floppy(frame, entry, there);
+    }
     const U16 segment = entry.segment == 0 ? 0x07c0 : entry.segment;
     const U32 target = segment * 16u, blocks = (entry.sectors + 3u) / 4;
     if (blocks == 0 || target < 0x500 || target + blocks * BlockSize > target_limit)
@@ -223,7 +251,8 @@ Outcome cdrom_service(Frame& frame) {
     case 0x42: return finish(extended_read(frame, false));
     case 0x44: return finish(extended_read(frame, true));
     case 0x48: return finish(parameters(frame));
-    case 0x4b: // there is no emulation to end; AL = 00 and 01 both tell what runs
+    case 0x4b: // AL = 00 ends an emulation, too; 00 and 01 both tell what runs
+        if (frame.a.l == 0) floppy_end();
         copy_memory(linear(frame.ds, frame.si.x), address_of(&booted), sizeof booted);
         return finish(Ok);
     case 0x4d: return finish(boot_catalog(frame));

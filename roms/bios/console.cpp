@@ -152,4 +152,10 @@ Outcome serial_service(Frame& frame) {
     return Outcome::Done;
 }
 
+bool serial_take(U8& byte) {
+    if ((in8(0x3fd) & 1) == 0 || in8(0x3fd) == 0xff) return false; // FFh: no UART
+    byte = in8(0x3f8);
+    return true;
+}
+
 } // namespace vitrine::bios

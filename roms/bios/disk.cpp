@@ -1,4 +1,4 @@
-// INT 13h for AHCI disks, drives 80h up (IBM PS/2 BIOS Interface; Enhanced Disk Drive specification 3.0).
+// INT 13h for disks, drives 80h up (IBM PS/2 BIOS Interface; Enhanced Disk Drive specification 3.0).
 //
 // Invariants: a request is checked against the disk before the device sees it; at most 128 sectors move per
 // command; odd buffers go through a bounce buffer because AHCI moves words.
@@ -34,10 +34,10 @@ Status transfer(const Disk& disk, bool write, U64 sector, U32 count, U32 address
         if (address & 1) {
             now = 1;
             if (write) copy_memory(bounce_buffer(), address, 512);
-            good = ahci_transfer(disk, write, sector + done, 1, bounce_buffer());
+            good = disk_transfer(disk, write, sector + done, 1, bounce_buffer());
             if (good && !write) copy_memory(address, bounce_buffer(), 512);
         } else
-            good = ahci_transfer(disk, write, sector + done, now, address);
+            good = disk_transfer(disk, write, sector + done, now, address);
         if (!good) return ControllerFailure;
         done += now;
         address += now * 512;
@@ -97,7 +97,7 @@ Status parameters(const Disk& disk, Frame& frame) {
     const U16 room = memory<U16>(at);
     if (room < 26) return BadCommand;
     const U16 size = room >= 66 ? 66 : room >= 30 ? 30 : 26;
-    const U16 adapter = ahci_device();
+    const U16 adapter = disk.ide ? ide_device() : ahci_device();
     block = {size,
              0x0002, // the geometry is valid
              disk.cylinders,
@@ -110,13 +110,14 @@ Status parameters(const Disk& disk, Frame& frame) {
              36,
              {},
              {'P', 'C', 'I', ' '},
-             {'S', 'A', 'T', 'A', ' ', ' ', ' ', ' '},
+             {disk.ide ? 'A' : 'S', disk.ide ? 'T' : 'A', disk.ide ? 'A' : 'T', disk.ide ? ' ' : 'A', ' ',
+              ' ', ' ', ' '},
              0,
              static_cast<U8>(adapter >> 3),
              static_cast<U8>(adapter & 7),
-             0xff,
+             static_cast<U8>(disk.ide ? disk.port >> 1 : 0xff),
              {},
-             static_cast<U8>(disk.port),
+             static_cast<U8>(disk.ide ? disk.port & 1 : disk.port),
              {},
              0,
              0};
@@ -144,6 +145,7 @@ Outcome disk_service(Frame& frame) {
         return Outcome::Done;
     }
     if (cdrom_owns(frame.d.l)) return cdrom_service(frame);
+    if (frame.d.l == 0 && floppy_present()) return floppy_service(frame);
     const U32 index = frame.d.l - 0x80u;
     if (index >= disk_count) {
         if (function == 0x15) { // type: no such drive

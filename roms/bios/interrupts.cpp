@@ -128,7 +128,7 @@ extern "C" Outcome dispatch(Frame& frame) {
     case 0x16: return keyboard_service(frame);
     case 0x17: frame.a.h = 0x01; return Outcome::Done; // time-out: no printer
     case 0x18: stop(roms::post::FatalNoDisk, "No bootable disk. Halted.");
-    case 0x19: boot_service(frame); return Outcome::Done;
+    case 0x19: return boot_service(frame);
     case 0x1a: return clock_service(frame);
     default: unsupported(frame); return Outcome::Done;
     }

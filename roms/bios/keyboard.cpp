@@ -230,4 +230,14 @@ Outcome keyboard_service(Frame& frame) {
     return Outcome::Done;
 }
 
+bool keyboard_take(U16& key) {
+    const U16 head = memory<U16>(bda::KeyboardHead);
+    if (head == memory<U16>(bda::KeyboardTail)) return false;
+    key = memory<U16>(0x400u + head);
+    U16 next = static_cast<U16>(head + 2);
+    if (next >= memory<U16>(bda::KeyboardEnd)) next = memory<U16>(bda::KeyboardStart);
+    memory<U16>(bda::KeyboardHead) = next;
+    return true;
+}
+
 } // namespace vitrine::bios

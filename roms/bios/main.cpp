@@ -43,8 +43,8 @@ extern "C" [[noreturn]] void post_main() {
     post_code(roms::post::Smbios);
     smbios_init();
     post_code(roms::post::Disks);
-    ahci_init();  // finds and names the disks
-    leave_post(); // real mode, INT 19h
+    storage_init(); // finds and names the disks
+    leave_post();   // real mode, INT 19h
 }
 
 } // namespace vitrine::bios

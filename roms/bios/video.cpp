@@ -1,9 +1,9 @@
 // INT 10h: text output, cursor, scrolling, modes, palette, font (IBM PS/2 and PC BIOS Interface Technical
 // Reference).
 //
-// Text functions work on mode 3. In mode 13h characters are drawn from the 8x16 font, two rows folded into
-// one. Inaccuracies: modes 3, 12h and 13h only (0–2 and 7 become 3); no light pen, no 8x8 or user fonts, no
-// state save.
+// Modes 0–6, 0Dh, 0Eh and 10h–13h (vga_modes.cpp); graphics.cpp draws where there is no text. Inaccuracies:
+// mode 7 becomes 3, 0Fh is not provided; text has 400 scan lines whatever INT 10h/12h/30h asks for; no light
+// pen, no state save.
 #include "roms/bios/bios.h"
 
 namespace vitrine::bios {
@@ -13,22 +13,10 @@ constexpr U32 TextMemory = 0xb8000;
 
 U32 columns() { return memory<U16>(bda::VideoColumns); }
 U32 rows() { return memory<U8>(bda::VideoRows) + 1u; }
-bool text_mode() { return memory<U8>(bda::VideoMode) == 3; }
+bool text_mode() { return video_shape().kind == VideoKind::Text; }
 volatile U16& cursor(U8 page) { return memory<U16>(bda::CursorPositions + (page & 7) * 2u); }
 U32 cell_address(U8 page, U32 row, U32 column) {
     return TextMemory + (page & 7) * memory<U16>(bda::VideoPageSize) + (row * columns() + column) * 2;
-}
-
-void draw_13h(U8 character, U8 color, U32 row, U32 column) {
-    if (column >= 40 || row >= 25) return;
-    const U8* glyph = font_8x16 + character * 16;
-    for (U32 y = 0; y < 8; ++y) {
-        const U32 bits = glyph[y * 2] | glyph[y * 2 + 1];
-        for (U32 x = 0; x < 8; ++x) {
-            const U32 pixel = 0xa0000 + (row * 8 + y) * 320 + column * 8 + x;
-            memory<U8>(pixel) = static_cast<U8>(bits & 0x80u >> x ? color : 0);
-        }
-    }
 }
 
 void scroll(U8 page, U32 lines, U8 attribute, U32 top, U32 left, U32 bottom, U32 right, bool down) {
@@ -37,18 +25,7 @@ void scroll(U8 page, U32 lines, U8 attribute, U32 top, U32 left, U32 bottom, U32
     if (top > bottom || left > right) return;
     const U32 height = bottom - top + 1, width = right - left + 1;
     if (lines == 0 || lines > height) lines = height;
-    if (!text_mode()) {
-        if (memory<U8>(bda::VideoMode) != 0x13) return;
-        for (U32 i = 0; i < height * 8; ++i) { // pixel rows; a character is 8 high
-            const U32 target = down ? bottom * 8 + 7 - i : top * 8 + i;
-            const U32 address = 0xa0000 + target * 320 + left * 8;
-            if (i < (height - lines) * 8)
-                copy_memory(address, down ? address - lines * 8 * 320 : address + lines * 8 * 320, width * 8);
-            else
-                fill_memory(address, attribute, width * 8);
-        }
-        return;
-    }
+    if (!text_mode()) return graphics_scroll(lines, attribute, top, left, bottom, right, down);
     for (U32 i = 0; i < height; ++i) {
         const U32 row = down ? bottom - i : top + i;
         const U32 target = cell_address(page, row, left);
@@ -67,8 +44,8 @@ void put_character(U8 page, U8 character, U8 attribute, U32 count, bool keep_att
             const U32 address = cell_address(page, row, column);
             memory<U8>(address) = character;
             if (!keep_attribute) memory<U8>(address + 1) = attribute;
-        } else if (memory<U8>(bda::VideoMode) == 0x13)
-            draw_13h(character, attribute, row, column);
+        } else
+            graphics_character(page, character, attribute, row, column);
         if (++column == columns()) column = 0, ++row;
     }
 }
@@ -127,6 +104,36 @@ U8 read_attribute_register(U8 index) {
     return value;
 }
 
+/// The shape is given for 8 lines a character; taller characters get it at their foot.
+void set_cursor_shape(U16 shape) {
+    memory<U16>(bda::CursorShape) = shape;
+    const U32 height = memory<U16>(bda::CharacterHeight);
+    U32 start = shape >> 8 & 0x3f, end = shape & 0x1f;
+    if (height > 8 && end < 8 && start < 0x20) {
+        const U32 scaled = (end + 1) * height / 8 - 1;
+        start =
+            end == start + 1 ? scaled - 1 : (start + 1) * height / 8 - 1 - (start == 0 ? height / 8 - 1 : 0);
+        end = scaled;
+        if (end + 1 == height && height >= 14) --start, --end; // a line of air below
+    }
+    out16(0x3d4, static_cast<U16>(0x0a | start << 8));
+    out16(0x3d4, static_cast<U16>(0x0b | end << 8));
+}
+
+void show_page(U8 page) {
+    const VideoShape& shape = video_shape();
+    const U32 size = memory<U16>(bda::VideoPageSize), start = page * size;
+    if (shape.kind == VideoKind::Linear || shape.kind == VideoKind::Cga || shape.kind == VideoKind::CgaFine)
+        return;
+    if (start + size > (shape.kind == VideoKind::Text ? 0x8000u : 0x10000u)) return;
+    memory<U8>(bda::VideoPage) = page;
+    memory<U16>(bda::VideoPageStart) = static_cast<U16>(start);
+    const U32 counter = shape.kind == VideoKind::Text ? start / 2 : start;
+    out16(0x3d4, static_cast<U16>(0x0c | (counter & 0xff00)));
+    out16(0x3d4, static_cast<U16>(0x0d | counter << 8));
+    if (shape.kind == VideoKind::Text) vga_move_cursor(page);
+}
+
 void palette(Frame& frame) {
     switch (frame.a.l) {
     case 0x00: write_attribute_register(frame.b.l & 0x1f, frame.b.h); break;
@@ -169,16 +176,62 @@ void palette(Frame& frame) {
     }
 }
 
+/// AH = 11h, the character generator: AL 00h–04h load a font for text, 10h–14h also fit the rows to it,
+/// 20h–24h choose the font of graphics modes, 30h tells where fonts are.
 void font(Frame& frame) {
+    const auto graphics_font = [&](U32 vector, U32 height) {
+        memory<U32>(0x43 * 4) = vector;
+        memory<U16>(bda::CharacterHeight) = static_cast<U16>(height);
+        constexpr U8 rows[] = {0, 14, 25, 43};
+        const U8 chosen = frame.b.l == 0 ? frame.d.l : rows[frame.b.l & 3];
+        if (chosen != 0) memory<U8>(bda::VideoRows) = static_cast<U8>(chosen - 1);
+    };
+    const auto in_rom = [](const U8* data) { return 0xf0000000 | (address_of(data) & 0xffff); };
+    const U8 function = frame.a.l & 0x0f;
     switch (frame.a.l) {
+    case 0x00:
+    case 0x10:
+        if (frame.b.h == 0 || frame.b.h > 32) return;
+        vga_load_font(linear(frame.es, frame.bp.x), frame.b.h, frame.d.x, frame.c.x, frame.b.l);
+        if (frame.a.l == 0x10) vga_set_character_height(frame.b.h);
+        break;
+    case 0x01:
+    case 0x02:
     case 0x04:
-    case 0x14: vga_load_font(); break;
-    case 0x30: // information: ES:BP = font, CX = height, DL = rows − 1
-        frame.es = 0xf000;
-        frame.bp.x = static_cast<U16>(address_of(font_8x16));
-        frame.c.x = 16;
+    case 0x11:
+    case 0x12:
+    case 0x14: {
+        const U8* data = function == 1 ? font_8x14 : function == 2 ? font_8x8 : font_8x16;
+        const U32 height = function == 1 ? 14 : function == 2 ? 8 : 16;
+        vga_load_font(address_of(data), height, 0, 256, frame.b.l);
+        if (frame.a.l & 0x10) vga_set_character_height(height);
+        break;
+    }
+    case 0x03:
+        out16(0x3c4, static_cast<U16>(0x03 | frame.b.l << 8));
+        break; // which two fonts attribute bit 3 chooses between
+    case 0x20: memory<U32>(0x1f * 4) = static_cast<U32>(frame.es) << 16 | frame.bp.x; break;
+    case 0x21: graphics_font(static_cast<U32>(frame.es) << 16 | frame.bp.x, frame.c.x); break;
+    case 0x22: graphics_font(in_rom(font_8x14), 14); break;
+    case 0x23: graphics_font(in_rom(font_8x8), 8); break;
+    case 0x24: graphics_font(in_rom(font_8x16), 16); break;
+    case 0x30: { // ES:BP = font, CX = height of the one in use, DL = rows − 1
+        U32 at = in_rom(font_8x16);
+        switch (frame.b.h) {
+        case 0: at = memory<U32>(0x1f * 4); break;
+        case 1: at = memory<U32>(0x43 * 4); break;
+        case 2:
+        case 5: at = in_rom(font_8x14); break;
+        case 3: at = in_rom(font_8x8); break;
+        case 4: at = in_rom(font_8x8 + 128 * 8); break;
+        default: break;
+        }
+        frame.es = static_cast<U16>(at >> 16);
+        frame.bp.x = static_cast<U16>(at);
+        frame.c.x = memory<U16>(bda::CharacterHeight);
         frame.d.l = memory<U8>(bda::VideoRows);
         break;
+    }
     default: unsupported(frame);
     }
 }
@@ -204,19 +257,11 @@ Outcome video_service(Frame& frame) {
     switch (frame.a.h) {
     case 0x00: {
         const U8 mode = frame.a.l & 0x7f;
-        vga_set_mode(mode <= 3 || mode == 7 ? 3 : mode, frame.a.l & 0x80);
-        frame.a.l = mode <= 3 || mode == 7 ? 0x30 : 0x20; // what AMI-style firmware leaves
+        vga_set_mode(mode == 7 ? 3 : mode, frame.a.l & 0x80);
+        frame.a.l = mode <= 7 && mode != 6 ? 0x30 : mode == 6 ? 0x3f : 0x20; // what AMI-style firmware leaves
         break;
     }
-    case 0x01:
-        memory<U16>(bda::CursorShape) = frame.c.x;
-        out16(0x3d4,
-              static_cast<U16>(
-                  0x0a | (frame.c.h & 0x20 ? 0x20 : (frame.c.h & 0x1f) << 1 | (frame.c.h & 0x1f ? 1 : 0))
-                             << 8));
-        out16(0x3d4,
-              static_cast<U16>(0x0b | ((frame.c.l & 0x1f) << 1 | 1) << 8)); // given for 8 lines, shown on 16
-        break;
+    case 0x01: set_cursor_shape(frame.c.x); break;
     case 0x02:
         cursor(page) = frame.d.x;
         if ((page & 7) == memory<U8>(bda::VideoPage) && text_mode()) vga_move_cursor(page);
@@ -225,14 +270,7 @@ Outcome video_service(Frame& frame) {
         frame.d.x = cursor(page);
         frame.c.x = memory<U16>(bda::CursorShape);
         break;
-    case 0x05:
-        if (!text_mode()) break;
-        memory<U8>(bda::VideoPage) = frame.a.l & 7;
-        memory<U16>(bda::VideoPageStart) = static_cast<U16>((frame.a.l & 7) * 0x1000);
-        out16(0x3d4, static_cast<U16>(0x0c | (((frame.a.l & 7) * 0x800) & 0xff00)));
-        out16(0x3d4, 0x0d);
-        vga_move_cursor(frame.a.l & 7);
-        break;
+    case 0x05: show_page(frame.a.l & 7); break;
     case 0x06:
     case 0x07:
         scroll(memory<U8>(bda::VideoPage), frame.a.l, frame.b.h, frame.c.h, frame.c.l, frame.d.h, frame.d.l,
@@ -246,15 +284,8 @@ Outcome video_service(Frame& frame) {
     case 0x0b:
         if (frame.b.h == 0) write_attribute_register(0x11, frame.b.l & 0x1f); // border
         break;
-    case 0x0c:
-        if (memory<U8>(bda::VideoMode) == 0x13 && frame.d.x < 200 && frame.c.x < 320)
-            memory<U8>(0xa0000 + frame.d.x * 320u + frame.c.x) = frame.a.l;
-        break;
-    case 0x0d:
-        frame.a.l = memory<U8>(bda::VideoMode) == 0x13 && frame.d.x < 200 && frame.c.x < 320
-                        ? memory<U8>(0xa0000 + frame.d.x * 320u + frame.c.x)
-                        : 0;
-        break;
+    case 0x0c: graphics_set_point(page, frame.c.x, frame.d.x, frame.a.l); break;
+    case 0x0d: frame.a.l = graphics_point(page, frame.c.x, frame.d.x); break;
     case 0x0e: {
         const U8 page_shown = memory<U8>(bda::VideoPage);
         teletype_cell(frame.a.l, text_mode() ? nullptr : &frame.b.l, page_shown);

@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
-"""The VGA's 8x16 text font in code page 437 order, 4096 bytes, taken from Terminus (Debian's fonts-terminus-otb, OFL 1.1).
+"""The VGA's text fonts in code page 437 order, 256 characters of 8x16, 8x14 or 8x8, taken from Terminus (Debian's fonts-terminus-otb,
+OFL 1.1): make_font.py FONT OUTPUT HEIGHT.
 
-Reads the bitmap strike of 16 pixels from an OpenType bitmap font: `cmap` maps Unicode to glyphs, `EBLC` finds a glyph's
+Reads the bitmap strike of that many pixels from an OpenType bitmap font: `cmap` maps Unicode to glyphs, `EBLC` finds a glyph's
 bits in `EBDT` (OpenType specification, "EBLC", "EBDT" and "cmap"; index formats 1, 2 and 3, image formats 1, 2 and 5).
 A glyph that the font lacks stops the build: no blank takes its place unseen."""
 import struct
@@ -96,15 +97,11 @@ def strike_glyphs(eblc, ebdt, height):
     sys.exit(f"make_font.py: the font has no {height} pixel strike")
 
 
-def main():
-    path, output = sys.argv[1:]
-    tables = read(path)
-    codes = character_map(tables["cmap"])
-    glyphs = strike_glyphs(tables["EBLC"], tables["EBDT"], 16)
-    font = bytearray()
-    missing = []
+def cells(tables, codes, height):
+    glyphs = strike_glyphs(tables["EBLC"], tables["EBDT"], height)
+    font, missing = [], []
     for position, code in enumerate(TABLE):
-        cell = bytearray(16)
+        cell = bytearray(height)
         if code not in (0x20, 0xa0):
             found = next((c for c in (code, *TWINS.get(code, ())) if c in codes and codes[c] in glyphs), None)
             if found is None:
@@ -112,13 +109,38 @@ def main():
             else:
                 lines, left, top = glyphs[codes[found]]
                 for row, line in enumerate(lines):
-                    if 0 <= top + row < 16:
+                    if 0 <= top + row < height:
                         cell[top + row] = line >> left if left >= 0 else (line << -left) & 0xff
-        font += cell
+        font.append(cell)
     if missing:
-        sys.exit("make_font.py: the font lacks " + ", ".join(missing))
+        sys.exit(f"make_font.py: the font of {height} pixels lacks " + ", ".join(missing))
+    return font
+
+
+# 16 rows to 8 with one baseline: capitals stand in rows 2 to 11, small letters in 5 to 11, descenders below.
+FOLDED = ((0, 1, 2), (3, 4), (5,), (6, 7), (8,), (9, 10), (11,), (12, 13, 14, 15))
+
+
+def folded(cell):
+    """Rows laid over one another; of two that differ much the second alone, or round letters would become boxes."""
+    rows = []
+    for group in FOLDED:
+        row = 0
+        for index in group:
+            row = cell[index] if len(group) == 2 and row and bin(row ^ cell[index]).count("1") > 4 else row | cell[index]
+        rows.append(row)
+    return bytes(rows)
+
+
+def main():
+    path, output, height = sys.argv[1], sys.argv[2], int(sys.argv[3])
+    tables = read(path)
+    codes = character_map(tables["cmap"])
+    font = cells(tables, codes, 16 if height == 8 else height)
+    if height == 8: # the font has no strike of 8 pixels
+        font = [cell[::2] if 0xb0 <= n <= 0xdf else folded(cell) for n, cell in enumerate(font)]
     with open(output, "wb") as file:
-        file.write(font)
+        file.write(b"".join(map(bytes, font)))
 
 
 main()

@@ -21,6 +21,7 @@
 #include "devices/mc146818.h"
 #include "devices/mch.h"
 #include "devices/pci_host.h"
+#include "devices/piix_ide/piix_ide.h"
 #include "devices/uart16550.h"
 #include "devices/vga/vga.h"
 #include "tests/devices/support.h"
@@ -241,6 +242,79 @@ void build_ahci(Rig& rig) {
     });
 }
 
+/// Task file commands that mostly fit a drive, PRD tables that lead anywhere, data ports that are read too
+/// little and too much, resets in between.
+void build_ide(Rig& rig) {
+    auto& ide = rig.install(std::make_unique<PiixIde>(
+        rig.clock.events, rig.ram, [&rig](unsigned channel, bool level) { rig.note(channel * 2 + level); }));
+    rig.ram.rom = true;
+    ide.attach(0, std::make_unique<ata::Disk>(rig.disk, "M", "S"));
+    ide.attach(1, std::make_unique<ata::Disk>(rig.locked_disk, "N", "T"));
+    ide.attach(2, std::make_unique<ata::Optical>(&rig.disc));
+    rig.ports(ide, port_range(0x1F0, 0x1F7) + port_range(0x170, 0x177) +
+                       std::vector<u16>{0x3F6, 0x376, 0x1F0, 0x170, 0x1F7, 0x177});
+    rig.config(ide);
+    rig.also([&](Random& random) {
+        ide.config_write(4, 2, random.below(16) == 0 ? 0 : 5);
+        ide.config_write(0x40, 4, random.below(32) == 0 ? 0 : 0x80008000);
+        const u16 base = random.below(2) != 0 ? 0x1F0 : 0x170, master = base == 0x1F0 ? 0 : 8;
+        const auto out = [&](unsigned reg, u64 value) {
+            ide.port_write(static_cast<u16>(base + reg), 1, value & 0xFF);
+        };
+        if (random.below(16) == 0) out(0x206, 4);
+        if (random.below(4) == 0) out(0x206, random.below(3));
+        for (unsigned i = 0; i < 6; ++i) {
+            const u64 targets[] = {0x2000 + random.below(0xD000), 0x1000, FakeRam::RomBase - 8,
+                                   rig.ram.bytes.size() - 20, random.next()};
+            const u64 count = random.below(8) == 0 ? random.next() & 0xFFFF : random.below(3000);
+            rig.ram.put(0x1000 + i * 8, 4,
+                        targets[random.below(2) == 0 ? 0 : random.below(std::size(targets))]);
+            rig.ram.put(0x1004 + i * 8, 4, count | (random.below(3) == 0 ? 0x80000000 : 0));
+        }
+        ide.bar_write(4, master + 4u, 4, random.below(16) == 0 ? random.next() : 0x1000);
+        ide.bar_write(4, master, 1, random.next());
+        ide.bar_write(4, master + 2u, 1, random.next());
+        static constexpr u8 Commands[] = {0x25, 0x35, 0xEC, 0xEA, 0xEF, 0x20, 0x30, 0x2F, 0xC8,
+                                          0xCA, 0xC6, 0xC4, 0xC5, 0x39, 0xE5, 0x90, 0x42, 0xA0,
+                                          0xA0, 0xA0, 0xA0, 0xA1, 0x08, 0x60, 0x29, 0x24, 0x34};
+        static constexpr u8 Packets[] = {0x00, 0x03, 0x12, 0x1B, 0x1E, 0x25, 0x28, 0x2B,
+                                         0x43, 0x46, 0x4A, 0x51, 0x5A, 0xA8, 0xBE};
+        const u8 command = random.below(512) == 0 ? u8{0xE6} : Commands[random.below(sizeof Commands)];
+        out(6, 0xE0 | random.below(2) << 4);
+        out(1, random.below(5)), out(2, 0), out(2, random.below(6)), out(3, 0), out(3, random.below(70));
+        out(4, 0), out(4, command == 0xA0 ? random.next() : 0), out(5, 0),
+            out(5, command == 0xA0 ? random.below(9) : 0);
+        out(7, command);
+        if (command == 0xA0) {
+            u8 packet[12] = {Packets[random.below(sizeof Packets)]};
+            packet[4] = static_cast<u8>(random.next()), packet[5] = static_cast<u8>(random.below(18));
+            packet[8] = static_cast<u8>(random.below(4)),
+            packet[9] = packet[0] == 0xBE ? 0x10 : static_cast<u8>(random.below(4));
+            for (unsigned i = 0; i < (random.below(8) == 0 ? 5u : 6u); ++i)
+                ide.port_write(base, 2, u32{packet[2 * i]} | u32{packet[2 * i + 1]} << 8);
+        }
+        rig.clock.advance(random.below(200'000));
+        ide.bar_write(4, master, 1,
+                      random.below(4) == 0 ? 0
+                                           : 1 | (random.below(8) == 0                 ? 0
+                                                  : command == 0x35 || command == 0xCA ? 0
+                                                                                       : 8));
+        rig.clock.advance(random.below(200'000));
+        for (u64 n = random.below(3) == 0 ? random.below(1400) : 0; n-- > 0;) {
+            const unsigned size = 2u << random.below(2);
+            if (random.below(4) == 0 || command == 0x30 || command == 0x34 || command == 0xC5 ||
+                command == 0x39)
+                ide.port_write(base, size, static_cast<u32>(random.next()));
+            else
+                rig.note(ide.port_read(base, size));
+            if (random.below(256) == 0) rig.clock.advance(100'000);
+        }
+        for (const unsigned reg : {7u, 1u, 2u, 4u, 5u, 0x206u})
+            rig.note(ide.port_read(static_cast<u16>(base + reg), 1));
+        rig.note(ide.bar_read(4, master, 4));
+    });
+}
+
 /// Rings in the chip's RAM with descriptors of every kind, mostly sound; frames from outside in between.
 void build_e1000(Rig& rig) {
     auto& card = rig.install(std::make_unique<E1000>(rig.clock.events, rig.ram,
@@ -302,6 +376,7 @@ void build_e1000(Rig& rig) {
 
 const Kind Kinds[] = {
     {"e1000", build_e1000},
+    {"piix_ide", build_ide},
     {"i8259",
      [](Rig& rig) {
          auto& pic = rig.install(std::make_unique<I8259>(rig.wire()));

@@ -93,6 +93,38 @@ TEST(Options, ADiscComesAfterTheDisks) {
               (DiskConfig{.path = "x,y.iso", .read_only = true, .overlay = {}, .optical = true}));
 }
 
+TEST(Options, BootOrderMenuStorageAndDiscs) {
+    const auto parsed =
+        parse_line({"--cdrom", "a.iso", "--disk", "a.img", "--boot", "order=dc,menu=on", "--storage", "ide",
+                    "--headless", "--change-cdrom", "b@c.iso@serial:x@y", "--change-cdrom", "none@step:7"});
+    ASSERT_TRUE(parsed) << parsed.error().message;
+    const MachineConfig& machine = parsed->options.machine;
+    EXPECT_EQ(machine.boot_order, "dc");
+    EXPECT_TRUE(machine.boot_cdrom);
+    EXPECT_TRUE(machine.boot_menu);
+    EXPECT_TRUE(machine.legacy_ide);
+    ASSERT_EQ(parsed->options.media.size(), 2u);
+    EXPECT_EQ(parsed->options.media[1].path, "");
+    EXPECT_EQ(parsed->options.media[1].when.value, 7u);
+    const auto plain = parse_line({"--disk", "a.img", "--boot", "menu=on"});
+    ASSERT_TRUE(plain);
+    EXPECT_TRUE(plain->options.machine.boot_order.empty());
+    for (const std::vector<const char*>& line :
+         std::vector<std::vector<const char*>>{{"--boot", "order="},
+                                               {"--boot", "order=cc"},
+                                               {"--boot", "order=n"},
+                                               {"--boot", "order=d"},
+                                               {"--boot", "menu=maybe"},
+                                               {"--boot", "menu=on,"},
+                                               {"--boot", ",menu=on"},
+                                               {"--boot", "disk,menu=on"},
+                                               {"--storage", "scsi"},
+                                               {"--headless", "--change-cdrom", "b.iso@step:1"},
+                                               {"--cdrom", "a.iso", "--change-cdrom", "b.iso@step:1"},
+                                               {"--cdrom", "a.iso", "--headless", "--change-cdrom", "b.iso"}})
+        EXPECT_FALSE(parse_line(line)) << line[0] << " " << line[1];
+}
+
 TEST(Options, WhatIsWrongOrNotThereYetIsUsage) {
     const std::vector<std::vector<const char*>> lines = {{"--no-such-option"},
                                                          {"stray"},

@@ -1,7 +1,9 @@
-// Draws one picture a display mode, by VGA registers alone, and waits for a byte on COM1 after each: what both screens show
-// is compared by compare.py. Runs as firmware (tests/privileged/reset.S copies it to 100000h, 32-bit, flat).
+// Draws one picture a display mode, by VGA registers alone, and waits for a byte on COM1 after each: what
+// both screens show is compared by compare.py. Runs as firmware (tests/privileged/reset.S copies it to
+// 100000h, 32-bit, flat).
 //
-// Modes are the standard ones of the IBM PS/2 Technical Reference (video subsystem); "mode X" is 320x240 unchained.
+// Modes are the standard ones of the IBM PS/2 Technical Reference (video subsystem); "mode X" is 320x240
+// unchained.
 #include <stdint.h>
 
 namespace {
@@ -75,6 +77,7 @@ void set(const Mode& mode) {
     sequencer(0, 3);
     crtc(0x11, 0x0E);
     for (u8 i = 0; i < 25; ++i) crtc(i, mode.crtc[i]);
+    crtc(0x11, mode.crtc[0x11] & 0x7F); // pictures change timing registers one by one
     for (u8 i = 0; i < 9; ++i) graphics(i, mode.graphics[i]);
     for (u8 i = 0; i < 16; ++i) {
         in8(0x3DA);
@@ -111,9 +114,12 @@ void font(u32 height) {
             window(c * 32 + y) = static_cast<u8>(y >= height ? 0xFF : (c * 0x35 + y * (c | 1)) ^ c >> 3);
     sequencer(2, 3), sequencer(4, 2), graphics(4, 0), graphics(5, 0x10), graphics(6, 0x0E);
 }
+/// Without B0h–BFh: the card leaves their ninth dot blank, QEMU draws it as for line graphics (C0h–DFh).
+u32 character(u32 code) { return code >> 4 == 0xB ? code ^ 0x40 : code; }
 void text(u32 columns, u32 rows) {
     auto* cells = reinterpret_cast<volatile u16*>(0xB8000);
-    for (u32 i = 0; i < columns * (rows + 4); ++i) cells[i] = static_cast<u16>((i * 7 + i / columns) << 8 | (i & 0xFF));
+    for (u32 i = 0; i < columns * (rows + 4); ++i)
+        cells[i] = static_cast<u16>((i * 7 + i / columns) << 8 | character(i & 0xFF));
 }
 
 void draw_text() {
@@ -142,7 +148,8 @@ void planes(u32 pitch, u32 lines) {
         graphics(5, 0), graphics(1, 0), graphics(3, 0), graphics(8, 0xFF);
         for (u32 p = 0; p < 4; ++p) { // write mode 0, one plane after the other
             sequencer(2, static_cast<u8>(1 << p));
-            for (u32 x = 0; x < pitch / 2; ++x) window(row + x) = static_cast<u8>(y * (p + 1) + x * 17 * (p + 3));
+            for (u32 x = 0; x < pitch / 2; ++x)
+                window(row + x) = static_cast<u8>(y * (p + 1) + x * 17 * (p + 3));
         }
         sequencer(2, 0x0F);
         for (u32 x = pitch / 2; x < pitch; ++x) {
@@ -156,7 +163,8 @@ void planes(u32 pitch, u32 lines) {
             case 1:
             case 2:
             case 3: // AND, OR, XOR with the latches of another place, under a bit mask
-                graphics(3, static_cast<u8>((x % 8) << 3 | (y >> 2 & 7))), graphics(8, static_cast<u8>(0x3C ^ y));
+                graphics(3, static_cast<u8>((x % 8) << 3 | (y >> 2 & 7))),
+                    graphics(8, static_cast<u8>(0x3C ^ y));
                 window(row + x - pitch / 2);
                 window(row + x) = value;
                 graphics(3, 0), graphics(8, 0xFF);
@@ -174,7 +182,8 @@ void planes(u32 pitch, u32 lines) {
                 graphics(5, 0), graphics(8, 0xFF);
                 break;
             case 6: // write mode 3: the byte is a mask, set/reset the colour
-                graphics(5, 3), graphics(0, static_cast<u8>(y >> 2 & 15)), graphics(3, static_cast<u8>(y & 3));
+                graphics(5, 3), graphics(0, static_cast<u8>(y >> 2 & 15)),
+                    graphics(3, static_cast<u8>(y & 3));
                 window(row + x - 1);
                 window(row + x) = value;
                 graphics(5, 0), graphics(3, 0);
@@ -229,7 +238,8 @@ void draw_256() {
     set(Chained), clear(), set(Chained);
     // Mode X: unchained, byte addresses, 240 lines, two pages.
     sequencer(4, 0x06), out8(0x3C2, 0xE3);
-    crtc(0x14, 0x00), crtc(0x17, 0xE3), crtc(0x06, 0x0D), crtc(0x07, 0x3E), crtc(0x10, 0xEA), crtc(0x11, 0xAC);
+    crtc(0x14, 0x00), crtc(0x17, 0xE3), crtc(0x06, 0x0D), crtc(0x07, 0x3E), crtc(0x10, 0xEA),
+        crtc(0x11, 0xAC);
     crtc(0x12, 0xDF), crtc(0x15, 0xE7), crtc(0x16, 0x06);
     for (u32 p = 0; p < 4; ++p) {
         sequencer(2, static_cast<u8>(1 << p));

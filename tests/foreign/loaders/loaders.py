@@ -119,6 +119,30 @@ def case_isolinux():
     check("ISOLINUX" in console and "BOOT_IMAGE=/linux" in console, "the kernel was not started by ISOLINUX")
 
 
+def case_grub_floppy():
+    """A floppy that El Torito emulates: GRUB boots from it as drive 00h, knows its size and reads its last sector; then the same disc
+    through IDE, chosen in the boot menu, and behind a disk that cannot be booted."""
+    tree, iso, core, early = FOLDER / "tree", FOLDER / "floppy.iso", FOLDER / "core.img", FOLDER / "early.cfg"
+    tree.mkdir(parents=True)
+    early.write_text(f"{SERIAL}ls\ncat (fd0)2879+1\nhalt\n")
+    run("grub-mkimage", "-O", "i386-pc", "-o", core, "-p", "(fd0)/", "-c", early, "biosdisk", "serial", "terminal", "ls", "cat", "halt", "normal")
+    floppy = bytearray(2880 * 512)
+    boot, image = Path("/usr/lib/grub/i386-pc/boot.img").read_bytes(), core.read_bytes()
+    check(512 + len(image) < 2879 * 512, f"GRUB's core of {len(image)} bytes does not fit on a floppy")
+    floppy[:512], floppy[512:512 + len(image)] = boot, image
+    floppy[2879 * 512:] = b"test: the floppy's last sector\n".ljust(512, b"\n")
+    (tree / "floppy.img").write_bytes(floppy)
+    run("xorriso", "-as", "mkisofs", "-quiet", "-o", iso, "-b", "floppy.img", "-c", "boot.cat", tree)
+    blank = FOLDER / "blank.img"
+    blank.write_bytes(bytes(1 << 20))
+    menu = ["--boot", "menu=on", "--type", r"\e@serial:boot menu", "--type", "2@serial:usual order: "]
+    for machine in (["--boot", "cdrom"], ["--storage", "ide", "--disk", blank, *menu], ["--disk", blank, "--boot", "order=cd"]):
+        console = run(VITRINE, "--headless", "--cpus", "1", "--no-reboot", "--cdrom", iso, *machine, "--limit-steps", "3000000000",
+                      "--until", "serial:last sector")
+        check("(fd0)" in console and "test: the floppy's last sector" in console, f"{machine}: no floppy:\n{console[-2000:]}")
+    check("hard disk 0 has no boot signature" in console, f"the blank disk was not tried first:\n{console[-2000:]}")
+
+
 def memtest(processors, program, steps):
     """The first tests of a pass; a whole pass over 32 MB takes some 50 thousand million steps."""
     screen = run(VITRINE, "--headless", "--serial", "null", "--cpus", processors, "-m", "32M", "--kernel", f"/boot/memtest86+{program}.bin",
