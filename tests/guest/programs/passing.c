@@ -1,5 +1,6 @@
 // Local sockets: descriptors and credentials on their way, waiting, cycles, crowds. Linux's output is the judge. See unix(7).
 #include "sockets.h"
+#include <stdatomic.h>
 
 static void peers(void) {
     struct sockaddr_un name;
@@ -26,6 +27,43 @@ static void peers(void) {
     printf("client is child: %d\n", who.pid == child);
     close(end);
     waitpid(child, NULL, 0);
+}
+
+/// Who connects as soon as a socket listens is told who listens.
+static int listener;
+static atomic_int turn;
+static void* listen_now(void* rounds) {
+    for (int i = 1; i <= (int)(long)rounds; i++) {
+        while (atomic_load(&turn) != i) sched_yield();
+        listen(listener, 5);
+        while (atomic_load(&turn) == i) sched_yield();
+    }
+    return NULL;
+}
+static void early_peers(void) {
+    enum { Rounds = 300 };
+    pthread_t thread;
+    int wrong = 0;
+    pthread_create(&thread, NULL, listen_now, (void*)(long)Rounds);
+    for (int i = 1; i <= Rounds; i++) {
+        struct sockaddr_un name;
+        char word[20];
+        snprintf(word, sizeof word, "early%d", i);
+        socklen_t length = abstract_name(&name, word), size = sizeof(struct ucred);
+        struct ucred who = {0, 0, 0};
+        listener = socket(AF_UNIX, SOCK_STREAM, 0);
+        bind(listener, (struct sockaddr*)&name, length);
+        int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+        atomic_store(&turn, i);
+        for (int tries = 1; connect(fd, (struct sockaddr*)&name, length); tries++)
+            if (tries % 64 == 0) sched_yield();
+        getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &size);
+        wrong += who.pid != getpid() || who.uid != getuid();
+        atomic_store(&turn, -i);
+        close(fd), close(listener);
+    }
+    pthread_join(thread, NULL);
+    printf("%d without a peer\n", wrong);
 }
 
 static void rights(void) {
@@ -472,7 +510,7 @@ static void churn(void) {
 
 int main(int argc, char** argv) {
     static const struct test_case cases[] = {
-        {"peers", peers}, {"rights", rights}, {"rights_over_packets", rights_over_packets}, {"credentials", credentials}, {"bad_messages", bad_messages}, {"blocking", blocking}, {"interrupted", interrupted}, {"waiting", waiting}, {"cycles", cycles}, {"chains", chains}, {"proc", proc}, {"crowd", crowd}, {"churn", churn}
+        {"peers", peers}, {"early_peers", early_peers}, {"rights", rights}, {"rights_over_packets", rights_over_packets}, {"credentials", credentials}, {"bad_messages", bad_messages}, {"blocking", blocking}, {"interrupted", interrupted}, {"waiting", waiting}, {"cycles", cycles}, {"chains", chains}, {"proc", proc}, {"crowd", crowd}, {"churn", churn}
     };
     for (int fd = 3; fd < 1024; fd++) close(fd); // the parent's
     return run_cases(cases, LENGTH(cases), argc, argv);
