@@ -18,20 +18,22 @@ u32 fdtable_size(u32 wanted) {
 struct Arrays {
     u32 size = 0;
     struct file** fd = nullptr;
-    u64* bits = nullptr;
+    u64 *bits = nullptr, *open = nullptr;
 
     Result<void> allocate(u32 wanted) {
         size = wanted;
         fd = static_cast<struct file**>(vmalloc(u64{size} * 8));
         bits = static_cast<u64*>(vmalloc(size / 8));
-        if (fd && bits) return {};
+        open = static_cast<u64*>(vmalloc(size / 8));
+        if (fd && bits && open) return {};
         release();
         return Errno::ENOMEM;
     }
     void release() {
         vfree(fd);
         vfree(bits);
-        fd = nullptr, bits = nullptr;
+        vfree(open);
+        fd = nullptr, bits = open = nullptr;
     }
 };
 
@@ -41,9 +43,13 @@ void move_in(files_struct& table, Arrays& fresh) {
     memset(fresh.fd + table.max_fds, 0, u64{fresh.size - table.max_fds} * 8);
     memset(fresh.bits, 0, fresh.size / 8);
     memcpy(fresh.bits, table.close_on_exec, table.max_fds / 8);
+    memset(fresh.open, 0, fresh.size / 8);
+    memcpy(fresh.open, table.open_fds, table.max_fds / 8);
     bool embedded = table.fd == table.fd_array;
-    Arrays old{table.max_fds, embedded ? nullptr : table.fd, embedded ? nullptr : table.close_on_exec};
-    table.fd = fresh.fd, table.close_on_exec = fresh.bits, table.max_fds = fresh.size;
+    Arrays old{table.max_fds, embedded ? nullptr : table.fd, embedded ? nullptr : table.close_on_exec,
+               embedded ? nullptr : table.open_fds};
+    table.fd = fresh.fd, table.close_on_exec = fresh.bits, table.open_fds = fresh.open,
+    table.max_fds = fresh.size;
     fresh = old;
 }
 
@@ -68,6 +74,37 @@ void mark(files_struct& table, u32 descriptor, bool close_on_exec) {
         table.close_on_exec[descriptor / 64] &= ~bit;
 }
 
+bool in_use(const files_struct& table, u32 descriptor) {
+    return table.open_fds[descriptor / 64] >> (descriptor % 64) & 1;
+}
+void use(files_struct& table, u32 descriptor) {
+    table.open_fds[descriptor / 64] |= u64{1} << (descriptor % 64);
+}
+void free(files_struct& table, u32 descriptor) {
+    table.open_fds[descriptor / 64] &= ~(u64{1} << (descriptor % 64));
+    mark(table, descriptor, false);
+}
+
+/// The lowest number from `at_least` on with its bit set, and with `file` in it (or none yet).
+Result<i32> take_fd(files_struct& table, struct file* file, bool close_on_exec, i32 at_least) {
+    u64 limit = rlimit(RLIMIT_NOFILE);
+    for (;;) {
+        u32 i = static_cast<u32>(max(at_least, 0));
+        {
+            SpinGuard guard(table.file_lock);
+            while (i < table.max_fds && in_use(table, i)) i++;
+            if (i >= limit) return Errno::EMFILE;
+            if (i < table.max_fds) {
+                use(table, i);
+                table.fd[i] = file;
+                mark(table, i, close_on_exec);
+                return static_cast<i32>(i);
+            }
+        }
+        TRY(expand_files(table, i));
+    }
+}
+
 } // namespace
 
 files_struct* alloc_files() { return make<files_struct>(); }
@@ -84,8 +121,11 @@ files_struct* dup_fd(files_struct& from) {
             if (used <= copy->max_fds) {
                 u32 common = min(from.max_fds, copy->max_fds);
                 for (u32 i = 0; i < common; i++)
-                    if ((copy->fd[i] = from.fd[i])) get_file(copy->fd[i]);
-                memcpy(copy->close_on_exec, from.close_on_exec, common / 8);
+                    if ((copy->fd[i] = from.fd[i])) { // a number without a file yet stays the other table's
+                        get_file(copy->fd[i]);
+                        use(*copy, i);
+                        mark(*copy, i, from.close_on_exec[i / 64] >> (i % 64) & 1);
+                    }
                 return copy;
             }
         }
@@ -102,33 +142,34 @@ void put_files_struct(files_struct* table) {
     if (table->fd != table->fd_array) {
         vfree(table->fd);
         vfree(table->close_on_exec);
+        vfree(table->open_fds);
     }
     destroy(table);
 }
 
 Result<i32> fd_install(files_struct& table, struct file* file, bool close_on_exec, i32 at_least) {
-    u64 limit = rlimit(RLIMIT_NOFILE);
-    for (;;) {
-        u32 i = static_cast<u32>(max(at_least, 0));
-        {
-            SpinGuard guard(table.file_lock);
-            while (i < table.max_fds && table.fd[i]) i++;
-            if (i >= limit) return Errno::EMFILE;
-            if (i < table.max_fds) {
-                table.fd[i] = file;
-                mark(table, i, close_on_exec);
-                return static_cast<i32>(i);
-            }
-        }
-        TRY(expand_files(table, i));
-    }
+    return take_fd(table, file, close_on_exec, at_least);
+}
+
+Result<i32> get_unused_fd(files_struct& table, bool close_on_exec, i32 at_least) {
+    return take_fd(table, nullptr, close_on_exec, at_least);
+}
+
+void put_unused_fd(files_struct& table, i32 descriptor) {
+    SpinGuard guard(table.file_lock);
+    free(table, static_cast<u32>(descriptor));
+}
+
+void fd_publish(files_struct& table, i32 descriptor, struct file* file) {
+    SpinGuard guard(table.file_lock);
+    table.fd[descriptor] = file;
 }
 
 Result<void> can_install_fd(files_struct& table) {
     u64 limit = rlimit(RLIMIT_NOFILE);
     SpinGuard guard(table.file_lock);
     u32 i = 0;
-    while (i < table.max_fds && table.fd[i]) i++;
+    while (i < table.max_fds && in_use(table, i)) i++;
     return i < limit ? Result<void>() : Errno::EMFILE;
 }
 
@@ -140,6 +181,8 @@ Result<void> replace_fd(files_struct& table, i32 descriptor, struct file* file, 
             SpinGuard guard(table.file_lock);
             if (index < table.max_fds) {
                 struct file* old = table.fd[index];
+                if (!old && in_use(table, index)) return Errno::EBUSY;
+                use(table, index);
                 table.fd[index] = file;
                 mark(table, index, close_on_exec);
                 file = old;
@@ -180,7 +223,7 @@ Result<void> close_fd(files_struct& table, i32 descriptor) {
         if (descriptor >= 0 && static_cast<u32>(descriptor) < table.max_fds) {
             file = table.fd[descriptor];
             table.fd[descriptor] = nullptr;
-            mark(table, static_cast<u32>(descriptor), false);
+            if (file) free(table, static_cast<u32>(descriptor));
         }
     }
     if (!file) return Errno::EBADF;

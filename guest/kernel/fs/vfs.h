@@ -372,19 +372,27 @@ struct files_struct {
     u32 max_fds = NR_OPEN_DEFAULT;
     struct file** fd = fd_array;
     u64* close_on_exec = close_on_exec_init;
+    u64* open_fds = open_fds_init; ///< numbers in use: those with a file, and those that will get one
     struct file* fd_array[NR_OPEN_DEFAULT] = {};
     u64 close_on_exec_init[NR_OPEN_DEFAULT / 64] = {};
+    u64 open_fds_init[NR_OPEN_DEFAULT / 64] = {};
     spinlock_t file_lock{"files"};
 };
 files_struct* alloc_files();
 files_struct* dup_fd(files_struct& from);
 void put_files_struct(files_struct* table);
-/// The lowest free descriptor; EMFILE at RLIMIT_NOFILE.
+/// A number without a file yet, which nobody sees: what can fail comes between this and fd_publish, so that a
+/// failure never closes what another thread has put there. EMFILE at RLIMIT_NOFILE.
+Result<i32> get_unused_fd(files_struct& table, bool close_on_exec, i32 at_least = 0);
+void put_unused_fd(files_struct& table, i32 descriptor);
+/// The file, and its reference, become the number's.
+void fd_publish(files_struct& table, i32 descriptor, struct file* file);
+/// Both at once: the lowest free descriptor.
 Result<i32> fd_install(files_struct& table, struct file* file, bool close_on_exec, i32 at_least = 0);
 /// EMFILE when there is no room for another one.
 Result<void> can_install_fd(files_struct& table);
 /// dup2: puts `file` at `descriptor`, closing what was there, in one step. Takes over the reference, unless
-/// it fails.
+/// it fails; EBUSY for a number that is about to get its file.
 Result<void> replace_fd(files_struct& table, i32 descriptor, struct file* file, bool close_on_exec);
 /// With a reference.
 Result<struct file*> fget(i32 descriptor);

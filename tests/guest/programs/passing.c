@@ -66,6 +66,40 @@ static void early_peers(void) {
     printf("%d without a peer\n", wrong);
 }
 
+/// Numbers that a failed call had for a moment: nothing is left there, and nobody else's is closed.
+static atomic_int fails_go_on;
+static void* make_pairs_nowhere(void* ignored) {
+    (void)ignored;
+    while (atomic_load(&fails_go_on)) socketpair(AF_UNIX, SOCK_STREAM, 0, (int*)nowhere);
+    return NULL;
+}
+static void failed_numbers(void) {
+    SHOW(pipe((int*)nowhere));
+    SHOW(socketpair(AF_UNIX, SOCK_STREAM, 0, (int*)nowhere));
+    int next = dup(1), lost = 0;
+    printf("next %d\n", next);
+    close(next);
+    socketpair(AF_UNIX, SOCK_STREAM, 0, pair);
+    SHOW(send_fds(pair[0], "m", (int[]){1, 1}, 2));
+    char byte;
+    struct iovec piece = {&byte, 1};
+    struct msghdr message = {.msg_iov = &piece, .msg_iovlen = 1, .msg_control = (void*)nowhere, .msg_controllen = 100};
+    SHOW(recvmsg(pair[1], &message, 0));
+    next = dup(1);
+    printf("next %d\n", next);
+    close(next);
+    pthread_t thread;
+    atomic_store(&fails_go_on, 1);
+    pthread_create(&thread, NULL, make_pairs_nowhere, NULL);
+    for (int i = 0; i < 5000; i++) {
+        if (dup2(1, next) != next) continue; // EBUSY: it is about to be given to somebody
+        lost += close(next) != 0;
+    }
+    atomic_store(&fails_go_on, 0);
+    pthread_join(thread, NULL);
+    printf("%d lost\n", lost);
+}
+
 static void rights(void) {
     socketpair(AF_UNIX, SOCK_STREAM, 0, pair);
     int pipes[2], fds[300];
@@ -510,7 +544,7 @@ static void churn(void) {
 
 int main(int argc, char** argv) {
     static const struct test_case cases[] = {
-        {"peers", peers}, {"early_peers", early_peers}, {"rights", rights}, {"rights_over_packets", rights_over_packets}, {"credentials", credentials}, {"bad_messages", bad_messages}, {"blocking", blocking}, {"interrupted", interrupted}, {"waiting", waiting}, {"cycles", cycles}, {"chains", chains}, {"proc", proc}, {"crowd", crowd}, {"churn", churn}
+        {"peers", peers}, {"early_peers", early_peers}, {"failed_numbers", failed_numbers}, {"rights", rights}, {"rights_over_packets", rights_over_packets}, {"credentials", credentials}, {"bad_messages", bad_messages}, {"blocking", blocking}, {"interrupted", interrupted}, {"waiting", waiting}, {"cycles", cycles}, {"chains", chains}, {"proc", proc}, {"crowd", crowd}, {"churn", churn}
     };
     for (int fd = 3; fd < 1024; fd++) close(fd); // the parent's
     return run_cases(cases, LENGTH(cases), argc, argv);
