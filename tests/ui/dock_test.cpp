@@ -1,6 +1,7 @@
 // The dock: whatever is moved, dragged or read, every panel is in exactly one place and nothing overlaps or
 // leaves the window.
 #include <gtest/gtest.h>
+#include <algorithm>
 #include <random>
 #include <set>
 #include "ui/model/dock.h"
@@ -81,6 +82,53 @@ TEST(Dock, RandomMovesAndDragsKeepEverything) {
     const auto again = Dock::from_json(dock.to_json());
     ASSERT_TRUE(again);
     EXPECT_EQ(again->to_json(), dock.to_json()) << "what was written comes back";
+}
+
+/// No split lies directly in one of the same direction.
+bool merged(const DockNode& node) {
+    return std::ranges::all_of(node.parts, [&](const DockNode& part) {
+        return (part.place() || part.columns != node.columns) && merged(part);
+    });
+}
+
+TEST(Dock, WhatWasMovedIsTheSameBehindTheFile) {
+    Dock row(DockPreset::Standard, 1280);
+    for (unsigned i = 0; i < 12; ++i) { // one beside the other, always at the right of the last
+        row.move(static_cast<Tab>(i + 1), static_cast<Tab>(i), DockSide::Right);
+        const auto again = Dock::from_json(row.to_json());
+        ASSERT_TRUE(again);
+        EXPECT_EQ(again->to_json(), row.to_json()) << "after " << i + 1 << " moves";
+    }
+    std::mt19937 random(11);
+    for (unsigned round = 0; round < 16; ++round) {
+        Dock dock(static_cast<DockPreset>(round % DockPresets), round % 2 ? 1280 : 1920);
+        for (unsigned i = 0; i < 40; ++i) {
+            dock.move(static_cast<Tab>(random() % PanelCount), static_cast<Tab>(random() % PanelCount),
+                      static_cast<DockSide>(random() % 5));
+            const auto borders = dock.compute({8, 44, 1264, 520}, 1, {500, 0.5f}).borders;
+            if (!borders.empty())
+                dock.drag(borders[random() % borders.size()], static_cast<float>(random() % 80) - 40);
+            const auto again = Dock::from_json(dock.to_json());
+            ASSERT_TRUE(again);
+            ASSERT_EQ(again->to_json(), dock.to_json()) << "round " << round << ", move " << i;
+            ASSERT_TRUE(merged(dock.root()));
+        }
+    }
+}
+
+TEST(Dock, ASplitThatMergesKeepsItsSizes) {
+    using json = nlohmann::json;
+    const json tree = {
+        {"columns",
+         {{{"panels", {"screen"}}},
+          {{"columns", {{{"panels", {"code"}}}, {{"panels", {"terminal"}}}}}, {"shares", {0.25, -1}}}}},
+        {"shares", {0.2, 0.8}}};
+    const auto dock = Dock::from_json({{"preset", "Standard"}, {"tree", tree}});
+    ASSERT_TRUE(dock);
+    ASSERT_EQ(dock->root().parts.size(), 3u);
+    EXPECT_NEAR(dock->root().shares[0], 0.2, 1e-5);
+    EXPECT_NEAR(dock->root().shares[1], 0.2, 1e-5);
+    EXPECT_NEAR(dock->root().shares[2], 0.6, 1e-5);
 }
 
 TEST(Dock, ADraggedBorderGoesWhereThePointerGoes) {

@@ -4,12 +4,13 @@
 #include <array>
 #include <cmath>
 #include <functional>
+#include <iterator>
 
 namespace vitrine::ui {
 
 namespace {
 constexpr float Gap = 6, LeastColumn = 200, LeastRow = 90, WideWindow = 1600;
-constexpr unsigned Deepest = 8;
+constexpr unsigned Deepest = PanelCount; // each split sets at least one panel apart
 constexpr const char* PresetNames[DockPresets] = {"Standard",   "Boot", "Scheduler", "Memory",
                                                   "Interrupts", "Disk", "Debug",     "Lesson"};
 
@@ -44,6 +45,22 @@ template <class Node> Node* place_of(Node& node, Tab panel) {
 }
 bool holds(const DockNode& node, Tab panel) { return place_of(node, panel) != nullptr; }
 
+/// The parts of part `i`, a split in the same direction, become the node's own and keep their sizes: what was
+/// a share of the part is a share of the node. An automatic part's parts are automatic.
+void merge(DockNode& node, std::size_t i) {
+    DockNode inner = std::move(node.parts[i]);
+    const float share = node.shares[i];
+    float fixed = 0, automatic = 0;
+    for (const float each : inner.shares) each >= 0 ? fixed += each : ++automatic;
+    for (float& each : inner.shares)
+        each = share < 0 ? -1 : each >= 0 ? each * share : std::max(0.0f, 1 - fixed) * share / automatic;
+    const auto place = static_cast<std::ptrdiff_t>(i);
+    node.parts.erase(node.parts.begin() + place), node.shares.erase(node.shares.begin() + place);
+    node.parts.insert(node.parts.begin() + place, std::make_move_iterator(inner.parts.begin()),
+                      std::make_move_iterator(inner.parts.end()));
+    node.shares.insert(node.shares.begin() + place, inner.shares.begin(), inner.shares.end());
+}
+
 /// Empty places go, splits of one part become that part, and splits in the same direction merge.
 void tidy(DockNode& node) {
     for (DockNode& part : node.parts) tidy(part);
@@ -53,6 +70,9 @@ void tidy(DockNode& node) {
             node.shares.erase(node.shares.begin() + static_cast<std::ptrdiff_t>(i));
         }
     }
+    for (std::size_t i = node.parts.size(); i-- > 0;)
+        if (!node.parts[i].place() && node.parts[i].columns == node.columns && node.parts.size() > 1)
+            merge(node, i);
     if (node.parts.size() == 1) {
         DockNode only = std::move(node.parts[0]);
         node = std::move(only);

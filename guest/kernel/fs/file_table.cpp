@@ -106,6 +106,35 @@ void mark(files_struct& table, u32 descriptor, bool close_on_exec) {
         table.close_on_exec[descriptor / 64] &= ~bit;
 }
 
+bool in_use(const files_struct& table, u32 descriptor) {
+    return table.open_fds[descriptor / 64] >> (descriptor % 64) & 1;
+}
+void release(files_struct& table, u32 descriptor) {
+    clear_open_fd(table, descriptor);
+    mark(table, descriptor, false);
+}
+
+/// The first free number from `at_least` on; without a file it is kept for fd_publish.
+Result<i32> take_fd(files_struct& table, struct file* file, bool close_on_exec, i32 at_least) {
+    u64 limit = rlimit(RLIMIT_NOFILE);
+    for (;;) {
+        u32 start = static_cast<u32>(max(at_least, 0)), i;
+        {
+            SpinGuard guard(table.file_lock);
+            i = find_next_fd(table, max(start, table.next_fd));
+            if (i >= limit) return Errno::EMFILE;
+            if (i < table.max_fds) {
+                if (start <= table.next_fd) table.next_fd = i + 1;
+                table.fd[i] = file;
+                set_open_fd(table, i);
+                mark(table, i, close_on_exec);
+                return static_cast<i32>(i);
+            }
+        }
+        TRY(expand_files(table, i));
+    }
+}
+
 } // namespace
 
 files_struct* alloc_files() { return make<files_struct>(); }
@@ -130,6 +159,8 @@ files_struct* dup_fd(files_struct& from) {
                     common % 4096) // the copy's words are more than the last one's bits
                     copy->full_fds_bits[common / 4096] &= (u64{1} << (common / 64 % 64)) - 1;
                 copy->next_fd = min(from.next_fd, copy->max_fds);
+                for (u32 i = 0; i < common; i++) // a number without a file yet stays the other table's
+                    if (!copy->fd[i] && in_use(*copy, i)) release(*copy, i);
                 return copy;
             }
         }
@@ -151,23 +182,21 @@ void put_files_struct(files_struct* table) {
 }
 
 Result<i32> fd_install(files_struct& table, struct file* file, bool close_on_exec, i32 at_least) {
-    u64 limit = rlimit(RLIMIT_NOFILE);
-    for (;;) {
-        u32 start = static_cast<u32>(max(at_least, 0)), i;
-        {
-            SpinGuard guard(table.file_lock);
-            i = find_next_fd(table, max(start, table.next_fd));
-            if (i >= limit) return Errno::EMFILE;
-            if (i < table.max_fds) {
-                if (start <= table.next_fd) table.next_fd = i + 1;
-                table.fd[i] = file;
-                set_open_fd(table, i);
-                mark(table, i, close_on_exec);
-                return static_cast<i32>(i);
-            }
-        }
-        TRY(expand_files(table, i));
-    }
+    return take_fd(table, file, close_on_exec, at_least);
+}
+
+Result<i32> get_unused_fd(files_struct& table, bool close_on_exec, i32 at_least) {
+    return take_fd(table, nullptr, close_on_exec, at_least);
+}
+
+void put_unused_fd(files_struct& table, i32 descriptor) {
+    SpinGuard guard(table.file_lock);
+    release(table, static_cast<u32>(descriptor));
+}
+
+void fd_publish(files_struct& table, i32 descriptor, struct file* file) {
+    SpinGuard guard(table.file_lock);
+    table.fd[descriptor] = file;
 }
 
 Result<void> can_install_fd(files_struct& table) {
@@ -184,6 +213,7 @@ Result<void> replace_fd(files_struct& table, i32 descriptor, struct file* file, 
             SpinGuard guard(table.file_lock);
             if (index < table.max_fds) {
                 struct file* old = table.fd[index];
+                if (!old && in_use(table, index)) return Errno::EBUSY;
                 table.fd[index] = file;
                 set_open_fd(table, index);
                 mark(table, index, close_on_exec);
@@ -225,8 +255,7 @@ Result<void> close_fd(files_struct& table, i32 descriptor) {
         if (descriptor >= 0 && static_cast<u32>(descriptor) < table.max_fds) {
             file = table.fd[descriptor];
             table.fd[descriptor] = nullptr;
-            clear_open_fd(table, static_cast<u32>(descriptor));
-            mark(table, static_cast<u32>(descriptor), false);
+            if (file) release(table, static_cast<u32>(descriptor));
         }
     }
     if (!file) return Errno::EBADF;

@@ -372,7 +372,7 @@ struct files_struct {
     u32 max_fds = NR_OPEN_DEFAULT;
     struct file** fd = fd_array;
     u64* close_on_exec = close_on_exec_init;
-    u64* open_fds = open_fds_init;           ///< a bit for each that is taken
+    u64* open_fds = open_fds_init;           ///< a bit for each in use: with a file, or kept for one
     u64* full_fds_bits = full_fds_bits_init; ///< a bit for each word of open_fds that is full
     u32 next_fd = 0;                         ///< all below are taken
     struct file* fd_array[NR_OPEN_DEFAULT] = {};
@@ -383,12 +383,18 @@ struct files_struct {
 files_struct* alloc_files();
 files_struct* dup_fd(files_struct& from);
 void put_files_struct(files_struct* table);
-/// The lowest free descriptor; EMFILE at RLIMIT_NOFILE.
+/// A number without a file yet, which nobody sees: what can fail comes between this and fd_publish, so that a
+/// failure never closes what another thread has put there. EMFILE at RLIMIT_NOFILE.
+Result<i32> get_unused_fd(files_struct& table, bool close_on_exec, i32 at_least = 0);
+void put_unused_fd(files_struct& table, i32 descriptor);
+/// The file, and its reference, become the number's.
+void fd_publish(files_struct& table, i32 descriptor, struct file* file);
+/// Both at once: the lowest free descriptor.
 Result<i32> fd_install(files_struct& table, struct file* file, bool close_on_exec, i32 at_least = 0);
 /// EMFILE when there is no room for another one.
 Result<void> can_install_fd(files_struct& table);
 /// dup2: puts `file` at `descriptor`, closing what was there, in one step. Takes over the reference, unless
-/// it fails.
+/// it fails; EBUSY for a number that is about to get its file.
 Result<void> replace_fd(files_struct& table, i32 descriptor, struct file* file, bool close_on_exec);
 /// With a reference.
 Result<struct file*> fget(i32 descriptor);

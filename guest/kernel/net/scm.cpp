@@ -98,16 +98,15 @@ void scm_detach_fds(msghdr& message, scm_cookie& scm) {
     usize most = min<usize>(room, list.count), i = 0;
     u64 data = message.msg_control_user + sizeof(cmsghdr);
     for (; i < most; i++) {
-        get_file(list.fp[i]);
-        Result<i32> fd = fd_install(*get_current()->files, list.fp[i], message.msg_flags & MSG_CMSG_CLOEXEC);
-        if (!fd.ok()) {
-            fput(list.fp[i]);
-            break;
-        }
+        files_struct& table = *get_current()->files;
+        Result<i32> fd = get_unused_fd(table, message.msg_flags & MSG_CMSG_CLOEXEC);
+        if (!fd.ok()) break;
         if (!put_user(data + i * sizeof(i32), fd.value()).ok()) {
-            (void)close_fd(*get_current()->files, fd.value());
+            put_unused_fd(table, fd.value());
             break;
         }
+        get_file(list.fp[i]);
+        fd_publish(table, fd.value(), list.fp[i]);
     }
     if (i) {
         usize length = sizeof(cmsghdr) + i * sizeof(i32);

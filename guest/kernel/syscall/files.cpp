@@ -149,19 +149,20 @@ Result<i64> sys_pipe2(u64 target, u32 flags) {
     struct file* files[2];
     TRY(do_pipe_flags(files, flags));
     files_struct& table = *get_current()->files;
-    Result<i32> first = fd_install(table, files[0], flags & O_CLOEXEC);
-    Result<i32> second = first.ok() ? fd_install(table, files[1], flags & O_CLOEXEC) : first;
-    if (!second.ok()) {
-        if (first.ok())
-            (void)close_fd(table, first.value());
-        else
-            fput(files[0]);
-        fput(files[1]);
-        return second.error();
+    i32 pair[2] = {-1, -1};
+    Result<void> result = [&]() -> Result<void> {
+        for (i32& descriptor : pair) descriptor = TRY(get_unused_fd(table, flags & O_CLOEXEC));
+        return copy_to_user(target, pair, sizeof pair);
+    }();
+    for (unsigned i = 0; i < 2; i++) {
+        if (result.ok()) {
+            fd_publish(table, pair[i], files[i]);
+            continue;
+        }
+        if (pair[i] >= 0) put_unused_fd(table, pair[i]);
+        fput(files[i]);
     }
-    i32 pair[2] = {first.value(), second.value()};
-    TRY(copy_to_user(target, pair, sizeof pair));
-    return i64{0};
+    return result.ok() ? Result<i64>(i64{0}) : result.error();
 }
 Result<i64> sys_pipe(u64 target) { return sys_pipe2(target, 0); }
 

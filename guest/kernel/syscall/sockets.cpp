@@ -88,18 +88,19 @@ Result<i64> sys_socketpair(i32 family, i32 type, i32 protocol, u64 target) {
             files[i] = TRY(sock_alloc_file(socks[i], static_cast<u32>(type)));
         }
         TRY(socks[0]->ops->socketpair(*socks[0], *socks[1]));
-        for (unsigned i = 0; i < 2; i++) {
-            fds[i] = TRY(fd_install(table, files[i], static_cast<u32>(type) & O_CLOEXEC));
-            files[i] = nullptr; // the table's now
-        }
+        for (unsigned i = 0; i < 2; i++)
+            fds[i] = TRY(get_unused_fd(table, static_cast<u32>(type) & O_CLOEXEC));
         return copy_to_user(target, fds, sizeof fds);
     }();
-    if (result.ok()) return i64{0};
     for (unsigned i = 0; i < 2; i++) {
-        if (fds[i] >= 0) (void)close_fd(table, fds[i]);
+        if (result.ok()) {
+            fd_publish(table, fds[i], files[i]);
+            continue;
+        }
+        if (fds[i] >= 0) put_unused_fd(table, fds[i]);
         fput(files[i]);
     }
-    return result.error();
+    return result.ok() ? Result<i64>(i64{0}) : result.error();
 }
 
 Result<i64> sys_bind(i32 descriptor, u64 address, i32 length) {

@@ -1,5 +1,6 @@
 // Local sockets: descriptors and credentials on their way, waiting, cycles, crowds. Linux's output is the judge. See unix(7).
 #include "sockets.h"
+#include <stdatomic.h>
 
 static void peers(void) {
     struct sockaddr_un name;
@@ -26,6 +27,77 @@ static void peers(void) {
     printf("client is child: %d\n", who.pid == child);
     close(end);
     waitpid(child, NULL, 0);
+}
+
+/// Who connects as soon as a socket listens is told who listens.
+static int listener;
+static atomic_int turn;
+static void* listen_now(void* rounds) {
+    for (int i = 1; i <= (int)(long)rounds; i++) {
+        while (atomic_load(&turn) != i) sched_yield();
+        listen(listener, 5);
+        while (atomic_load(&turn) == i) sched_yield();
+    }
+    return NULL;
+}
+static void early_peers(void) {
+    enum { Rounds = 300 };
+    pthread_t thread;
+    int wrong = 0;
+    pthread_create(&thread, NULL, listen_now, (void*)(long)Rounds);
+    for (int i = 1; i <= Rounds; i++) {
+        struct sockaddr_un name;
+        char word[20];
+        snprintf(word, sizeof word, "early%d", i);
+        socklen_t length = abstract_name(&name, word), size = sizeof(struct ucred);
+        struct ucred who = {0, 0, 0};
+        listener = socket(AF_UNIX, SOCK_STREAM, 0);
+        bind(listener, (struct sockaddr*)&name, length);
+        int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+        atomic_store(&turn, i);
+        for (int tries = 1; connect(fd, (struct sockaddr*)&name, length); tries++)
+            if (tries % 64 == 0) sched_yield();
+        getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &size);
+        wrong += who.pid != getpid() || who.uid != getuid();
+        atomic_store(&turn, -i);
+        close(fd), close(listener);
+    }
+    pthread_join(thread, NULL);
+    printf("%d without a peer\n", wrong);
+}
+
+/// Numbers that a failed call had for a moment: nothing is left there, and nobody else's is closed.
+static atomic_int fails_go_on;
+static void* make_pairs_nowhere(void* ignored) {
+    (void)ignored;
+    while (atomic_load(&fails_go_on)) socketpair(AF_UNIX, SOCK_STREAM, 0, (int*)nowhere);
+    return NULL;
+}
+static void failed_numbers(void) {
+    SHOW(pipe((int*)nowhere));
+    SHOW(socketpair(AF_UNIX, SOCK_STREAM, 0, (int*)nowhere));
+    int next = dup(1), lost = 0;
+    printf("next %d\n", next);
+    close(next);
+    socketpair(AF_UNIX, SOCK_STREAM, 0, pair);
+    SHOW(send_fds(pair[0], "m", (int[]){1, 1}, 2));
+    char byte;
+    struct iovec piece = {&byte, 1};
+    struct msghdr message = {.msg_iov = &piece, .msg_iovlen = 1, .msg_control = (void*)nowhere, .msg_controllen = 100};
+    SHOW(recvmsg(pair[1], &message, 0));
+    next = dup(1);
+    printf("next %d\n", next);
+    close(next);
+    pthread_t thread;
+    atomic_store(&fails_go_on, 1);
+    pthread_create(&thread, NULL, make_pairs_nowhere, NULL);
+    for (int i = 0; i < 5000; i++) {
+        if (dup2(1, next) != next) continue; // EBUSY: it is about to be given to somebody
+        lost += close(next) != 0;
+    }
+    atomic_store(&fails_go_on, 0);
+    pthread_join(thread, NULL);
+    printf("%d lost\n", lost);
 }
 
 static void rights(void) {
@@ -472,7 +544,7 @@ static void churn(void) {
 
 int main(int argc, char** argv) {
     static const struct test_case cases[] = {
-        {"peers", peers}, {"rights", rights}, {"rights_over_packets", rights_over_packets}, {"credentials", credentials}, {"bad_messages", bad_messages}, {"blocking", blocking}, {"interrupted", interrupted}, {"waiting", waiting}, {"cycles", cycles}, {"chains", chains}, {"proc", proc}, {"crowd", crowd}, {"churn", churn}
+        {"peers", peers}, {"early_peers", early_peers}, {"failed_numbers", failed_numbers}, {"rights", rights}, {"rights_over_packets", rights_over_packets}, {"credentials", credentials}, {"bad_messages", bad_messages}, {"blocking", blocking}, {"interrupted", interrupted}, {"waiting", waiting}, {"cycles", cycles}, {"chains", chains}, {"proc", proc}, {"crowd", crowd}, {"churn", churn}
     };
     for (int fd = 3; fd < 1024; fd++) close(fd); // the parent's
     return run_cases(cases, LENGTH(cases), argc, argv);

@@ -277,16 +277,23 @@ bool unix_dgram_peer_wake_me(struct sock* sk, struct sock* other) {
     return false;
 }
 
+Peercred::Peercred()
+    : pid_(get_pid(get_current()->signal->pids[PIDTYPE_TGID])), cred_(get_cred(current_cred())) {}
+
+Peercred::~Peercred() {
+    if (pid_) put_pid(pid_);
+    if (cred_) put_cred(cred_);
+}
+
+void Peercred::exchange(struct sock& sk) {
+    swap(sk.sk_peer_pid, pid_);
+    swap(sk.sk_peer_cred, cred_);
+}
+
 void init_peercred(struct sock& sk) {
-    struct pid* pid = get_pid(get_current()->signal->pids[PIDTYPE_TGID]);
-    const struct cred* cred = get_cred(current_cred());
-    {
-        UnixStateGuard guard(&sk);
-        swap(sk.sk_peer_pid, pid);
-        swap(sk.sk_peer_cred, cred);
-    }
-    if (pid) put_pid(pid);
-    if (cred) put_cred(cred);
+    Peercred mine;
+    UnixStateGuard guard(&sk);
+    mine.exchange(sk);
 }
 
 void copy_peercred(struct sock& to, struct sock& from) { // to is nobody else's yet

@@ -100,7 +100,20 @@ bool unix_dgram_peer_wake_me(struct sock* sk, struct sock* other);
 void unix_dgram_peer_wake_disconnect(struct sock* sk, struct sock* other);
 void unix_dgram_peer_wake_disconnect_wakeup(struct sock* sk, struct sock* other);
 void unix_peercred(struct sock& sk, u32 (&words)[4]);
-/// The caller's credentials become what the other end is told.
+/// The caller's credentials, to become what the other end of a socket is told: taken before the socket's
+/// lock; what they replace is given back behind it.
+struct Peercred {
+    Peercred();
+    ~Peercred();
+    Peercred(const Peercred&) = delete;
+    Peercred& operator=(const Peercred&) = delete;
+    /// REQUIRES: the state lock.
+    void exchange(struct sock& sk);
+
+private:
+    struct pid* pid_;
+    const struct cred* cred_;
+};
 void init_peercred(struct sock& sk);
 void copy_peercred(struct sock& to, struct sock& from);
 Result<u64> unix_ioctl(struct socket& sock, u32 command, u64 argument);

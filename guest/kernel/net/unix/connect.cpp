@@ -9,14 +9,13 @@ Result<void> unix_listen(struct socket& sock, i32 backlog) {
     if (sock.state != SS_UNCONNECTED || !__atomic_load_n(&unix_sk(&sk).addr, __ATOMIC_ACQUIRE))
         return Errno::EINVAL;
     u32 limit = min(static_cast<u32>(backlog), SOMAXCONN);
-    {
-        UnixStateGuard guard(&sk);
-        if (sk.sk_state != TCP_CLOSE && sk.sk_state != TCP_LISTEN) return Errno::EINVAL;
-        if (limit > sk.sk_max_ack_backlog) __wake_up(unix_sk(&sk).peer_wait, TASK_INTERRUPTIBLE, 0);
-        sk.sk_max_ack_backlog = limit;
-        sk.sk_state = TCP_LISTEN;
-    }
-    init_peercred(sk);
+    Peercred mine;
+    UnixStateGuard guard(&sk);
+    if (sk.sk_state != TCP_CLOSE && sk.sk_state != TCP_LISTEN) return Errno::EINVAL;
+    if (limit > sk.sk_max_ack_backlog) __wake_up(unix_sk(&sk).peer_wait, TASK_INTERRUPTIBLE, 0);
+    sk.sk_max_ack_backlog = limit;
+    sk.sk_state = TCP_LISTEN;
+    mine.exchange(sk); // who connects from here on is told who listens
     return {};
 }
 
