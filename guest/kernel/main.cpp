@@ -23,6 +23,7 @@
 #include "lib/string.h"
 #include "net/unix/af_unix.h"
 #include "mm/memory_struct.h"
+#include "mm/swap.h"
 #include "mm/paging.h"
 #include "mm/reclaim.h"
 #include "mm/slab.h"
@@ -245,6 +246,7 @@ void kernel_init(void*) {
     fork_init();
     fpu__init_system();
     proc_caches_init();
+    swap_init();
     syscall_init();
     boot_phase("vfs_caches_init");
     init_task.fs = alloc_fs_struct(); // nothing is mounted yet

@@ -1,4 +1,5 @@
 // A task's open files and directories; see vfs.h.
+#include "fs/filelock.h"
 #include "fs/vfs.h"
 #include "mm/slab.h"
 #include "mm/vmalloc.h"
@@ -135,6 +136,13 @@ Result<i32> take_fd(files_struct& table, struct file* file, bool close_on_exec, 
     }
 }
 
+/// A descriptor that held `file` (or null) is free again.
+void filp_close(struct file* file, const files_struct& table) {
+    if (!file) return;
+    locks_remove_posix(*file, &table);
+    fput(file);
+}
+
 } // namespace
 
 files_struct* alloc_files() { return make<files_struct>(); }
@@ -173,7 +181,7 @@ files_struct* dup_fd(files_struct& from) {
 
 void put_files_struct(files_struct* table) {
     if (!table || __atomic_sub_fetch(&table->count, 1, __ATOMIC_ACQ_REL)) return;
-    for (u32 i = 0; i < table->max_fds; i++) fput(table->fd[i]);
+    for (u32 i = 0; i < table->max_fds; i++) filp_close(table->fd[i], *table);
     if (table->fd != table->fd_array) {
         vfree(table->fd);
         vfree(table->close_on_exec);
@@ -223,7 +231,7 @@ Result<void> replace_fd(files_struct& table, i32 descriptor, struct file* file, 
         }
         TRY(expand_files(table, index));
     }
-    fput(file);
+    filp_close(file, table);
     return {};
 }
 
@@ -259,7 +267,7 @@ Result<void> close_fd(files_struct& table, i32 descriptor) {
         }
     }
     if (!file) return Errno::EBADF;
-    fput(file);
+    filp_close(file, table);
     return {};
 }
 

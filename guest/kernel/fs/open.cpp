@@ -3,8 +3,10 @@
 #include "fs/dev/devtmpfs.h"
 #include "fs/eventpoll.h"
 #include "fs/pipe.h"
+#include "fs/filelock.h"
 #include "fs/vfs.h"
 #include "mm/slab.h"
+#include "sched/scheduler.h"
 #include "sync/spinlock.h"
 #include "task/signal.h"
 #include "task/task.h"
@@ -54,7 +56,7 @@ void get_file(struct file* file) { __atomic_fetch_add(&file->f_count, 1, __ATOMI
 void fput(struct file* file) {
     if (!file || __atomic_sub_fetch(&file->f_count, 1, __ATOMIC_ACQ_REL)) return;
     if (file->f_ep.linked()) eventpoll_release_file(file);
-    if (file->f_flock) flock_release(*file);
+    locks_remove_file(*file);
     if (file->f_writes) {
         put_write_access(*file->f_inode);
         __atomic_sub_fetch(&file->f_inode->i_sb->s_open_for_write, 1, __ATOMIC_RELEASE);
@@ -270,6 +272,16 @@ Result<usize> vfs_write(struct file& file, IoBuffer buffer) {
 
 Result<usize> kernel_read(struct file& file, void* to, usize size, u64 position) {
     return file.f_op->read(file, IoBuffer::of_kernel(to, size), position);
+}
+
+Result<u64> seek_hole_data(struct inode& inode, i64 offset, bool data) {
+    u64 size = inode.i_size, position = static_cast<u64>(offset);
+    if (offset < 0 || position >= size) return Errno::ENXIO;
+    for (u64 index = position >> PAGE_SHIFT; index << PAGE_SHIFT < size; index++) {
+        if (TRY(inode.page_is_data(index)) == data) return max(position, index << PAGE_SHIFT);
+        if (!(index & 0xfff) && signal_pending_state(TASK_KILLABLE, *get_current())) return Errno::EINTR;
+    }
+    return data ? Result<u64>(Errno::ENXIO) : size;
 }
 
 Result<void> vfs_fsync(struct file& file) {

@@ -165,6 +165,11 @@ struct shmem_inode final : inode {
     }
 
     // Contents.
+    Result<bool> page_is_data(u64 index) override {
+        struct page* page = find_get_page(i_data, index);
+        if (page) put_page(page);
+        return page != nullptr;
+    }
     Result<void> read_page(u64, struct page* page) override {
         memset(page_address(page), 0, PAGE_SIZE);
         return {};

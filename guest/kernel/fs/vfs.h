@@ -27,6 +27,7 @@ struct page;
 struct pipe_inode_info;
 struct mpage_data;
 struct poll_table;
+struct block_device;
 
 /// Where read() puts bytes and write() takes them: user memory, or the kernel's.
 struct IoBuffer {
@@ -124,8 +125,7 @@ struct inode : file_operations {
     super_block* i_sb = nullptr;
     pipe_inode_info* i_pipe = nullptr; ///< of an open FIFO
     i32 i_writecount = 0;              ///< see get_write_access()
-    u32 i_flock_readers = 0;           ///< flock(2): who holds it
-    bool i_flock_writer = false;
+    list_head i_flock, i_posix;        ///< locks (filelock.h); initialised by the first
     list_head i_hash;
     list_head i_io_list; ///< on the list of dirty inodes
     address_space i_data;
@@ -174,6 +174,12 @@ struct inode : file_operations {
     virtual Result<void> write_begin(struct page*, u64, usize) { return Errno::EINVAL; }
     /// A write ended early: room that it made beyond i_size goes back. No page is locked.
     virtual void write_failed() {}
+    /// The device's block of a file block, 0 for a hole; and the device, for a file that may hold swapped
+    /// pages.
+    virtual Result<u64> bmap(u64) { return Errno::EINVAL; }
+    virtual struct block_device* swap_device() { return nullptr; }
+    /// Whether this page of the file has room of its own (SEEK_DATA, SEEK_HOLE).
+    virtual Result<bool> page_is_data(u64 /*index*/) { return true; }
     virtual Result<void> truncate(u64) { return Errno::EINVAL; }
     /// The inode alone, into the device's cache.
     virtual Result<void> write_inode() { return {}; }
@@ -292,7 +298,6 @@ struct file {
     file_ra_state f_ra;
     u64 private_value = 0; ///< the file system's own
     void* private_data = nullptr;
-    u32 f_flock = 0;                 ///< LOCK_SH or LOCK_EX while it holds one
     bool f_writes = false;           ///< counts in the inode's i_writecount, and s_open_for_write
     list_head f_ep;                  ///< epoll items that watch it
     struct mutex f_pos_lock{"file"}; ///< position
@@ -354,8 +359,8 @@ Result<usize> vfs_read(struct file& file, IoBuffer buffer);
 Result<usize> vfs_write(struct file& file, IoBuffer buffer);
 Result<usize> kernel_read(struct file& file, void* to, usize size, u64 position);
 Result<void> vfs_fsync(struct file& file);
-/// A closed file gives up its flock. (syscall/attributes.cpp)
-void flock_release(struct file& file);
+/// The next byte at or behind `offset` that is data, or in a hole; the end of a file counts as one.
+Result<u64> seek_hole_data(struct inode& inode, i64 offset, bool data);
 Result<void> do_truncate(struct inode& inode, u64 size);
 /// Who is not root and changes a program's contents takes its set-user-ID and set-group-ID bits away.
 /// REQUIRES: i_rwsem.

@@ -9,6 +9,7 @@
 #include "mm/memory_struct.h"
 #include "mm/reclaim.h"
 #include "mm/slab.h"
+#include "mm/swap.h"
 #include "mm/vmalloc.h"
 #include "mm/zone.h"
 #include "sched/scheduler.h"
@@ -95,6 +96,7 @@ constexpr TypeLayout types[] = {
     type("IrqAction", sizeof(IrqAction)),
     type("Timer", sizeof(timer_list)),
     type("CpuTimes", sizeof(struct kernel_cpustat)),
+    type("SwapArea", sizeof(swap_info_struct)),
 };
 
 using IrqDescriptor = struct irq_desc; // the array has the same name
@@ -281,10 +283,20 @@ constexpr FieldLayout fields[] = {
     FIELD("MemoryStruct", mm_struct, "mmap_lock", mmap_lock),
     FIELD("MemoryStruct", mm_struct, "anonymous_pages", anon_rss),
     FIELD("MemoryStruct", mm_struct, "page_table_bytes", pgtables_bytes),
+    FIELD("MemoryStruct", mm_struct, "swap_entries", swap_usage),
+    FIELD("VmArea", vm_area_struct, "anon_vma", anon_vma),
+    FIELD("SwapArea", swap_info_struct, "flags", flags),
+    FIELD("SwapArea", swap_info_struct, "priority", prio),
+    FIELD("SwapArea", swap_info_struct, "places", pages),
+    FIELD("SwapArea", swap_info_struct, "in_use", inuse_pages),
+    FIELD("SwapArea", swap_info_struct, "end", max),
+    FIELD("SwapArea", swap_info_struct, "map", swap_map),
+    FIELD("SwapArea", swap_info_struct, "file", swap_file),
     FIELD("RwSemaphore", RwSemaphore, "count", count),
     FIELD("RwSemaphore", RwSemaphore, "owner", owner),
 
     FIELD("Page", page, "map_count", _mapcount),
+    FIELD("Page", page, "private", private_),
     FIELD("LruVector", lruvec, "lists", lists),
     FIELD("LruVector", lruvec, "sizes", sizes),
     FIELD("KmemCache", kmem_cache, "cpu_slab", cpu_slab),
@@ -430,6 +442,8 @@ constinit NamedRootImage roots[] = {
     {"timers", "ListNode", &timers, 1},
     {"cpu_times", "CpuTimes", cpu_times, NR_CPUS},
     {"lru", "LruVector", &node_lruvec, 1},
+    {"swap_areas", "SwapArea", swap_info, MAX_SWAPFILES},
+    {"swap_caches", "AddressSpace", swapper_spaces, MAX_SWAPFILES},
     {"root_dentry", "Pointer", &root_dentry, 1},
     {"mounts", "Pointer", &mounts, 1},
     {"disks", "Pointer", &disks, 1},

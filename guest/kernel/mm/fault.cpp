@@ -13,6 +13,7 @@
 #include "lib/string.h"
 #include "mm/reclaim.h"
 #include "mm/rmap.h"
+#include "mm/swap.h"
 #include "mm/user_pages.h"
 #include "mm/vmstat.h"
 #include "mm/zone.h"
@@ -28,8 +29,8 @@ struct page* zero_page() {
     return phys_to_page(virt_to_phys(zeros));
 }
 
-/// Takes over the reference.
-FaultOutcome set_pte(mm_struct& mm, u64 address, struct page* page, u64 flags) {
+/// Takes over the reference. REQUIRES: an anonymous page is new, and its area has an anon_vma.
+FaultOutcome set_pte(mm_struct& mm, const vm_area_struct& area, u64 address, struct page* page, u64 flags) {
     u64* entry = pte_alloc(mm, address);
     if (!entry) {
         put_page(page);
@@ -38,11 +39,15 @@ FaultOutcome set_pte(mm_struct& mm, u64 address, struct page* page, u64 flags) {
     bool anonymous = page->tag == PageType::Anonymous;
     {
         SpinGuard guard(mm.page_table_lock);
-        if (!pte::holds_page(*entry)) { // else another thread was faster
+        if (!*entry) { // else another thread was faster
             *entry = page_to_phys(page) | flags;
             mm.rss++;
-            if (anonymous) mm.anon_rss++;
-            page_add_rmap(page);
+            if (anonymous) {
+                mm.anon_rss++;
+                page_add_anon_rmap(page, area, address, true);
+            } else {
+                page_add_rmap(page);
+            }
             page = nullptr;
         }
     }
@@ -56,12 +61,13 @@ struct page* new_anonymous_page(u32 flags) {
     return page;
 }
 
-FaultOutcome do_anonymous_page(mm_struct& mm, const vm_area_struct& area, u64 address, bool write) {
+FaultOutcome do_anonymous_page(mm_struct& mm, vm_area_struct& area, u64 address, bool write) {
     if (!write && is_private(area))
-        return set_pte(mm, address, zero_page(), (page_flags(area) & ~pte::Write) | pte::CopyOnWrite);
+        return set_pte(mm, area, address, zero_page(), (page_flags(area) & ~pte::Write) | pte::CopyOnWrite);
+    if (!anon_vma_prepare(area).ok()) return FaultOutcome::OutOfMemory;
     struct page* page = new_anonymous_page(__GFP_ZERO);
     if (!page) return FaultOutcome::OutOfMemory;
-    return set_pte(mm, address, page, page_flags(area) | (write ? pte::Dirty : 0));
+    return set_pte(mm, area, address, page, page_flags(area) | (write ? pte::Dirty : 0));
 }
 
 /// The page of a file, up to date, locked and still the file's; null with `outcome` when there is none.
@@ -96,26 +102,26 @@ struct page* filemap_fault(struct file& file, u64 index, FaultOutcome& outcome) 
 // The three take over a reference on the locked page.
 FaultOutcome do_read_fault(mm_struct& mm, const vm_area_struct& area, u64 address, struct page* page) {
     u64 flags = page_flags(area) & ~pte::Write;
-    return set_pte(mm, address, page, is_private(area) ? flags | pte::CopyOnWrite : flags);
+    return set_pte(mm, area, address, page, is_private(area) ? flags | pte::CopyOnWrite : flags);
 }
 
 FaultOutcome do_shared_fault(mm_struct& mm, const vm_area_struct& area, u64 address, struct page* page) {
     wait_on_page_writeback(page);
     set_page_dirty(page);
-    return set_pte(mm, address, page, page_flags(area) | pte::Dirty);
+    return set_pte(mm, area, address, page, page_flags(area) | pte::Dirty);
 }
 
-FaultOutcome do_cow_fault(mm_struct& mm, const vm_area_struct& area, u64 address, struct page* page) {
-    struct page* copy = new_anonymous_page(0);
+FaultOutcome do_cow_fault(mm_struct& mm, vm_area_struct& area, u64 address, struct page* page) {
+    struct page* copy = anon_vma_prepare(area).ok() ? new_anonymous_page(0) : nullptr;
     if (copy) memcpy(page_address(copy), page_address(page), PAGE_SIZE);
     // Still under the file page's lock: a truncation that comes now finds the copy too.
     FaultOutcome outcome =
-        copy ? set_pte(mm, address, copy, page_flags(area) | pte::Dirty) : FaultOutcome::OutOfMemory;
+        copy ? set_pte(mm, area, address, copy, page_flags(area) | pte::Dirty) : FaultOutcome::OutOfMemory;
     put_page(page);
     return outcome;
 }
 
-FaultOutcome do_fault(mm_struct& mm, const vm_area_struct& area, u64 address, bool write) {
+FaultOutcome do_fault(mm_struct& mm, vm_area_struct& area, u64 address, bool write) {
     u64 index = area.vm_pgoff + ((address - area.vm_start) >> PAGE_SHIFT);
     FaultOutcome outcome;
     struct page* page = filemap_fault(*area.vm_file, index, outcome);
@@ -146,14 +152,24 @@ FaultOutcome do_shared_wp(mm_struct& mm, const vm_area_struct& area, u64 address
     return FaultOutcome::Resolved; // what changed meanwhile faults again
 }
 
-FaultOutcome do_wp_page(mm_struct& mm, const vm_area_struct& area, u64 address, u64* entry) {
+/// Nobody but one entry has the page, the swap cache included, which lets it go if need be. REQUIRES:
+/// page_table_lock.
+bool reuse_anon_page(struct page* page) {
+    if (page->_refcount == 1) return true;
+    if (!page->has(PageSwapCache) || page->_refcount != 2 || !trylock_page(page)) return false;
+    bool ours = try_to_free_swap(page) && page->_refcount == 1;
+    unlock_page(page);
+    return ours;
+}
+
+FaultOutcome do_wp_page(mm_struct& mm, vm_area_struct& area, u64 address, u64* entry) {
     struct page *page, *copy = nullptr;
     {
         SpinGuard guard(mm.page_table_lock);
         u64 old = *entry;
         if (!(old & pte::Present) || (old & pte::Write)) return FaultOutcome::Resolved;
         page = phys_to_page(old & pte::AddressMask);
-        if (is_private(area) && page->tag == PageType::Anonymous && page->_refcount == 1) {
+        if (is_private(area) && page->tag == PageType::Anonymous && reuse_anon_page(page)) {
             *entry = (old | pte::Write | pte::Dirty) & ~pte::CopyOnWrite;
             invlpg(address); // others fault once more and find it writable
             return FaultOutcome::Resolved;
@@ -162,7 +178,7 @@ FaultOutcome do_wp_page(mm_struct& mm, const vm_area_struct& area, u64 address, 
     }
     if (!is_private(area) && page->tag == PageType::PageCache)
         return do_shared_wp(mm, area, address, entry, page);
-    copy = new_anonymous_page(0);
+    copy = anon_vma_prepare(area).ok() ? new_anonymous_page(0) : nullptr;
     if (!copy) {
         put_page(page);
         return FaultOutcome::OutOfMemory;
@@ -176,7 +192,7 @@ FaultOutcome do_wp_page(mm_struct& mm, const vm_area_struct& area, u64 address, 
             flush_tlb_page(mm, address); // other threads read the old page until here
             if (page->tag != PageType::Anonymous) mm.anon_rss++;
             page_remove_rmap(page);
-            page_add_rmap(copy);
+            page_add_anon_rmap(copy, area, address, true);
             copy = nullptr;
         }
     }
@@ -192,15 +208,72 @@ FaultOutcome do_wp_page(mm_struct& mm, const vm_area_struct& area, u64 address, 
 FaultOutcome special_mapping_fault(mm_struct& mm, const vm_area_struct& area, u64 address) {
     struct page* page = vdso_fault(area.vm_pgoff + ((address - area.vm_start) >> PAGE_SHIFT));
     if (!page) return FaultOutcome::BusError;
-    return set_pte(mm, address, page, (page_flags(area) & ~pte::Write) | pte::CopyOnWrite);
+    return set_pte(mm, area, address, page, (page_flags(area) & ~pte::Write) | pte::CopyOnWrite);
+}
+
+/// The page of a swap entry, up to date and locked, with a reference; null with `outcome` when there is none
+/// (Resolved: the entry has changed meanwhile).
+struct page* swap_in(swp_entry_t entry, FaultOutcome& outcome) {
+    struct page* page = lookup_swap_cache(entry);
+    if (!page) {
+        get_current()->maj_flt++;
+        count_vm_events(PGMAJFAULT);
+        page = swapin_readahead(entry);
+        outcome = page_is_named(entry) ? FaultOutcome::OutOfMemory : FaultOutcome::Resolved;
+        if (!page) return nullptr;
+    }
+    lock_page(page);
+    outcome = FaultOutcome::Resolved;
+    if (page->has(PageSwapCache) && page->private_ == entry.val) {
+        outcome = FaultOutcome::BusError;
+        if (page->has(PageUptodate)) return page;
+    }
+    unlock_page(page);
+    put_page(page);
+    return nullptr;
+}
+
+/// The entry names a place in a swap area.
+FaultOutcome do_swap_page(mm_struct& mm, vm_area_struct& area, u64 address, u64* entry, u64 old, bool write) {
+    swp_entry_t place = pte_to_swp_entry(old);
+    FaultOutcome outcome;
+    struct page* page = swap_in(place, outcome);
+    if (!page) return outcome;
+    mark_page_accessed(page);
+    bool mapped = false, writable = false;
+    {
+        SpinGuard guard(mm.page_table_lock);
+        if (*entry == old) { // else another thread was faster
+            swap_free(place);
+            bool exclusive = !page_mapped(page) && !page_swapcount(page);
+            // Who wants to write gets it without a copy; so does anybody when places are scarce.
+            if (exclusive && (write || vm_swap_full())) writable = try_to_free_swap(page);
+            u64 flags = page_flags(area) | (writable ? pte::Dirty : 0);
+            if (!writable && (area.vm_flags & VM_WRITE)) flags = (flags & ~pte::Write) | pte::CopyOnWrite;
+            __atomic_store_n(entry, page_to_phys(page) | flags, __ATOMIC_RELEASE);
+            mm.rss++;
+            mm.anon_rss++;
+            mm.swap_usage--;
+            page_add_anon_rmap(page, area, address, exclusive);
+            mapped = true;
+        }
+    }
+    unlock_page(page);
+    if (!mapped) put_page(page);
+    if (mapped && write && !writable) return do_wp_page(mm, area, address, entry);
+    return FaultOutcome::Resolved;
 }
 
 /// The area allows the access: what the page-table entry says decides.
-FaultOutcome handle_pte_fault(mm_struct& mm, const vm_area_struct& area, u64 address, bool write) {
-    if (u64* entry = page_table_entry(mm.pgd, address, false, 0); entry && (*entry & pte::Present)) {
-        if (write && !(*entry & pte::Write)) return do_wp_page(mm, area, address, entry);
-        invlpg(address); // a stale TLB entry
-        return FaultOutcome::Resolved;
+FaultOutcome handle_pte_fault(mm_struct& mm, vm_area_struct& area, u64 address, bool write) {
+    if (u64* entry = page_table_entry(mm.pgd, address, false, 0)) {
+        u64 value = __atomic_load_n(entry, __ATOMIC_ACQUIRE);
+        if (value & pte::Present) {
+            if (write && !(value & pte::Write)) return do_wp_page(mm, area, address, entry);
+            invlpg(address); // a stale TLB entry
+            return FaultOutcome::Resolved;
+        }
+        if (pte::is_swap(value)) return do_swap_page(mm, area, address, entry, value, write);
     }
     if (area.vm_flags & VM_SPECIAL) return special_mapping_fault(mm, area, address);
     return area.vm_file ? do_fault(mm, area, address, write) : do_anonymous_page(mm, area, address, write);
@@ -217,12 +290,15 @@ bool expand_stack(mm_struct& mm, vm_area_struct& area, u64 address) {
         vm_area_struct* below = container_of(area.vm_list.prev, vm_area_struct, vm_list);
         if (below->vm_end + GuardGap > start) return false;
     }
-    mm.total_vm += (area.vm_start - start) >> PAGE_SHIFT;
+    u64 grow = (area.vm_start - start) >> PAGE_SHIFT;
+    if (area.vm_pgoff < grow) return false;
+    mm.total_vm += grow;
+    area.vm_pgoff -= grow;
     area.vm_start = start; // the tree's order does not change
     return true;
 }
 
-FaultOutcome fault_in_area(mm_struct& mm, const vm_area_struct& area, u64 address, u32 access) {
+FaultOutcome fault_in_area(mm_struct& mm, vm_area_struct& area, u64 address, u32 access) {
     bool write = access & FaultWrite;
     if (write                   ? !(area.vm_flags & VM_WRITE)
         : access & FaultExecute ? !(area.vm_flags & VM_EXEC)
@@ -244,6 +320,15 @@ struct page* follow_page(mm_struct& mm, u64 address) {
 }
 
 } // namespace
+
+FaultOutcome unuse_pte(mm_struct& mm, u64 address) {
+    vm_area_struct* area = find_vma(mm, address);
+    u64* entry = page_table_entry(mm.pgd, address, false, 0);
+    if (!area || area->vm_start > address || !entry) return FaultOutcome::Resolved;
+    u64 value = __atomic_load_n(entry, __ATOMIC_ACQUIRE);
+    return pte::is_swap(value) ? do_swap_page(mm, *area, address, entry, value, false)
+                               : FaultOutcome::Resolved;
+}
 
 usize access_remote_vm(mm_struct& mm, u64 address, void* to, usize size) {
     usize done = 0;

@@ -41,6 +41,13 @@ void lru_cache_del(struct page* page) {
     mod_page_state(static_cast<vm_stat_item>(NR_INACTIVE_ANON + static_cast<u32>(list)), -1);
 }
 
+void rotate_reclaimable_page(struct page* page) {
+    IrqSpinGuard guard(node_lruvec.lru_lock);
+    if (!page->has(PageLru) || page->has(PageActive)) return;
+    page->lru.remove();
+    node_lruvec.lists[page_lru(page)].push_back(&page->lru);
+}
+
 void mark_page_accessed(struct page* page) {
     if (!page->has(PageReferenced)) {
         page->set_flags(PageReferenced);

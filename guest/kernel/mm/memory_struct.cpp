@@ -6,6 +6,7 @@
 #include "fs/vfs.h"
 #include "lib/log.h"
 #include "lib/string.h"
+#include "mm/rmap.h"
 #include "mm/slab.h"
 #include "mm/user_pages.h"
 #include "task/task.h"
@@ -24,11 +25,15 @@ vm_area_struct* vm_area_dup(const vm_area_struct& like) {
     auto* area = new (memory) vm_area_struct(like);
     area->vm_list.initialise();
     area->shared.initialise();
+    area->anon_vma = nullptr;
+    area->anon_vma_chain.initialise();
     if (area->vm_file) get_file(area->vm_file);
     return area;
 }
 
+/// REQUIRES: it has no pages left, or another area has taken its place in their anon_vmas.
 void vm_area_free(vm_area_struct* area) {
+    unlink_anon_vmas(*area);
     if (area->vm_file) fput(area->vm_file);
     kmem_cache_free(vm_area_cachep, area);
 }
@@ -92,9 +97,13 @@ Result<void> split_vma(mm_struct& mm, u64 address) {
     if (!area || area->vm_start >= address) return {};
     vm_area_struct* upper = vm_area_dup(*area);
     if (!upper) return Errno::ENOMEM;
+    upper->anon_vma = area->anon_vma;
+    if (!anon_vma_clone(*upper, *area).ok()) {
+        vm_area_free(upper);
+        return Errno::ENOMEM;
+    }
     upper->vm_start = address;
-    if (upper->vm_file || (upper->vm_flags & VM_SPECIAL))
-        upper->vm_pgoff += (address - area->vm_start) >> PAGE_SHIFT;
+    upper->vm_pgoff += (address - area->vm_start) >> PAGE_SHIFT;
     mm.total_vm -= (area->vm_end - address) >> PAGE_SHIFT;
     if (area->vm_file) { // both halves at once: who walks i_mmap finds every page in one of them
         MutexGuard guard(area->vm_file->f_mapping->i_mmap_rwsem);
@@ -107,13 +116,33 @@ Result<void> split_vma(mm_struct& mm, u64 address) {
     return {};
 }
 
+/// One anon_vma can serve both: it does already, or one of them has no pages yet and the other was never
+/// copied by a fork.
+bool is_mergeable_anon_vma(const vm_area_struct& a, const vm_area_struct& b) {
+    auto alone = [](const vm_area_struct& area) {
+        return !area.anon_vma || area.anon_vma_chain.next == area.anon_vma_chain.prev;
+    };
+    if (a.anon_vma && b.anon_vma) return a.anon_vma == b.anon_vma;
+    return alone(a) && alone(b);
+}
+
+/// `from` becomes a part of `to`.
+bool take_over_anon_vma(vm_area_struct& to, const vm_area_struct& from) {
+    if (to.anon_vma || !from.anon_vma) return true;
+    to.anon_vma = from.anon_vma;
+    return anon_vma_clone(to, from).ok();
+}
+
 /// Joins an anonymous area with its neighbours of the same kind.
 void vma_merge(mm_struct& mm, vm_area_struct* area) {
     auto same = [](const vm_area_struct& a, const vm_area_struct& b) {
         return a.vm_end == b.vm_start && a.vm_flags == b.vm_flags && !a.vm_file && !b.vm_file &&
-               !(a.vm_flags & VM_SPECIAL) && strings_equal(a.vm_name, b.vm_name);
+               !(a.vm_flags & VM_SPECIAL) && strings_equal(a.vm_name, b.vm_name) &&
+               a.vm_pgoff + ((a.vm_end - a.vm_start) >> PAGE_SHIFT) == b.vm_pgoff &&
+               is_mergeable_anon_vma(a, b);
     };
-    if (vm_area_struct* next = vma_next(mm, area); next && same(*area, *next)) {
+    if (vm_area_struct* next = vma_next(mm, area);
+        next && same(*area, *next) && take_over_anon_vma(*area, *next)) {
         u64 end = next->vm_end;
         vma_unlink(mm, next);
         mm.total_vm += (end - area->vm_end) >> PAGE_SHIFT;
@@ -122,7 +151,7 @@ void vma_merge(mm_struct& mm, vm_area_struct* area) {
     }
     if (area->vm_list.prev != &mm.mmap) {
         vm_area_struct* previous = container_of(area->vm_list.prev, vm_area_struct, vm_list);
-        if (same(*previous, *area)) {
+        if (same(*previous, *area) && take_over_anon_vma(*previous, *area)) {
             u64 end = area->vm_end;
             vma_unlink(mm, area);
             mm.total_vm += (end - previous->vm_end) >> PAGE_SHIFT;
@@ -168,6 +197,7 @@ bool may_expand_vm(const mm_struct& mm, u64 pages) {
 }
 
 void proc_caches_init() {
+    anon_vma_init();
     mm_cachep = kmem_cache_create("mm_struct", sizeof(mm_struct), 64);
     vm_area_cachep = kmem_cache_create("vm_area_struct", sizeof(vm_area_struct));
 }
@@ -229,6 +259,11 @@ Result<mm_struct*> dup_mm(mm_struct& from) {
             result = Errno::ENOMEM;
             break;
         }
+        result = anon_vma_fork(*copy, *area); // before the child's entries lead to the parent's pages
+        if (!result.ok()) {
+            vm_area_free(copy);
+            break;
+        }
         vma_link(*mm, copy, area);
         result = copy_page_range(*mm, from, *area);
         if (!result.ok()) break;
@@ -257,7 +292,7 @@ vm_area_struct* find_vma(mm_struct& mm, u64 address) {
 }
 
 Result<u64> mmap_region(mm_struct& mm, u64 hint, u64 size, u32 area_flags, bool fixed, bool fixed_noreplace,
-                        struct file* file, u64 offset, const char* name) {
+                        struct file* file, u64 offset, const char* name, u64 moved_from) {
     size = align_up(size, PAGE_SIZE);
     if (!size || size > TASK_SIZE_MAX || !is_aligned(offset, PAGE_SIZE)) return Errno::EINVAL;
     u64 start = hint;
@@ -282,10 +317,20 @@ Result<u64> mmap_region(mm_struct& mm, u64 hint, u64 size, u32 area_flags, bool 
     like.vm_flags = area_flags | VM_MAYREAD | VM_MAYWRITE | VM_MAYEXEC;
     if (file && (area_flags & VM_SHARED) && !file->writable()) like.vm_flags &= ~u32{VM_MAYWRITE};
     like.vm_file = file;
-    like.vm_pgoff = offset >> PAGE_SHIFT;
+    like.vm_pgoff = file || (area_flags & VM_SPECIAL) ? offset >> PAGE_SHIFT : start >> PAGE_SHIFT;
+    const vm_area_struct* origin = moved_from ? find_vma(mm, moved_from) : nullptr;
+    if (origin && !origin->anon_vma) origin = nullptr; // it has no pages that must be found
+    if (origin) like.vm_pgoff = origin->vm_pgoff + ((moved_from - origin->vm_start) >> PAGE_SHIFT);
     strscpy(like.vm_name, name ? name : "", sizeof like.vm_name);
     vm_area_struct* area = vm_area_dup(like);
     if (!area) return Errno::ENOMEM;
+    if (origin) {
+        area->anon_vma = origin->anon_vma;
+        if (!anon_vma_clone(*area, *origin).ok()) {
+            vm_area_free(area);
+            return Errno::ENOMEM;
+        }
+    }
     vma_link(mm, area);
     if (!file && !(area_flags & VM_GROWSDOWN)) vma_merge(mm, area);
     return start;
@@ -343,8 +388,8 @@ Result<u64> move_vma(mm_struct& mm, u64 old_address, u64 old_size, u64 new_size,
     struct file* file = area->vm_file; // the area may be joined with the new one
     bool has_offset = file || (area->vm_flags & VM_SPECIAL);
     u64 offset = has_offset ? (area->vm_pgoff << PAGE_SHIFT) + (old_address - area->vm_start) : 0;
-    target =
-        TRY(mmap_region(mm, target, new_size, area->vm_flags, fixed, false, file, offset, area->vm_name));
+    target = TRY(mmap_region(mm, target, new_size, area->vm_flags, fixed, false, file, offset, area->vm_name,
+                             old_address));
     if (!old_size) return target;
     TRY(move_page_tables(mm, file, old_address, target, old_size));
     if (!keep) TRY(do_munmap(mm, old_address, old_size));

@@ -35,17 +35,21 @@ enum AreaFlag : u32 {
 
 inline constexpr u64 LowestMapping = 0x10000; ///< mmap_min_addr: no area begins below, no stack grows there
 
+struct anon_vma;
+
 struct vm_area_struct {
     u64 vm_start = 0, vm_end = 0;
     u32 vm_flags = 0;
     u32 reserved = 0;
     mm_struct* vm_mm = nullptr;
     struct file* vm_file = nullptr; ///< a reference is held
-    u64 vm_pgoff = 0;               ///< of vm_start in the file, in pages
-    char vm_name[64] = {};          ///< the file's path, "[heap]", "[stack]"
-    list_head shared;               ///< its file's i_mmap
-    list_head vm_list;              ///< mm->mmap, in order
-    struct rb_node vm_rb;           ///< mm->mm_rb
+    u64 vm_pgoff = 0; ///< of vm_start, in pages: in the file; without one, of the address where it was made
+    char vm_name[64] = {};               ///< the file's path, "[heap]", "[stack]"
+    struct anon_vma* anon_vma = nullptr; ///< its anonymous pages' (mm/rmap.h); set once, by the first of them
+    list_head anon_vma_chain;            ///< anon_vma_chain::same_vma, under mmap_lock
+    list_head shared;                    ///< its file's i_mmap
+    list_head vm_list;                   ///< mm->mmap, in order
+    struct rb_node vm_rb;                ///< mm->mm_rb
 };
 
 struct mm_struct {
@@ -66,6 +70,7 @@ struct mm_struct {
     struct file* exe_file = nullptr; ///< a reference is held
     char exe_path[128] = {};         ///< for inspection
     u64 anon_rss = 0;                ///< of rss, pages that belong to no file
+    u64 swap_usage = 0;              ///< entries that name a place in a swap area (MM_SWAPENTS)
     u64 pgtables_bytes = 0;
     rw_semaphore mmap_lock{"mmap_lock"};      ///< areas; faults take it for reading
     spinlock_t page_table_lock{"page_table"}; ///< page-table entries, rss
@@ -82,15 +87,18 @@ void mmput(mm_struct* mm);
 enum FaultAccess : u32 { FaultWrite = 1, FaultExecute = 2, FaultProtection = 4 };
 enum class FaultOutcome { Resolved, BadAddress, BusError, OutOfMemory };
 FaultOutcome handle_mm_fault(mm_struct& mm, u64 address, u32 access);
+/// swapoff: what the entry names comes back. REQUIRES: mmap_lock, for reading at least.
+FaultOutcome unuse_pte(mm_struct& mm, u64 address);
 
 /// Copies what another address space has at `address`, faulting pages in, as far as it can be read: the bytes
 /// copied. Takes mmap_lock.
 usize access_remote_vm(mm_struct& mm, u64 address, void* to, usize size);
 
 vm_area_struct* find_vma(mm_struct& mm, u64 address); ///< the first area with end > address
-/// Makes an area; the highest free place below mmap_base when `hint` is not taken.
+/// Makes an area; the highest free place below mmap_base when `hint` is not taken. `moved_from`: the pages at
+/// this address will move there.
 Result<u64> mmap_region(mm_struct& mm, u64 hint, u64 size, u32 area_flags, bool fixed, bool fixed_noreplace,
-                        struct file* file, u64 offset, const char* name);
+                        struct file* file, u64 offset, const char* name, u64 moved_from = 0);
 /// RLIMIT_AS of the caller.
 bool may_expand_vm(const mm_struct& mm, u64 pages);
 Result<void> do_munmap(mm_struct& mm, u64 start, u64 size);

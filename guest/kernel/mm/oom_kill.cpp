@@ -3,6 +3,7 @@
 #include "lib/format.h"
 #include "mm/memory_struct.h"
 #include "mm/reclaim.h"
+#include "mm/swap.h"
 #include "mm/vmstat.h"
 #include "mm/zone.h"
 #include "sched/scheduler.h"
@@ -28,7 +29,7 @@ template <typename Visit> void each_process(Visit visit) {
 
 i64 badness(const task_struct& task, const mm_struct& mm, u64 total_pages) {
     if (task.pid == 1 || task.oom_score_adj == -1000) return -1;
-    i64 points = static_cast<i64>(mm.rss + mm.pgtables_bytes / PAGE_SIZE);
+    i64 points = static_cast<i64>(mm.rss + mm.swap_usage + mm.pgtables_bytes / PAGE_SIZE);
     points += task.oom_score_adj * static_cast<i64>(total_pages) / 1000;
     return max<i64>(points, 1);
 }
@@ -66,7 +67,9 @@ void show_mem() {
         }
         pr_warn("%s = %lukB\n", line, total * 4);
     }
-    pr_warn("%lu total pagecache pages\n", page_state(NR_FILE_PAGES));
+    pr_warn("%lu total pagecache pages\n", page_state(NR_FILE_PAGES) + page_state(NR_SWAPCACHE));
+    pr_warn("%lu pages in swap cache\nFree swap  = %lukB\nTotal swap = %lukB\n", page_state(NR_SWAPCACHE),
+            nr_swap_pages * 4, total_swap_pages * 4);
     pr_warn("%lu pages RAM\n", totalram_pages());
 }
 
@@ -75,7 +78,7 @@ void dump_tasks() {
     pr_warn("[  pid  ]   uid  tgid total_vm      rss pgtables_bytes swapents oom_score_adj name\n");
     each_process([](task_struct& task, mm_struct& mm) {
         pr_warn("[%7d] %5d %5d %8lu %8lu %8lu %8lu         %5d %s\n", task.pid, 0, task.tgid, mm.total_vm,
-                mm.rss, mm.pgtables_bytes, u64{0}, task.oom_score_adj, task.comm);
+                mm.rss, mm.pgtables_bytes, mm.swap_usage, task.oom_score_adj, task.comm);
     });
 }
 
@@ -111,7 +114,7 @@ bool out_of_memory(u32 gfp_flags, unsigned order) {
     task_struct* chosen = nullptr;
     i64 most = 0;
     mm_struct* victim_mm = nullptr;
-    u64 vm = 0, anon = 0, file = 0, tables = 0, total = totalram_pages();
+    u64 vm = 0, anon = 0, file = 0, tables = 0, total = totalram_pages() + total_swap_pages;
     {
         IrqSpinGuard lock(tasklist_lock);
         dump_tasks();

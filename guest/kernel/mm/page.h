@@ -43,9 +43,14 @@ enum PageFlag : u32 {
     PageLru = 1 << 7,    ///< on one of the LRU lists
     PageActive = 1 << 8, ///< on an active one
     PageReferenced = 1 << 9,
-    PageReadahead = 1 << 11, ///< who reads it starts the next window
     PageWaiters = 1 << 10,   ///< somebody may sleep for PageLocked or PageWriteback
+    PageReadahead = 1 << 11, ///< who reads it starts the next window
+    PageReclaim = 1 << 12,   ///< being written in order to be freed
+    PageSwapCache = 1 << 13, ///< anonymous, and private_ says where in a swap area it is too
 };
+
+/// Set in page::mapping: it points to an anon_vma (mm/rmap.h).
+inline constexpr u64 PAGE_MAPPING_ANON = 1;
 
 struct page {
     PageType tag;
@@ -57,11 +62,11 @@ struct page {
     i32 _mapcount; ///< page-table entries that map it, minus 1
     list_head lru; ///< free list, slab partial list, or LRU list
     union {
-        address_space* mapping; ///< PageCache
+        address_space* mapping; ///< PageCache; Anonymous: its anon_vma + PAGE_MAPPING_ANON
         kmem_cache* slab_cache; ///< Slab
     };
     union {
-        u64 index;      ///< PageCache: page number in the file
+        u64 index;      ///< PageCache: page number in the file; Anonymous: of its address, as vm_pgoff counts
         void* freelist; ///< Slab: first free object
     };
     union {
@@ -69,7 +74,8 @@ struct page {
             u32 inuse;   ///< Slab: allocated objects
             u32 objects; ///< Slab: objects in the slab
         };
-        u64 private_; ///< PageCache of a block device: bit n, sector n was changed (block/buffer.cpp)
+        u64 private_; ///< PageCache of a block device: bit n, sector n was changed (block/buffer.cpp);
+                      ///< PageSwapCache: the swp_entry_t
     };
     u32 head_offset; ///< Tail: pages back to the head
     u32 reserved2;
@@ -93,6 +99,9 @@ inline void* page_address(const struct page* page) { return phys_to_virt(page_to
 inline struct page* phys_to_page(PhysicalAddress address) { return pfn_to_page(address >> PAGE_SHIFT); }
 /// REQUIRES: a direct-map address.
 inline struct page* virt_to_page(const void* address) { return phys_to_page(virt_to_phys(address)); }
+inline bool PageAnon(const struct page* page) {
+    return reinterpret_cast<u64>(__atomic_load_n(&page->mapping, __ATOMIC_ACQUIRE)) & PAGE_MAPPING_ANON;
+}
 inline struct page* compound_head(struct page* page) {
     return page->flags & PageTail ? page - page->head_offset : page;
 }

@@ -3,6 +3,7 @@
 #include "arch/x86_64/segments.h"
 #include "fs/vfs.h"
 #include "mm/rmap.h"
+#include "mm/swap.h"
 #include "mm/user_pages.h"
 #include "mm/vmstat.h"
 #include "mm/zone.h"
@@ -10,7 +11,8 @@
 namespace kernel {
 namespace {
 
-/// Calls visit(address, entry) for each present entry in [start, end); whole absent tables are skipped.
+/// Calls visit(address, entry) for each entry in [start, end) that holds a page or names one in a swap area;
+/// whole absent tables are skipped.
 template <typename Visit> void each_entry(PageTable* root, u64 start, u64 end, Visit visit) {
     for (u64 address = start; address < end;) {
         PageTable* table = root;
@@ -28,7 +30,7 @@ template <typename Visit> void each_entry(PageTable* root, u64 start, u64 end, V
         u64 stop = min(end, align_down(address, 2 * MiB) + 2 * MiB);
         for (; address < stop; address += PAGE_SIZE) {
             u64& entry = table[address >> PAGE_SHIFT & 511];
-            if (pte::holds_page(entry)) visit(address, entry);
+            if (entry) visit(address, entry);
         }
     }
 }
@@ -94,6 +96,11 @@ void unmap_page_range(mm_struct& mm, u64 start, u64 end) {
     each_entry(mm.pgd, start, end, [&](u64 address, u64& slot) {
         u64 entry =
             __atomic_exchange_n(&slot, 0, __ATOMIC_ACQ_REL); // another CPU may be setting its dirty bit
+        if (pte::is_swap(entry)) {
+            mm.swap_usage--;
+            free_swap_and_cache(pte_to_swp_entry(entry));
+            return;
+        }
         struct page* page = phys_to_page(entry & pte::AddressMask);
         if ((entry & pte::Dirty) && page->tag == PageType::PageCache) set_page_dirty(page);
         count_rss(mm, page, -1);
@@ -106,6 +113,7 @@ void change_protection(mm_struct& mm, const vm_area_struct& area) {
     u64 flags = page_flags(area);
     SpinGuard guard(mm.page_table_lock);
     each_entry(mm.pgd, area.vm_start, area.vm_end, [&](u64, u64& slot) {
+        if (pte::is_swap(slot)) return; // what comes back gets the area's rights
         u64 entry = __atomic_exchange_n(&slot, 0, __ATOMIC_ACQ_REL);
         struct page* page = phys_to_page(entry & pte::AddressMask);
         bool file = page->tag == PageType::PageCache;
@@ -137,13 +145,22 @@ Result<void> copy_page_range(mm_struct& child, mm_struct& parent, const vm_area_
         }
         if (any && !pte_alloc(child, address)) return Errno::ENOMEM;
     }
-    bool private_area = is_private(area);
+    bool private_area = is_private(area), counted = true;
     SpinGuard guard(parent.page_table_lock);
     child.page_table_lock.lock_raw(1); // preemption is off already
     each_entry(parent.pgd, area.vm_start, area.vm_end, [&](u64 address, u64& entry) {
         u64* target = page_table_entry(child.pgd, address, false, 0);
         if (!target)
             return; // mapped since by another thread's fault? mmap_lock is held for writing: it is not
+        if (pte::is_swap(entry)) {
+            if (!swap_duplicate(pte_to_swp_entry(entry))) {
+                counted = false;
+                return;
+            }
+            *target = entry;
+            child.swap_usage++;
+            return;
+        }
         struct page* page = phys_to_page(entry & pte::AddressMask);
         if (private_area) { // the caller flushes: then nobody writes any more
             __atomic_fetch_or(&entry, pte::CopyOnWrite, __ATOMIC_RELAXED);
@@ -155,7 +172,7 @@ Result<void> copy_page_range(mm_struct& child, mm_struct& parent, const vm_area_
         count_rss(child, page, 1);
     });
     child.page_table_lock.unlock_raw();
-    return {};
+    return counted ? Result<void>() : Errno::ENOMEM;
 }
 
 Result<void> move_page_tables(mm_struct& mm, struct file* file, u64 from, u64 to, u64 size) {

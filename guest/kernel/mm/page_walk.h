@@ -19,6 +19,8 @@ inline constexpr u64
 inline constexpr u64 AddressMask = 0x000f'ffff'ffff'f000;
 /// A user's last-level entry names a page.
 inline constexpr bool holds_page(u64 entry) { return entry & (Present | ProtNone); }
+/// It names a place in a swap area instead (mm/swap.h).
+inline constexpr bool is_swap(u64 entry) { return entry && !holds_page(entry); }
 } // namespace pte
 
 struct PageWalk {

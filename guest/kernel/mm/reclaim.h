@@ -17,6 +17,8 @@ enum lru_list : u32 { LRU_INACTIVE_ANON, LRU_ACTIVE_ANON, LRU_INACTIVE_FILE, LRU
 struct lruvec {
     list_head lists[NR_LRU_LISTS];
     u64 sizes[NR_LRU_LISTS] = {};
+    u64 anon_cost = 0,
+        file_cost = 0; ///< what reclaim of each kind has cost of late: pages written, or used again
     spinlock_t lru_lock{"lru"};
 };
 extern struct lruvec node_lruvec;
@@ -25,6 +27,8 @@ void lru_init();
 /// A page that user space or a file has from now on; anonymous pages and file pages have lists of their own.
 void lru_cache_add(struct page* page);
 void lru_cache_del(struct page* page);
+/// It is written, and was to be freed: the next to be looked at. From any context.
+void rotate_reclaimable_page(struct page* page);
 /// Used: the second time it moves to the active list.
 void mark_page_accessed(struct page* page);
 

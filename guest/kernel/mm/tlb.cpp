@@ -7,6 +7,7 @@
 #include "arch/x86_64/smp.h"
 #include "lib/log.h"
 #include "mm/memory_struct.h"
+#include "mm/swap.h"
 #include "mm/zone.h"
 #include "sync/spinlock.h"
 
@@ -101,7 +102,10 @@ void mmu_gather::remove(struct page* page, u64 address) {
 void mmu_gather::flush() {
     if (!nr) return;
     flush_tlb_range(mm, start, end);
-    for (unsigned i = 0; i < nr; i++) put_page(pages[i]);
+    for (unsigned i = 0; i < nr; i++) {
+        free_swap_cache(pages[i]);
+        put_page(pages[i]);
+    }
     nr = 0;
     start = ~u64{0}, end = 0;
 }

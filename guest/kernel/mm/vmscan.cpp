@@ -1,16 +1,20 @@
 // Page reclaim: kswapd between the low and the high watermark, and by himself who finds nothing above the
 // minimum. See reclaim.h.
 //
-// The inactive list of file pages is scanned from its old end: clean pages that nobody uses leave the page
-// cache, used ones move to the active list, dirty ones are left to the flusher. Anonymous pages have nowhere
-// to go: there is no swap. In proportion to what was scanned of the pages, unused dentries go too, and with
-// them the inodes and their pages.
+// The inactive lists are scanned from their old end. Of files: clean pages that nobody uses leave the page
+// cache, used ones move to the active list, dirty ones are left to the flusher. Anonymous ones get a place in
+// a swap area, are written to it, and go when they are found again, written and still unused. How much of
+// each is scanned follows swappiness (60 of 200) and what reclaim of that kind has cost of late. In
+// proportion to what was scanned of the pages, unused dentries go too, and with them the inodes and their
+// pages.
+#include "block/block.h"
 #include "fs/address_space.h"
 #include "fs/fs-writeback.h"
 #include "fs/vfs.h"
 #include "lib/log.h"
 #include "mm/reclaim.h"
 #include "mm/rmap.h"
+#include "mm/swap.h"
 #include "mm/vmstat.h"
 #include "mm/zone.h"
 #include "sched/scheduler.h"
@@ -55,8 +59,36 @@ u64 isolate_lru_pages(lru_list list, u64 count, list_head& out) {
 /// What became of a page.
 enum class Fate { Freed, Keep, Activate };
 
+/// An anonymous page that is locked and not being written. Unlocks it.
+Fate shrink_anon_page(struct page* page, scan_control& sc) {
+    Fate fate = Fate::Keep;
+    if (page_referenced(page)) {
+        fate = Fate::Activate;
+    } else if (!page->has(PageSwapCache) && (!PageAnon(page) || !page_mapped(page) || !add_to_swap(page))) {
+        // Not in use yet, or not any more; or there is no place for it.
+        fate = PageAnon(page) && page_mapped(page) ? Fate::Activate : Fate::Keep;
+    } else {
+        if (page_mapped(page)) try_to_unmap(page);
+        if (page_mapped(page)) { // somebody has moved it, or a count is full
+            fate = Fate::Activate;
+        } else if (page->has(PageDirty) && page_swapcount(page)) {
+            if (sc.gfp_mask & __GFP_IO) {
+                sc.nr_dirty++;
+                node_lruvec.anon_cost++;
+                page->set_flags(PageReclaim); // it goes when it is written
+                return swap_writepage(page), Fate::Keep;
+            }
+        } else if (remove_from_swap_cache(page)) {
+            fate = Fate::Freed;
+        }
+    }
+    unlock_page(page);
+    return fate;
+}
+
 Fate shrink_page(struct page* page, scan_control& sc) {
     if (!trylock_page(page)) return Fate::Keep;
+    if (page->tag == PageType::Anonymous && !page->has(PageWriteback)) return shrink_anon_page(page, sc);
     address_space* mapping = page->mapping;
     Fate fate = Fate::Keep;
     if (!mapping || page->has(PageWriteback)) {
@@ -77,10 +109,11 @@ Fate shrink_page(struct page* page, scan_control& sc) {
     return fate;
 }
 
-u64 shrink_inactive_list(u64 count, scan_control& sc) {
+u64 shrink_inactive_list(lru_list list, u64 count, scan_control& sc) {
     list_head pages;
     pages.initialise();
-    u64 taken = isolate_lru_pages(LRU_INACTIVE_FILE, count, pages), freed = 0;
+    if (list == LRU_INACTIVE_ANON) throttle_swap_writes();
+    u64 taken = isolate_lru_pages(list, count, pages), freed = 0;
     while (list_head* node = pages.pop_front()) {
         struct page* page = container_of(node, struct page, lru);
         Fate fate = shrink_page(page, sc);
@@ -88,6 +121,7 @@ u64 shrink_inactive_list(u64 count, scan_control& sc) {
         if (fate == Fate::Activate) {
             page->set_flags(PageActive);
             count_vm_events(PGACTIVATE);
+            (list == LRU_INACTIVE_FILE ? node_lruvec.file_cost : node_lruvec.anon_cost)++;
         }
         if (fate != Fate::Freed) lru_cache_add(page);
         put_page(page);
@@ -99,12 +133,14 @@ u64 shrink_inactive_list(u64 count, scan_control& sc) {
     return taken;
 }
 
-void shrink_active_list(u64 count) {
+void shrink_active_list(lru_list list, u64 count) {
     list_head pages;
     pages.initialise();
-    u64 taken = isolate_lru_pages(LRU_ACTIVE_FILE, count, pages);
+    u64 taken = isolate_lru_pages(list, count, pages);
     while (list_head* node = pages.pop_front()) {
         struct page* page = container_of(node, struct page, lru);
+        // What is used between this and the inactive list's end comes back.
+        if (list == LRU_ACTIVE_ANON) (void)page_referenced(page);
         page->clear_flags(PageActive | PageReferenced);
         lru_cache_add(page);
         put_page(page);
@@ -119,17 +155,64 @@ u64 shrink_slab(scan_control& sc) {
     return prune_dcache(target);
 }
 
-void shrink_node(scan_control& sc) {
+/// How much of each kind is scanned: parts of their sum.
+struct scan_balance {
+    u64 anon, file;
+};
+
+/// Linux's get_scan_count.
+scan_balance get_scan_count(const scan_control& sc) {
+    constexpr u64 swappiness = 60;
+    if (!nr_swap_pages && !global_page_state(NR_SWAPCACHE)) return {0, 1};
+    if (!sc.priority) return {1, 1}; // the last try: everything
+    u64 high = 0, file = node_lruvec.sizes[LRU_INACTIVE_FILE] + node_lruvec.sizes[LRU_ACTIVE_FILE];
+    for (const struct zone& zone : zones) high += zone._watermark[WMARK_HIGH];
+    if (file + nr_free_pages() <= high && node_lruvec.sizes[LRU_INACTIVE_ANON] >> sc.priority) return {1, 0};
+    // Much that was read once and is not used: that goes first.
+    u64 inactive = node_lruvec.sizes[LRU_INACTIVE_FILE];
+    if (inactive > node_lruvec.sizes[LRU_ACTIVE_FILE] && inactive >> sc.priority) return {0, 1};
+    u64 anon_cost = node_lruvec.anon_cost, file_cost = node_lruvec.file_cost, total = anon_cost + file_cost;
+    // Either kind keeps a third of the weight, as Linux has it.
+    anon_cost += total, file_cost += total, total = anon_cost + file_cost;
+    return {swappiness * (total + 1) / (anon_cost + 1), (200 - swappiness) * (total + 1) / (file_cost + 1)};
+}
+
+/// The costs halve when they are large against the lists: what was long ago counts little.
+void age_costs() {
+    u64 pages = 0;
+    for (u64 size : node_lruvec.sizes) pages += size;
+    if (node_lruvec.anon_cost + node_lruvec.file_cost <= pages / 4) return;
+    node_lruvec.anon_cost /= 2;
+    node_lruvec.file_cost /= 2;
+}
+
+/// One kind: `part` of `whole` of what the priority says.
+void shrink_lruvec(bool file, u64 part, u64 whole, scan_control& sc) {
+    if (!part) return;
+    lru_list inactive_list = file ? LRU_INACTIVE_FILE : LRU_INACTIVE_ANON,
+             active_list = file ? LRU_ACTIVE_FILE : LRU_ACTIVE_ANON;
     // The inactive list is kept at least as long as the active one: what is read once must not push out what
     // is used.
-    u64 inactive = node_lruvec.sizes[LRU_INACTIVE_FILE], active = node_lruvec.sizes[LRU_ACTIVE_FILE];
-    if (inactive < active) shrink_active_list(max<u64>(active >> sc.priority, SWAP_CLUSTER_MAX));
-    u64 left = max<u64>(inactive >> sc.priority, SWAP_CLUSTER_MAX);
+    u64 inactive = node_lruvec.sizes[inactive_list], active = node_lruvec.sizes[active_list];
+    if (inactive < active) shrink_active_list(active_list, max<u64>(active >> sc.priority, SWAP_CLUSTER_MAX));
+    u64 left =
+        max<u64>((inactive >> sc.priority) * part / whole, file || part == whole ? SWAP_CLUSTER_MAX : 1);
     while (left) {
-        u64 scanned = shrink_inactive_list(min<u64>(left, SWAP_CLUSTER_MAX), sc);
+        u64 scanned = shrink_inactive_list(inactive_list, min<u64>(left, SWAP_CLUSTER_MAX), sc);
         if (!scanned || sc.nr_reclaimed >= sc.nr_to_reclaim) break;
         left -= scanned;
     }
+}
+
+void shrink_node(scan_control& sc) {
+    scan_balance balance = get_scan_count(sc);
+    u64 whole = balance.anon + balance.file;
+    blk_plug plug; // neighbours in the swap area travel together
+    blk_start_plug(plug);
+    shrink_lruvec(false, balance.anon, whole, sc);
+    shrink_lruvec(true, balance.file, whole, sc);
+    blk_finish_plug(plug);
+    age_costs();
     u64 before = nr_free_pages();
     shrink_slab(sc);
     u64 after = nr_free_pages();
@@ -196,12 +279,12 @@ void drop_pagecache() {
     count_vm_events(DROP_PAGECACHE);
     for (u64 left = node_lruvec.sizes[LRU_ACTIVE_FILE]; left;) {
         u64 count = min<u64>(left, SWAP_CLUSTER_MAX);
-        shrink_active_list(count);
+        shrink_active_list(LRU_ACTIVE_FILE, count);
         left -= count;
     }
     scan_control sc{.nr_to_reclaim = ~u64{0}, .gfp_mask = GFP_NOFS, .kswapd = false};
     for (u64 left = node_lruvec.sizes[LRU_INACTIVE_FILE]; left;) {
-        u64 scanned = shrink_inactive_list(min<u64>(left, SWAP_CLUSTER_MAX), sc);
+        u64 scanned = shrink_inactive_list(LRU_INACTIVE_FILE, min<u64>(left, SWAP_CLUSTER_MAX), sc);
         if (!scanned) break;
         left -= scanned;
     }

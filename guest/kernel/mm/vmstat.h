@@ -20,6 +20,7 @@ enum vm_stat_item : u32 {
     NR_PAGETABLE,
     NR_KERNEL_STACK,
     NR_SHMEM,
+    NR_SWAPCACHE,
     NR_VM_STAT_ITEMS,
 };
 enum vm_event_item : u32 {
@@ -43,6 +44,8 @@ enum vm_event_item : u32 {
     OOM_KILL,
     NR_DIRTIED,
     NR_WRITTEN,
+    PSWPIN,
+    PSWPOUT,
     NR_VM_EVENT_ITEMS,
 };
 

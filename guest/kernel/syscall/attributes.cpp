@@ -1,5 +1,6 @@
 // System calls on what files are: owners, modes, times, sizes, locks, and the file systems that they are on.
 #include "arch/x86_64/user_access.h"
+#include "fs/filelock.h"
 #include "fs/vfs.h"
 #include "mm/slab.h"
 #include "syscall/syscall.h"
@@ -206,57 +207,9 @@ Result<i64> sys_syncfs(i32 descriptor) {
     return i64{0};
 }
 
-// --- flock: one lock a file, for open files and not for processes
-constexpr u32 LOCK_SH = 1, LOCK_EX = 2, LOCK_NB = 4, LOCK_UN = 8;
-constinit spinlock_t flock_lock{"flock"};
-constinit wait_queue_head flock_wait{"flock_wait"};
-
-} // namespace
-
-void flock_release(struct file& file) {
-    {
-        SpinGuard guard(flock_lock);
-        if (!file.f_flock) return;
-        struct inode& inode = *file.f_inode;
-        if (file.f_flock == LOCK_EX)
-            inode.i_flock_writer = false;
-        else
-            inode.i_flock_readers--;
-        file.f_flock = 0;
-    }
-    flock_wait.wake_all();
-}
-
-namespace {
-
 Result<i64> sys_flock(i32 descriptor, u32 operation) {
-    FileReference reference(TRY(fget(descriptor)));
-    struct file& file = *reference.file;
-    struct inode& inode = *file.f_inode;
-    u32 kind = operation & ~LOCK_NB;
-    if (kind != LOCK_SH && kind != LOCK_EX && kind != LOCK_UN) return Errno::EINVAL;
-    if (kind == LOCK_UN) return flock_release(file), i64{0};
-    auto take = [&] {
-        SpinGuard guard(flock_lock);
-        if (file.f_flock == kind) return true;
-        u32 others = inode.i_flock_readers - (file.f_flock == LOCK_SH ? 1 : 0);
-        bool writer = inode.i_flock_writer && file.f_flock != LOCK_EX;
-        if (writer || (kind == LOCK_EX && others)) return false;
-        if (file.f_flock == LOCK_SH) inode.i_flock_readers--;
-        if (file.f_flock == LOCK_EX) inode.i_flock_writer = false;
-        if (kind == LOCK_EX)
-            inode.i_flock_writer = true;
-        else
-            inode.i_flock_readers++;
-        file.f_flock = kind;
-        return true;
-    };
-    if (!take()) {
-        if (file.f_flock) flock_release(file); // a change of kind gives the old one up first (flock(2))
-        if (operation & LOCK_NB) return Errno::EAGAIN;
-        TRY(flock_wait.wait_interruptible(take));
-    }
-    flock_wait.wake_all(); // a writer that became a reader lets others in
+    FileReference file(TRY(fget(descriptor)));
+    TRY(flock_lock_file(*file.file, operation));
     return i64{0};
 }
 

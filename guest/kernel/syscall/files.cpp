@@ -1,6 +1,7 @@
 // System calls on open files: read, write, seek, stat, dup, fcntl, ioctl, pipes, poll.
 #include "arch/x86_64/user_access.h"
 #include "fs/pipe.h"
+#include "fs/filelock.h"
 #include "fs/vfs.h"
 #include "lib/log.h"
 #include "mm/slab.h"
@@ -91,6 +92,10 @@ Result<i64> sys_lseek(i32 descriptor, i64 offset, u32 whence) {
     FileReference file(TRY(fget(descriptor)));
     if (!file->f_op->seekable()) return Errno::ESPIPE;
     MutexGuard guard(file->f_pos_lock);
+    if (whence == 3 || whence == 4) { // SEEK_DATA, SEEK_HOLE
+        file->f_pos = TRY(seek_hole_data(*file->f_mapping->host, offset, whence == 3));
+        return static_cast<i64>(file->f_pos);
+    }
     i64 base = whence == 0   ? 0
                : whence == 1 ? static_cast<i64>(file->f_pos)
                : whence == 2 ? static_cast<i64>(file->f_mapping->host->i_size)
@@ -181,8 +186,14 @@ Result<i64> sys_fcntl(i32 descriptor, u32 command, u64 argument) {
         file->f_flags = (file->f_flags & ~(O_APPEND | O_NONBLOCK)) |
                         (static_cast<u32>(argument) & (O_APPEND | O_NONBLOCK));
         return i64{0};
-    default: return Errno::EINVAL;
+    default: break;
     }
+    if (!is_lock_command(command)) return Errno::EINVAL;
+    if (command == 5 || command == 36)
+        TRY(fcntl_getlk(*file, command, argument));
+    else
+        TRY(fcntl_setlk(descriptor, *file, command, argument));
+    return i64{0};
 }
 
 Result<i64> sys_ioctl(i32 descriptor, u32 command, u64 argument) {

@@ -54,6 +54,7 @@ SyscallSpan poll_syscalls();
 SyscallSpan epoll_syscalls();
 SyscallSpan eventfd_syscalls();
 SyscallSpan memory_syscalls();
+SyscallSpan swap_syscalls();
 SyscallSpan process_syscalls();
 SyscallSpan signal_syscalls();
 SyscallSpan system_syscalls();

@@ -5,6 +5,7 @@
 #include "lib/log.h"
 #include "lib/random.h"
 #include "mm/slab.h"
+#include "mm/swap.h"
 #include "mm/zone.h"
 #include "sched/scheduler.h"
 #include "syscall/syscall.h"
@@ -163,6 +164,8 @@ Result<i64> sys_sysinfo(u64 target) {
     for (unsigned i = 0; i < 3; i++) info.loads[i] = avenrun[i] << 5;
     info.total_ram = totalram_pages() * PAGE_SIZE;
     info.free_ram = nr_free_pages() * PAGE_SIZE;
+    info.total_swap = total_swap_pages * PAGE_SIZE;
+    info.free_swap = nr_swap_pages * PAGE_SIZE;
     info.unit = 1;
     {
         IrqSpinGuard guard(tasklist_lock);

@@ -22,11 +22,21 @@ PROMPT = "vitrine# "
 TROUBLE = re.compile(r"BUG:|Oops|Kernel panic|possible circular|inconsistent lock|possible recursive|double fault|WARNING:|EXT2-fs error|I/O error")
 
 
+def second_disk(options, folder):
+    """An empty one, of nothing but a size."""
+    path = os.path.join(folder, "second.img")
+    with open(path, "wb") as file:
+        file.truncate(options.second_disk << 20)
+    return path
+
+
 def in_vitrine(options, folder):
     overlay = os.path.join(folder, "overlay")
     command = [options.binary, "--headless", "-m", f"{options.memory}M", "--kernel", options.bzimage,
                "--disk", f"{options.disk},overlay={overlay}", "--append", f"console=ttyS0 root=/dev/sda1 {options.append}".strip(),
                "--limit-seconds", str(options.seconds)]
+    if options.second_disk:
+        command += ["--disk", second_disk(options, folder)]
     if options.cpus > 1:
         command += ["--cpus", str(options.cpus)]
     for line in options.commands + [options.end]:
@@ -45,6 +55,8 @@ def on_qemu(options, folder):
                "-monitor", "none", "-no-reboot", "-smp", str(options.cpus), "-kernel", options.bzimage, "-append",
                f"console=ttyS0 root=/dev/sda1 {options.append}".strip(), "-drive", f"if=none,id=d,file={f'blkdebug:{options.blkdebug}:' if options.blkdebug else ''}{image},format=raw",
                "-device", "ide-hd,drive=d,bus=ide.0"]
+    if options.second_disk:
+        command += ["-drive", f"if=none,id=e,file={second_disk(options, folder)},format=raw", "-device", "ide-hd,drive=e,bus=ide.1"]
     process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     text, sent, deadline = "", 0, time.time() + options.seconds
     lines = options.commands + [options.end]
@@ -109,6 +121,7 @@ def main():
     parser.add_argument("--twin")
     parser.add_argument("--seconds", type=int, default=100)
     parser.add_argument("--blkdebug", help="QEMU: a blkdebug rule file for the drive")
+    parser.add_argument("--second-disk", type=int, help="an empty disk of this many MiB: /dev/sdb")
     parser.add_argument("--end", default="poweroff -f", help="the last command, which turns the machine off")
     parser.add_argument("--verbose", action="store_true")
     parser.add_argument("commands", nargs="+")

@@ -27,7 +27,7 @@ def run(options, seed, folder, more):
     if os.path.exists(overlay):
         os.unlink(overlay)
     done = subprocess.run([options.binary, "--headless", "-m", f"{options.memory}M", "--cpus", str(options.cpus), "--kernel", options.bzimage, "--disk",
-                           f"{options.disk},overlay={overlay}", "--append", "console=ttyS0 root=/dev/sda1 lockdep", "--limit-seconds", "600",
+                           f"{options.disk},overlay={overlay}", "--append", "console=ttyS0 root=/dev/sda1 lockdep", "--limit-steps", "4000000000",
                            "--type", f"/test/load {seed} 3 {options.rounds} /cut\\n"] + more, capture_output=True, stdin=subprocess.DEVNULL)
     text = (done.stdout + done.stderr).decode("latin-1").replace("\r", "")
     if done.returncode != 0 or (TROUBLE.search(text) and not options.verbose):

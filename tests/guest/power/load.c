@@ -147,7 +147,7 @@ static void noise(int rounds) {
         case 3: linkat(folder, name, folder, other, 0); break;
         case 4: symlinkat("a long target that does not fit into the inode itself: so it has a block of its own", folder, other); break;
         default: {
-            int fd = openat(folder, name, O_RDWR | O_CREAT, 0644), size = (int)below(300000);
+            int fd = openat(folder, name, O_RDWR | O_CREAT, 0644), size = (int)below(250000);
             if (fd < 0) break;
             lines(buffer, 99, round, 0, size / Line + 1);
             if (pwrite(fd, buffer, (size_t)size, (off_t)below(2) * 100000) < 0) perror("noise");

@@ -108,6 +108,17 @@ Result<u32> ext2_inode_info::map_block(u64 file_block, bool create) {
     return block;
 }
 
+Result<bool> ext2_inode_info::page_is_data(u64 index) {
+    u64 per_page = PAGE_SIZE / fs->s_blocksize;
+    for (u64 i = 0; i < per_page; i++)
+        if (TRY(map_block(index * per_page + i, false))) return true;
+    // A store through a mapping gets its block when it is written back.
+    struct page* page = find_get_page(i_data, index);
+    bool dirty = page && page->has(PageDirty);
+    if (page) put_page(page);
+    return dirty;
+}
+
 Result<void> ext2_inode_info::truncate_blocks(u64 first) {
     MutexGuard guard(truncate_mutex);
     u64 n = fs->pointers_per_block, base = 0;

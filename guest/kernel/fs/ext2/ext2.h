@@ -127,6 +127,9 @@ struct ext2_inode_info final : inode {
     Result<bool> write_page(u64 index, struct page* page, mpage_data& batch) override;
     Result<void> write_begin(struct page* page, u64 position, usize bytes) override;
     void write_failed() override;
+    Result<u64> bmap(u64 block) override { return u64{TRY(map_block(block, false))}; }
+    Result<bool> page_is_data(u64 index) override;
+    struct block_device* swap_device() override { return fs->block_device; }
     Result<void> truncate(u64 size) override;
     Result<void> write_inode() override;
     Result<void> sync() override;

@@ -5,6 +5,7 @@
 #include "fs/proc/proc.h"
 #include "mm/memblock.h"
 #include "mm/slab.h"
+#include "mm/swap.h"
 #include "mm/vmstat.h"
 #include "mm/vmalloc.h"
 #include "sched/scheduler.h"
@@ -55,7 +56,7 @@ void show_meminfo(seq_file& out) {
     row("MemAvailable:", available_pages());
     row("Buffers:", buffers);
     row("Cached:", file > buffers ? file - buffers : 0);
-    row("SwapCached:", 0);
+    row("SwapCached:", state(NR_SWAPCACHE));
     row("Active:", state(NR_ACTIVE_ANON) + state(NR_ACTIVE_FILE));
     row("Inactive:", state(NR_INACTIVE_ANON) + state(NR_INACTIVE_FILE));
     row("Active(anon):", state(NR_ACTIVE_ANON));
@@ -64,8 +65,8 @@ void show_meminfo(seq_file& out) {
     row("Inactive(file):", state(NR_INACTIVE_FILE));
     row("Unevictable:", 0);
     row("Mlocked:", 0);
-    row("SwapTotal:", 0);
-    row("SwapFree:", 0);
+    row("SwapTotal:", total_swap_pages);
+    row("SwapFree:", nr_swap_pages);
     row("Dirty:", state(NR_FILE_DIRTY));
     row("Writeback:", state(NR_WRITEBACK));
     row("AnonPages:", state(NR_ANON_MAPPED));
@@ -84,8 +85,6 @@ void show_vmstat(seq_file& out) {
         out.print("%s %lu\n", vm_stat_names[i], global_page_state(static_cast<vm_stat_item>(i)));
     for (u32 i = 0; i < NR_VM_EVENT_ITEMS; i++) out.print("%s %lu\n", vm_event_names[i], vm_events[i]);
 }
-
-void show_swaps(seq_file& out) { out.print("Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority\n"); }
 
 /// One migrate type: all free blocks are Unmovable.
 void show_pagetypeinfo(seq_file& out) {

@@ -1,6 +1,7 @@
 // procfs's tree: the fixed files, one directory a process, self. See proc.h.
 #include "fs/proc/proc.h"
 
+#include "fs/filelock.h"
 #include "fs/proc/fd.h"
 
 #include "arch/x86_64/acpi.h"
@@ -55,6 +56,7 @@ constexpr SystemFile system_files[] = {
     {"diskstats", show_diskstats},
     {"vmstat", show_vmstat},
     {"swaps", show_swaps},
+    {"locks", show_locks},
     {"pagetypeinfo", show_pagetypeinfo},
     {"ioports", show_ioports},
     {"devices", show_devices},

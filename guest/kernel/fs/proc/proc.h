@@ -15,6 +15,7 @@ struct seq_file {
     [[gnu::format(printf, 2, 3)]] void print(const char* format, ...);
 };
 
+void show_swaps(seq_file& out); ///< mm/swapfile.cpp
 struct inode* make_procfs();
 /// /proc/sys (sys.cpp).
 Result<struct inode*> make_sys_directory(super_block* super);
@@ -28,7 +29,6 @@ void show_meminfo(seq_file& out);
 void show_buddyinfo(seq_file& out);
 void show_zoneinfo(seq_file& out);
 void show_vmstat(seq_file& out);
-void show_swaps(seq_file& out);
 void show_pagetypeinfo(seq_file& out);
 void show_slabinfo(seq_file& out);
 void show_vmallocinfo(seq_file& out);

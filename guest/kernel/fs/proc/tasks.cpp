@@ -109,7 +109,8 @@ void show_task_status(seq_file& out, task_struct& task) {
               task.comm, task.umask, word, task.tgid, task.pid, parent_pid(task), cred.uid, cred.euid,
               cred.suid, cred.fsuid, cred.gid, cred.egid, cred.sgid, cred.fsgid, fdt_size);
     if (MmReference mm(task); mm)
-        out.print("VmSize:\t%8lu kB\nVmRSS:\t%8lu kB\n", mm->total_vm * 4, mm->rss * 4);
+        out.print("VmSize:\t%8lu kB\nVmRSS:\t%8lu kB\nVmSwap:\t%8lu kB\n", mm->total_vm * 4, mm->rss * 4,
+                  mm->swap_usage * 4);
     out.print("Threads:\t%u\nSigPnd:\t%016lx\nSigBlk:\t%016lx\nSigIgn:\t%016lx\nSigCgt:\t%016lx\n", threads,
               task.pending.signal, task.blocked, signals.ignored, signals.caught);
     out.print("voluntary_ctxt_switches:\t%lu\nnonvoluntary_ctxt_switches:\t%lu\n", task.se.nvcsw,
@@ -129,8 +130,9 @@ void show_map_vma(seq_file& out, const vm_area_struct& area, char* buffer) {
     out.print("%08lx-%08lx %c%c%c%c %08lx %02x:%02x %-10lu ", area.vm_start, area.vm_end,
               area.vm_flags & VM_READ ? 'r' : '-', area.vm_flags & VM_WRITE ? 'w' : '-',
               area.vm_flags & VM_EXEC ? 'x' : '-', area.vm_flags & VM_SHARED ? 's' : 'p',
-              area.vm_pgoff << PAGE_SHIFT, device_major(static_cast<u32>(device)),
-              device_minor(static_cast<u32>(device)), area.vm_file ? area.vm_file->f_inode->i_ino : 0);
+              area.vm_file || (area.vm_flags & VM_SPECIAL) ? area.vm_pgoff << PAGE_SHIFT : 0,
+              device_major(static_cast<u32>(device)), device_minor(static_cast<u32>(device)),
+              area.vm_file ? area.vm_file->f_inode->i_ino : 0);
     const char* name = area.vm_file && area.vm_file->f_dentry
                            ? d_path_or_name(area.vm_file->f_dentry, buffer, PathMax)
                            : area.vm_name;

@@ -4,6 +4,7 @@
 #include "mm/reclaim.h"
 #include "mm/rmap.h"
 #include "mm/slab.h"
+#include "mm/swap.h"
 #include "mm/zone.h"
 #include "task/signal.h"
 #include "task/task.h"
@@ -66,7 +67,7 @@ void show_task_limits(seq_file& out, task_struct& task) {
 }
 
 void show_task_oom_score(seq_file& out, task_struct& task) {
-    u64 total = totalram_pages();
+    u64 total = totalram_pages() + total_swap_pages;
     i64 points = oom_badness(task, total);
     // Linux's scale: 1000 for all of memory, 666 for adj 0 and nothing.
     out.print("%ld\n", points < 0 ? 0 : (1000 + points * 1000 / static_cast<i64>(total)) * 2 / 3);
@@ -82,11 +83,12 @@ void show_task_smaps(seq_file& out, task_struct& task) {
         for (LIST_EACH(node, mm->mmap)) {
             const vm_area_struct* area = container_of(node, vm_area_struct, vm_list);
             show_map_vma(out, *area, buffer);
-            u64 rss = 0, pss = 0, referenced = 0, anonymous = 0,
+            u64 rss = 0, pss = 0, referenced = 0, anonymous = 0, swapped = 0,
                 kinds[4] = {}; // shared clean and dirty, private clean and dirty
             SpinGuard lock(mm->page_table_lock);
             for (u64 address = area->vm_start; address < area->vm_end; address += PAGE_SIZE) {
                 const u64* entry = page_table_entry(mm->pgd, address, false, 0);
+                if (entry && pte::is_swap(*entry)) swapped += 4;
                 if (!entry || !pte::holds_page(*entry)) continue;
                 const struct page* page = phys_to_page(*entry & pte::AddressMask);
                 if (page_is_permanent(page)) continue; // the zero page
@@ -101,9 +103,9 @@ void show_task_smaps(seq_file& out, task_struct& task) {
                       "Pss:            %8lu kB\nShared_Clean:   %8lu kB\nShared_Dirty:   %8lu "
                       "kB\nPrivate_Clean:  %8lu kB\n"
                       "Private_Dirty:  %8lu kB\n"
-                      "Referenced:     %8lu kB\nAnonymous:      %8lu kB\n",
+                      "Referenced:     %8lu kB\nAnonymous:      %8lu kB\nSwap:           %8lu kB\n",
                       (area->vm_end - area->vm_start) / KiB, 4U, 4U, rss, pss / KiB, kinds[0], kinds[1],
-                      kinds[2], kinds[3], referenced, anonymous);
+                      kinds[2], kinds[3], referenced, anonymous, swapped);
         }
     }
     kfree(buffer);
