@@ -115,14 +115,22 @@ SpaceView space_view(const std::expected<GuestKernel, std::string>& kernel, i64 
         view.why_empty = kernel.error();
         return view;
     }
-    const auto tasks = tasks_view(kernel);
-    const auto found = std::ranges::find_if(tasks.rows, [&](const TaskRow& row) {
-        return pid < 0 ? row.on_cpu && row.cpu == index : row.pid == pid;
-    });
-    if (found != tasks.rows.end()) return space_of(*kernel, found->address, cr3);
     view.pid = pid;
-    view.why_empty = pid < 0 ? "no task runs on this processor: it idles on the kernel's own tables"
-                             : fmt::format("there is no task {}", pid);
+    if (pid < 0) { // what the scheduler has put on this processor, a thread as well as a process
+        const auto queues = kernel->root("run_queues");
+        const auto size = kernel->size_of("RunQueue");
+        const u64 current =
+            queues && size && index < queues->count
+                ? kernel->object("RunQueue", queues->address + index * *size, view.notes).u64_of("current")
+                : 0;
+        if (current) return space_of(*kernel, current, cr3);
+        view.why_empty = "no task runs on this processor yet: the scheduler is not initialised";
+        return view;
+    }
+    const auto tasks = tasks_view(kernel);
+    const auto found = std::ranges::find(tasks.rows, pid, &TaskRow::pid);
+    if (found != tasks.rows.end()) return space_of(*kernel, found->address, cr3);
+    view.why_empty = fmt::format("there is no task {}", pid);
     return view;
 }
 

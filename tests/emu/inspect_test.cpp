@@ -20,6 +20,7 @@ class FakeGuest final : public GuestReader {
 public:
     explicit FakeGuest(std::size_t size) : bytes(size) {}
     std::size_t linear(u64 address, std::span<u8> out) const override {
+        ++reads;
         if (address >= bytes.size()) return 0;
         const std::size_t n = std::min<std::size_t>(out.size(), bytes.size() - address);
         std::memcpy(out.data(), bytes.data() + address, n);
@@ -32,6 +33,7 @@ public:
         std::memcpy(bytes.data() + address, &value, sizeof value);
     }
     std::vector<u8> bytes;
+    mutable u64 reads = 0;
 };
 
 /// Lays out a published kernel: types, fields and roots are appended as the tests name them.
@@ -168,6 +170,58 @@ TEST(Inspect, CorruptStructuresBecomeNotes) {
         k.guest.put(task_at(1) + 160, u64{0});
         EXPECT_NE(to_text(tasks_view(k.publish())).find("null"), std::string::npos);
     }
+}
+
+/// Tasks 1 and 2 of the little scheduler become threads of task 0: they leave the task list for the list of
+/// its SignalStruct at 0x12000.
+FakeKernel threaded_kernel() {
+    FakeKernel k = scheduler_kernel();
+    k.type("SignalStruct", 64);
+    k.field("Task", "signal", 176, 8), k.field("Task", "thread_node", 184, 16);
+    k.field("SignalStruct", "thread_head", 16, 16);
+    const auto chain = [&](const std::vector<u64>& links) {
+        for (std::size_t i = 0; i < links.size(); ++i) {
+            const u64 next = links[(i + 1) % links.size()];
+            k.guest.put(links[i], next), k.guest.put(next + 8, links[i]);
+        }
+    };
+    chain({0x11000, task_at(0) + 160, task_at(3) + 160});
+    chain({0x12010, task_at(0) + 184, task_at(1) + 184, task_at(2) + 184});
+    chain({0x12110, task_at(3) + 184});
+    for (unsigned i = 0; i < 4; ++i) {
+        k.guest.put(task_at(i) + 176, i == 3 ? u64{0x12100} : u64{0x12000});
+        k.guest.put(task_at(i) + 4, i32(i == 3 ? 4 : 1));
+    }
+    return k;
+}
+
+TEST(Inspect, ThreadsStandBehindTheirLeader) {
+    FakeKernel k = threaded_kernel();
+    const auto tasks = tasks_view(k.publish());
+    std::vector<i64> seen;
+    for (const TaskRow& row : tasks.rows) seen.push_back(row.pid);
+    EXPECT_EQ(seen, (std::vector<i64>{1, 2, 3, 4}));
+    EXPECT_TRUE(tasks.notes.empty()) << to_text(tasks);
+}
+
+TEST(Inspect, ThreadListsThatShareTheirNodesAreReadOnce) {
+    FakeKernel k = threaded_kernel();
+    // A hostile kernel: every task is a leader, and all lists of threads run into the same long one.
+    k.guest.bytes.resize(0x400000);
+    constexpr unsigned Leaders = 3000, Long = 5000;
+    constexpr u64 Crowd = 0x100000;
+    const auto at = [](unsigned i) { return Crowd + i * 256; };
+    for (unsigned i = 0; i < Leaders; ++i) {
+        k.guest.put(at(i) + 160, i + 1 < Leaders ? at(i + 1) + 160 : u64{0x11000});
+        k.guest.put(at(i) + 176, u64{0x300000} + i * 64);
+        k.guest.put(u64{0x300000} + i * 64 + 16, u64{0x340000});
+    }
+    k.guest.put(0x11000, at(0) + 160);
+    for (unsigned i = 0; i < Long; ++i) k.guest.put(0x340000 + i * 64, u64{0x340000} + (i + 1) * 64);
+    k.guest.reads = 0;
+    const auto tasks = tasks_view(k.publish());
+    EXPECT_LE(tasks.rows.size(), 65536u);
+    EXPECT_LT(k.guest.reads, 4'000'000u) << "each of 3000 lists was followed for 5000 nodes";
 }
 
 TEST(Inspect, ViewsSayWhyTheyAreEmpty) {
