@@ -1,11 +1,16 @@
 // The process tree: see processes.h. Names of types and fields: guest/kernel/inspect/README.md.
 #include "emu/inspect/processes.h"
+#include <algorithm>
 #include <fmt/format.h>
 #include <set>
 #include "emu/inspect/names.h"
 #include "emu/inspect/tasks.h"
 
 namespace vitrine::emu::inspect {
+
+namespace {
+constexpr unsigned DeepestIndent = 64; // a chain of 65536 processes would be gigabytes of spaces
+}
 
 SheetsView processes_view(const std::expected<GuestKernel, std::string>& kernel,
                           const GuestSymbols* symbols) {
@@ -53,7 +58,8 @@ SheetsView processes_view(const std::expected<GuestKernel, std::string>& kernel,
             if (const GuestObject fs = kernel->object("Task", address, view.notes).pointer("fs", "FsStruct");
                 !fs.null() && fs.has("pwd"))
                 directory = dentry_path(*kernel, fs.u64_of("pwd"), view.notes);
-            sheet.row({std::string(depth * 2, ' ') + (row.kernel_thread ? "[" + row.comm + "]" : row.comm) +
+            sheet.row({std::string(std::min(depth, DeepestIndent) * 2, ' ') +
+                           (row.kernel_thread ? "[" + row.comm + "]" : row.comm) +
                            (row.pid != row.tgid ? " (thread)" : ""),
                        Cell::signed_number(row.pid),
                        Cell(row.state + (row.on_cpu ? "+" : ""))

@@ -5,6 +5,7 @@
 #include "emu/inspect/interrupts.h"
 #include "emu/inspect/kernel.h"
 #include "emu/inspect/memory.h"
+#include "emu/inspect/processes.h"
 #include "emu/inspect/tasks.h"
 #include "emu/inspect/walk.h"
 #include "tests/emu/support.h"
@@ -222,6 +223,29 @@ TEST(Inspect, ThreadListsThatShareTheirNodesAreReadOnce) {
     const auto tasks = tasks_view(k.publish());
     EXPECT_LE(tasks.rows.size(), 65536u);
     EXPECT_LT(k.guest.reads, 4'000'000u) << "each of 3000 lists was followed for 5000 nodes";
+}
+
+/// A chain of processes, each the child of the one before.
+TEST(Inspect, ADeepProcessTreeIsIndentedSoFarOnly) {
+    constexpr unsigned Chain = 2000;
+    FakeKernel k = scheduler_kernel();
+    k.guest.bytes.resize(0x200000);
+    k.field("Task", "children", 200, 16), k.field("Task", "sibling", 216, 16);
+    const auto at = [](unsigned i) { return 0x100000 + i * 256; };
+    for (unsigned i = 0; i < Chain; ++i) {
+        k.guest.put(at(i), i32(i)), k.guest.put(at(i) + 4, i32(i));
+        k.guest.put(at(i) + 160, i + 1 < Chain ? at(i + 1) + 160 : u64{0x11000});
+        k.guest.put(at(i) + 168, i ? at(i - 1) + 160 : u64{0x11000});
+        const u64 child = i + 1 < Chain ? at(i + 1) + 216 : at(i) + 200;
+        k.guest.put(at(i) + 200, child), k.guest.put(at(i) + 208, child);
+        if (i + 1 < Chain) k.guest.put(child, at(i) + 200), k.guest.put(child + 8, at(i) + 200);
+    }
+    k.guest.put(0x11000, at(0) + 160), k.guest.put(0x11008, at(Chain - 1) + 160);
+    const auto view = processes_view(k.publish(), nullptr);
+    ASSERT_EQ(view.sheets.at(0).rows.size(), Chain);
+    std::size_t longest = 0;
+    for (const auto& row : view.sheets[0].rows) longest = std::max(longest, row[0].text.size());
+    EXPECT_EQ(longest, 2 * 64u);
 }
 
 TEST(Inspect, ViewsSayWhyTheyAreEmpty) {
