@@ -5,6 +5,7 @@
 #include "emu/inspect/interrupts.h"
 #include "emu/inspect/kernel.h"
 #include "emu/inspect/memory.h"
+#include "emu/inspect/page_owner.h"
 #include "emu/inspect/processes.h"
 #include "emu/inspect/tasks.h"
 #include "emu/inspect/walk.h"
@@ -246,6 +247,30 @@ TEST(Inspect, ADeepProcessTreeIsIndentedSoFarOnly) {
     std::size_t longest = 0;
     for (const auto& row : view.sheets[0].rows) longest = std::max(longest, row[0].text.size());
     EXPECT_EQ(longest, 2 * 64u);
+}
+
+/// Address spaces whose tables lead to one another, so that a walk of each meets as many as it is allowed.
+TEST(Inspect, OwnersOfPagesLookAtSoManyTablesInAll) {
+    FakeKernel k = scheduler_kernel();
+    k.type("MemoryStruct", 64);
+    k.field("Task", "mm", 208, 8), k.field("Task", "stack", 216, 8), k.field("MemoryStruct", "pgd", 0, 8);
+    constexpr unsigned Spaces = 24;
+    constexpr u64 Tables = 0x30000, Memories = 0x38000;
+    for (u64 level = 0; level < 3; ++level) // the last one, at +3000h, is empty
+        for (u64 i = 0; i < 512; ++i)
+            k.guest.put(Tables + level * 4096 + i * 8, (Tables + (level + 1) * 4096) | 7);
+    const auto at = [](unsigned i) { return Tasks + i * 256; };
+    for (unsigned i = 0; i < Spaces; ++i) {
+        k.guest.put(at(i), i32(i + 1)), k.guest.put(at(i) + 208, Memories + i * 64);
+        k.guest.put(Memories + i * 64, Tables);
+        k.guest.put(at(i) + 160, i + 1 < Spaces ? at(i + 1) + 160 : u64{0x11000});
+        k.guest.put(at(i) + 168, i ? at(i - 1) + 160 : u64{0x11000});
+    }
+    k.guest.put(0x11008, at(Spaces - 1) + 160);
+    k.guest.reads = 0;
+    const auto view = owners(k.publish());
+    EXPECT_FALSE(view.notes.empty());
+    EXPECT_LT(k.guest.reads, 600'000u);
 }
 
 TEST(Inspect, ViewsSayWhyTheyAreEmpty) {
