@@ -308,6 +308,12 @@ nlohmann::json to_json(const SpaceView& v) {
             {"notes", notes_json(v.notes)}};
 }
 
+/// Of the entry on the way: two of the letters are none.
+static char capital(char letter) {
+    if (letter == '.') return '_';
+    return letter == '?' ? '!' : static_cast<char>(letter - 'a' + 'A');
+}
+
 std::string to_text(const TablesView& v) {
     std::string out = fmt::format("{}: ", hex(v.linear, 16));
     out += fmt::format("PML4 {} | PDPT {} | PD {} | PT {} | offset {}\n", v.linear >> 39 & 511,
@@ -322,10 +328,7 @@ std::string to_text(const TablesView& v) {
         if (!grid.readable) continue;
         for (unsigned i = 0; i < 512; ++i) {
             if (i % 64 == 0) out += fmt::format("  {:3}  ", i);
-            out += i == chosen
-                       ? static_cast<char>(
-                             entry_letter(grid.states[i]) == '.' ? '_' : entry_letter(grid.states[i]) - 32)
-                       : entry_letter(grid.states[i]);
+            out += i == chosen ? capital(entry_letter(grid.states[i])) : entry_letter(grid.states[i]);
             if (i % 64 == 63) out += "\n";
         }
     }

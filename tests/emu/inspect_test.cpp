@@ -7,6 +7,7 @@
 #include "emu/inspect/memory.h"
 #include "emu/inspect/page_owner.h"
 #include "emu/inspect/processes.h"
+#include "emu/inspect/space.h"
 #include "emu/inspect/tasks.h"
 #include "emu/inspect/walk.h"
 #include "tests/emu/support.h"
@@ -271,6 +272,14 @@ TEST(Inspect, OwnersOfPagesLookAtSoManyTablesInAll) {
     const auto view = owners(k.publish());
     EXPECT_FALSE(view.notes.empty());
     EXPECT_LT(k.guest.reads, 600'000u);
+}
+
+TEST(Inspect, ATableThatLeadsOutOfMemoryIsPrintable) {
+    FakeGuest guest(0x4000);
+    guest.put(0x1000, u64{0x7000'0007});
+    const std::string text = to_text(tables_view(guest, 0x1000, 0));
+    for (const char c : text) EXPECT_TRUE(c == '\n' || (c >= ' ' && c < 127)) << static_cast<int>(c);
+    EXPECT_NE(text.find("leads out of memory"), std::string::npos) << text;
 }
 
 TEST(Inspect, ViewsSayWhyTheyAreEmpty) {
