@@ -349,7 +349,10 @@ Result<u64> move_vma(mm_struct& mm, u64 old_address, u64 old_size, u64 new_size,
     // The kernel's own area is nobody's to write behind a move either: mmap_region allows everything.
     if (area_flags & VM_SPECIAL) find_vma(mm, target)->vm_flags = area_flags;
     if (!old_size) return target;
-    TRY(move_page_tables(mm, file, old_address, target, old_size));
+    if (Result<void> moved = move_page_tables(mm, file, old_address, target, old_size); !moved.ok()) {
+        (void)do_munmap(mm, target, new_size); // no page has moved yet
+        return moved.error();
+    }
     if (!keep) TRY(do_munmap(mm, old_address, old_size));
     return target;
 }
