@@ -187,6 +187,30 @@ TEST(Engine, WhatWasSeenOfAFutureThatIsCutIsForgotten) {
     EXPECT_GE(views.buddy_history().size(), 3u);
 }
 
+TEST(Engine, ARecordingThatCannotBeWrittenCostsNoMachine) {
+    auto engine = make();
+    ASSERT_TRUE(engine);
+    const auto record_into_nothing = [&] {
+        auto recording = engine->record("/dev/full");
+        ASSERT_TRUE(recording) << recording.error().message;
+        run_to(*engine, emu::StopCondition::Kind::Phase, 0, "kernel:setup_arch");
+        ASSERT_TRUE(run_until_stop(*engine));
+        ASSERT_GT(engine->machine().steps(), 0u);
+    };
+    record_into_nothing();
+    auto again = engine->restart();
+    ASSERT_FALSE(again);
+    EXPECT_NE(again.error().message.find("/dev/full"), std::string::npos) << again.error().message;
+    EXPECT_EQ(engine->machine().steps(), 0u);
+    EXPECT_FALSE(engine->recording());
+    record_into_nothing();
+    EXPECT_FALSE(engine->new_machine({"-m", "64M"}));
+    EXPECT_EQ(engine->machine().steps(), 0u);
+    engine->step();
+    EXPECT_EQ(engine->machine().steps(), 1u);
+    ASSERT_TRUE(engine->restart());
+}
+
 TEST(Engine, KeepsToRealTimeOnceBooted) {
     auto engine = make();
     ASSERT_TRUE(engine);
