@@ -206,9 +206,10 @@ TEST(Engine, ARecordingThatCannotBeWrittenCostsNoMachine) {
     record_into_nothing();
     EXPECT_FALSE(engine->new_machine({"-m", "64M"}));
     EXPECT_EQ(engine->machine().steps(), 0u);
+    EXPECT_FALSE(engine->new_machine({"--disk", "/nonexistent/image"}));
     engine->step();
     EXPECT_EQ(engine->machine().steps(), 1u);
-    ASSERT_TRUE(engine->restart());
+    ASSERT_TRUE(engine->restart()) << "of the machine that there is";
 }
 
 TEST(Engine, KeepsToRealTimeOnceBooted) {

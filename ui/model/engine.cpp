@@ -264,11 +264,15 @@ Expected<void> Engine::new_machine(const std::vector<std::string>& options) {
     for (const std::string& word : options) words.push_back(word.c_str());
     auto parsed = emu::cli::parse(static_cast<int>(words.size()), words.data());
     if (!parsed) return std::unexpected(parsed.error());
-    options_.machine = parsed->options.machine;
+    const auto config_before = std::exchange(options_.machine, parsed->options.machine);
+    const u64 generation_before = generation_;
     options_.typing.clear();
-    if (auto ok = make_machine(); !ok) return ok;
-    debugger_->clear(); // breakpoints of another run would stop this one
-    return {};
+    auto ok = make_machine();
+    if (generation_ == generation_before)
+        options_.machine = config_before; // there is no such machine: Restart is of the one that stays
+    else
+        debugger_->clear(); // breakpoints of another run would stop this one
+    return ok;
 }
 
 Expected<void> Engine::restart() {
