@@ -223,12 +223,26 @@ Expected<void> parse_boot(std::string_view text, MachineConfig& machine) {
     return {};
 }
 
+/// What stands before the first single comma, with doubled ones (as QEMU writes a comma that is part of a
+/// name) made single; `text` goes on behind it.
+static std::string take_property(std::string_view& text) {
+    std::string out;
+    while (!text.empty()) {
+        const char c = text.front();
+        text.remove_prefix(1);
+        if (c == ',') {
+            if (!text.starts_with(',')) break;
+            text.remove_prefix(1);
+        }
+        out += c;
+    }
+    return out;
+}
+
 Expected<DiskConfig> parse_disk(std::string_view text) {
     DiskConfig out;
     for (bool first = true; !text.empty() || first; first = false) {
-        const auto comma = text.find(',');
-        const std::string_view part = text.substr(0, comma);
-        text = comma == std::string_view::npos ? std::string_view{} : text.substr(comma + 1);
+        const std::string part = take_property(text);
         if (first)
             out.path = part;
         else if (part == "readonly")

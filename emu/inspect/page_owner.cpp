@@ -13,7 +13,8 @@ namespace vitrine::emu::inspect {
 
 namespace {
 constexpr u64 AddressMask = cpu::PhysicalMask & ~u64{0xFFF};
-constexpr unsigned MostTables = 65536, MostBlockOrder = 10, MostSpaces = 1024;
+constexpr unsigned MostTables = 65536, MostBlockOrder = 10, MostSpaces = 1024,
+                   MostTablesOfAll = 1 << 18; // looked at for areas and for pages
 constexpr std::size_t MostEntries = 1 << 21;
 constexpr u64 StackBytes = 16384; // guest/kernel/inspect/README.md: Task.stack
 enum Tag : u64 { Free, Reserved, KernelText, KernelData, Slab, PageTable, Anonymous, PageCache };
@@ -22,7 +23,8 @@ enum Flag : u64 { Buddy = 1, Tail = 2, Uptodate = 4, Dirty = 8 };
 /// The tables of one address space's user half, by frame.
 void note_tables(const GuestReader& memory, u64 table, unsigned level, const std::string& whose,
                  OwnersView& out, unsigned& budget) {
-    if (budget-- == 0) return;
+    if (budget == 0) return;
+    --budget;
     static constexpr const char* Names[] = {"", "PT", "PD", "PDPT", "PML4"};
     out.tables.try_emplace(table >> 12, fmt::format("{} of {}", Names[level], whose));
     std::array<u64, 512> entries;
@@ -38,7 +40,7 @@ OwnersView owners(const std::expected<GuestKernel, std::string>& kernel) {
     OwnersView out;
     if (!kernel) return out;
     std::map<u64, bool> seen;
-    unsigned budget = MostTables, spaces = 0;
+    unsigned budget = MostTables, of_all = MostTablesOfAll, spaces = 0;
     std::size_t entries = 0;
     const auto swapper = kernel->root("swapper_pg_dir");
     for (const TaskRow& task : tasks_view(kernel).rows) {
@@ -62,13 +64,13 @@ OwnersView owners(const std::expected<GuestKernel, std::string>& kernel) {
                                            fmt::format("kernel stack of {} ({})", task.comm, task.pid));
             }
         }
-        if (task.kernel_thread || spaces == MostSpaces || entries > MostEntries) continue;
+        if (task.kernel_thread || spaces == MostSpaces || entries > MostEntries || !of_all) continue;
         const u64 memory_at = object.u64_of("mm");
         if (!memory_at || std::exchange(seen[memory_at], true)) continue;
         ++spaces;
-        const SpaceView space = space_of(*kernel, task.address, 0);
+        const SpaceView space = space_of(*kernel, task.address, 0, &of_all);
         note_tables(kernel->memory(), space.pgd, 4, fmt::format("{} ({})", task.comm, task.pid), out, budget);
-        const auto leaves = space_leaves(kernel->memory(), space.pgd);
+        const auto leaves = space_leaves(kernel->memory(), space.pgd, false, &of_all);
         entries += leaves.entries.size();
         auto area = space.areas.begin();
         for (const auto& [linear, entry] : leaves.entries) {
@@ -78,7 +80,7 @@ OwnersView owners(const std::expected<GuestKernel, std::string>& kernel) {
                 {task.pid, task.comm, inside ? area->name : "", linear});
         }
     }
-    if (spaces == MostSpaces || entries > MostEntries)
+    if (spaces == MostSpaces || entries > MostEntries || !of_all || !budget)
         out.notes.add("more address spaces than are looked at: some pages have no known owner");
     out.inodes = inode_paths(all_dentries(*kernel, out.notes));
     return out;

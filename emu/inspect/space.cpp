@@ -57,10 +57,9 @@ std::string area_rights(u64 flags) {
                        flags & 8 ? 's' : 'p');
 }
 
-void read_areas(const GuestKernel& kernel, SpaceView& view, const GuestObject& memory) {
+void read_areas(const GuestKernel& kernel, SpaceView& view, const GuestObject& memory, unsigned& budget) {
     const auto links = kernel.field("VmArea", "links");
     if (!links) return view.notes.add("the kernel does not publish VmArea");
-    unsigned budget = MostTables;
     kernel.walk_list(memory.address_of("areas"), "ListNode", view.notes, [&](u64 node) {
         const GuestObject area = kernel.object("VmArea", node - links->offset, view.notes);
         AreaRow row;
@@ -83,7 +82,7 @@ void read_areas(const GuestKernel& kernel, SpaceView& view, const GuestObject& m
                 if (row.frames.size() < MostFrames) row.frames.push_back((entry & AddressMask) >> 12);
                 return true;
             });
-        if (!all) view.notes.add("more than 65536 tables: the counts are too small");
+        if (!all) view.notes.add("more tables than are looked at: the counts are too small");
         view.areas.push_back(std::move(row));
         return view.areas.size() < MostAreas;
     });
@@ -115,18 +114,39 @@ SpaceView space_view(const std::expected<GuestKernel, std::string>& kernel, i64 
         view.why_empty = kernel.error();
         return view;
     }
-    const auto tasks = tasks_view(kernel);
-    const auto found = std::ranges::find_if(tasks.rows, [&](const TaskRow& row) {
-        return pid < 0 ? row.on_cpu && row.cpu == index : row.pid == pid;
-    });
-    if (found != tasks.rows.end()) return space_of(*kernel, found->address, cr3);
     view.pid = pid;
-    view.why_empty = pid < 0 ? "no task runs on this processor: it idles on the kernel's own tables"
-                             : fmt::format("there is no task {}", pid);
+    if (pid < 0) { // what the scheduler has put on this processor, a thread as well as a process
+        const auto queues = kernel->root("run_queues");
+        const auto size = kernel->size_of("RunQueue");
+        const u64 current =
+            queues && size && index < queues->count
+                ? kernel->object("RunQueue", queues->address + index * *size, view.notes).u64_of("current")
+                : 0;
+        if (current) return space_of(*kernel, current, cr3);
+        view.why_empty = "no task runs on this processor yet: the scheduler is not initialised";
+        return view;
+    }
+    const auto tasks = tasks_view(kernel);
+    const auto found = std::ranges::find(tasks.rows, pid, &TaskRow::pid);
+    if (found != tasks.rows.end()) return space_of(*kernel, found->address, cr3);
+    view.why_empty = fmt::format("there is no task {}", pid);
     return view;
 }
 
-SpaceView space_of(const GuestKernel& kernel, u64 task_address, u64 cr3) {
+/// What one walk may look at, of what is left for all of them.
+struct TableBudget {
+    explicit TableBudget(unsigned* for_all)
+        : all(for_all), granted(std::min(MostTables, all ? *all : MostTables)), left(granted) {}
+    ~TableBudget() {
+        if (all) *all -= granted - left;
+    }
+    TableBudget(const TableBudget&) = delete;
+    TableBudget& operator=(const TableBudget&) = delete;
+    unsigned* all;
+    unsigned granted, left;
+};
+
+SpaceView space_of(const GuestKernel& kernel, u64 task_address, u64 cr3, unsigned* tables) {
     SpaceView view;
     view.pgd = cr3 & AddressMask;
     const GuestObject task = kernel.object("Task", task_address, view.notes);
@@ -149,7 +169,8 @@ SpaceView space_of(const GuestKernel& kernel, u64 task_address, u64 cr3) {
     view.start_brk = memory.u64_of("start_brk"), view.brk = memory.u64_of("brk"),
     view.mmap_base = memory.u64_of("mmap_base");
     view.start_stack = memory.u64_of("start_stack"), view.executable = memory.text("executable");
-    read_areas(kernel, view, memory);
+    TableBudget budget(tables);
+    read_areas(kernel, view, memory, budget.left);
     return view;
 }
 
@@ -179,11 +200,11 @@ TablesView tables_view(const GuestReader& memory, u64 root, u64 linear) {
     return view;
 }
 
-SpaceLeaves space_leaves(const GuestReader& memory, u64 root, bool kernel_half) {
+SpaceLeaves space_leaves(const GuestReader& memory, u64 root, bool kernel_half, unsigned* tables) {
     SpaceLeaves out;
     out.root = root & AddressMask;
-    unsigned budget = MostTables;
-    each_leaf(memory, out.root, 4, 0, 0, kernel_half ? ~u64{0} : 0x0000'8000'0000'0000, budget,
+    TableBudget budget(tables);
+    each_leaf(memory, out.root, 4, 0, 0, kernel_half ? ~u64{0} : 0x0000'8000'0000'0000, budget.left,
               [&](u64 linear, u64 entry, u64) {
                   out.entries.emplace_back(linear, entry);
                   return out.entries.size() < MostLeaves;
@@ -287,6 +308,12 @@ nlohmann::json to_json(const SpaceView& v) {
             {"notes", notes_json(v.notes)}};
 }
 
+/// Of the entry on the way: two of the letters are none.
+static char capital(char letter) {
+    if (letter == '.') return '_';
+    return letter == '?' ? '!' : static_cast<char>(letter - 'a' + 'A');
+}
+
 std::string to_text(const TablesView& v) {
     std::string out = fmt::format("{}: ", hex(v.linear, 16));
     out += fmt::format("PML4 {} | PDPT {} | PD {} | PT {} | offset {}\n", v.linear >> 39 & 511,
@@ -301,15 +328,13 @@ std::string to_text(const TablesView& v) {
         if (!grid.readable) continue;
         for (unsigned i = 0; i < 512; ++i) {
             if (i % 64 == 0) out += fmt::format("  {:3}  ", i);
-            out += i == chosen
-                       ? static_cast<char>(
-                             entry_letter(grid.states[i]) == '.' ? '_' : entry_letter(grid.states[i]) - 32)
-                       : entry_letter(grid.states[i]);
+            out += i == chosen ? capital(entry_letter(grid.states[i])) : entry_letter(grid.states[i]);
             if (i % 64 == 63) out += "\n";
         }
     }
-    out += "\n. empty  t table  p untouched  a accessed  d dirty  c copy-on-write  x not present; the entry "
-           "on the way is a capital\n";
+    out +=
+        "\n. empty  t table  p untouched  a accessed  d dirty  c copy-on-write  x not present  ? leads out "
+        "of memory; the entry on the way is a capital, _ or !\n";
     return out + notes_text(v.notes);
 }
 

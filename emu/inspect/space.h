@@ -57,7 +57,9 @@ struct SpaceView {
     std::string why_empty;
 };
 /// `pid` < 0: the task that runs on processor `index`, whose CR3 is `cr3`.
-SpaceView space_of(const GuestKernel& kernel, u64 task, u64 cr3);
+/// `tables`, of space_of() and space_leaves(): how many page tables may still be looked at, when many spaces
+/// are read; each has its own bound besides.
+SpaceView space_of(const GuestKernel& kernel, u64 task, u64 cr3, unsigned* tables = nullptr);
 SpaceView space_view(const std::expected<GuestKernel, std::string>& kernel, i64 pid, unsigned index, u64 cr3);
 
 /// The tables on the way to `linear`, level by level, from a level-4 table at `root`; ends where the walk
@@ -83,7 +85,8 @@ struct SpaceLeaves {
     u64 root = 0;
     std::vector<std::pair<u64, u64>> entries; ///< linear → entry, ascending
 };
-SpaceLeaves space_leaves(const GuestReader& memory, u64 root, bool kernel_half = false);
+SpaceLeaves space_leaves(const GuestReader& memory, u64 root, bool kernel_half = false,
+                         unsigned* tables = nullptr);
 SpaceDifference difference(const SpaceLeaves& before, const SpaceLeaves& now);
 
 std::string to_text(const SpaceView& view);

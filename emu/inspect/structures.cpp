@@ -15,6 +15,7 @@ constexpr TypeShown Shown[] = {
     {"Task", "tasks", "run-queues"},
     {"RunQueue", "runqueues", "run-queues"},
     {"SchedClass", "tasks", "run-queues"},
+    {"SignalStruct", "tasks", "run-queues"},
     {"RbNode", "runqueues", "run-queues"},
     {"ListNode", "tasks", "run-queues"},
     {"CpuTimes", "softirqs", "interrupts"},

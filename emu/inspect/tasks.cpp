@@ -2,6 +2,7 @@
 #include "emu/inspect/tasks.h"
 #include <algorithm>
 #include <fmt/format.h>
+#include <set>
 #include "emu/inspect/render.h"
 #include "emu/symbols/demangle.h"
 #include "emu/symbols/guest_symbols.h"
@@ -174,24 +175,40 @@ TasksView tasks_view(const std::expected<GuestKernel, std::string>& kernel, cons
         return view;
     }
     const auto list = kernel->root("task_list");
-    const auto links = kernel->field("Task", "tasks");
-    if (!list || !links) {
+    const auto links_in_task = kernel->field("Task", "tasks");
+    if (!list || !links_in_task) {
         view.why_empty = "the kernel does not publish task_list and Task.tasks";
         return view;
     }
+    std::set<u64> shown;
+    const auto add = [&](u64 address) {
+        if (view.rows.size() >= MostTasks || !shown.insert(address).second) return;
+        const GuestObject task = kernel->object("Task", address, view.notes);
+        TaskRow& row = view.rows.emplace_back(read_task(task));
+        if (symbols && !row.on_cpu && (row.state == "S" || row.state == "D" || row.state == "I"))
+            row.waits_in = wait_function(task, *kernel, *symbols);
+    };
     // The boot processor's idle task is on no list.
-    if (const auto init = kernel->root("init_task"))
-        view.rows.push_back(read_task(kernel->object("Task", init->address, view.notes)));
+    if (const auto init = kernel->root("init_task")) add(init->address);
+    const auto in_task = kernel->field("Task", "thread_node");
+    const bool threads = in_task && kernel->field("Task", "signal");
+    std::set<u64> groups;
+    std::size_t links = 0; // that were followed: lists of a damaged kernel may share their nodes
     kernel->walk_list(list->address, "ListNode", view.notes, [&](u64 node) {
-        const u64 address = node - links->offset;
-        if (std::ranges::find(view.rows, address, &TaskRow::address) == view.rows.end())
-            view.rows.push_back(read_task(kernel->object("Task", address, view.notes)));
-        TaskRow& row = view.rows.back();
-        if (symbols && row.address == address && !row.on_cpu &&
-            (row.state == "S" || row.state == "D" || row.state == "I"))
-            row.waits_in = wait_function(kernel->object("Task", address, view.notes), *kernel, *symbols);
-        return view.rows.size() < MostTasks;
+        const u64 leader = node - links_in_task->offset;
+        add(leader);
+        // The list has the leaders of thread groups; a group's threads, the leader too, are on its own.
+        const GuestObject task = kernel->object("Task", leader, view.notes);
+        if (const u64 group = threads ? task.u64_of("signal") : 0; group && groups.insert(group).second)
+            kernel->walk_list(kernel->object("SignalStruct", group, view.notes).address_of("thread_head"),
+                              "ListNode", view.notes, [&](u64 thread) {
+                                  add(thread - in_task->offset);
+                                  return ++links < 2 * MostTasks && view.rows.size() < MostTasks;
+                              });
+        return links < 2 * MostTasks && view.rows.size() < MostTasks;
     });
+    if (links >= 2 * MostTasks || view.rows.size() >= MostTasks)
+        view.notes.add("more tasks than are looked at: the rest is left out");
     if (view.rows.empty()) view.why_empty = "the task list is empty: no task was created yet";
     return view;
 }

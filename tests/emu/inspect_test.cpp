@@ -5,6 +5,9 @@
 #include "emu/inspect/interrupts.h"
 #include "emu/inspect/kernel.h"
 #include "emu/inspect/memory.h"
+#include "emu/inspect/page_owner.h"
+#include "emu/inspect/processes.h"
+#include "emu/inspect/space.h"
 #include "emu/inspect/tasks.h"
 #include "emu/inspect/walk.h"
 #include "tests/emu/support.h"
@@ -20,6 +23,7 @@ class FakeGuest final : public GuestReader {
 public:
     explicit FakeGuest(std::size_t size) : bytes(size) {}
     std::size_t linear(u64 address, std::span<u8> out) const override {
+        ++reads;
         if (address >= bytes.size()) return 0;
         const std::size_t n = std::min<std::size_t>(out.size(), bytes.size() - address);
         std::memcpy(out.data(), bytes.data() + address, n);
@@ -32,6 +36,7 @@ public:
         std::memcpy(bytes.data() + address, &value, sizeof value);
     }
     std::vector<u8> bytes;
+    mutable u64 reads = 0;
 };
 
 /// Lays out a published kernel: types, fields and roots are appended as the tests name them.
@@ -168,6 +173,113 @@ TEST(Inspect, CorruptStructuresBecomeNotes) {
         k.guest.put(task_at(1) + 160, u64{0});
         EXPECT_NE(to_text(tasks_view(k.publish())).find("null"), std::string::npos);
     }
+}
+
+/// Tasks 1 and 2 of the little scheduler become threads of task 0: they leave the task list for the list of
+/// its SignalStruct at 0x12000.
+FakeKernel threaded_kernel() {
+    FakeKernel k = scheduler_kernel();
+    k.type("SignalStruct", 64);
+    k.field("Task", "signal", 176, 8), k.field("Task", "thread_node", 184, 16);
+    k.field("SignalStruct", "thread_head", 16, 16);
+    const auto chain = [&](const std::vector<u64>& links) {
+        for (std::size_t i = 0; i < links.size(); ++i) {
+            const u64 next = links[(i + 1) % links.size()];
+            k.guest.put(links[i], next), k.guest.put(next + 8, links[i]);
+        }
+    };
+    chain({0x11000, task_at(0) + 160, task_at(3) + 160});
+    chain({0x12010, task_at(0) + 184, task_at(1) + 184, task_at(2) + 184});
+    chain({0x12110, task_at(3) + 184});
+    for (unsigned i = 0; i < 4; ++i) {
+        k.guest.put(task_at(i) + 176, i == 3 ? u64{0x12100} : u64{0x12000});
+        k.guest.put(task_at(i) + 4, i32(i == 3 ? 4 : 1));
+    }
+    return k;
+}
+
+TEST(Inspect, ThreadsStandBehindTheirLeader) {
+    FakeKernel k = threaded_kernel();
+    const auto tasks = tasks_view(k.publish());
+    std::vector<i64> seen;
+    for (const TaskRow& row : tasks.rows) seen.push_back(row.pid);
+    EXPECT_EQ(seen, (std::vector<i64>{1, 2, 3, 4}));
+    EXPECT_TRUE(tasks.notes.empty()) << to_text(tasks);
+}
+
+TEST(Inspect, ThreadListsThatShareTheirNodesAreReadOnce) {
+    FakeKernel k = threaded_kernel();
+    // A hostile kernel: every task is a leader, and all lists of threads run into the same long one.
+    k.guest.bytes.resize(0x400000);
+    constexpr unsigned Leaders = 3000, Long = 5000;
+    constexpr u64 Crowd = 0x100000;
+    const auto at = [](unsigned i) { return Crowd + i * 256; };
+    for (unsigned i = 0; i < Leaders; ++i) {
+        k.guest.put(at(i) + 160, i + 1 < Leaders ? at(i + 1) + 160 : u64{0x11000});
+        k.guest.put(at(i) + 176, u64{0x300000} + i * 64);
+        k.guest.put(u64{0x300000} + i * 64 + 16, u64{0x340000});
+    }
+    k.guest.put(0x11000, at(0) + 160);
+    for (unsigned i = 0; i < Long; ++i) k.guest.put(0x340000 + i * 64, u64{0x340000} + (i + 1) * 64);
+    k.guest.reads = 0;
+    const auto tasks = tasks_view(k.publish());
+    EXPECT_LE(tasks.rows.size(), 65536u);
+    EXPECT_LT(k.guest.reads, 4'000'000u) << "each of 3000 lists was followed for 5000 nodes";
+}
+
+/// A chain of processes, each the child of the one before.
+TEST(Inspect, ADeepProcessTreeIsIndentedSoFarOnly) {
+    constexpr unsigned Chain = 2000;
+    FakeKernel k = scheduler_kernel();
+    k.guest.bytes.resize(0x200000);
+    k.field("Task", "children", 200, 16), k.field("Task", "sibling", 216, 16);
+    const auto at = [](unsigned i) { return 0x100000 + i * 256; };
+    for (unsigned i = 0; i < Chain; ++i) {
+        k.guest.put(at(i), i32(i)), k.guest.put(at(i) + 4, i32(i));
+        k.guest.put(at(i) + 160, i + 1 < Chain ? at(i + 1) + 160 : u64{0x11000});
+        k.guest.put(at(i) + 168, i ? at(i - 1) + 160 : u64{0x11000});
+        const u64 child = i + 1 < Chain ? at(i + 1) + 216 : at(i) + 200;
+        k.guest.put(at(i) + 200, child), k.guest.put(at(i) + 208, child);
+        if (i + 1 < Chain) k.guest.put(child, at(i) + 200), k.guest.put(child + 8, at(i) + 200);
+    }
+    k.guest.put(0x11000, at(0) + 160), k.guest.put(0x11008, at(Chain - 1) + 160);
+    const auto view = processes_view(k.publish(), nullptr);
+    ASSERT_EQ(view.sheets.at(0).rows.size(), Chain);
+    std::size_t longest = 0;
+    for (const auto& row : view.sheets[0].rows) longest = std::max(longest, row[0].text.size());
+    EXPECT_EQ(longest, 2 * 64u);
+}
+
+/// Address spaces whose tables lead to one another, so that a walk of each meets as many as it is allowed.
+TEST(Inspect, OwnersOfPagesLookAtSoManyTablesInAll) {
+    FakeKernel k = scheduler_kernel();
+    k.type("MemoryStruct", 64);
+    k.field("Task", "mm", 208, 8), k.field("Task", "stack", 216, 8), k.field("MemoryStruct", "pgd", 0, 8);
+    constexpr unsigned Spaces = 24;
+    constexpr u64 Tables = 0x30000, Memories = 0x38000;
+    for (u64 level = 0; level < 3; ++level) // the last one, at +3000h, is empty
+        for (u64 i = 0; i < 512; ++i)
+            k.guest.put(Tables + level * 4096 + i * 8, (Tables + (level + 1) * 4096) | 7);
+    const auto at = [](unsigned i) { return Tasks + i * 256; };
+    for (unsigned i = 0; i < Spaces; ++i) {
+        k.guest.put(at(i), i32(i + 1)), k.guest.put(at(i) + 208, Memories + i * 64);
+        k.guest.put(Memories + i * 64, Tables);
+        k.guest.put(at(i) + 160, i + 1 < Spaces ? at(i + 1) + 160 : u64{0x11000});
+        k.guest.put(at(i) + 168, i ? at(i - 1) + 160 : u64{0x11000});
+    }
+    k.guest.put(0x11008, at(Spaces - 1) + 160);
+    k.guest.reads = 0;
+    const auto view = owners(k.publish());
+    EXPECT_FALSE(view.notes.empty());
+    EXPECT_LT(k.guest.reads, 600'000u);
+}
+
+TEST(Inspect, ATableThatLeadsOutOfMemoryIsPrintable) {
+    FakeGuest guest(0x4000);
+    guest.put(0x1000, u64{0x7000'0007});
+    const std::string text = to_text(tables_view(guest, 0x1000, 0));
+    for (const char c : text) EXPECT_TRUE(c == '\n' || (c >= ' ' && c < 127)) << static_cast<int>(c);
+    EXPECT_NE(text.find("leads out of memory"), std::string::npos) << text;
 }
 
 TEST(Inspect, ViewsSayWhyTheyAreEmpty) {

@@ -59,6 +59,10 @@ TEST(Options, DisksAndTimes) {
     EXPECT_EQ(disk->path, "a.img");
     EXPECT_EQ(disk->overlay, "b.ovl");
     EXPECT_TRUE(parse_disk("a.img,readonly")->read_only);
+    const auto commas = parse_disk("a,,b.img,overlay=c,,,,d");
+    ASSERT_TRUE(commas);
+    EXPECT_EQ(commas->path, "a,b.img");
+    EXPECT_EQ(commas->overlay, "c,,d");
     for (const char* bad : {"", ",readonly", "a,overlay=", "a,fast", "a,readonly,overlay=b"})
         EXPECT_FALSE(parse_disk(bad)) << bad;
     EXPECT_EQ(*parse_wall_clock("1970-01-01T00:00:00Z"), 0);

@@ -1,6 +1,7 @@
 // What is dropped on the window is told apart by its contents, not by its name.
 #include <gtest/gtest.h>
 #include <cstring>
+#include "emu/cli/options.h"
 #include "ui/model/dropped.h"
 
 namespace vitrine::ui {
@@ -30,6 +31,17 @@ TEST(Dropped, IsKnownByItsContents) {
                 "ELF",
                 4);
     EXPECT_EQ(kind(multiboot), Kernel);
+}
+
+TEST(Dropped, ADiskMayHaveCommasInItsName) {
+    const Dropped disk = recognise("/tmp/a,b,,c.img", with(510, "\x55\xAA"), 64 << 20);
+    std::vector<const char*> words{"vitrine"};
+    for (const std::string& word : disk.options) words.push_back(word.c_str());
+    const auto parsed = emu::cli::parse(static_cast<int>(words.size()), words.data());
+    ASSERT_TRUE(parsed) << parsed.error().message;
+    ASSERT_EQ(parsed->options.machine.disks.size(), 1u);
+    EXPECT_EQ(parsed->options.machine.disks[0].path, "/tmp/a,b,,c.img");
+    EXPECT_TRUE(parsed->options.machine.disks[0].read_only);
 }
 
 TEST(Dropped, OtherThingsAreSaidToBeWhatTheyAre) {

@@ -157,6 +157,61 @@ TEST(Engine, SaysWhatIsWrongWithFiles) {
     EXPECT_EQ(engine->machine().steps(), 1u);
 }
 
+TEST(Engine, WhatWasSeenOfAFutureThatIsCutIsForgotten) {
+    auto engine = make();
+    ASSERT_TRUE(engine);
+    Views views(*engine);
+    const auto go_to = [&](u64 step) {
+        engine->seek(step);
+        for (int frame = 0; frame < 20'000 && engine->travelling(); ++frame) engine->frame(0.012);
+        ASSERT_EQ(engine->machine().steps(), step);
+        views.refresh(), views.buddy();
+    };
+    run_to(*engine, emu::StopCondition::Kind::Phase, 0, "kernel:vfs_caches_init");
+    ASSERT_TRUE(run_until_stop(*engine));
+    const u64 start = engine->machine().steps();
+    u64 time = 0;
+    for (u64 i = 1; i <= 6; ++i) {
+        run_to(*engine, emu::StopCondition::Kind::Step, start + i * 50'000);
+        ASSERT_TRUE(run_until_stop(*engine));
+        views.refresh(), views.buddy();
+        if (i == 3) time = engine->machine().time();
+    }
+    ASSERT_GE(views.buddy_history().size(), 6u);
+    go_to(start + 150'000);
+    EXPECT_GT(views.buddy_history().back().time, time) << "the future that is known is kept";
+    engine->input(emu::SerialInput{"x"}); // here another one begins
+    engine->step();
+    views.refresh(), views.buddy();
+    EXPECT_EQ(views.buddy_history().back().time, engine->machine().time());
+    EXPECT_GE(views.buddy_history().size(), 3u);
+}
+
+TEST(Engine, ARecordingThatCannotBeWrittenCostsNoMachine) {
+    auto engine = make();
+    ASSERT_TRUE(engine);
+    const auto record_into_nothing = [&] {
+        auto recording = engine->record("/dev/full");
+        ASSERT_TRUE(recording) << recording.error().message;
+        run_to(*engine, emu::StopCondition::Kind::Phase, 0, "kernel:setup_arch");
+        ASSERT_TRUE(run_until_stop(*engine));
+        ASSERT_GT(engine->machine().steps(), 0u);
+    };
+    record_into_nothing();
+    auto again = engine->restart();
+    ASSERT_FALSE(again);
+    EXPECT_NE(again.error().message.find("/dev/full"), std::string::npos) << again.error().message;
+    EXPECT_EQ(engine->machine().steps(), 0u);
+    EXPECT_FALSE(engine->recording());
+    record_into_nothing();
+    EXPECT_FALSE(engine->new_machine({"-m", "64M"}));
+    EXPECT_EQ(engine->machine().steps(), 0u);
+    EXPECT_FALSE(engine->new_machine({"--disk", "/nonexistent/image"}));
+    engine->step();
+    EXPECT_EQ(engine->machine().steps(), 1u);
+    ASSERT_TRUE(engine->restart()) << "of the machine that there is";
+}
+
 TEST(Engine, KeepsToRealTimeOnceBooted) {
     auto engine = make();
     ASSERT_TRUE(engine);

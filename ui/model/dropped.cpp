@@ -33,6 +33,12 @@ bool multiboot(std::span<const u8> head) {
     }
     return false;
 }
+/// As --disk wants a name.
+std::string doubled_commas(std::string_view path) {
+    std::string out;
+    for (const char c : path) out += c == ',' ? ",," : std::string(1, c);
+    return out;
+}
 } // namespace
 
 Dropped recognise(const std::string& path, std::span<const u8> head, u64 size) {
@@ -65,7 +71,7 @@ Dropped recognise(const std::string& path, std::span<const u8> head, u64 size) {
     // The signature stands in boot sectors and in firmware's option ROMs' neighbours alike; a disk has whole
     // sectors and more of them.
     if (size >= 1024 && size % 512 == 0 && head.size() >= 512 && head[510] == 0x55 && head[511] == 0xAA)
-        return {Disk, "a disk image, as a read-only disk", {"--disk", path + ",readonly"}};
+        return {Disk, "a disk image, as a read-only disk", {"--disk", doubled_commas(path) + ",readonly"}};
     if (size >= 65536 && size <= MostFirmware && (size & (size - 1)) == 0 && path.ends_with(".bin"))
         return {Firmware, "a firmware image", {"--bios", path}};
     if (std::ranges::all_of(head.first(std::min<std::size_t>(head.size(), 4096)),

@@ -76,7 +76,7 @@ Engine::~Engine() {
 Expected<void> Engine::make_machine() {
     auto machine = emu::Machine::create(options_.machine);
     if (!machine) return std::unexpected(machine.error());
-    if (auto ok = drop_machine(); !ok) return ok;
+    auto ended = drop_machine(); // what went wrong with a recording is said; the new machine is there
     machine_ = std::move(*machine);
     adopt();
     if (options_.network.wanted()) {
@@ -85,9 +85,10 @@ Expected<void> Engine::make_machine() {
         network_ = std::move(*network);
         network_->attach(*machine_);
     }
-    return {};
+    return ended;
 }
 
+/// REQUIRES: another machine is ready and taken, whatever this returns: the error of the recording's end.
 Expected<void> Engine::drop_machine() {
     auto ended = stop_recording();
     timeline_.reset();
@@ -264,11 +265,15 @@ Expected<void> Engine::new_machine(const std::vector<std::string>& options) {
     for (const std::string& word : options) words.push_back(word.c_str());
     auto parsed = emu::cli::parse(static_cast<int>(words.size()), words.data());
     if (!parsed) return std::unexpected(parsed.error());
-    options_.machine = parsed->options.machine;
+    const auto config_before = std::exchange(options_.machine, parsed->options.machine);
+    const u64 generation_before = generation_;
     options_.typing.clear();
-    if (auto ok = make_machine(); !ok) return ok;
-    debugger_->clear(); // breakpoints of another run would stop this one
-    return {};
+    auto ok = make_machine();
+    if (generation_ == generation_before)
+        options_.machine = config_before; // there is no such machine: Restart is of the one that stays
+    else
+        debugger_->clear(); // breakpoints of another run would stop this one
+    return ok;
 }
 
 Expected<void> Engine::restart() {
@@ -295,6 +300,7 @@ Expected<void> Engine::record(const std::string& path) {
 
 Expected<void> Engine::stop_recording() {
     if (!recorder_) return {};
+    const auto recorder = std::move(recorder_); // it ends here, whatever fails: its machine may go next
     const u64 here = machine_->steps();
     const bool away = timeline_ && timeline_->in_the_past(); // a recording ends at its end
     if (away)
@@ -303,8 +309,7 @@ Expected<void> Engine::stop_recording() {
     report.reason = emu::StopReason::HostRequest;
     report.steps = machine_->steps(), report.time = machine_->time();
     if (machine_->ended()) report = *machine_->ended();
-    auto done = recorder_->finish(report);
-    recorder_.reset();
+    auto done = recorder->finish(report);
     if (done) say(fmt::format("recorded {} steps to {}", machine_->steps(), recording_path_));
     if (away)
         if (auto ok = timeline_->seek(here); !ok) return ok;
@@ -318,8 +323,8 @@ Expected<void> Engine::replay(const std::string& path) {
     auto machine = (*replayer)->make_machine();
     if (!machine) return std::unexpected(machine.error());
     if (auto ok = (*replayer)->prepare(**machine); !ok) return ok;
-    if (machine_)
-        if (auto ok = drop_machine(); !ok) return ok;
+    Expected<void> ended;
+    if (machine_) ended = drop_machine();
     machine_ = std::move(*machine);
     replayer_ = std::move(*replayer);
     recording_path_ = path;
@@ -328,7 +333,7 @@ Expected<void> Engine::replay(const std::string& path) {
     const std::string note = replayer_->note();
     say(fmt::format("replay of {}, {} steps{}{}", path, replayer_->end_step(), note.empty() ? "" : ": ",
                     note));
-    return {};
+    return ended;
 }
 
 void Engine::input(const emu::InputEvent& event) {

@@ -23,6 +23,9 @@ void Views::refresh() {
         generation_ = engine_.generation();
         before_.reset(), at_stop_.reset();
     }
+    // A run from the past makes another future: what was seen of the old one was never in this.
+    std::erase_if(buddy_history_,
+                  [last = engine_.last_time()](const auto& each) { return each.time > last; });
     if (engine_.stops() != stops_) {
         stops_ = engine_.stops();
         ++fast_, ++slow_;
@@ -126,8 +129,7 @@ const inspect::RunQueuesView& Views::run_queues() {
 }
 const inspect::BuddyView& Views::buddy() {
     const inspect::BuddyView& view = get(buddy_, slow_, [&] { return inspect::buddy_view(kernel()); });
-    // The history of what this panel saw, in order of the guest's time: what was seen of a future that is run
-    // again is replaced.
+    // The history of what this panel saw, in order of the guest's time.
     constexpr std::size_t Most = 2000;
     if (std::exchange(buddy_generation_, engine_.generation()) != engine_.generation())
         buddy_history_.clear();

@@ -97,6 +97,7 @@ constexpr TypeLayout types[] = {
     type("Timer", sizeof(timer_list)),
     type("CpuTimes", sizeof(struct kernel_cpustat)),
     type("SwapArea", sizeof(swap_info_struct)),
+    type("SignalStruct", sizeof(signal_struct)),
 };
 
 using IrqDescriptor = struct irq_desc; // the array has the same name
@@ -133,6 +134,9 @@ constexpr FieldLayout fields[] = {
     FIELD("Task", task_struct, "stack", stack),
     FIELD("Task", task_struct, "parent", parent),
     FIELD("Task", task_struct, "tasks", tasks),
+    FIELD("Task", task_struct, "signal", signal),
+    FIELD("Task", task_struct, "thread_node", thread_node),
+    FIELD("SignalStruct", signal_struct, "thread_head", thread_head),
     FIELD("Task", task_struct, "children", children),
     FIELD("Task", task_struct, "sibling", sibling),
     FIELD("Task", task_struct, "exit_code", exit_code),

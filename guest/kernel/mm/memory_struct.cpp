@@ -386,22 +386,31 @@ Result<u64> move_vma(mm_struct& mm, u64 old_address, u64 old_size, u64 new_size,
                      bool keep) {
     const vm_area_struct* area = find_vma(mm, old_address);
     struct file* file = area->vm_file; // the area may be joined with the new one
-    bool has_offset = file || (area->vm_flags & VM_SPECIAL);
+    const u32 area_flags = area->vm_flags;
+    bool has_offset = file || (area_flags & VM_SPECIAL);
     u64 offset = has_offset ? (area->vm_pgoff << PAGE_SHIFT) + (old_address - area->vm_start) : 0;
     target = TRY(mmap_region(mm, target, new_size, area->vm_flags, fixed, false, file, offset, area->vm_name,
                              old_address));
+    // The kernel's own area is nobody's to write behind a move either: mmap_region allows everything.
+    if (area_flags & VM_SPECIAL) find_vma(mm, target)->vm_flags = area_flags;
     if (!old_size) return target;
-    TRY(move_page_tables(mm, file, old_address, target, old_size));
+    if (Result<void> moved = move_page_tables(mm, file, old_address, target, old_size); !moved.ok()) {
+        (void)do_munmap(mm, target, new_size); // no page has moved yet
+        return moved.error();
+    }
     if (!keep) TRY(do_munmap(mm, old_address, old_size));
     return target;
 }
 
 /// What is at old_address may become new_size long.
-Result<vm_area_struct*> vma_to_resize(mm_struct& mm, u64 old_address, u64 old_size, u64 new_size) {
+Result<vm_area_struct*> vma_to_resize(mm_struct& mm, u64 old_address, u64 old_size, u64 new_size, u32 flags) {
     vm_area_struct* area = find_vma(mm, old_address);
     if (!area || area->vm_start > old_address) return Errno::EFAULT;
     if (!old_size && !(area->vm_flags & VM_SHARED)) return Errno::EINVAL; // twice the same private memory
+    // [vvar] and [vdso] are as long as they are, and stay mapped once (VM_DONTEXPAND in Linux).
+    if ((flags & MREMAP_DONTUNMAP) && (area->vm_flags & VM_SPECIAL)) return Errno::EINVAL;
     if (old_size > area->vm_end - old_address) return Errno::EFAULT;
+    if (new_size > old_size && (area->vm_flags & VM_SPECIAL)) return Errno::EFAULT;
     return new_size > TASK_SIZE_MAX ? Result<vm_area_struct*>(Errno::ENOMEM) : area;
 }
 
@@ -417,7 +426,7 @@ Result<u64> mremap_to(mm_struct& mm, u64 old_address, u64 old_size, u64 new_size
         TRY(do_munmap(mm, old_address + new_size, old_size - new_size));
         old_size = new_size;
     }
-    TRY(vma_to_resize(mm, old_address, old_size, new_size));
+    TRY(vma_to_resize(mm, old_address, old_size, new_size, flags));
     return move_vma(mm, old_address, old_size, new_size, target, fixed, keep);
 }
 
@@ -441,7 +450,7 @@ Result<u64> do_mremap(mm_struct& mm, u64 old_address, u64 old_size, u64 new_size
         if (new_size < old_size) TRY(do_munmap(mm, old_address + new_size, old_size - new_size));
         return old_address;
     }
-    vm_area_struct* area = TRY(vma_to_resize(mm, old_address, old_size, new_size));
+    vm_area_struct* area = TRY(vma_to_resize(mm, old_address, old_size, new_size, flags));
     u64 growth = new_size - old_size;
     if (old_size && area->vm_end == old_address + old_size && growth <= TASK_SIZE_MAX - area->vm_end &&
         range_is_free(mm, area->vm_end, growth)) {

@@ -48,6 +48,47 @@ static void image(void) {
     fclose(maps);
 }
 
+/// What the kernel has put there is as long as it is; where it goes, it stays read-only.
+static void moved(void) {
+    char *data = NULL, *code = NULL;
+    unsigned long start, end, pages = 0;
+    FILE* maps = fopen("/proc/self/maps", "r");
+    char line[256];
+    while (fgets(line, sizeof line, maps)) {
+        if (sscanf(line, "%lx-%lx", &start, &end) != 2) continue;
+        if (strstr(line, "[vdso]")) code = (char*)start, pages = (end - start) / 4096;
+        if (strstr(line, "[vvar]")) data = (char*)start;
+    }
+    fclose(maps);
+    char* area = mmap(NULL, 1 << 20, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    printf("%d\n", RESULT((long)mremap(code, pages * 4096, (pages + 1) * 4096, 0)));
+    printf("%d\n", RESULT((long)mremap(code, pages * 4096, (pages + 1) * 4096, MREMAP_MAYMOVE)));
+    printf("%d\n", RESULT((long)mremap(code, pages * 4096, (pages + 1) * 4096, MREMAP_MAYMOVE | MREMAP_FIXED, area)));
+    printf("%d\n", RESULT((long)mremap(data, 4096, 5 << 12, MREMAP_MAYMOVE)));
+    area = mmap(NULL, 1 << 20, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (!fork()) { // the parent goes on with its clock where it was
+        char* there = mremap(code, pages * 4096, pages * 4096, MREMAP_MAYMOVE | MREMAP_FIXED, area);
+        printf("the code moves: %d\n", there == area && !memcmp(there, ELFMAG, SELFMAG));
+        fflush(stdout);
+        _exit(0);
+    }
+    wait(NULL);
+}
+static void data_moved(void) {
+    char* data = NULL;
+    unsigned long start, end, size = 0;
+    FILE* maps = fopen("/proc/self/maps", "r");
+    char line[256];
+    while (fgets(line, sizeof line, maps))
+        if (strstr(line, "[vvar]") && sscanf(line, "%lx-%lx", &start, &end) == 2) data = (char*)start, size = end - start;
+    fclose(maps);
+    char* area = mmap(NULL, 1 << 20, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    char* there = mremap(data, size, size, MREMAP_MAYMOVE | MREMAP_FIXED, area);
+    printf("moves: %d\n", there == area);
+    printf("%d\n", RESULT(mprotect(there, size, PROT_READ | PROT_WRITE)));
+    printf("%d\n", RESULT(mprotect(there, size, PROT_READ | PROT_EXEC)));
+}
+
 static long nanoseconds(struct timespec t) { return t.tv_sec * 1000000000 + t.tv_nsec; }
 static long by_call(int clock) {
     struct timespec t;
@@ -178,7 +219,8 @@ static void quiet(void) {
 
 int main(int argc, char** argv) {
     static const struct test_case cases[] = {{"image", image},     {"clocks", clocks},         {"processors", processors},
-                                             {"threads", threads}, {"protection", protection}, {"quiet", quiet}};
+                                             {"threads", threads}, {"protection", protection}, {"quiet", quiet},
+                                             {"moved", moved}, {"data_moved", data_moved}};
     base = (const char*)getauxval(AT_SYSINFO_EHDR);
     return run_cases(cases, LENGTH(cases), argc, argv);
 }
