@@ -25,7 +25,7 @@ def main():
         command = [options.binary, "--headless", "-m", "40M", "--kernel", options.bzimage, "--disk", options.disk, "--disk", second, "--append",
                    "console=ttyS0 root=/dev/sda1", "--json", "--until", "serial:ALL SHOWN", "--limit-steps", "4000000000", "--inspect", "page-cache", "--inspect", "space:1"]
         # Twice: what the looking itself brings back is back by then.
-        for line in ["mkswap /dev/sdb", "swapon /dev/sdb", "/test/swap hog 48", look, look + "; echo all shown | tr a-z A-Z"]:
+        for line in ["mkswap /dev/sdb", "swapon /dev/sdb", "/test/swap hog 48", look + "; echo at first | tr a-z A-Z", look + "; echo all shown | tr a-z A-Z"]:
             command += ["--type", line.replace("\\", "\\\\") + "\\n"]
         done = subprocess.run(command, capture_output=True, stdin=subprocess.DEVNULL)
     text = done.stdout.decode("latin-1").replace("\r", "")
