@@ -224,6 +224,9 @@ SheetsView page_cache_view(const std::expected<GuestKernel, std::string>& kernel
                 return false;
             }
             std::string what = "anonymous";
+            if (page.u64_of("flags") & 0x2000 && page.has("private"))
+                what = fmt::format("anonymous, at {} of swap area {}", page.u64_of("private") << 6 >> 6,
+                                   page.u64_of("private") >> 58);
             if (page.u64_of("tag") == 7) {
                 const auto path = paths.find(page.pointer("mapping", "AddressSpace").u64_of("host"));
                 what = fmt::format("page {} of {}", page.u64_of("index"),
@@ -256,8 +259,25 @@ SheetsView page_cache_view(const std::expected<GuestKernel, std::string>& kernel
                       [](const auto& row) { return row[1].value.template get<u64>(); });
     files.remark = size_text(all * 4096);
     files.why_empty = "no file has a page in memory";
+    Sheet swap("swap", "Swap areas", {"Area", "Kind", "Size", "In use", "In the cache", "Priority", "At"});
+    const auto areas = kernel->root("swap_areas"), caches = kernel->root("swap_caches");
+    const u64 area_size = kernel->size_of("SwapArea").value_or(0),
+              space_size = kernel->size_of("AddressSpace").value_or(0);
+    for (u64 i = 0; areas && caches && i < std::min(areas->count, caches->count); ++i) {
+        const GuestObject area = kernel->object("SwapArea", areas->address + i * area_size, view.notes);
+        const u64 flags = area.u64_of("flags");
+        if (!(flags & 1) || area.pointer("file", "Dentry").null()) continue;
+        const GuestObject cache =
+            kernel->object("AddressSpace", caches->address + i * space_size, view.notes);
+        const auto path = paths.find(area.pointer("file", "Dentry").u64_of("inode"));
+        swap.row({path == paths.end() ? "?" : path->second, flags & 16 ? "partition" : "file",
+                  Cell::size(area.u64_of("places") * 4096), Cell::size(area.u64_of("in_use") * 4096),
+                  Cell::size(cache.u64_of("pages") * 4096), Cell::signed_number(area.i64_of("priority")),
+                  Cell::at(area.address())});
+    }
+    swap.why_empty = "no swap area is in use (mkswap, then swapon)";
     view.sheets.push_back(std::move(sums)), view.sheets.push_back(std::move(files)),
-        view.sheets.push_back(std::move(newest));
+        view.sheets.push_back(std::move(swap)), view.sheets.push_back(std::move(newest));
     return view;
 }
 

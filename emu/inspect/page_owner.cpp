@@ -18,7 +18,7 @@ constexpr unsigned MostTables = 65536, MostBlockOrder = 10, MostSpaces = 1024,
 constexpr std::size_t MostEntries = 1 << 21;
 constexpr u64 StackBytes = 16384; // guest/kernel/inspect/README.md: Task.stack
 enum Tag : u64 { Free, Reserved, KernelText, KernelData, Slab, PageTable, Anonymous, PageCache };
-enum Flag : u64 { Buddy = 1, Tail = 2, Uptodate = 4, Dirty = 8 };
+enum Flag : u64 { Buddy = 1, Tail = 2, Uptodate = 4, Dirty = 8, SwapCache = 0x2000 };
 
 /// The tables of one address space's user half, by frame.
 void note_tables(const GuestReader& memory, u64 table, unsigned level, const std::string& whose,
@@ -142,6 +142,9 @@ std::optional<PageOwner> page_owner(const std::expected<GuestKernel, std::string
         out.owner =
             fmt::format("page {} of {}", page.u64_of("index"),
                         path == known.inodes.end() ? "a device or a file without a name" : path->second);
+    } else if (tag == Anonymous && out.flags & SwapCache && page.has("private")) {
+        const u64 place = page.u64_of("private"); // n << 58 | place
+        out.owner = fmt::format("the swap cache, for place {} of swap area {}", place << 6 >> 6, place >> 58);
     } else if (const auto table = known.tables.find(frame); table != known.tables.end()) {
         out.owner = table->second;
     } else if (const auto stack = known.stacks.find(frame); stack != known.stacks.end()) {

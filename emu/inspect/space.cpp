@@ -11,8 +11,8 @@
 namespace vitrine::emu::inspect {
 
 namespace {
-constexpr u64 AddressMask = cpu::PhysicalMask & ~u64{0xFFF},
-              SoftwareCopyOnWrite = 1 << 9; // guest/kernel/mm/page_walk.h
+constexpr u64 AddressMask = cpu::PhysicalMask & ~u64{0xFFF}, SoftwareCopyOnWrite = 1 << 9,
+              SoftwareNobodyMay = 1 << 8; // guest/kernel/mm/page_walk.h
 constexpr std::size_t MostAreas = 65536, MostFrames = 512, MostLeaves = 1 << 20, MostRows = 200;
 constexpr unsigned MostTables = 65536;
 constexpr const char* LevelNames[] = {"", "PT", "PD", "PDPT", "PML4"};
@@ -31,10 +31,13 @@ EntryState state_of(const GuestReader& memory, u64 entry, unsigned level) {
 
 u64 canonical(u64 linear) { return static_cast<u64>(static_cast<i64>(linear << 16) >> 16); }
 
-/// All present leaves with from <= linear < to, in order; false when there are too many tables.
-template <class Visit>
+constexpr auto Nothing = [](u64) {};
+
+/// All present leaves with from <= linear < to, in order; false when there are too many tables. `absent` gets
+/// the last-level entries that are neither 0 nor present.
+template <class Visit, class Absent = decltype(Nothing)>
 bool each_leaf(const GuestReader& memory, u64 table, unsigned level, u64 base, u64 from, u64 to,
-               unsigned& budget, const Visit& visit) {
+               unsigned& budget, const Visit& visit, const Absent& absent = Nothing) {
     if (budget == 0) return false;
     --budget;
     std::array<u64, 512> entries;
@@ -42,10 +45,15 @@ bool each_leaf(const GuestReader& memory, u64 table, unsigned level, u64 base, u
     const u64 span = u64{1} << (12 + 9 * (level - 1));
     for (unsigned i = 0; i < 512; ++i) {
         const u64 linear = level == 4 ? canonical(base + u64{i} * span) : base + u64{i} * span;
-        if (!(entries[i] & cpu::PteP) || linear >= to || linear + (span - 1) < from) continue;
+        if (linear >= to || linear + (span - 1) < from) continue;
+        if (!(entries[i] & cpu::PteP)) {
+            if (level == 1 && entries[i]) absent(entries[i]);
+            continue;
+        }
         if (level == 1 || (level < 4 && entries[i] & cpu::PtePS)) {
             if (!visit(linear, entries[i], span)) return false;
-        } else if (!each_leaf(memory, entries[i] & AddressMask, level - 1, linear, from, to, budget, visit)) {
+        } else if (!each_leaf(memory, entries[i] & AddressMask, level - 1, linear, from, to, budget, visit,
+                              absent)) {
             return false;
         }
     }
@@ -66,13 +74,15 @@ void read_areas(const GuestKernel& kernel, SpaceView& view, const GuestObject& m
         row.address = area.address(), row.start = area.u64_of("start"), row.end = area.u64_of("end");
         row.flags = area.u64_of("flags"), row.file_page = area.u64_of("vm_pgoff"),
         row.name = area.text("name");
+        if (!row.name.starts_with('/')) row.file_page = 0; // without a file it counts from where it was made
         row.rights = area_rights(row.flags);
         if (row.end <= row.start || (!view.areas.empty() && row.start < view.areas.back().end)) {
             view.notes.add(fmt::format("areas: in flux or corrupt at {}", hex(row.address, 16)));
             return false;
         }
         const bool all = each_leaf(
-            kernel.memory(), view.pgd, 4, 0, row.start, row.end, budget, [&](u64, u64 entry, u64 span) {
+            kernel.memory(), view.pgd, 4, 0, row.start, row.end, budget,
+            [&](u64, u64 entry, u64 span) {
                 const u64 pages = span >> 12;
                 row.present += pages;
                 if (entry & cpu::PteD) row.dirty += pages;
@@ -81,7 +91,8 @@ void read_areas(const GuestKernel& kernel, SpaceView& view, const GuestObject& m
                     row.copy_on_write += pages;
                 if (row.frames.size() < MostFrames) row.frames.push_back((entry & AddressMask) >> 12);
                 return true;
-            });
+            },
+            [&](u64 entry) { row.swapped += !(entry & SoftwareNobodyMay); });
         if (!all) view.notes.add("more tables than are looked at: the counts are too small");
         view.areas.push_back(std::move(row));
         return view.areas.size() < MostAreas;
@@ -166,6 +177,7 @@ SpaceView space_of(const GuestKernel& kernel, u64 task_address, u64 cr3, unsigne
     if (memory.has("anonymous_pages"))
         view.anonymous = memory.u64_of("anonymous_pages"),
         view.table_bytes = memory.u64_of("page_table_bytes");
+    if (memory.has("swap_entries")) view.swapped = memory.u64_of("swap_entries");
     view.start_brk = memory.u64_of("start_brk"), view.brk = memory.u64_of("brk"),
     view.mmap_base = memory.u64_of("mmap_base");
     view.start_stack = memory.u64_of("start_stack"), view.executable = memory.text("executable");
@@ -259,16 +271,18 @@ std::string to_text(const SpaceView& v) {
     if (!v.why_empty.empty()) return v.why_empty + "\n" + notes_text(v.notes);
     std::string out = fmt::format("{} (pid {})  {}  page tables at {}{}\n", v.comm, v.pid, v.executable,
                                   hex(v.pgd), v.loaded ? ", loaded" : "");
-    out += fmt::format(
-        "{} mapped, {} resident, {} of it anonymous, {} of page tables; users {}; break {}, mmap base {}\n",
-        size_text(v.total * 4096), size_text(v.resident * 4096), size_text(v.anonymous * 4096),
-        size_text(v.table_bytes), v.users, hex(v.brk), hex(v.mmap_base));
-    Table table(
-        {"start", "end", "size", "rights", "present", "dirty", "copy-on-write", "first frame", "name"});
+    out += fmt::format("{} mapped, {} resident, {} of it anonymous, {} swapped out, {} of page tables; users "
+                       "{}; break {}, mmap base {}\n",
+                       size_text(v.total * 4096), size_text(v.resident * 4096), size_text(v.anonymous * 4096),
+                       size_text(v.swapped * 4096), size_text(v.table_bytes), v.users, hex(v.brk),
+                       hex(v.mmap_base));
+    Table table({"start", "end", "size", "rights", "present", "dirty", "copy-on-write", "swapped",
+                 "first frame", "name"});
     for (const auto& a : v.areas)
         table.row({hex(a.start, 12), hex(a.end, 12), size_text(a.end - a.start), a.rights,
                    std::to_string(a.present), std::to_string(a.dirty), std::to_string(a.copy_on_write),
-                   a.frames.empty() ? "-" : std::to_string(a.frames.front()), a.name});
+                   std::to_string(a.swapped), a.frames.empty() ? "-" : std::to_string(a.frames.front()),
+                   a.name});
     return out + table.text() + notes_text(v.notes);
 }
 
@@ -285,6 +299,7 @@ nlohmann::json to_json(const SpaceView& v) {
                          {"accessed_pages", a.accessed},
                          {"dirty_pages", a.dirty},
                          {"copy_on_write_pages", a.copy_on_write},
+                         {"swapped_pages", a.swapped},
                          {"frames", a.frames},
                          {"address", hex(a.address, 16)}});
     return {{"pid", v.pid},
@@ -297,6 +312,7 @@ nlohmann::json to_json(const SpaceView& v) {
             {"users", v.users},
             {"resident_pages", v.resident},
             {"anonymous_pages", v.anonymous},
+            {"swapped_pages", v.swapped},
             {"total_pages", v.total},
             {"page_table_bytes", v.table_bytes},
             {"start_brk", hex(v.start_brk)},

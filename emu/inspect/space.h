@@ -40,6 +40,7 @@ struct AreaRow {
     std::string name, rights;
     /// Pages of it that are in memory, and how many of these are what.
     u64 present = 0, dirty = 0, copy_on_write = 0, accessed = 0;
+    u64 swapped = 0;         ///< entries that name a place in a swap area instead
     std::vector<u64> frames; ///< the first of them, at most 512
 };
 struct SpaceView {
@@ -49,8 +50,8 @@ struct SpaceView {
     u64 pgd = 0;              ///< physical address of level 4
     bool loaded = false;      ///< the shown processor's CR3 points there
     bool kernel_thread = false;
-    u64 users = 0, resident = 0, anonymous = 0, total = 0, table_bytes = 0, brk = 0, start_brk = 0,
-        mmap_base = 0, start_stack = 0;
+    u64 users = 0, resident = 0, anonymous = 0, swapped = 0, total = 0, table_bytes = 0, brk = 0,
+        start_brk = 0, mmap_base = 0, start_stack = 0;
     std::string executable;
     std::vector<AreaRow> areas;
     Notes notes;

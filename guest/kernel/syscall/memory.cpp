@@ -70,6 +70,15 @@ Result<i64> sys_munmap(u64 address, usize size) {
 }
 
 Result<i64> sys_mprotect(u64 address, usize size, u32 protection) {
+    constexpr u32 PROT_SEM = 8, PROT_GROWSDOWN = 0x0100'0000, PROT_GROWSUP = 0x0200'0000;
+    u32 grows = protection & (PROT_GROWSDOWN | PROT_GROWSUP);
+    if (grows == (PROT_GROWSDOWN | PROT_GROWSUP) || !is_aligned(address, PAGE_SIZE)) return Errno::EINVAL;
+    if (!size) return i64{0};
+    u64 length = align_up(size, PAGE_SIZE);
+    if (address + length <= address) return Errno::ENOMEM;
+    if (protection & ~(PROT_READ | PROT_WRITE | PROT_EXEC | PROT_SEM | grows)) return Errno::EINVAL;
+    if (address > TASK_SIZE_MAX || length > TASK_SIZE_MAX - address) return Errno::ENOMEM; // nothing is there
+    if (grows) return Errno::EINVAL; // areas that grow are not asked for by their middle
     mm_struct& mm = *get_current()->mm;
     WriteGuard guard(mm.mmap_lock);
     TRY(do_mprotect(mm, address, size, area_rights(protection)));
@@ -111,16 +120,28 @@ Result<u64> range_end(u64 address, usize size) {
 /// MADV_DONTNEED takes the pages away: anonymous ones read as zero afterwards, a file's come back from the
 /// file.
 Result<i64> sys_madvise(u64 address, usize size, i32 advice) {
-    constexpr i32 MADV_DONTNEED = 4, MADV_FREE = 8;
-    u64 end = TRY(range_end(address, size));
-    bool known = (advice >= 0 && advice <= 4) || advice == MADV_FREE || (advice >= 9 && advice <= 21);
-    if (!known) return Errno::EINVAL;
+    constexpr i32 MADV_DONTNEED = 4, MADV_FREE = 8, MADV_DONTNEED_LOCKED = 24;
+    // Without KSM and huge pages (12 to 15) Linux refuses their advice too.
+    bool known = (advice >= 0 && advice <= 4) || (advice >= 8 && advice <= 11) ||
+                 (advice >= 16 && advice <= 21) || advice == MADV_DONTNEED_LOCKED;
+    u64 length = align_up(size, PAGE_SIZE), end = address + length;
+    if (!known || !is_aligned(address, PAGE_SIZE) || (size && !length) || end < address) return Errno::EINVAL;
+    if (end == address) return i64{0};
     mm_struct& mm = *get_current()->mm;
     ReadGuard guard(mm.mmap_lock);
-    TRY(each_area(mm, address, end, [&](vm_area_struct&, u64 from, u64 to) {
-        if (advice == MADV_DONTNEED || advice == MADV_FREE) unmap_page_range(mm, from, to);
-    }));
-    return i64{0};
+    bool hole = false; // is told at the end: the rest is done all the same
+    for (u64 at = address; at < end;) {
+        const vm_area_struct* area = find_vma(mm, at);
+        if (!area) return Errno::ENOMEM;
+        hole |= at < area->vm_start;
+        if (area->vm_start >= end) break;
+        u64 from = max(at, area->vm_start), to = min(end, area->vm_end);
+        if (advice == MADV_FREE && area->vm_file) return Errno::EINVAL;
+        if (advice == MADV_DONTNEED || advice == MADV_FREE || advice == MADV_DONTNEED_LOCKED)
+            unmap_page_range(mm, from, to);
+        at = to;
+    }
+    return hole ? Result<i64>(Errno::ENOMEM) : i64{0};
 }
 
 Result<i64> sys_msync(u64 address, usize size, u32 flags) {

@@ -175,16 +175,22 @@ Result<i64> sys_sysinfo(u64 target) {
     return i64{0};
 }
 
-Result<i64> sys_getrandom(u64 target, usize size, u32) {
+Result<i64> sys_getrandom(u64 target, usize size, u32 flags) {
+    constexpr u32 GRND_NONBLOCK = 1, GRND_RANDOM = 2, GRND_INSECURE = 4;
+    if (flags & ~(GRND_NONBLOCK | GRND_RANDOM | GRND_INSECURE)) return Errno::EINVAL;
+    if ((flags & GRND_RANDOM) && (flags & GRND_INSECURE)) return Errno::EINVAL;
     u8 chunk[256];
-    size = min<usize>(size, 1 << 20);
-    for (usize done = 0; done < size;) {
+    size = min<usize>(size, 0x7fff'f000);
+    usize done = 0;
+    while (done < size) {
         usize count = min<usize>(sizeof chunk, size - done);
         random_bytes(chunk, count);
-        TRY(copy_to_user(target + done, chunk, count));
+        if (!copy_to_user(target + done, chunk, count).ok())
+            return done ? Result<i64>(static_cast<i64>(done)) : Errno::EFAULT;
         done += count;
+        if (!(done % PAGE_SIZE) && signal_pending_state(TASK_INTERRUPTIBLE, *get_current())) break;
     }
-    return static_cast<i64>(size);
+    return static_cast<i64>(done);
 }
 
 /// READ_ALL (3) and SIZE_BUFFER (10); console levels (6, 7, 8).
