@@ -1,5 +1,6 @@
 // COM1 (National Semiconductor PC16550D data sheet). Output is polled, with a bound: a port that never
-// empties is dropped.
+// empties is dropped. Input is throttled: while the terminal has no room for more, bytes stay in the port,
+// its interrupt is off and RTS says so to the peer.
 #include "drivers/serial.h"
 
 #include "arch/x86_64/cpu.h"
@@ -39,11 +40,41 @@ void write(const char* text, usize size) {
 
 constinit struct console serial_console{"ttyS0", write};
 
+constexpr u8 Dtr = 1, Rts = 2, Out2 = 8; ///< OUT2 gates the interrupt
+constinit spinlock_t port_lock{"port_lock"};
+constinit bool throttled = false; ///< under port_lock
+
+/// Somebody took input from the terminal.
+void serial8250_unthrottle(tty_struct&) {
+    if (!__atomic_load_n(&throttled, __ATOMIC_SEQ_CST)) return;
+    IrqSpinGuard guard(port_lock);
+    if (!throttled) return;
+    throttled = false;
+    out8(ModemControl, Dtr | Rts | Out2);
+    out8(InterruptEnable, 1); // what waits interrupts now
+}
+
+void serial8250_throttle() {
+    {
+        IrqSpinGuard guard(port_lock);
+        throttled = true;
+        out8(InterruptEnable, 0);
+        out8(ModemControl, Dtr | Out2);
+    }
+    // The last reader may have looked before we said that we are stopped.
+    __atomic_thread_fence(__ATOMIC_SEQ_CST);
+    if (console_terminal.receive_room()) serial8250_unthrottle(console_terminal);
+}
+
 void serial_interrupt(void*) {
-    for (unsigned i = 0; i < 256 && (in8(LineStatus) & 1); i++)
+    if (__atomic_load_n(&throttled, __ATOMIC_SEQ_CST)) return; // raised before it was turned off
+    for (unsigned i = 0; i < 256 && (in8(LineStatus) & 1); i++) {
+        if (!console_terminal.receive_room()) return serial8250_throttle();
         console_terminal.receive(static_cast<char>(in8(Data)));
+    }
     // The line is edge-triggered: what is left (a sender that never pauses) must raise it anew.
     if (in8(LineStatus) & 1) {
+        IrqSpinGuard guard(port_lock);
         out8(InterruptEnable, 0);
         out8(InterruptEnable, 1);
     }
@@ -56,9 +87,9 @@ void early_serial_init() {
     out8(LineControl, 0x80); // divisor latch: 115200 baud
     out8(Data, 1);
     out8(InterruptEnable, 0);
-    out8(LineControl, 0x03);  // 8N1
-    out8(FifoControl, 0x07);  // enabled, cleared, trigger at 1 byte
-    out8(ModemControl, 0x0b); // DTR, RTS, OUT2 (gates the interrupt)
+    out8(LineControl, 0x03); // 8N1
+    out8(FifoControl, 0x07); // enabled, cleared, trigger at 1 byte
+    out8(ModemControl, Dtr | Rts | Out2);
     present = in8(LineStatus) != 0xff;
     register_console(serial_console, true);
 }
@@ -69,6 +100,7 @@ void serial8250_init() {
         pr_err("serial8250: no interrupt for ttyS0\n");
         return;
     }
+    console_terminal.unthrottle = serial8250_unthrottle;
     out8(InterruptEnable, 1); // received data
     serial_interrupt(nullptr);
     pr_info("serial8250: ttyS0 at I/O 0x3f8 (irq = 4, base_baud = 115200) is a 16550A\n");

@@ -227,7 +227,16 @@ Result<usize> tty_struct::read(struct file& file, IoBuffer out) {
         done += count;
     }
     if (pty) pty_wake_master(*pty);
+    check_unthrottle();
     return done;
+}
+
+void tty_struct::check_unthrottle() {
+    // TTY_THRESHOLD_UNTHROTTLE: not for every byte. An unfinished line does not count, its end is still to
+    // come.
+    if (!unthrottle || __atomic_load_n(&commit_at, __ATOMIC_SEQ_CST) - read_at > 128) return;
+    __atomic_thread_fence(__ATOMIC_SEQ_CST);
+    unthrottle(*this);
 }
 
 Result<usize> tty_struct::write(struct file& file, IoBuffer in) {

@@ -67,6 +67,8 @@ struct tty_struct {
     bool stopped = false;    ///< ^S
     bool literal = false;    ///< ^V: the next character is only that
     pty_pair* pty = nullptr; ///< whose slave it is; null for the console
+    /// The driver's, which holds input back while there is no receive_room(): readers have taken theirs.
+    void (*unthrottle)(tty_struct& tty) = nullptr;
     spinlock_t lock{"tty"};
     wait_queue_head readers{"tty_read"}, writers{"tty_write"};
 
@@ -103,6 +105,7 @@ private:
     void echo(char c);
     void erase();
     void post(const char* text, usize size);
+    void check_unthrottle();
     usize process_output(const char* text, usize size);
     Result<void> wait_for_input(struct file& file, usize size);
     Result<u64> set_termios(u32 command, u64 argument, bool other_end);

@@ -96,6 +96,7 @@ Result<u64> tty_struct::set_termios(u32 command, u64 argument, bool other_end) {
     if (readers_may_go) readers.wake_all();
     if (restarted) writers.wake_all();
     if (command == 0x5404 && pty) pty_wake_master(*pty);
+    check_unthrottle();
     return u64{0};
 }
 
@@ -128,6 +129,7 @@ Result<u64> tty_struct::control(u32 command, u64 argument, bool other_end) {
             flush_input();
         }
         if (argument != 1 && pty) pty_wake_master(*pty);
+        check_unthrottle();
         return u64{0};
     }
     case 0x5412: { // TIOCSTI: as if it were typed

@@ -8,6 +8,7 @@ with --recordings the seed is run once more, as a recording that `vitrine --repl
 A long series: nice -n 10 schedule_fuzz.py … --seeds 1:1000 --report runs.txt --recordings failed
 """
 import argparse
+import difflib
 import os
 import subprocess
 import sys
@@ -44,6 +45,24 @@ CASES = {
 }
 
 
+def on_linux(options, name):
+    folder = os.path.dirname(options.programs_disk if CASES[name][0] == "programs" else options.files_disk)
+    with tempfile.TemporaryDirectory() as work:
+        return subprocess.run([os.path.join(folder, name)], capture_output=True, text=True, timeout=600, cwd=work,
+                              preexec_fn=run_files.run_both.plain_process).stdout
+
+
+def equals_linux(options, name, output, twins):
+    """Linux runs on this machine, on which a busy hour makes a wait too long: it may say it again before the guest is wrong."""
+    for attempt in range(4):
+        if attempt or name not in twins:
+            twins[name] = on_linux(options, name)
+        if output == twins[name]:
+            return True
+    sys.stdout.writelines(difflib.unified_diff(twins[name].splitlines(True), output.splitlines(True), "Linux", "guest"))
+    return False
+
+
 def run(options, name, seed, cpus, twins):
     disk, memory, command, twin, expected = CASES[name]
     command = command.format(seed=seed)
@@ -62,7 +81,7 @@ def run(options, name, seed, cpus, twins):
             faults.append(f"the kernel said {trouble.group(0)!r}")
         faults += [f"{wanted!r} was not printed" for wanted in expected if wanted not in text]
         if done.returncode == 0:
-            if twin and run_files.output_of(text, command) != twins[name]:
+            if twin and not equals_linux(options, name, run_files.output_of(text, command), twins):
                 faults.append("the output is not Linux's")
             image = os.path.join(folder, "disk.img")
             subprocess.run([options.dump, base, overlay, image], check=True)
@@ -93,11 +112,6 @@ def main():
     first, _, last = options.seeds.partition(":")
     names = options.only or list(CASES)
     twins = {}
-    for name in names:
-        if CASES[name][3]:
-            folder = os.path.dirname(options.programs_disk if CASES[name][0] == "programs" else options.files_disk)
-            with tempfile.TemporaryDirectory() as work:
-                twins[name] = subprocess.run([os.path.join(folder, name)], capture_output=True, text=True, timeout=300, cwd=work, preexec_fn=run_files.run_both.plain_process).stdout
     runs = failed = 0
     for seed in range(int(first), int(last or first) + 1):
         for cpus in (int(n) for n in options.cpus.split(",")):
