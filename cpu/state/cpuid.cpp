@@ -274,6 +274,9 @@ bool msr_read(Core& core, u32 index, u64& value) {
     case 0x19A:
     case 0x19B:
     case 0x19C: value = 0; break;
+    case 0xE01:
+        value = 0;
+        break; // MSR_UNC_PERF_GLOBAL_CTRL: uncore counters, which CPUID cannot deny; Linux sets it unasked
     case 0xCD: value = 5; break; // 100 MHz
     case 0xCE:
     case 0x198:
@@ -356,7 +359,8 @@ bool msr_write(Core& core, u32 index, u64 value) {
     case 0x19A:
     case 0x19B:
     case 0x19C: break;
-    case 0x79: break; // IA32_BIOS_UPDT_TRIG: no microcode to load
+    case 0xE01: return !(value & ~u64{0xE000001F}); // SDM 4 table 2-39; there is nothing to enable
+    case 0x79: break;                               // IA32_BIOS_UPDT_TRIG: no microcode to load
     case 0x8B: break; // software writes 0 before CPUID puts the revision back (SDM 3A 9.11.7.1)
     case 0x174: m.sysenter_cs = value & 0xFFFFFFFF; break;
     case 0x175:

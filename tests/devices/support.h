@@ -93,13 +93,27 @@ struct Probe {
 /// SplitMix64: the tests' only source of chance, seeded by each test.
 struct Random {
     u64 state;
+    /// A fuzzer's bytes, used first: a small number each, or, behind one from F0h up, eight bytes.
+    std::span<const u8> tape{};
     u64 next() {
+        if (!tape.empty()) return from_tape();
         u64 z = state += 0x9E3779B97F4A7C15;
         z = (z ^ z >> 30) * 0xBF58476D1CE4E5B9;
         z = (z ^ z >> 27) * 0x94D049BB133111EB;
         return z ^ z >> 31;
     }
     u64 below(u64 n) { return next() % n; }
+
+private:
+    u64 from_tape() {
+        const u8 first = tape.front();
+        tape = tape.subspan(1);
+        if (first < 0xF0) return first;
+        const std::size_t n = std::min<std::size_t>(8, tape.size());
+        const u64 value = load_little(tape.first(n), 0, 8);
+        tape = tape.subspan(n);
+        return value;
+    }
 };
 
 } // namespace vitrine::devices::test

@@ -94,7 +94,10 @@ def main():
     (folder / "login.console").write_text(text)
     for number, question in enumerate(QUESTIONS):
         answer = re.search(rf"end-{number}\"\"-here\r?\n(.*?)end-{number}-here", text, re.S)
-        print(f"{question}\n    {answer[1].strip() if answer else '(no answer)'}")
+        print(f"{question}\n    {answer[1].split(chr(27) + "[?2004l")[-1].strip() if answer else '(no answer)'}")
+    complaints = re.search(r"end-4\"\"-here.*?\n(?:\x1b\[\?2004l)?(\d+)\r?\nend-4-here", text, re.S)
+    if not complaints or complaints[1] != "0":
+        sys.exit(f"dmesg holds {complaints[1] if complaints else 'unknown'} complaints")
     print(f"status {run.returncode}; {'Power down' in text and 'powered down' or 'did not power down'}")
     sys.exit(run.returncode != 0 or "Power down" not in text)
 
