@@ -16,6 +16,10 @@ public:
     void keep_history(Machine& machine);
     /// Prepares the limits of the next slice.
     void slice(RunLimits& limits);
+    /// Scripted typing: the next text waits for this, in what the console says behind `from`;
+    /// a step that has been done is the next one. None: for nothing.
+    void wait_to_type(std::optional<BreakSpec> when, u64 from, u64 steps);
+    bool time_to_type(const RunReport& report) const;
     /// What the run has ended with: true when --until or a --break was what stopped it.
     bool stopped_by_breakpoint(const RunReport& report);
     /// At the stop: counts are told, and --last travels back. False: it was never met (status 75).
@@ -35,7 +39,7 @@ private:
     std::unique_ptr<Debugger> debugger_;
     std::unique_ptr<Timeline> timeline_;
     std::unique_ptr<EventStore> events_;
-    u32 until_id_ = 0;
+    u32 until_id_ = 0, typing_id_ = 0;
     bool until_met_ = false, started_ = false, already_met_ = false, until_done_ = false;
 };
 

@@ -61,6 +61,11 @@ private:
     Expected<RunReport> run_machine();
     Expected<std::optional<RunReport>> serve_gdb();
     std::optional<RunReport> one_slice();
+    void await_typing() {
+        debug_.wait_to_type(typed_ < options_.typing.size() ? std::optional(options_.typing[typed_].when)
+                                                            : std::nullopt,
+                            machine_->serial_total(), machine_->steps());
+    }
     std::unique_ptr<gdb::Server> gdb_;
     /// Somebody may type.
     bool live() const { return line_ || terminal_.open(); }
@@ -81,7 +86,6 @@ private:
     int serial_file_ = -1;
     std::size_t typed_ = 0; ///< scripted texts sent so far
     u64 run_before_ = 0;    ///< up to here the run was run before gdb went back and left
-    u64 typed_from_ = 0;    ///< console output before this position does not count for the next one
     bool break_met_ = false, search_failed_ = false, gdb_limit_ = false;
     Clock::time_point started_ = Clock::now();
 };
@@ -121,7 +125,7 @@ Expected<void> Session::set_up() {
     }
     for (const std::string& view : options_.inspect)
         if (auto ok = inspect::check_view(view, machine_->board().processor_count()); !ok) return ok;
-    typed_from_ = machine_->serial_total();
+    await_typing();
     if (!options_.gdb.empty()) {
         auto server = gdb::Server::listen(options_.gdb);
         if (!server) return std::unexpected(server.error());
@@ -186,16 +190,11 @@ std::optional<RunReport> Session::one_slice() {
     debug_.slice(limits);
     const bool again = machine_->steps() < run_before_;
     if (again) limits.debugger = nullptr, limits.step_limit = std::min(limits.step_limit, run_before_);
-    int typing_index = -1;
-    if (!again && typed_ < options_.typing.size()) {
-        typing_index = static_cast<int>(limits.conditions.size());
-        limits.conditions.push_back(options_.typing[typed_].when);
-        limits.conditions.back().from = typed_from_;
-    }
     RunReport report = machine_->run(limits);
-    if (typing_index >= 0 && report.condition == typing_index) {
-        typed_from_ = machine_->serial_total();
-        machine_->input(SerialInput{options_.typing[typed_++].text});
+    if (debug_.time_to_type(report)) {
+        const std::string& text = options_.typing[typed_++].text;
+        await_typing();
+        machine_->input(SerialInput{text});
         return std::nullopt;
     }
     if (debug_.stopped_by_breakpoint(report)) {
