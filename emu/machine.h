@@ -135,13 +135,11 @@ const char* mode_short_name(cpu::Mode mode);
 bool phase_matches(const Phase& phase, std::string_view wanted);
 
 // ---- running ----------------------------------------------------------------------------------------------
-enum class StopReason : u8 {
-    StepLimit,
-    TimeLimit,
-    Phase,
-    Breakpoint,
-    SerialText,
-    PoweredOff,
+enum class StopReason : u8 { // recordings hold the numbers
+    StepLimit = 0,
+    TimeLimit = 1,
+    Breakpoint = 3,
+    PoweredOff = 5,
     DebugExit,
     TripleFault,
     IdleForever,
@@ -152,23 +150,11 @@ enum class StopReason : u8 {
 };
 const char* stop_reason_name(StopReason reason);
 
-struct StopCondition {
-    enum class Kind : u8 { Step, Phase, Address, Serial, Prompt } kind = Kind::Step;
-    u64 value = 0; ///< Step, Address
-    std::string
-        text; ///< Phase, Serial; Address: a kernel symbol, resolved as soon as the kernel's place is known
-    /// Serial, Prompt: only output from this position on counts (Machine::serial_total()).
-    u64 from = 0;
-};
 struct RunLimits {
     u64 step_limit = ~u64{0};
-    u64 time_limit = ~u64{0};              ///< virtual nanoseconds
-    double host_seconds = 1e18;            ///< checked between slices; never changes guest state
-    std::string until_phase;               ///< stop when this phase is entered; "*" for any
-    std::vector<u64> breakpoints;          ///< linear addresses; stop before executing there
-    std::string until_serial;              ///< stop when COM1's output contains this text
-    std::vector<StopCondition> conditions; ///< any number more; RunReport::condition says which
-    /// Whose breakpoints may stop this run; null: none does, none counts.
+    u64 time_limit = ~u64{0};   ///< virtual nanoseconds
+    double host_seconds = 1e18; ///< checked between slices; never changes guest state
+    /// Whose breakpoints may stop this run, wherever else than at these limits; null: none does, none counts.
     Debugger* debugger = nullptr;
     /// A search backwards: breakpoints stop, but count, log and skip nothing.
     bool searching = false;
@@ -180,8 +166,7 @@ struct RunReport {
     StopReason reason = StopReason::StepLimit;
     u64 steps = 0, time = 0;
     int debug_exit_value = 0;
-    int condition = -1; ///< index into RunLimits::conditions
-    std::string detail; ///< the phase, the address, the text, the explanation of a triple fault …
+    std::string detail; ///< what a breakpoint met, the explanation of a triple fault …
 };
 
 class Machine {

@@ -15,7 +15,8 @@ Expected<void> DebugRun::set_up(Machine& machine) {
     debugger_->on_log([](const Breakpoint&, const Hit&, const std::string& line) { tell(line); });
     if (options_.until_break) {
         // With the text as it was given where it is the notation's, so that columns are the text's.
-        const bool plain = options_.until && options_.until->kind != StopCondition::Kind::Address;
+        const BreakKind kind = options_.until_break->kind;
+        const bool plain = kind == BreakKind::Step || kind == BreakKind::Phase || kind == BreakKind::Console;
         auto id = plain ? debugger_->add(*options_.until_break) : debugger_->add(options_.until_text);
         if (!id) return usage_error(fmt::format("--until {}: {}", options_.until_text, id.error().message));
         until_id_ = *id;
@@ -47,6 +48,19 @@ void DebugRun::slice(RunLimits& limits) {
     limits.debugger = debugger_.get();
     limits.goes_on = std::exchange(started_, true);
     if (already_met_) limits.step_limit = 0;
+}
+
+void DebugRun::wait(u32& id, std::optional<BreakSpec> when, u64 from, u64 steps) {
+    debugger_->remove(std::exchange(id, 0));
+    if (!when) return;
+    when->from = from;
+    if (when->kind == BreakKind::Step) when->address = std::max(when->address, steps + 1);
+    // A symbol that there is not is never met, as when the kernel has it at no place.
+    if (auto added = debugger_->add(*when)) id = *added;
+}
+
+bool DebugRun::time_to(u32 id, const RunReport& report) const {
+    return id && report.reason == StopReason::Breakpoint && debugger_->met(id);
 }
 
 bool DebugRun::stopped_by_breakpoint(const RunReport& report) {

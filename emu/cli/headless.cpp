@@ -62,6 +62,16 @@ private:
     Expected<RunReport> run_machine();
     Expected<std::optional<RunReport>> serve_gdb();
     std::optional<RunReport> one_slice();
+    void await_medium() {
+        debug_.wait_to_change_medium(
+            changed_ < options_.media.size() ? std::optional(options_.media[changed_].when) : std::nullopt,
+            machine_->serial_total(), machine_->steps());
+    }
+    void await_typing() {
+        debug_.wait_to_type(typed_ < options_.typing.size() ? std::optional(options_.typing[typed_].when)
+                                                            : std::nullopt,
+                            machine_->serial_total(), machine_->steps());
+    }
     std::unique_ptr<gdb::Server> gdb_;
     /// Somebody may type.
     bool live() const { return line_ || terminal_.open(); }
@@ -83,10 +93,8 @@ private:
     std::optional<Error> view_error_; ///< of a view that could not be shown
     std::size_t typed_ = 0;           ///< scripted texts sent so far
     u64 run_before_ = 0;              ///< up to here the run was run before gdb went back and left
-    u64 typed_from_ = 0;              ///< console output before this position does not count for the next one
     std::vector<MediumInput> media_;  ///< the discs of --change-cdrom, known to the machine
     std::size_t changed_ = 0;         ///< of them put in so far
-    u64 changed_from_ = 0;
     bool break_met_ = false, search_failed_ = false, gdb_limit_ = false;
     Clock::time_point started_ = Clock::now();
 };
@@ -132,8 +140,8 @@ Expected<void> Session::set_up() {
         if (auto known = machine_->know_medium(medium); !known) return known;
         media_.push_back(std::move(medium));
     }
-    changed_from_ = machine_->serial_total();
-    typed_from_ = machine_->serial_total();
+    await_medium();
+    await_typing();
     if (!options_.gdb.empty()) {
         auto server = gdb::Server::listen(options_.gdb);
         if (!server) return std::unexpected(server.error());
@@ -208,27 +216,17 @@ std::optional<RunReport> Session::one_slice() {
     debug_.slice(limits);
     const bool again = machine_->steps() < run_before_;
     if (again) limits.debugger = nullptr, limits.step_limit = std::min(limits.step_limit, run_before_);
-    int typing_index = -1;
-    if (!again && typed_ < options_.typing.size()) {
-        typing_index = static_cast<int>(limits.conditions.size());
-        limits.conditions.push_back(options_.typing[typed_].when);
-        limits.conditions.back().from = typed_from_;
-    }
-    int medium_index = -1;
-    if (changed_ < options_.media.size()) {
-        medium_index = static_cast<int>(limits.conditions.size());
-        limits.conditions.push_back(options_.media[changed_].when);
-        limits.conditions.back().from = changed_from_;
-    }
     RunReport report = machine_->run(limits);
-    if (medium_index >= 0 && report.condition == medium_index) {
-        changed_from_ = machine_->serial_total();
-        machine_->input(media_[changed_++]);
+    if (debug_.time_to_change_medium(report)) {
+        MediumInput medium = media_[changed_++];
+        await_medium();
+        machine_->input(medium);
         return std::nullopt;
     }
-    if (typing_index >= 0 && report.condition == typing_index) {
-        typed_from_ = machine_->serial_total();
-        machine_->input(SerialInput{options_.typing[typed_++].text});
+    if (debug_.time_to_type(report)) {
+        const std::string& text = options_.typing[typed_++].text;
+        await_typing();
+        machine_->input(SerialInput{text});
         return std::nullopt;
     }
     if (debug_.stopped_by_breakpoint(report)) {

@@ -71,8 +71,10 @@ int main(int argc, char** argv) {
             return ui::run(parsed->options);
         }
 #endif
-        if (!parsed->options.lesson.empty()) {
-            std::fprintf(stderr, "vitrine: no window: %s; a lesson needs one, or --check\n", why.c_str());
+        if (!parsed->options.lesson.empty() || !parsed->options.ui_screenshot.empty()) {
+            std::fprintf(stderr, "vitrine: no window: %s; %s\n", why.c_str(),
+                         parsed->options.lesson.empty() ? "--ui-screenshot needs one"
+                                                        : "a lesson needs one, or --check");
             return static_cast<int>(Exit::Usage);
         }
         std::fprintf(stderr, "vitrine: no window: %s; running headless on this terminal\n", why.c_str());

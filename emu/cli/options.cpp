@@ -127,7 +127,6 @@ Expected<void> check_run(const Raw& raw, Options& o) {
         auto spec = parse_until_break(raw.until);
         if (!spec) return usage_error(fmt::format("--until {}: {}", raw.until, spec.error().message));
         o.until_break = std::move(*spec), o.until_text = raw.until;
-        if (auto until = parse_until(raw.until)) o.until = *until;
     }
     for (const std::string& text : o.breaks)
         if (auto spec = parse_break(text); !spec)
@@ -193,6 +192,21 @@ Expected<void> check_run(const Raw& raw, Options& o) {
         return usage_error("--lesson makes the machine that it tells of: give no machine options");
     if (!o.lesson.empty() && o.headless && !o.lesson_check)
         return usage_error("--lesson with --headless needs --check");
+    const std::pair<const std::string&, const char*> windows[] = {{o.ui_screenshot, "--ui-screenshot"},
+                                                                  {o.ui_tab, "--ui-tab"},
+                                                                  {o.ui_show, "--ui-show"},
+                                                                  {o.ui_state, "--ui-state"},
+                                                                  {o.window, "--window"}};
+    for (const auto& [value, name] : windows)
+        if (o.headless && !value.empty())
+            return usage_error(fmt::format("{} is about the app's window, and --headless opens none", name));
+    if (o.headless && o.start_screen)
+        return usage_error("--start-screen is about the app's window, and --headless opens none");
+    if (o.start_screen && (o.machine_given || !o.replay.empty() || !o.lesson.empty() || o.until_break))
+        return usage_error(
+            "--start-screen asks what to look at: give no machine, place, recording or lesson");
+    if (o.headless && o.ui_scale > 0)
+        return usage_error("--ui-scale is about the app's window, and --headless opens none");
     if (o.limit_seconds <= 0) return usage_error("--limit-seconds must be positive");
     if (o.json && o.inspect.empty() && !o.needs_history() && !o.events)
         return usage_error("--json needs --inspect or a question for an author");
@@ -363,6 +377,9 @@ Expected<Parsed> parse(int argc, const char* const* argv) {
     app.add_option("--save-recording", o.save_recording, "write the run as a recording")->group(results);
     app.add_option("--save-state", o.save_state, "write the whole state")->group(results);
 
+    app.add_flag("--start-screen", o.start_screen,
+                 "the app begins with a choice: the bundled kernel, a recording, a disk or kernel")
+        ->group(running);
     app.add_option("--ui-screenshot", o.ui_screenshot,
                    "run the app to --until, write its window as PNG, exit")
         ->group(testing);

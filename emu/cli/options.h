@@ -17,13 +17,13 @@ namespace vitrine::emu::cli {
 /// Text to type on the console, when a condition is met.
 struct Typing {
     std::string text; ///< escapes resolved; Enter is CR
-    StopCondition when;
+    BreakSpec when;   ///< the program's own
 };
 
 /// A disc that is put in, or out (no path), when a condition is met.
 struct MediumChange {
     std::string path;
-    StopCondition when;
+    BreakSpec when; ///< the program's own
 };
 
 enum class SerialTarget : u8 { Stdio, Null, File, Pty, Socket };
@@ -38,11 +38,10 @@ struct Options {
     std::string record, replay, load_state, save_state;
     std::string save_recording; ///< write the run as a recording when it is over
     CheckpointSpacing checkpoint_spacing() const;
-    std::optional<u64> checkpoint_steps;  ///< least steps between checkpoints in a recording; ~0: none
-    std::optional<StopCondition> until;   ///< step, phase, rip, serial
-    std::optional<BreakSpec> until_break; ///< the same, or any other place
-    std::string until_text;               ///< as given, for messages
-    std::vector<std::string> breaks;      ///< --break, checked by parse_break
+    std::optional<u64> checkpoint_steps; ///< least steps between checkpoints in a recording; ~0: none
+    std::optional<BreakSpec> until_break;
+    std::string until_text;          ///< as given, for messages
+    std::vector<std::string> breaks; ///< --break, checked by parse_break
     std::vector<std::string> who_wrote, who_read, all_writes, who_changed; ///< asked at the stop
     u32 events = 0;                                                        ///< mask of event kinds to note
     std::string trace; ///< write them for other tools: FILE.json, or ftrace text
@@ -65,6 +64,7 @@ struct Options {
     u64 history = u64{1} << 30; ///< bytes for checkpoints; 0: none are taken
     bool history_given = false; ///< without a window: keep it from power-on, even if nothing asks for it
     double ui_scale = 0;        ///< 0: from the display
+    bool start_screen = false;  ///< begin with the choice of what to look at
     std::string window;         ///< "1280x800"; empty: by the display
     std::string ui_screenshot;  ///< write the app's window as PNG at the stop, then exit
     std::string ui_tab;         ///< the tab that is open at first
@@ -88,7 +88,7 @@ Expected<Parsed> parse(int argc, const char* const* argv);
 
 // Pieces, public for tests.
 Expected<u64> parse_size(std::string_view text); ///< "512M", "2G", "65536K", "33554432"
-Expected<StopCondition>
+Expected<BreakSpec>
 parse_until(std::string_view text); ///< "step:N", "phase:NAME", "rip:ADDR|SYMBOL", "serial:TEXT"
 /// The same as a breakpoint; also any other place of parse_break().
 Expected<BreakSpec> parse_until_break(std::string_view text);

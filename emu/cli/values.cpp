@@ -91,33 +91,23 @@ Expected<u64> parse_size(std::string_view text) {
     return value << shift;
 }
 
-Expected<StopCondition> parse_until(std::string_view text) {
-    StopCondition out;
+Expected<BreakSpec> parse_until(std::string_view text) {
+    BreakSpec out;
     const auto colon = text.find(':');
     const std::string_view kind = text.substr(0, colon),
                            value = colon == std::string_view::npos ? "" : text.substr(colon + 1);
-    if (value.empty())
-        return usage_error(
-            fmt::format("'{}' is not a condition: step:N, phase:NAME, rip:ADDR|SYMBOL or serial:TEXT", text));
-    if (kind == "step") {
+    if (!value.empty() && kind == "step") {
         auto step = parse_number(value);
         if (!step) return std::unexpected(step.error());
-        out.kind = StopCondition::Kind::Step, out.value = *step;
-    } else if (kind == "phase") {
-        out.kind = StopCondition::Kind::Phase, out.text = value;
-    } else if (kind == "rip") {
-        out.kind = StopCondition::Kind::Address;
-        if (value.starts_with("0x")) {
-            auto address = parse_number(value);
-            if (!address) return std::unexpected(address.error());
-            out.value = *address;
-        } else {
-            out.text = value;
-        }
-    } else if (kind == "serial") {
+        out.kind = BreakKind::Step, out.address = *step;
+    } else if (!value.empty() && kind == "phase") {
+        out.kind = BreakKind::Phase, out.text = value;
+    } else if (!value.empty() && kind == "rip") {
+        return parse_break(text); // symbols with offsets, and clauses
+    } else if (!value.empty() && kind == "serial") {
         auto wanted = unescape(value);
         if (!wanted) return std::unexpected(wanted.error());
-        out.kind = StopCondition::Kind::Serial, out.text = *wanted;
+        out.kind = BreakKind::Console, out.text = *wanted;
     } else {
         return usage_error(
             fmt::format("'{}' is not a condition: step:N, phase:NAME, rip:ADDR|SYMBOL or serial:TEXT", text));
@@ -127,24 +117,11 @@ Expected<StopCondition> parse_until(std::string_view text) {
 
 static Expected<BreakSpec> any_place(std::string_view text) {
     auto until = parse_until(text);
-    if (!until) {
-        auto any = parse_break(text);
-        // A word alone is rather a mistake than a symbol here.
-        if (!any || (any->kind == BreakKind::Address && !text.starts_with("rip:"))) {
-            const bool place = text.find(':') != std::string_view::npos && !any;
-            return std::unexpected(place ? any.error() : until.error());
-        }
-        return any;
-    }
-    BreakSpec out;
-    switch (until->kind) {
-    case StopCondition::Kind::Step: out.kind = BreakKind::Step, out.address = until->value; break;
-    case StopCondition::Kind::Phase: out.kind = BreakKind::Phase, out.text = until->text; break;
-    case StopCondition::Kind::Serial:
-    case StopCondition::Kind::Prompt: out.kind = BreakKind::Console, out.text = until->text; break;
-    case StopCondition::Kind::Address: return parse_break(text); // symbols with offsets, and clauses
-    }
-    return out;
+    if (until || text.starts_with("rip:")) return until;
+    auto any = parse_break(text);
+    // A word alone is rather a mistake than a symbol here.
+    if (any && any->kind != BreakKind::Address) return any;
+    return std::unexpected(text.contains(':') && !any ? any.error() : until.error());
 }
 Expected<BreakSpec> parse_until_break(std::string_view text) {
     auto spec = any_place(text);
@@ -156,7 +133,7 @@ Expected<BreakSpec> parse_until_break(std::string_view text) {
 
 Expected<Typing> parse_typing(std::string_view text) {
     Typing out;
-    out.when.kind = StopCondition::Kind::Prompt;
+    out.when.kind = BreakKind::Prompt, out.when.own = true;
     std::string_view typed = text;
     // The text may hold '@' itself: only what reads as a condition behind the last one is a condition.
     if (const auto at = text.rfind('@'); at != std::string_view::npos) {
@@ -165,7 +142,7 @@ Expected<Typing> parse_typing(std::string_view text) {
             if (!rest.starts_with(kind)) continue;
             auto when = parse_until(rest);
             if (!when) return usage_error(fmt::format("--type '{}': {}", text, when.error().message));
-            out.when = *when;
+            out.when = *when, out.when.own = true;
             typed = text.substr(0, at);
         }
     }
@@ -189,6 +166,7 @@ Expected<MediumChange> parse_medium_change(std::string_view text) {
     auto when = parse_until(text.substr(at + 1));
     if (!when) return usage_error(fmt::format("--change-cdrom {}: {}", text, when.error().message));
     const std::string_view file = text.substr(0, at);
+    when->own = true;
     return MediumChange{file == "none" ? std::string() : std::string(file), *when};
 }
 

@@ -47,6 +47,7 @@ constexpr Word Words[] = {
     {"disk-write", BreakKind::DiskRequest, WriteAccess},
     {"serial", BreakKind::Console},
     {"console", BreakKind::Console},
+    {"prompt", BreakKind::Prompt},
     {"step", BreakKind::Step},
 };
 constexpr std::string_view Mnemonics[] = {"#DE", "#DB", "NMI", "#BP", "#OF", "#BR", "#UD",
@@ -113,6 +114,10 @@ private:
         }
         columns_.place = start;
         const std::string_view where = word();
+        if (bare && at_ < text_.size() && std::ranges::find(Clauses, where) != std::end(Clauses))
+            return fail(start, fmt::format("a place is missing: '{}' comes behind one, as in 'schedule cpu 3 "
+                                           "if rax == 1'",
+                                           where));
         if (const auto split = where.rfind(':'); split != std::string_view::npos && split > 0 &&
                                                  where[split - 1] != ':' && number(where.substr(split + 1))) {
             if (where.find('.') == std::string_view::npos)
@@ -144,6 +149,7 @@ private:
         case BreakKind::Phase:
         case BreakKind::SystemCall:
         case BreakKind::TaskSwitch:
+        case BreakKind::Prompt:
         case BreakKind::DiskRequest: return false;
         default: return true;
         }
@@ -394,6 +400,7 @@ std::string place_text(const BreakSpec& s) {
     case BreakKind::TaskSwitch: return text("switch");
     case BreakKind::DiskRequest: return either("disk", "disk-read", "disk-write");
     case BreakKind::Console: return fmt::format("serial:\"{}\"", s.text);
+    case BreakKind::Prompt: return "prompt";
     case BreakKind::Step: return fmt::format("step:{}", s.address);
     }
     return "?";
@@ -437,6 +444,7 @@ const char* break_kind_name(BreakKind kind) {
     case BreakKind::TaskSwitch: return "task switch";
     case BreakKind::DiskRequest: return "disk request";
     case BreakKind::Console: return "console";
+    case BreakKind::Prompt: return "prompt";
     case BreakKind::Step: return "step";
     }
     return "?";

@@ -26,7 +26,8 @@ enum class BreakKind : u8 {
     SystemCall,  ///< SYSCALL, SYSENTER or INT 80h; [address, address + length) are numbers
     TaskSwitch,  ///< the bundled kernel switched to another task; `text`: comm or PID of the new one
     DiskRequest, ///< the controller took a command; `access` says which
-    Console,     ///< COM1's output ends a line or text that contains `text`
+    Console,     ///< COM1's output contains `text`, behind position `from`
+    Prompt,      ///< a shell waits for input on COM1: what it has said behind `from` ends with a prompt
     Step,        ///< `address` steps are done
 };
 enum AccessBits : u8 { ReadAccess = 1, WriteAccess = 2, AnyAccess = 3 };
@@ -44,6 +45,7 @@ struct BreakSpec {
     std::string symbol; ///< Address, Data: `address` is then an offset from it; SourceLine: the file
     unsigned line = 0;
     std::string text;
+    u64 from = 0; ///< Console, Prompt: only output from this position on counts (Machine::serial_total())
     u8 access = AnyAccess;
     bool physical = false;
 
@@ -54,6 +56,7 @@ struct BreakSpec {
     BreakAction action = BreakAction::Stop;
     std::string message; ///< Log: text with {expressions}
     bool once = false;   ///< removed by its first hit
+    bool own = false;    ///< the program's, not a person's: met behind theirs, and not listed for them
 
     bool operator==(const BreakSpec&) const = default;
 };

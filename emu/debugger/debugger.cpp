@@ -64,19 +64,23 @@ std::vector<std::string_view> names_of(BreakKind kind) {
     case BreakKind::ModeChange: return {"value", "hits"};
     case BreakKind::Phase:
     case BreakKind::Console:
+    case BreakKind::Prompt:
     case BreakKind::Step: return {"hits"};
     }
     return {};
 }
 
-/// For a file that has no code at all: those that have and are named alike.
-std::string nearest_files(std::string_view wanted, const GuestSymbols& symbols) {
+/// For a line without code: the nearest one that has; for a file without: those that have and are named
+/// alike.
+std::string nearest_place(const BreakSpec& spec, const GuestSymbols& symbols) {
+    const std::string_view wanted = spec.symbol;
+    if (const unsigned line = symbols.nearest_line(wanted, spec.line))
+        return fmt::format("; the nearest line that has is {}:{}", wanted, line);
     std::vector<std::string> files = symbols.source_files();
     std::vector<std::string_view> names;
     const std::string_view last = wanted.substr(wanted.rfind('/') + 1);
     for (const std::string& file : files) {
         const std::string_view name = std::string_view(file).substr(file.rfind('/') + 1);
-        if (file.ends_with(wanted)) return {}; // the file is there: it is the line that has none
         names.push_back(name);
     }
     return nearest_list(last, names);
@@ -117,11 +121,14 @@ Expected<u32> Debugger::Impl::add(BreakSpec spec, const SpecColumns* columns) {
         uninstall(point, entry);
         return std::unexpected(ok.error());
     }
-    point.id = next_id++;
-    points.push_back(std::move(point));
-    entries.push_back(std::move(entry));
+    const u32 id = point.id = next_id++;
+    // A person's come before the program's own: of several in one instruction the first is told.
+    auto place = points.end();
+    while (!point.spec.own && place != points.begin() && std::prev(place)->spec.own) --place;
+    entries.insert(entries.begin() + (place - points.begin()), std::move(entry));
+    points.insert(place, std::move(point));
     update_kinds();
-    return points.back().id;
+    return id;
 }
 
 bool Debugger::remove(u32 id) {
@@ -154,11 +161,17 @@ void Debugger::clear() {
 }
 
 std::span<const Breakpoint> Debugger::list() const { return impl_->points; }
+std::span<const Breakpoint> Debugger::persons() const {
+    const auto own =
+        std::ranges::find_if(impl_->points, [](const Breakpoint& each) { return each.spec.own; });
+    return {impl_->points.begin(), own};
+}
 const Breakpoint* Debugger::find(u32 id) const {
     const auto found = std::ranges::find(impl_->points, id, &Breakpoint::id);
     return found == impl_->points.end() ? nullptr : &*found;
 }
 const std::optional<Hit>& Debugger::last_hit() const { return impl_->last; }
+bool Debugger::met(u32 id) const { return std::ranges::find(impl_->met_now, id) != impl_->met_now.end(); }
 void Debugger::set_last_hit(std::optional<Hit> hit) { impl_->last = std::move(hit); }
 void Debugger::on_log(LogSink sink) { impl_->log_sink = std::move(sink); }
 
@@ -219,8 +232,8 @@ Expected<void> Debugger::Impl::prepare(const BreakSpec& spec, Entry& entry, Brea
             return usage_error(fmt::format("{} has no line information", symbols->path()));
         entry.link_addresses = symbols->line_addresses(spec.symbol, spec.line);
         if (entry.link_addresses.empty())
-            return place(fmt::format("{}:{} has no code{}", spec.symbol, spec.line,
-                                     nearest_files(spec.symbol, *symbols)));
+            return place(
+                fmt::format("{}:{} has no code{}", spec.symbol, spec.line, nearest_place(spec, *symbols)));
         entry.moves = true;
     } else if (spec.kind == BreakKind::TaskSwitch) {
         if (!symbols || !symbols->link_address(SwitchSymbol)) return no_symbols("a task switch");
@@ -335,7 +348,8 @@ void Debugger::Impl::update_kinds() {
             kinds |= Probes::bit(Kind::SystemCall) | Probes::bit(Kind::Delivered); // INT 80h
             break;
         case BreakKind::DiskRequest: kinds |= Probes::bit(Kind::Disk); break;
-        case BreakKind::Console: kinds |= Probes::bit(Kind::Console); break;
+        case BreakKind::Console:
+        case BreakKind::Prompt: kinds |= Probes::bit(Kind::Console); break;
         default: break;
         }
     }

@@ -67,10 +67,14 @@ public:
     bool enable(u32 id, bool on);
     void clear();
     std::span<const Breakpoint> list() const;
+    /// Those that are not the program's own: they come first.
+    std::span<const Breakpoint> persons() const;
     const Breakpoint* find(u32 id) const;
 
     /// The hit that stopped the last run; empty when something else did.
     const std::optional<Hit>& last_hit() const;
+    /// Whether this one was met where the last run stopped, be it not the first there.
+    bool met(u32 id) const;
     /// For the timeline: the hit that a search backwards settled on.
     void set_last_hit(std::optional<Hit> hit);
     /// Lines of log points.

@@ -17,7 +17,7 @@ void Debugger::Impl::begin(bool is_search, bool goes_on) {
     if (start_step != 0) told_at_power_on = false;
     start_counts = goes_on || (start_step == 0 && !searching && !told_at_power_on);
     if (start_step == 0 && !searching) told_at_power_on = true;
-    candidates.clear();
+    candidates.clear(), met_now.clear();
     last.reset();
     learn();
 }
@@ -136,9 +136,11 @@ bool Debugger::Impl::matches(const Breakpoint& point, const Entry& entry, const 
         return spec.access == AnyAccess || (command.moves && wanted_access(spec, command.writes));
     }
     case Kind::Console: {
-        if (spec.kind != BreakKind::Console) return false;
+        if (spec.kind != BreakKind::Console && spec.kind != BreakKind::Prompt) return false;
         const std::string& all = machine.serial_output();
-        const std::size_t window = std::min(all.size(), notice.size + spec.text.size() - 1);
+        const u64 fresh = machine.serial_total() - std::min(spec.from, machine.serial_total());
+        if (spec.kind == BreakKind::Prompt) return fresh > 0 && ends_with_prompt(all);
+        const std::size_t window = std::min<u64>({all.size(), notice.size + spec.text.size() - 1, fresh});
         return std::string_view(all).substr(all.size() - window).contains(spec.text);
     }
     case Kind::UserReturn:
@@ -260,6 +262,7 @@ void Debugger::Impl::met(std::size_t index, Hit hit) {
         }
         if (point.spec.action == BreakAction::Count) return;
     }
+    met_now.push_back(hit.id);
     if (last) return; // the first one of this instruction
     describe(point, hit);
     last = hit;
@@ -345,6 +348,7 @@ void Debugger::Impl::describe(const Breakpoint& point, Hit& hit) const {
                                hit.address);
         break;
     case BreakKind::Console: hit.what = fmt::format("the console shows \"{}\"", point.spec.text); break;
+    case BreakKind::Prompt: hit.what = "a shell waits for input"; break;
     case BreakKind::Step: hit.what = fmt::format("step {}", hit.step); break;
     }
 }

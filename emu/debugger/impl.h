@@ -89,6 +89,7 @@ struct Debugger::Impl final : ProbeListener {
     bool start_counts = false;
     bool told_at_power_on = false; ///< a run has stopped at step 0: the next one leaves it
     std::vector<Candidate> candidates;
+    std::vector<u32> met_now;  ///< where this run stops
     std::vector<u32> finished; ///< `once` breakpoints that were met
     /// Who stops the run: Machine::Impl::met.
     std::function<void(std::string)> stop_run;

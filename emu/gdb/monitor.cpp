@@ -183,14 +183,20 @@ std::string Stub::monitor(const std::string& line) {
     }
     Authors authors(machine_, timeline_);
     if (command == "who-wrote" || command == "who-read") {
+        if (argument.empty()) return command + " ADDR[:SIZE], phys:ADDR[:SIZE] or disk:[N:]SECTOR\n";
         auto target = parse_target(argument, machine_);
         if (!target) return target.error().message + "\n";
         return answer(command == "who-wrote" ? authors.who_wrote(*target) : authors.who_read(*target));
     }
+    if (command == "who-changed" && argument.empty()) return "who-changed REGISTER\n";
     if (command == "who-changed") return answer(authors.who_changed(argument));
     if (command == "inspect") {
+        if (argument.empty()) return "inspect VIEW, one of\n" + inspect::help_text();
         auto text = inspect::inspect(machine_, argument, false);
-        return text ? *text : text.error().message + "\n";
+        if (text) return *text;
+        constexpr std::string_view Option = "--";
+        const std::string& why = text.error().message;
+        return why.substr(why.starts_with(Option) ? Option.size() : 0) + "\n";
     }
     if (command == "save-recording") {
         if (argument.empty()) return "save-recording FILE\n";

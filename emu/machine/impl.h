@@ -38,9 +38,7 @@ struct Machine::Impl final : cpu::CpuObserver {
     u64 phase_hook_step = ~u64{0}; ///< the step at which a hook's phase was recorded already
     std::map<u64, unsigned> hooks; ///< address → users (reference count)
     std::multimap<u64, std::function<void()>> execute_sinks;
-    u64 execute_told = ~u64{0};           ///< the step whose arrival was told
-    std::vector<u64> breakpoints;         ///< of the last run; kept hooked between runs of the same set
-    std::vector<u64> condition_addresses; ///< per condition of the current run; 0: none, or not known yet
+    u64 execute_told = ~u64{0}; ///< the step whose arrival was told
     std::string serial;
     u64 serial_total = 0;
     std::function<void(std::string_view)> serial_sink;
@@ -64,7 +62,7 @@ struct Machine::Impl final : cpu::CpuObserver {
     // The current run.
     Debugger* debugger = nullptr; ///< limits->debugger
     const RunLimits* limits = nullptr;
-    std::optional<RunReport> found; ///< a condition that was met during the last slice
+    std::optional<RunReport> found; ///< a breakpoint that was met during the last slice
 
     cpu::Cpu& cpu() { return board->processor(); }
     const cpu::Cpu& cpu() const { return board->processor(); }
@@ -91,11 +89,8 @@ struct Machine::Impl final : cpu::CpuObserver {
     void enter_phase(std::string name, const char* source, std::string description = {});
     void post_code(u8 code);
     void serial_out(std::string_view bytes);
-    void check_serial(std::size_t old_size);
-    void met(StopReason reason, int condition, std::string detail);
     void add_hook(u64 address);
     void drop_hook(u64 address);
-    void install_breakpoints(const RunLimits& wanted);
     void kernel_phase_hook();
     void learn_kernel();
     void forget_guest();

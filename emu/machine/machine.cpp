@@ -220,9 +220,7 @@ const char* stop_reason_name(StopReason reason) {
     switch (reason) {
     case StopReason::StepLimit: return "step limit";
     case StopReason::TimeLimit: return "time limit";
-    case StopReason::Phase: return "phase";
     case StopReason::Breakpoint: return "breakpoint";
-    case StopReason::SerialText: return "serial text";
     case StopReason::PoweredOff: return "powered off";
     case StopReason::DebugExit: return "debug exit";
     case StopReason::TripleFault: return "triple fault";

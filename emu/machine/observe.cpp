@@ -38,13 +38,6 @@ double Machine::Impl::host_now() const {
     return host_seconds + here.count();
 }
 
-void Machine::Impl::met(StopReason reason, int condition, std::string detail) {
-    if (found) return; // the first one wins
-    found = report(reason, std::move(detail));
-    found->condition = condition;
-    cpu().request_stop();
-}
-
 void Machine::Impl::settle() {
     if (debugger) debugger->impl_->settle();
 }
@@ -83,14 +76,6 @@ void Machine::Impl::enter_phase(std::string name, const char* source, std::strin
     spdlog::debug("phase {} at step {}", phase.name, phase.step);
     phases.push_back(std::move(phase));
     if (probes) probes->tell({.kind = Notice::Kind::Phase, .text = phases.back().name});
-    if (!limits) return;
-    const Phase& entered = phases.back();
-    if (!limits->until_phase.empty() && phase_matches(entered, limits->until_phase))
-        return met(StopReason::Phase, -1, entered.name);
-    for (std::size_t i = 0; i < limits->conditions.size(); ++i)
-        if (limits->conditions[i].kind == StopCondition::Kind::Phase &&
-            phase_matches(entered, limits->conditions[i].text))
-            return met(StopReason::Phase, static_cast<int>(i), entered.name);
 }
 
 void Machine::Impl::post_code(u8 code) {
@@ -133,8 +118,7 @@ void Machine::Impl::learn_kernel() {
     if (auto address = symbols->find("boot_phase"))
         add_hook(boot_phase_address = *address);
     else
-        boot_phase_address = ~u64{0};         // a kernel without the tracepoint; do not ask again
-    if (limits) install_breakpoints(*limits); // symbols that the run waits for have addresses now
+        boot_phase_address = ~u64{0}; // a kernel without the tracepoint; do not ask again
 }
 
 void Machine::Impl::kernel_phase_hook() {
@@ -198,29 +182,9 @@ void Machine::forget_execute(u64 address) {
     impl_->drop_hook(address);
 }
 
-void Machine::Impl::install_breakpoints(const RunLimits& wanted) {
-    std::vector<u64> now = wanted.breakpoints;
-    condition_addresses.assign(wanted.conditions.size(), 0);
-    for (std::size_t i = 0; i < wanted.conditions.size(); ++i) {
-        const StopCondition& c = wanted.conditions[i];
-        if (c.kind != StopCondition::Kind::Address) continue;
-        if (c.text.empty())
-            condition_addresses[i] = c.value;
-        else if (symbols)
-            condition_addresses[i] = symbols->find(c.text).value_or(0);
-        if (condition_addresses[i]) now.push_back(condition_addresses[i]);
-    }
-    std::ranges::sort(now);
-    if (now == breakpoints) return;
-    for (u64 address : now) add_hook(address);
-    for (u64 address : breakpoints) drop_hook(address);
-    breakpoints = std::move(now);
-}
-
 // ---- the console ------------------------------------------------------------------------------------------
 
 void Machine::Impl::serial_out(std::string_view bytes) {
-    const std::size_t old_size = serial.size();
     serial += bytes;
     serial_total += bytes.size();
     if (probes && probes->wants(Notice::Kind::Console))
@@ -230,30 +194,7 @@ void Machine::Impl::serial_out(std::string_view bytes) {
         serial_told = serial_total;
         if (serial_sink) serial_sink(bytes.substr(bytes.size() - fresh));
     }
-    check_serial(old_size);
     if (serial.size() > SerialKept + (SerialKept >> 2)) serial.erase(0, serial.size() - SerialKept);
-}
-
-/// Looks for awaited texts that end behind `old_size`. With old_size == size(): in everything, at the start
-/// of a run.
-void Machine::Impl::check_serial(std::size_t old_size) {
-    if (!limits) return;
-    const u64 dropped = serial_total - serial.size();
-    const bool everything = old_size == serial.size();
-    const auto contains = [&](const std::string& text, u64 from) {
-        if (text.empty()) return false;
-        std::size_t start = everything || old_size < text.size() ? 0 : old_size - (text.size() - 1);
-        if (from > dropped) start = std::max<std::size_t>(start, from - dropped);
-        return serial.find(text, start) != std::string::npos;
-    };
-    if (contains(limits->until_serial, 0)) return met(StopReason::SerialText, -1, limits->until_serial);
-    for (std::size_t i = 0; i < limits->conditions.size(); ++i) {
-        const StopCondition& c = limits->conditions[i];
-        if (c.kind == StopCondition::Kind::Serial && contains(c.text, c.from))
-            return met(StopReason::SerialText, static_cast<int>(i), c.text);
-        if (c.kind == StopCondition::Kind::Prompt && serial_total > c.from && ends_with_prompt(serial))
-            return met(StopReason::SerialText, static_cast<int>(i), "a shell prompt");
-    }
 }
 
 } // namespace vitrine::emu

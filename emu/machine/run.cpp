@@ -32,13 +32,13 @@ RunReport Machine::Impl::run(const RunLimits& wanted) {
     found.reset();
     if (debugger) {
         debugger->impl_->stop_run = [this](std::string what) {
-            met(StopReason::Breakpoint, -1, std::move(what));
+            if (found) return; // the first one wins
+            found = report(StopReason::Breakpoint, std::move(what));
+            cpu().request_stop();
         };
         debugger->impl_->begin(wanted.searching, wanted.goes_on);
     }
-    install_breakpoints(wanted);
     run_started = std::chrono::steady_clock::now();
-    check_serial(serial.size());
     RunReport result = loop();
     furthest = std::max(furthest, std::pair(cpu().steps(), cpu().cycles()));
     host_seconds = host_now();
@@ -109,12 +109,6 @@ std::optional<RunReport> Machine::Impl::limit_reached() {
     const u64 step = cpu().steps();
     if (step >= limits->step_limit) return report(StopReason::StepLimit);
     if (cpu().cycles() >= limits->time_limit) return report(StopReason::TimeLimit);
-    for (std::size_t i = 0; i < limits->conditions.size(); ++i)
-        if (limits->conditions[i].kind == StopCondition::Kind::Step && step >= limits->conditions[i].value) {
-            RunReport out = report(StopReason::StepLimit);
-            out.condition = static_cast<int>(i);
-            return out;
-        }
     if (stop_requested.exchange(false, std::memory_order_relaxed)) return report(StopReason::HostRequest);
     if (limits->host_seconds < 1e17) {
         const std::chrono::duration<double> spent = std::chrono::steady_clock::now() - run_started;
@@ -135,8 +129,6 @@ u64 Machine::Impl::furthest_step() const {
     const u64 now = cpu().steps();
     u64 step = std::min(limits->step_limit, now + SliceSteps);
     step = std::min({step, next_hash, std::max(next_pause, now + 1)});
-    for (const StopCondition& c : limits->conditions)
-        if (c.kind == StopCondition::Kind::Step) step = std::min(step, c.value);
     if (debugger) step = std::min(step, std::max(debugger->impl_->next_step(now), now + 1));
     if (!waiting.empty() && waiting.front().step > now) step = std::min(step, waiting.front().step);
     return step;
@@ -250,7 +242,7 @@ std::optional<RunReport> Machine::Impl::hook_reached(u64 start_step, bool fresh)
                          : cpu().registers().seg[static_cast<unsigned>(cpu::Seg::CS)].base;
     const u64 rip = cpu().rip() + base, step = cpu().steps();
     if (phase_hook_step != step) {
-        // The host's own hook records a phase and goes on; the phase may be what the run waits for.
+        // The host's own hook records a phase and goes on.
         if (boot_phase_address && rip == boot_phase_address) phase_hook_step = step, kernel_phase_hook();
         if (found) return std::exchange(found, std::nullopt);
     }
@@ -265,15 +257,6 @@ std::optional<RunReport> Machine::Impl::hook_reached(u64 start_step, bool fresh)
         debugger->impl_->arrived(rip);
         if (found) return std::exchange(found, std::nullopt);
     }
-    for (std::size_t i = 0; i < limits->conditions.size(); ++i)
-        if (limits->conditions[i].kind == StopCondition::Kind::Address && condition_addresses[i] == rip &&
-            rip) {
-            RunReport out = report(StopReason::Breakpoint, symbols ? symbols->name(rip) : "");
-            out.condition = static_cast<int>(i);
-            return out;
-        }
-    if (std::ranges::find(limits->breakpoints, rip) != limits->breakpoints.end())
-        return report(StopReason::Breakpoint, symbols ? symbols->name(rip) : "");
     return std::nullopt;
 }
 

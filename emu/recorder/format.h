@@ -100,7 +100,12 @@ struct CheckpointHead {
     std::vector<ModeChange> modes;
     u64 console_total = 0; ///< bytes that COM1 had sent
     std::string console;   ///< the last of them, as far as they are new
-    void drop_lists() { phases = {}, modes = {}, console = {}; }
+    /// Their memory, too.
+    void drop_lists() {
+        std::vector<Phase>().swap(phases);
+        std::vector<ModeChange>().swap(modes);
+        std::string().swap(console);
+    }
 };
 struct CheckpointPlace {
     u64 step = 0;

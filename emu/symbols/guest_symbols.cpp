@@ -167,15 +167,30 @@ std::vector<std::string> GuestSymbols::source_files() const {
     return has_lines() ? lines_->files : std::vector<std::string>{};
 }
 
+/// Which of the sources a name means: whole paths, or ends of them.
+std::vector<bool> GuestSymbols::named_files(std::string_view file) const {
+    std::vector<bool> wanted;
+    for (const std::string& path : lines_->files)
+        wanted.push_back(path.ends_with(file) &&
+                         (path.size() == file.size() || path[path.size() - file.size() - 1] == '/'));
+    return wanted;
+}
+
+unsigned GuestSymbols::nearest_line(std::string_view file, unsigned line) const {
+    if (!has_lines() || file.empty()) return 0;
+    const std::vector<bool> wanted = named_files(file);
+    const auto distance = [line](unsigned other) { return other > line ? other - line : line - other; };
+    unsigned best = 0;
+    for (const Lines::Row& row : lines_->rows)
+        if (wanted[row.file] && row.line && (best == 0 || distance(row.line) < distance(best)))
+            best = row.line;
+    return best;
+}
+
 std::vector<u64> GuestSymbols::line_addresses(std::string_view file, unsigned line) const {
     std::vector<u64> out;
     if (!has_lines() || file.empty() || line == 0) return out;
-    const auto matches = [&](const std::string& path) {
-        return path.ends_with(file) &&
-               (path.size() == file.size() || path[path.size() - file.size() - 1] == '/');
-    };
-    std::vector<bool> wanted;
-    for (const std::string& path : lines_->files) wanted.push_back(matches(path));
+    const std::vector<bool> wanted = named_files(file);
     // The first row of the line in each function: a loop comes back to a line in several pieces.
     const Symbol* last = nullptr;
     for (const Lines::Row& row : lines_->rows) {

@@ -45,6 +45,8 @@ public:
     /// Link-time addresses of the first instructions of a source line; `file` may be the end of a path.
     /// Empty: no code there, or no line information.
     std::vector<u64> line_addresses(std::string_view file, unsigned line) const;
+    /// The line of that file nearest to `line` that has code; 0: the file has none.
+    unsigned nearest_line(std::string_view file, unsigned line) const;
     bool has_lines() const;
     /// Paths of the sources that have code.
     std::vector<std::string> source_files() const;
@@ -61,6 +63,7 @@ public:
 
 private:
     struct Lines;
+    std::vector<bool> named_files(std::string_view file) const;
     ElfFile elf_;
     std::string path_;
     std::optional<u64> slide_;

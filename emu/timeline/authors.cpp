@@ -258,7 +258,12 @@ Expected<std::vector<Author>> Authors::writes(const Target& target, u64 from, u6
 
 Expected<Author> Authors::who_changed(std::string_view register_name, const Timeline::Progress& progress) {
     auto expression = Expression::compile(register_name, nullptr);
-    if (!expression) return std::unexpected(expression.error());
+    if (!expression)
+        return usage_error(
+            fmt::format("'{}' is no register that can be followed; rax to r15 and their parts, "
+                        "rip, rflags, cr0 to cr8, dr0 to dr7, segments, fs.base and gs.base "
+                        "can ({})",
+                        register_name, expression.error().message));
     const Place start{machine_.steps(), machine_.time()};
     const unsigned processor = machine_.current_processor();
     const Expression::Context context{machine_, nullptr, nullptr, 0, static_cast<int>(processor)};

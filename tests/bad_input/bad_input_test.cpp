@@ -174,6 +174,12 @@ TEST(BadInput, Usage) {
              {"--net", "user,hostfwd=tcp::0-:80"},
              {"--net", "user,hostfwd=tcp::80-:65536"},
              {"--net", "user", "--replay", "x"},
+             {"--ui-tab", "memory"},
+             {"--ui-screenshot", "x.png"},
+             {"--ui-show", "keys"},
+             {"--window", "800x600"},
+             {"--ui-scale", "2"},
+             {"--save-recording", "x", "--history", "off"},
              {"stray"}}) {
         line.insert(line.begin(), {"--headless", "--disk", TEST_DISK});
         const Result result = run_vitrine(folder, line);

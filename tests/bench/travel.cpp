@@ -68,8 +68,10 @@ int measure(const MachineConfig& config, const char* typed, u64 steps, u64 place
     constexpr u64 Budget = 1ull << 30;
     Timeline timeline(machine, Budget);
     if (typed) {
+        Debugger debugger(machine);
+        if (!debugger.add("prompt")) return 70;
         RunLimits boot;
-        boot.conditions.push_back({StopCondition::Kind::Prompt, 0, {}, 0});
+        boot.debugger = &debugger;
         machine.run(boot);
         machine.input(SerialInput{typed});
     }

@@ -55,7 +55,8 @@ def main():
     assert f"at step {step}," in out
     assert int(expect(r"jiffies: step (\d+) .*tick_handle_periodic", out).group(1)) == step - 1
     for spec, status, words in (("schedul", 64, "did you mean schedule"), ("schedule if rxa", 64, "column 13: 'rxa' is neither a register nor a symbol; did you mean"), ("write:phys:0xfee00020", 64, "no memory"),
-                                ("syscall:opennat", 64, "openat"), ("nowhere.cpp:1", 64, "has no code")):
+                                ("syscall:opennat", 64, "openat"), ("nowhere.cpp:1", 64, "has no code"),
+                                ("sched/core.cpp:99999", 64, "sched/core.cpp:99999 has no code; the nearest line that has is sched/core.cpp:")):
         err = run("--break", spec, status=status)[1]
         assert words in err and err.count("\n") == 1, err
     err = run("--until", "phase:imit", status=64)[1]

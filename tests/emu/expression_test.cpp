@@ -89,6 +89,8 @@ TEST(BreakSpec, MistakesTellTheirColumn) {
               "column 9: 'opennat' is not a system call; did you mean openat, openat2?");
     EXPECT_EQ(spec_error("wrote:jiffies"), "column 1: 'wrote' is not a kind of place; did you mean write?");
     EXPECT_EQ(spec_error("schedule iff rax"), "column 10: 'iff' is not a clause; did you mean if?");
+    EXPECT_EQ(spec_error("cpu 3"),
+              "column 1: a place is missing: 'cpu' comes behind one, as in 'schedule cpu 3 if rax == 1'");
     EXPECT_EQ(spec_error("mode:long"), "column 6: 'long' is not a mode; did you mean long64?");
     EXPECT_EQ(spec_error("write:0x10:0"), "column 12: a length is 1 to 16777216 bytes");
     EXPECT_EQ(spec_error("port:0x10000"), "column 6: '0x10000' is not a number or range up to 0xffff");

@@ -48,9 +48,7 @@ private:
 };
 
 void run_to_phase(Machine& machine, const char* phase) {
-    RunLimits limits;
-    limits.until_phase = phase;
-    ASSERT_EQ(machine.run(limits).reason, StopReason::Phase);
+    ASSERT_EQ(run_to_place(machine, (std::string("phase:") + phase).c_str()).reason, StopReason::Breakpoint);
 }
 u64 cell(Machine& m, u64 at) {
     u64 v = 0;

@@ -45,10 +45,7 @@ const char* const Events[] = {"port:0-0xffff",
 
 /// Boots to the prompt and lets it list a directory: system calls, page faults, switches, disk requests.
 void live(Machine& machine, u64 steps = 1'500'000) {
-    RunLimits limits;
-    limits.conditions.push_back({StopCondition::Kind::Prompt, 0, {}, 0});
-    limits.host_seconds = 200;
-    EXPECT_EQ(machine.run(limits).reason, StopReason::SerialText);
+    EXPECT_EQ(run_to_place(machine, "prompt").reason, StopReason::Breakpoint);
     machine.input(SerialInput{"ls /\r"});
     run_to(machine, machine.steps() + steps);
 }

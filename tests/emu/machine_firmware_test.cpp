@@ -10,11 +10,8 @@ TEST(Firmware, EveryProcessorHasTheSameMemoryTypes) {
         emu::MachineConfig config = boot_config();
         config.processors = count;
         auto machine = boot_machine(config);
-        emu::RunLimits limits;
-        limits.until_phase = "mbr";
-        limits.host_seconds = 60;
-        const emu::RunReport report = machine->run(limits);
-        ASSERT_EQ(report.reason, emu::StopReason::Phase) << report.detail;
+        const emu::RunReport report = run_to_place(*machine, "phase:mbr");
+        ASSERT_EQ(report.reason, emu::StopReason::Breakpoint) << report.detail;
         const cpu::Msrs& first = machine->processor(0).registers().msr;
         EXPECT_EQ(first.mtrr_def_type, 0xC06u);
         EXPECT_EQ(first.mtrr_fixed[0], 0x0606060606060606u);

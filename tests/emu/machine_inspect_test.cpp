@@ -25,15 +25,25 @@ namespace {
 /// classes exist.
 std::unique_ptr<emu::Machine> busy_machine() {
     auto machine = test::boot_machine();
-    emu::RunLimits limits;
-    limits.conditions.push_back({emu::StopCondition::Kind::Prompt, 0, {}, 0});
-    limits.host_seconds = 120;
-    machine->run(limits);
+    test::run_to_place(*machine, "prompt");
     return machine;
 }
 } // namespace
 
 #ifdef TEST_REAL_GUEST
+/// A kernel that publishes nothing and has got as far as its first program is not one that "does not run
+/// yet".
+TEST(MachineInspect, AForeignKernelIsNotSaidToBeMissing) {
+    const auto machine = test::boot_machine();
+    const MachineReader reader(*machine);
+    const auto early = GuestKernel::open(reader, machine->symbols(), "post:memory");
+    ASSERT_FALSE(early);
+    EXPECT_TRUE(early.error().contains("no kernel that publishes its structures runs yet")) << early.error();
+    const auto foreign = GuestKernel::open(reader, machine->symbols(), "init");
+    ASSERT_FALSE(foreign);
+    EXPECT_TRUE(foreign.error().contains("another kernel runs")) << foreign.error();
+}
+
 TEST(MachineInspect, EveryPublishedTypeIsReadByTheViewThatShowsIt) {
     const auto machine = busy_machine();
     const MachineReader reader(*machine);

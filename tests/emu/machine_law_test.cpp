@@ -130,12 +130,16 @@ TEST(Law4, WatchingChangesNothing) {
     std::set<std::string> shown;
     for (u64 mark : marks) {
         // Breakpoints everywhere that symbols lead, and every view in both faces at every mark.
+        Debugger debugger(*watched);
         RunLimits limits;
         limits.step_limit = mark;
+        limits.debugger = &debugger;
         if (watched->symbols() && watched->symbols()->slide())
-            for (const Symbol& symbol : watched->symbols()->elf().symbols())
-                if (symbol.function && limits.breakpoints.size() < 64)
-                    limits.breakpoints.push_back(symbol.address + *watched->symbols()->slide());
+            for (const Symbol& symbol : watched->symbols()->elf().symbols()) {
+                BreakSpec spec;
+                spec.address = symbol.address + *watched->symbols()->slide();
+                if (symbol.function && debugger.list().size() < 64) ASSERT_TRUE(debugger.add(spec));
+            }
         while (watched->run(limits).reason == StopReason::Breakpoint && watched->steps() < mark) {
         }
         ASSERT_EQ(watched->steps(), mark);

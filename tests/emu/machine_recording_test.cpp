@@ -426,15 +426,10 @@ TEST(Replay, AShellSessionWithDiskWritesReplays) {
     auto recorder = Recorder::start(*machine, folder.file("run"));
     ASSERT_TRUE(recorder);
     RunReport report;
-    u64 from = 0;
     for (const char* command :
          {"cat /etc/motd\r", "ps\r", "hello\r", "echo one two > /tmp/note\r", "poweroff\r"}) {
-        RunLimits limits;
-        limits.conditions.push_back({StopCondition::Kind::Prompt, 0, {}, from});
-        limits.host_seconds = 60;
-        report = machine->run(limits);
-        ASSERT_EQ(report.reason, StopReason::SerialText) << "no prompt before " << command;
-        from = machine->serial_total();
+        ASSERT_EQ(run_to_place(*machine, "prompt").reason, StopReason::Breakpoint)
+            << "no prompt before " << command;
         machine->input(SerialInput{command});
     }
     RunLimits last;

@@ -1,6 +1,7 @@
 // A machine that boots the test's guest, and how far the tests run it.
 #pragma once
 #include "emu/board/board.h"
+#include "emu/debugger/debugger.h"
 #include "emu/inspect/inspect.h"
 #include "emu/machine.h"
 #include "tests/emu/support.h"
@@ -32,16 +33,23 @@ inline emu::RunReport run_to(emu::Machine& machine, u64 step) {
     return machine.run(limits);
 }
 
+/// Runs until this place of a breakpoint is met.
+inline emu::RunReport run_to_place(emu::Machine& machine, const char* place) {
+    emu::Debugger debugger(machine);
+    if (auto id = debugger.add(place); !id) ADD_FAILURE() << place << ": " << id.error().message;
+    emu::RunLimits limits;
+    limits.debugger = &debugger;
+    limits.host_seconds = 120;
+    return machine.run(limits);
+}
+
 /// The step at which the boot is over: the shell's prompt shows, or the tiny kernel left through the debug
 /// exit.
 inline u64 boot_length() {
     auto machine = boot_machine();
-    emu::RunLimits limits;
-    limits.conditions.push_back({emu::StopCondition::Kind::Prompt, 0, {}, 0});
-    limits.host_seconds = 120;
-    const emu::RunReport report = machine->run(limits);
+    const emu::RunReport report = run_to_place(*machine, "prompt");
 #ifdef TEST_REAL_GUEST
-    EXPECT_EQ(report.reason, emu::StopReason::SerialText) << report.detail;
+    EXPECT_EQ(report.reason, emu::StopReason::Breakpoint) << report.detail;
     return report.steps + 200'000;
 #else
     EXPECT_EQ(report.reason, emu::StopReason::DebugExit) << report.detail;

@@ -195,10 +195,14 @@ TEST(Timeline, BackwardsFindsWhatABruteForceRunFindsLast) {
     std::mt19937_64 random(5);
     unsigned found = 0;
     for (unsigned i = 0; i < Searches; ++i) {
-        RunLimits limits;
-        limits.breakpoints.push_back(functions[random() % functions.size()]);
+        BreakSpec place;
+        place.address = functions[random() % functions.size()];
         const u64 from = end - random() % (end / 4);
         auto brute = straight(*machine, inputs);
+        Debugger forwards(*brute), backwards(*machine);
+        ASSERT_TRUE(forwards.add(place) && backwards.add(place));
+        RunLimits limits;
+        limits.debugger = &forwards;
         u64 last = 0;
         limits.step_limit = from;
         while (brute->steps() < from) {
@@ -207,6 +211,7 @@ TEST(Timeline, BackwardsFindsWhatABruteForceRunFindsLast) {
         }
         ASSERT_TRUE(timeline.seek(from));
         limits.step_limit = ~u64{0};
+        limits.debugger = &backwards;
         auto hit = timeline.previous(limits);
         EXPECT_EQ(hit.has_value(), last != 0) << i;
         if (!hit || !last) {
@@ -214,9 +219,9 @@ TEST(Timeline, BackwardsFindsWhatABruteForceRunFindsLast) {
             continue;
         }
         ++found;
-        ASSERT_EQ(machine->steps(), last) << machine->symbols()->name(limits.breakpoints[0]) << " from "
-                                          << from << ", " << hit->detail << stop_reason_name(hit->reason);
-        ASSERT_EQ(machine->processor().rip(), limits.breakpoints[0]);
+        ASSERT_EQ(machine->steps(), last) << machine->symbols()->name(place.address) << " from " << from
+                                          << ", " << hit->detail << stop_reason_name(hit->reason);
+        ASSERT_EQ(machine->processor().rip(), place.address);
     }
     EXPECT_GT(found, Searches / 6);
 }

@@ -27,10 +27,10 @@ TEST(Options, Sizes) {
 TEST(Options, Conditions) {
     auto step = parse_until("step:0x10");
     ASSERT_TRUE(step);
-    EXPECT_EQ(step->value, 16u);
+    EXPECT_EQ(step->address, 16u);
     EXPECT_EQ(parse_until("phase:kernel:mm_init")->text, "kernel:mm_init");
-    EXPECT_EQ(parse_until("rip:0xffffffff81000000")->value, 0xffffffff81000000u);
-    EXPECT_EQ(parse_until("rip:start_kernel")->text, "start_kernel");
+    EXPECT_EQ(parse_until("rip:0xffffffff81000000")->address, 0xffffffff81000000u);
+    EXPECT_EQ(parse_until("rip:start_kernel")->symbol, "start_kernel");
     EXPECT_EQ(parse_until("serial:a\\n\\x41")->text, "a\rA");
     for (const char* bad :
          {"", "step", "step:", "step:12x", "rip:0xZZ", "phases:init", "serial:\\q", "serial:\\x4"})
@@ -41,14 +41,14 @@ TEST(Options, Typing) {
     auto plain = parse_typing("cat /etc/motd\\n");
     ASSERT_TRUE(plain);
     EXPECT_EQ(plain->text, "cat /etc/motd\r");
-    EXPECT_EQ(plain->when.kind, StopCondition::Kind::Prompt);
+    EXPECT_EQ(plain->when.kind, BreakKind::Prompt);
     auto mail = parse_typing("a@b.c");
     ASSERT_TRUE(mail);
     EXPECT_EQ(mail->text, "a@b.c");
     auto timed = parse_typing("x@y\\n@step:500");
     ASSERT_TRUE(timed);
     EXPECT_EQ(timed->text, "x@y\r");
-    EXPECT_EQ(timed->when.value, 500u);
+    EXPECT_EQ(timed->when.address, 500u);
     EXPECT_FALSE(parse_typing(""));
     EXPECT_FALSE(parse_typing("x@step:y"));
 }

@@ -86,7 +86,7 @@ def overlays():
     for _ in range(2):  # a replay writes none
         done = vitrine("--headless", "--serial", "null", "--replay", first)
         assert done.stderr == "", done.stderr
-    assert "equal" in vitrine("recording", first, "verify").stdout
+    assert "are as they were recorded" in vitrine("recording", first, "verify").stdout
     assert open(overlay, "rb").read() == written
     # One that was not new: the recording replays beside what it began with, and beside nothing else, which is told.
     vitrine(*run, "--record", second)

@@ -36,8 +36,10 @@ bool run_until_stop(Engine& engine, Views* views = nullptr) {
     return !engine.running();
 }
 
-void run_to(Engine& engine, emu::StopCondition::Kind kind, u64 value, const char* text = "") {
-    engine.run_to({kind, value, text, 0}, "there");
+void run_to(Engine& engine, emu::BreakKind kind, u64 value, const char* text = "") {
+    emu::BreakSpec place;
+    place.kind = kind, place.address = value, place.text = text;
+    engine.run_to(std::move(place), "there");
 }
 
 TEST(Engine, StepsAndPhases) {
@@ -80,7 +82,7 @@ TEST(Engine, StepOverRunsACallToItsReturn) {
     auto engine = make();
     ASSERT_TRUE(engine);
     Views views(*engine);
-    run_to(*engine, emu::StopCondition::Kind::Phase, 0, "kernel:trap_init");
+    run_to(*engine, emu::BreakKind::Phase, 0, "kernel:trap_init");
     ASSERT_TRUE(run_until_stop(*engine));
     for (int i = 0; i < 200; ++i) {
         views.refresh();
@@ -105,7 +107,7 @@ TEST(Engine, WatchingEverythingChangesNothing) {
     ASSERT_TRUE(watched && alone);
     watched->real_time = alone->real_time = false;
     Views views(*watched);
-    run_to(*watched, emu::StopCondition::Kind::Step, Steps);
+    run_to(*watched, emu::BreakKind::Step, Steps);
     ASSERT_TRUE(run_until_stop(*watched, &views));
     emu::RunLimits limits;
     limits.step_limit = Steps;
@@ -126,10 +128,10 @@ TEST(Engine, RecordsAndReplays) {
     auto recording = engine->record(path);
     ASSERT_TRUE(recording) << recording.error().message;
     EXPECT_EQ(engine->machine().steps(), 0u);
-    run_to(*engine, emu::StopCondition::Kind::Serial, 0, "# ");
+    run_to(*engine, emu::BreakKind::Console, 0, "# ");
     ASSERT_TRUE(run_until_stop(*engine));
     engine->input(emu::SerialInput{"uname\r"});
-    run_to(*engine, emu::StopCondition::Kind::Serial, 0, "\nvitrine# ");
+    run_to(*engine, emu::BreakKind::Console, 0, "\nvitrine# ");
     ASSERT_TRUE(run_until_stop(*engine));
     const u64 steps = engine->machine().steps();
     ASSERT_TRUE(engine->stop_recording());
@@ -215,7 +217,7 @@ TEST(Engine, ARecordingThatCannotBeWrittenCostsNoMachine) {
 TEST(Engine, KeepsToRealTimeOnceBooted) {
     auto engine = make();
     ASSERT_TRUE(engine);
-    run_to(*engine, emu::StopCondition::Kind::Serial, 0, "# ");
+    run_to(*engine, emu::BreakKind::Console, 0, "# ");
     ASSERT_TRUE(run_until_stop(*engine));
     const u64 before = engine->machine().time();
     const auto began = std::chrono::steady_clock::now();

@@ -81,7 +81,9 @@ std::unique_ptr<Engine> make() {
     return engine ? std::move(*engine) : nullptr;
 }
 void run_to(Engine& engine, u64 step) {
-    engine.run_to({emu::StopCondition::Kind::Step, step, {}, 0}, "there");
+    emu::BreakSpec place;
+    place.kind = emu::BreakKind::Step, place.address = step;
+    engine.run_to(std::move(place), "there");
     engine.real_time = false;
     for (int i = 0; i < 20'000 && engine.running(); ++i) engine.frame(0.012);
 }

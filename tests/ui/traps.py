@@ -356,7 +356,7 @@ def travel():
 
 def branch():
     """Typing in the past keeps what was known as a branch, and says so."""
-    p = Person(vitrine, "--type", "spin 2 2\\n")
+    p = Person(vitrine, "--type", "ls /\\n")
     p.key("F5")
     p.wait(lambda s: p.printed().count("#") >= 2 and s["light"] == "idle", "the second prompt", 120)
     p.pause()
@@ -379,6 +379,75 @@ def branch():
     p.check(s["branches"] == 1 and "branch 2" in p.state()["places"], "the new future is not kept")
     p.key("F5")
     p.wait(lambda s: s["step"] > end, "beyond the old end", 120)
+    p.close()
+
+
+def start_screen():
+    """Cards and recent files, by keys alone: a disk of one's own, and it is offered again at the next start."""
+    folder = tempfile.mkdtemp(prefix="vitrine-start-")
+    config, disk = os.path.join(folder, "config"), os.path.join(folder, "spin.img")
+    open(disk, "wb").write(b"\xeb\xfe" + bytes(508) + b"\x55\xaa" + bytes(1 << 20))
+    p = Person(vitrine, "--start-screen", config=config)
+    p.wait(lambda s: s["dialog"] == "start" and "My disk or kernel" in s["places"], "the start screen")
+    p.key("Right", "Right", "Return")
+    p.wait(lambda s: s["dialog"] == "open", "the file dialog")
+    p.key("ctrl+a")
+    p.type(folder + "/sp")
+    p.wait(lambda s: s["matches"] == ["spin.img"], "the disk in the list")
+    p.key("Tab")
+    p.wait(lambda s: s["dialog_text"] == disk, "its name in the field")
+    p.key("Return")
+    p.wait(lambda s: s["dialog"] == "none" and "spin.img" in s["message"], "the machine")
+    p.close()
+    p = Person(vitrine, "--start-screen", config=config)
+    p.wait(lambda s: "recent " + disk in s["places"], "the disk among the recent ones")
+    p.key("Up", "Return")
+    p.wait(lambda s: s["dialog"] == "none" and "spin.img" in s["message"], "the disk again")
+    p.close()
+    os.unlink(disk)
+    p = Person(vitrine, "--start-screen", config=config)
+    p.wait(lambda s: "recent " + disk in s["places"], "the disk that is gone")
+    p.click_place("recent " + disk)
+    p.wait(lambda s: s["dialog"] == "start" and "spin.img" in s["message"], "the word that it is gone")
+    p.type("1")
+    p.wait(lambda s: s["dialog"] == "none" and s["light"] in ("running", "idle") and s["step"] > 0, "the bundled kernel")
+    p.close()
+
+
+def file_dialog():
+    """Folders are gone into and left by keys; a file that is there is not written over at once; nonsense is told."""
+    p = Person(vitrine)
+    os.makedirs(os.path.join(p.folder, "inner", "most"))
+    open(os.path.join(p.folder, "inner", "notes.txt"), "w").write("no machine\n")
+    p.key("ctrl+o")
+    p.wait(lambda s: s["dialog"] == "open" and "inner/" in s["matches"], "the folder's contents")
+    p.key("ctrl+a")
+    p.type("./inn")
+    p.wait(lambda s: s["matches"] == ["inner/"], "what fits")
+    p.key("Down", "Return")
+    p.wait(lambda s: s["dialog_text"] == "./inner/" and s["matches"] == ["../", "most/", "notes.txt"], "the inner folder")
+    p.type("no")
+    p.wait(lambda s: s["matches"] == ["notes.txt"], "typing goes on behind the folder's name")
+    p.key("Down", "Return")
+    p.wait(lambda s: s["dialog"] == "open" and s["dialog_text"].endswith("notes.txt"), "the file")
+    p.wait(lambda s: "notes.txt" in s["message"], "what it is")
+    p.key("ctrl+a")
+    p.type("./inner/")
+    p.wait(lambda s: "../" in s["matches"], "the folder again")
+    p.click_place("file ../")
+    p.wait(lambda s: "inner/" in s["matches"] and s["dialog_text"].startswith("/"), "the folder above")
+    p.key("Escape")
+    p.wait(lambda s: s["dialog"] == "none", "no dialog")
+    kept = os.path.join(p.folder, "boot.vrec")
+    open(kept, "w").write("precious")
+    p.click_place("Records the ")
+    p.wait(lambda s: s["dialog"] == "record" and s["dialog_text"] == "boot.vrec", "the dialog")
+    p.key("Return")
+    p.stays(lambda s: s["dialog"] == "record", "the question")
+    p.check(open(kept).read() == "precious", "the file is written over")
+    p.key("Return")
+    p.wait(lambda s: s["dialog"] == "none", "the recording")
+    p.check(open(kept, "rb").read(4) == b"VTRC", "no recording")
     p.close()
 
 
@@ -550,7 +619,7 @@ def monkey():
 
 
 CASES = {f.__name__: f for f in (phases_list, keys_come_back, large_interface, invisible, lamp, throughput, go_to, dialog_keys,
-                                 hints_wait, escape_closes_the_menu, no_next_phase, remembers, quick_drag, breakpoints, break_option, least_window, no_recording, travel, branch, run_back,
+                                 hints_wait, escape_closes_the_menu, no_next_phase, remembers, quick_drag, breakpoints, break_option, least_window, no_recording, start_screen, file_dialog, travel, branch, save_recording, run_back,
                                  window_changes_nothing, processors, task_table, docking, presets, page_grid, changed_bytes, monkey)}
 if __name__ == "__main__":
     CASES[sys.argv[2]]()

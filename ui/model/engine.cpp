@@ -49,19 +49,13 @@ Expected<std::unique_ptr<Engine>> Engine::create(const AppOptions& options) {
     for (const std::string& text : options.breaks)
         if (auto id = engine->debugger_->add(text); !id)
             return usage_error(fmt::format("--break {}: {}", text, id.error().message));
-    if (options.until_break && !options.until) {
+    if (options.until_break) {
         emu::BreakSpec until = *options.until_break;
-        until.once = true;
-        if (auto id = engine->debugger_->add(std::move(until)); !id)
+        until.own = true;
+        if (auto id = engine->debugger_->add(until); !id)
             return bad_input(fmt::format("--until {}: {}", options.until_text, id.error().message));
-        engine->start(fmt::format("running to {}", options.until_text));
-    }
-    if (options.until) {
-        const auto& until = *options.until;
-        const auto* symbols = engine->machine_->symbols();
-        if (until.kind == emu::StopCondition::Kind::Address && !until.text.empty() &&
-            (!symbols || !symbols->link_address(until.text)))
-            return bad_input(fmt::format("--until {}: no such symbol", options.until_text));
+        else
+            engine->debugger_->remove(*id);
         engine->run_to(until, options.until_text);
     }
     return engine;
@@ -102,15 +96,17 @@ Expected<void> Engine::drop_machine() {
 
 void Engine::adopt() {
     state_ = State::Paused;
-    goal_.reset(), temporary_.reset(), last_report_.reset();
-    any_phase_ = resting_ = anchored_ = idle_for_ever_ = panic_printed_ = false;
+    goal_ = temporary_ = any_phase_ = pacing_ = typing_ = 0; // with the debugger of before
+    last_report_.reset();
+    resting_ = anchored_ = idle_for_ever_ = panic_printed_ = false;
     console_searched_ = 0, phase_text_.clear();
     steps_per_second_ = times_real_ = wall_since_ = 0; // another machine, another speed
-    typed_ = 0, typed_from_ = machine_->serial_total();
+    typed_ = 0;
     ++generation_, ++stops_;
     marks_.clear(), answer_.reset();
     events_ = std::make_unique<emu::EventStore>(*machine_, emu::EventStore::AllKinds, EventBudget);
     adopt_breakpoints();
+    await_typing();
     if (serial_file_ >= 0)
         machine_->on_serial([this](std::string_view bytes) {
             if (::write(serial_file_, bytes.data(), bytes.size()) != static_cast<ssize_t>(bytes.size()))
@@ -133,7 +129,8 @@ void Engine::start(std::string what) {
     if (state_ == State::Ended) return say("the machine has ended: Restart begins again", true);
     if (travelling()) return say("on the way through history: Escape stops the journey", true);
     keep_history();
-    goal_.reset(), temporary_.reset(), any_phase_ = false, resting_ = false, anchored_ = false;
+    forget_own(goal_), forget_own(temporary_), forget_own(any_phase_);
+    resting_ = false, anchored_ = false;
     phase_text_.clear(), wall_since_ = 0, goes_on_ = false;
     goal_text_ = std::move(what);
     state_ = State::Running;
@@ -233,21 +230,55 @@ Engine::Light Engine::light() const {
 void Engine::step_over(u64 next_instruction, bool is_call) {
     if (!is_call || state_ == State::Running) return step();
     start("stepping over");
-    if (state_ == State::Running) temporary_ = next_instruction;
+    emu::BreakSpec next;
+    next.address = next_instruction;
+    if (state_ == State::Running) place_own(temporary_, std::move(next));
 }
 
 void Engine::next_phase() {
     if (state_ != State::Ended && booted())
         return say("there is no next phase: the boot is over, PID 1 runs. F5 runs on");
     start("running to the next boot phase");
-    any_phase_ = state_ == State::Running;
+    emu::BreakSpec any;
+    any.kind = emu::BreakKind::Phase, any.text = "*";
+    if (state_ == State::Running) place_own(any_phase_, std::move(any));
 }
 
-void Engine::run_to(emu::StopCondition condition, std::string what) {
+void Engine::run_to(emu::BreakSpec place, const std::string& what) {
+    if (place.kind == emu::BreakKind::Step && place.address <= machine_->steps() && state_ != State::Running)
+        return seek(place.address);
     start(fmt::format("running to {}", what));
     if (state_ != State::Running) return;
-    condition.from = machine_->serial_total();
-    goal_ = std::move(condition);
+    place.from = machine_->serial_total();
+    place_own(goal_, std::move(place));
+    if (goal_) return;
+    const std::string why = message_;
+    pause();
+    say(why, true);
+}
+
+/// A breakpoint of the app's own in the place of what `own` held; what is wrong with it is said.
+void Engine::place_own(u32& own, emu::BreakSpec spec) {
+    forget_own(own);
+    spec.own = true, spec.once = false;
+    if (auto id = debugger_->add(std::move(spec)))
+        own = *id;
+    else
+        say(id.error().message, true);
+}
+
+void Engine::forget_own(u32& own) {
+    if (own) debugger_->remove(std::exchange(own, 0));
+}
+
+/// The next of the scripted texts waits for its moment.
+void Engine::await_typing() {
+    forget_own(typing_);
+    if (typed_ >= options_.typing.size() || replaying()) return;
+    emu::BreakSpec when = options_.typing[typed_].when;
+    when.from = machine_->serial_total();
+    if (when.kind == emu::BreakKind::Step) when.address = std::max(when.address, machine_->steps() + 1);
+    place_own(typing_, std::move(when));
 }
 
 Expected<u32> Engine::run_to_place(emu::BreakSpec place, const std::string& what) {

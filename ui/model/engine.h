@@ -63,8 +63,9 @@ public:
     void step();
     void step_over(u64 next_instruction, bool is_call);
     void next_phase();
-    void run_to(emu::StopCondition condition, std::string what);
-    /// Runs to any place of a breakpoint; the number of that breakpoint, which goes when it is met.
+    /// Runs to a place once; any other stop forgets it. A step that has been run is gone to.
+    void run_to(emu::BreakSpec place, const std::string& what);
+    /// The same with a breakpoint that other stops leave; its number.
     Expected<u32> run_to_place(emu::BreakSpec place, const std::string& what);
     bool place_met(u32 id) const { return debugger_->find(id) == nullptr; }
     Expected<void> restart();
@@ -140,7 +141,8 @@ public:
     void remove_breakpoint(u32 id);
     void enable_breakpoint(u32 id, bool on);
     const emu::Debugger& debugger() const { return *debugger_; }
-    std::span<const emu::Breakpoint> breakpoints() const { return debugger_->list(); }
+    /// A person's, without the app's own.
+    std::span<const emu::Breakpoint> breakpoints() const { return debugger_->persons(); }
     const std::optional<emu::Hit>& last_hit() const { return debugger_->last_hit(); }
     /// What log points printed, the last lines of it.
     const std::deque<std::string>& log_lines() const { return log_lines_; }
@@ -169,8 +171,12 @@ private:
     bool input_allowed_here();
     void start(std::string what);
     void stopped(const emu::RunReport& report);
+    const emu::Breakpoint* met_breakpoint(const emu::RunReport& report) const;
     std::string breakpoint_text(const emu::RunReport& report) const;
-    emu::RunLimits limits(double seconds, int& goal_index, int& typing_index);
+    emu::RunLimits limits(double seconds);
+    void place_own(u32& own, emu::BreakSpec spec);
+    void forget_own(u32& own);
+    void await_typing();
     std::optional<u64> paced_limit();
     void measure(double seconds, u64 steps);
     void measure_wall();
@@ -195,11 +201,11 @@ private:
     std::string recording_path_;
     State state_ = State::Paused;
     std::optional<emu::RunReport> last_report_;
-    std::optional<emu::StopCondition> goal_;
-    std::optional<u64> temporary_; ///< step over: stop here once
-    bool any_phase_ = false;
-    std::size_t typed_ = 0;
-    u64 typed_from_ = 0;
+    // The app's own breakpoints, by number; 0: none.
+    u32 goal_ = 0;      ///< run to
+    u32 temporary_ = 0; ///< step over, and out of a phase's stub
+    u32 any_phase_ = 0, pacing_ = 0, typing_ = 0;
+    std::size_t typed_ = 0;                   ///< scripted texts sent so far
     std::unique_ptr<emu::Debugger> debugger_; ///< refers to the machine
     bool goes_on_ = false; ///< a slice has run since the person said go: the next one leaves no breakpoint
     struct KeptBreakpoint {

@@ -16,7 +16,7 @@ bool is_place(const emu::BreakSpec& spec, u64 linear) {
 void Engine::keep_breakpoints() {
     if (!debugger_) return;
     kept_.clear();
-    for (const emu::Breakpoint& each : debugger_->list()) kept_.push_back({each.spec, each.enabled});
+    for (const emu::Breakpoint& each : breakpoints()) kept_.push_back({each.spec, each.enabled});
     debugger_.reset();
 }
 
@@ -40,12 +40,11 @@ void Engine::adopt_breakpoints() {
 }
 
 bool Engine::breakpoint_at(u64 linear) const {
-    return std::ranges::any_of(debugger_->list(),
-                               [&](const auto& each) { return is_place(each.spec, linear); });
+    return std::ranges::any_of(breakpoints(), [&](const auto& each) { return is_place(each.spec, linear); });
 }
 
 bool Engine::toggle_breakpoint(u64 linear) {
-    for (const emu::Breakpoint& each : debugger_->list())
+    for (const emu::Breakpoint& each : breakpoints())
         if (is_place(each.spec, linear)) {
             debugger_->remove(each.id);
             return false;

@@ -10,12 +10,6 @@ namespace {
 constexpr u64 LateVirtual = 100'000'000; ///< a machine this far behind real time is not asked to catch up
 constexpr u64 NetworkSlice = 1'000'000;  ///< virtual nanoseconds between looks at the network
 constexpr double MeasureSeconds = 0.4;
-
-u64 rip_linear(const emu::Machine& machine) {
-    const auto& cpu = machine.processor();
-    if (cpu.mode() == cpu::Mode::Long64) return cpu.rip();
-    return (cpu.rip() + cpu.registers().seg[static_cast<unsigned>(cpu::Seg::CS)].base) & 0xFFFF'FFFF;
-}
 } // namespace
 
 double Engine::now() {
@@ -37,7 +31,7 @@ std::optional<u64> Engine::paced_limit() {
     return allowed;
 }
 
-emu::RunLimits Engine::limits(double seconds, int& goal_index, int& typing_index) {
+emu::RunLimits Engine::limits(double seconds) {
     emu::RunLimits out;
     out.host_seconds = seconds;
     out.step_limit = options_.limit_steps;
@@ -46,21 +40,17 @@ emu::RunLimits Engine::limits(double seconds, int& goal_index, int& typing_index
     const double speed = std::clamp(slice_mips_ > 0 ? slice_mips_ : 50.0, 5.0, 1000.0) * 1e6;
     out.step_limit = std::min(out.step_limit, machine_->steps() + static_cast<u64>(speed * seconds) + 1);
     if (replayer_) out.step_limit = std::min(out.step_limit, replayer_->end_step());
-    if (any_phase_) out.until_phase = "*";
     out.debugger = debugger_.get();
     out.goes_on = goes_on_;
-    if (temporary_) out.breakpoints.push_back(*temporary_);
-    goal_index = typing_index = -1;
-    if (goal_) goal_index = static_cast<int>(out.conditions.size()), out.conditions.push_back(*goal_);
-    if (typed_ < options_.typing.size() && !replaying() && !in_the_past()) {
-        typing_index = static_cast<int>(out.conditions.size());
-        out.conditions.push_back(options_.typing[typed_].when);
-        out.conditions.back().from = typed_from_;
+    // An idle guest leaps: the run must end where pacing begins.
+    const bool awaits_init = real_time && !replaying() && !booted();
+    if (awaits_init && !pacing_) {
+        emu::BreakSpec init;
+        init.kind = emu::BreakKind::Phase, init.text = "init";
+        place_own(pacing_, std::move(init));
+    } else if (!awaits_init) {
+        forget_own(pacing_);
     }
-    // An idle guest leaps: the run must end where pacing begins. The last condition, so that a wish for the
-    // same stop wins.
-    if (real_time && !replaying() && !booted())
-        out.conditions.push_back({emu::StopCondition::Kind::Phase, 0, "init", 0});
     return out;
 }
 
@@ -87,12 +77,17 @@ void Engine::measure_wall() {
 /// The kernel reports a phase by calling an empty function. The stop is behind that call, where its caller
 /// goes on. True while it is on its way there.
 bool Engine::leave_phase_stub(const emu::RunReport& report) {
-    if (report.reason != emu::StopReason::Phase || machine_->phases().empty()) return false;
+    const emu::Breakpoint* met = met_breakpoint(report);
+    if (!met || !met->spec.own || met->spec.kind != emu::BreakKind::Phase || machine_->phases().empty())
+        return false;
     const emu::Phase& phase = machine_->phases().back();
     const u64 rip = machine_->processor().rip();
     if (phase.source != "kernel" || phase.step != machine_->steps() || phase.rip == rip) return false;
-    temporary_ = phase.rip, phase_text_ = report.detail;
-    goal_.reset(), any_phase_ = false;
+    phase_text_ = report.detail;
+    emu::BreakSpec behind;
+    behind.address = phase.rip;
+    place_own(temporary_, std::move(behind));
+    forget_own(goal_), forget_own(any_phase_);
     return true;
 }
 
@@ -105,8 +100,7 @@ void Engine::frame(double seconds) {
     while (state_ == State::Running && now() - began < seconds) {
         const bool wired = network_ && !replaying() && !in_the_past();
         if (wired) network_->pump(std::chrono::milliseconds(2));
-        int goal_index = -1, typing_index = -1;
-        emu::RunLimits wanted = limits(std::max(0.001, seconds - (now() - began)), goal_index, typing_index);
+        emu::RunLimits wanted = limits(std::max(0.001, seconds - (now() - began)));
         if (auto allowed = paced_limit()) {
             if (*allowed <= machine_->time()) {
                 resting_ = true;
@@ -127,13 +121,17 @@ void Engine::frame(double seconds) {
             state_ = State::Paused, ++stops_;
             return say(replayer_->divergence()->message, true);
         }
-        if (typing_index >= 0 && report.condition == typing_index) {
-            typed_from_ = machine_->serial_total();
-            machine_->input(emu::SerialInput{options_.typing[typed_++].text});
+        const emu::Breakpoint* const met = met_breakpoint(report);
+        const bool wanted_here = met && (!met->spec.own || debugger_->met(goal_) ||
+                                         debugger_->met(temporary_) || debugger_->met(any_phase_));
+        if (met && !wanted_here && debugger_->met(typing_)) {
+            if (in_the_past()) continue; // it was typed there
+            const std::string& text = options_.typing[typed_++].text;
+            await_typing();
+            machine_->input(emu::SerialInput{text});
             continue;
         }
-        if (report.reason == emu::StopReason::Phase && report.condition > std::max(goal_index, typing_index))
-            continue; // pacing begins
+        if (met && !wanted_here && debugger_->met(pacing_)) continue;
         if (leave_phase_stub(report)) continue;
         const bool at_replay_end = replayer_ && machine_->steps() >= replayer_->end_step();
         switch (report.reason) {
@@ -143,8 +141,7 @@ void Engine::frame(double seconds) {
             resting_ = machine_->processor().halted();
             return; // as far as real time allows
         case emu::StopReason::StepLimit:
-            if (report.condition >= 0 || at_replay_end || machine_->steps() >= options_.limit_steps)
-                return stopped(report);
+            if (at_replay_end || machine_->steps() >= options_.limit_steps) return stopped(report);
             continue;
         case emu::StopReason::IdleForever:
             // It waits for a key, and says so; the app's loop sleeps until one comes.
@@ -162,6 +159,12 @@ void Engine::frame(double seconds) {
     }
 }
 
+/// The breakpoint that has stopped the run; null: something else has.
+const emu::Breakpoint* Engine::met_breakpoint(const emu::RunReport& report) const {
+    const auto& hit = debugger_->last_hit();
+    return report.reason == emu::StopReason::Breakpoint && hit ? debugger_->find(hit->id) : nullptr;
+}
+
 /// Which breakpoint, and what met it.
 std::string Engine::breakpoint_text(const emu::RunReport& report) const {
     if (const auto& hit = debugger_->last_hit()) return fmt::format("breakpoint {}: {}", hit->id, hit->what);
@@ -173,17 +176,18 @@ void Engine::stopped(const emu::RunReport& report) {
     state_ = machine_->ended() ? State::Ended : State::Paused;
     resting_ = false;
     ++stops_;
-    const bool one_shot =
-        temporary_ && report.reason == emu::StopReason::Breakpoint && rip_linear(*machine_) == *temporary_;
+    const emu::Breakpoint* const met = met_breakpoint(report);
+    const bool one_shot = met && debugger_->met(temporary_), own = met && met->spec.own;
+    const emu::BreakKind kind = met ? met->spec.kind : emu::BreakKind::Address;
     const std::string phase = std::exchange(phase_text_, {});
-    temporary_.reset(), goal_.reset(), any_phase_ = false;
+    forget_own(temporary_), forget_own(goal_), forget_own(any_phase_);
     switch (report.reason) {
-    case emu::StopReason::Phase: return say(fmt::format("phase {}", report.detail));
     case emu::StopReason::Breakpoint:
-        if (one_shot && !phase.empty()) return say(fmt::format("phase {}", phase));
-        if (one_shot) return say("stepped over");
-        return say(breakpoint_text(report));
-    case emu::StopReason::SerialText: return say("the console printed the awaited text");
+        if (one_shot) return say(phase.empty() ? "stepped over" : phase);
+        if (!own) return say(breakpoint_text(report));
+        if (kind == emu::BreakKind::Console) return say("the console printed the awaited text");
+        if (kind == emu::BreakKind::Step) return say("the step that was asked for");
+        return say(report.detail);
     case emu::StopReason::StepLimit:
         if (replayer_ && machine_->steps() >= replayer_->end_step()) {
             if (auto ok = replayer_->finish(*machine_); !ok) return say(ok.error().message, true);

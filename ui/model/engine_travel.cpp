@@ -106,7 +106,7 @@ void Engine::travel(Journey journey, std::string what) {
     if (!may_travel()) return;
     state_ = State::Paused;
     resting_ = idle_for_ever_ = false;
-    goal_.reset(), temporary_.reset(), any_phase_ = false;
+    forget_own(goal_), forget_own(temporary_), forget_own(any_phase_);
     journey_cancelled_ = travelling_now_; // one that is under way ends first
     journey_ = std::move(journey);
     journey_share_ = 0;
@@ -150,8 +150,12 @@ void Engine::step_back_over(std::optional<u64> call) {
             if (auto ok = timeline_->back(1, progress); !ok) return std::unexpected(ok.error());
             const auto at = [this] { return machine_->processor().registers(); };
             if (machine_->processor().rip() == call || at().gpr[cpu::RSP] > stack) return "one step back";
+            emu::Debugger alone(*machine_);
+            emu::BreakSpec there;
+            there.address = call;
+            if (auto id = alone.add(there); !id) return std::unexpected(id.error());
             emu::RunLimits limits;
-            limits.breakpoints = {call};
+            limits.debugger = &alone;
             for (unsigned tries = 0; tries < 64; ++tries) {
                 auto found = timeline_->previous(limits, progress);
                 if (!found) break;
@@ -166,7 +170,7 @@ void Engine::step_back_over(std::optional<u64> call) {
 
 void Engine::run_back() {
     if (!may_travel()) return;
-    if (std::ranges::none_of(debugger_->list(), [](const auto& each) { return each.enabled; }))
+    if (std::ranges::none_of(breakpoints(), [](const auto& each) { return each.enabled; }))
         return say("there is no breakpoint to run back to: a click left of an instruction sets one", true);
     travel(
         [this](const emu::Timeline::Progress& progress) -> Expected<std::string> {

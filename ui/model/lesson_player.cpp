@@ -76,7 +76,11 @@ bool LessonPlayer::perform(const Directive& directive) {
     case Directive::Kind::Step:
         begin_watch();
         wanted_step_ = engine_.machine().steps() + directive.count;
-        engine_.run_to({emu::StopCondition::Kind::Step, wanted_step_, {}, 0}, directive.source);
+        {
+            emu::BreakSpec place;
+            place.kind = emu::BreakKind::Step, place.address = wanted_step_;
+            engine_.run_to(std::move(place), directive.source);
+        }
         return false;
     case Directive::Kind::Type:
         begin_watch();

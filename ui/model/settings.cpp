@@ -43,6 +43,10 @@ Settings from_json(const nlohmann::json& file) {
         out.tab = tab->get<std::string>();
     if (const auto pace = file.find("real_time"); pace != file.end() && pace->is_boolean())
         out.real_time = pace->get<bool>();
+    if (const auto recent = file.find("recent"); recent != file.end() && recent->is_array())
+        for (const auto& each : *recent)
+            if (each.is_string() && out.recent.size() < Settings::MostRecent)
+                out.recent.push_back(each.get<std::string>());
     return out;
 }
 
@@ -83,10 +87,11 @@ Expected<void> save_settings(const std::string& path, const Settings& settings) 
                            {"width", settings.width}, {"height", settings.height},
                            {"tab", settings.tab},     {"real_time", settings.real_time},
                            {"light", settings.light}, {"calm", settings.calm}};
+    if (!settings.recent.empty()) file["recent"] = settings.recent;
     if (settings.dock) file["dock"] = settings.dock->to_json();
     std::error_code error;
     std::filesystem::create_directories(std::filesystem::path(path).parent_path(), error);
-    const std::string text = file.dump(2) + "\n";
+    const std::string text = file.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
     return emu::write_file(path, {reinterpret_cast<const u8*>(text.data()), text.size()});
 }
 

@@ -6,6 +6,7 @@
 #pragma once
 #include <optional>
 #include <string>
+#include <vector>
 #include "cpu/base/types.h"
 #include "ui/model/layout.h"
 
@@ -20,6 +21,8 @@ struct Settings {
     int width = 0, height = 0; ///< of the window; 0: by the display
     std::string tab;
     bool real_time = true;
+    std::vector<std::string> recent; ///< files that became machines, the last one first
+    static constexpr std::size_t MostRecent = 8;
 };
 
 /// Empty when there is no home to keep a file in.

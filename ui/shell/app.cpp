@@ -132,6 +132,7 @@ Expected<void> App::open_window() {
     if (options_.ui_scale == 0) wanted_scale_ = std::clamp(first_scale_ * remembered.text_size, 0.5f, 4.0f);
     use_theme(remembered.light || options_.ui_show.contains("light") ? Theme::Light : Theme::Dark);
     context_->calm = remembered.calm;
+    context_->recent = remembered.recent;
     splits_ = remembered.splits;
     int shown_width = 0;
     SDL_GetRendererOutputSize(sdl_renderer_, &shown_width, nullptr);
@@ -148,6 +149,7 @@ Expected<void> App::open_window() {
     if (!loaded.remark.empty()) engine_->say(loaded.remark, true);
     if (!options_.lesson.empty())
         if (auto ok = context_->lessons.open(options_.lesson); !ok) return ok;
+    if (options_.start_screen) context_->open_dialog(Dialog::Start);
     if (options_.ui_show == "lessons") context_->open_dialog(Dialog::Lessons);
     SDL_StartTextInput();
     return {};
@@ -329,6 +331,7 @@ void App::remember() {
     SDL_GetWindowSize(window_, &now.width, &now.height);
     now.tab = TabNames[static_cast<unsigned>(context_->navigation.tab)];
     now.real_time = engine_->real_time;
+    now.recent = context_->recent;
     if (auto ok = save_settings(settings_path_, now); !ok) emu::cli::report_error(ok.error());
 }
 
@@ -379,11 +382,12 @@ int App::screenshot() {
         if (engine_->running() && engine_->resting() && !engine_->booted()) break; // it waits for ever
         if (seconds_now() - started > std::min(options_.limit_seconds, 600.0)) break;
     }
-    const bool met = !options_.until || engine_->state() == Engine::State::Paused;
+    const bool met = !options_.until_break || engine_->state() == Engine::State::Paused;
     for (int i = 0; i < 6; ++i) {
         while (SDL_PollEvent(&event)) handle(event);
         if (options_.ui_show == "keys" && i == 1) context_->open_dialog(Dialog::Keys);
         if (options_.ui_show == "palette" && i == 1) context_->open_dialog(Dialog::Palette);
+        if (options_.ui_show == "open" && i == 1) context_->open_dialog(Dialog::Open);
         prepare();
         present();
     }

@@ -117,6 +117,7 @@ void App::dropped(const std::string& path) {
     } else if (auto ok = engine_->new_machine(found.options); !ok) {
         return engine_->say(ok.error().message, true);
     }
+    context_->used(path);
     engine_->say(path.substr(path.rfind('/') + 1) + ": " + found.what);
 }
 
@@ -159,6 +160,7 @@ bool App::shortcut(SDL_Keycode key, bool control, bool shift) {
         switch (key) {
         case SDLK_p: context_->open_dialog(Dialog::Palette); return true;
         case SDLK_g: context_->open_dialog(Dialog::GoTo); return true;
+        case SDLK_o: context_->open_dialog(Dialog::Open); return true;
         case SDLK_r: ask_restart(*context_); return true;
         case SDLK_l:
             splits_ = {};

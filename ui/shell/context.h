@@ -17,7 +17,21 @@
 namespace vitrine::ui {
 
 enum class Capture : u8 { None, Screen, Terminal }; ///< who gets the keys
-enum class Dialog : u8 { None, GoTo, RunTo, Record, Save, Replay, Restart, Keys, Message, Lessons, Palette };
+enum class Dialog : u8 {
+    None,
+    GoTo,
+    RunTo,
+    Record,
+    Save,
+    Replay,
+    Open,
+    Start,
+    Restart,
+    Keys,
+    Message,
+    Lessons,
+    Palette
+};
 
 struct Navigation {
     u64 code = 0;
@@ -176,6 +190,11 @@ struct Context {
     void open_menu(u64 address, bool physical, u64 size) {
         menu_address = address, menu_physical = physical, menu_size = size, menu_opening = true;
     }
+    /// A file became a machine, or a recording: it is offered again.
+    void used(const std::string& path);
+    std::vector<std::string> recent; ///< the last one first
+    /// Makes a file the machine; where that would end a run, `sure` must be set. False: asked, or refused.
+    bool open_file(const std::string& path, bool sure);
     void open_dialog(Dialog which) { dialog = which, dialog_opening = true; }
 };
 

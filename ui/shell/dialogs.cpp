@@ -23,22 +23,24 @@ void Dialogs::close(Context& context) {
 }
 
 void Dialogs::draw(Context& context) {
-    // A long message opens by itself, once.
+    // A long message opens by itself, once; a dialog that is open says for itself what is wrong.
     if (const std::string& now = context.engine.message(); now != shown_message_) {
         shown_message_ = now;
-        if (context.engine.message_is_error() && (now.contains('\n') || now.size() > 90))
+        if (context.engine.message_is_error() && context.dialog == Dialog::None &&
+            (now.contains('\n') || now.size() > 90))
             context.open_dialog(Dialog::Message);
     }
     if (context.dialog_opening && context.dialog != Dialog::None) {
         ImGui::OpenPopup("dialog");
-        if (context.dialog == Dialog::Record || context.dialog == Dialog::Save)
-            std::snprintf(text_, sizeof text_, "%s", "boot.vrec");
-        else if (context.dialog == Dialog::Replay)
-            std::snprintf(text_, sizeof text_, "%s",
-                          context.engine.recording_path().empty() ? "boot.vrec"
-                                                                  : context.engine.recording_path().c_str());
-        else
-            text_[0] = 0;
+        const bool recording = context.dialog == Dialog::Record || context.dialog == Dialog::Save ||
+                               (context.dialog == Dialog::Replay && context.engine.recording_path().empty());
+        std::snprintf(text_, sizeof text_, "%s",
+                      recording                          ? "boot.vrec"
+                      : context.dialog == Dialog::Replay ? context.engine.recording_path().c_str()
+                      : context.dialog == Dialog::Open   ? "./"
+                                                         : "");
+        files_for_ = "\n", files_problem_.clear(), sure_ = false, card_ = 0;
+        refocus_ = false, focusing_ = 0, unheard_.clear();
         if (context.dialog == Dialog::Lessons) lessons_ = emu::bundled_lessons();
         if (context.dialog == Dialog::Palette) read_entries(context);
         error_.clear(), completed_for_ = "\n", chosen_ = -1;
@@ -47,7 +49,10 @@ void Dialogs::draw(Context& context) {
     const ImVec2 middle{ImGui::GetIO().DisplaySize.x / 2, ImGui::GetIO().DisplaySize.y * 0.40f};
     ImGui::SetNextWindowPos(middle, ImGuiCond_Always, {0.5f, 0.5f});
     ImGui::SetNextWindowSize(
-        {context.px(context.dialog == Dialog::Message || context.dialog == Dialog::Lessons ? 720.0f : 480.0f),
+        {context.px(context.dialog == Dialog::Message || context.dialog == Dialog::Lessons ||
+                            context.dialog == Dialog::Start
+                        ? 720.0f
+                        : 480.0f),
          0});
     ImGui::PushStyleVar(ImGuiStyleVar_WindowPadding, {context.px(18), context.px(16)});
     if (ImGui::BeginPopupModal("dialog", nullptr,
@@ -62,7 +67,9 @@ void Dialogs::draw(Context& context) {
         case Dialog::RunTo: go_to(context, true); break;
         case Dialog::Record:
         case Dialog::Save:
-        case Dialog::Replay: file(context, context.dialog); break;
+        case Dialog::Replay:
+        case Dialog::Open: file(context, context.dialog); break;
+        case Dialog::Start: start(context); break;
         case Dialog::Lessons: lessons(context); break;
         case Dialog::Palette: palette(context); break;
         case Dialog::Restart: restart(context); break;
@@ -222,7 +229,9 @@ void Dialogs::go_to(Context& context, bool run) {
     // A symbol of a kernel that does not run yet can still be run to.
     if (const auto* known = place ? nullptr : symbol(context, text_)) {
         if (act == Act::Run) {
-            context.engine.run_to({emu::StopCondition::Kind::Address, 0, known->name, 0}, text_);
+            emu::BreakSpec there;
+            there.symbol = known->name;
+            context.engine.run_to(std::move(there), text_);
             return close(context);
         }
         error_ =
@@ -236,49 +245,12 @@ void Dialogs::go_to(Context& context, bool run) {
     if (act == Act::Code) context.show_code(*place);
     if (act == Act::Bytes) context.show_bytes(*place);
     if (act == Act::Walk) context.show_walk(*place);
-    if (act == Act::Run) context.engine.run_to({emu::StopCondition::Kind::Address, *place, {}, 0}, text_);
+    if (act == Act::Run) {
+        emu::BreakSpec there;
+        there.address = *place;
+        context.engine.run_to(std::move(there), text_);
+    }
     close(context);
-}
-
-void Dialogs::file(Context& context, Dialog what) {
-    static constexpr const char *Titles[] = {"Record to", "Save the run to", "Replay"},
-                                *Verbs[] = {"Record", "Save", "Replay"};
-    const unsigned index = what == Dialog::Record ? 0 : what == Dialog::Save ? 1 : 2;
-    text_in(context.fonts.bold, colour::Text, Titles[index]);
-    ImGui::PushTextWrapPos(0);
-    text(colour::Dim,
-         index == 0 ? (context.engine.machine().steps()
-                           ? "A recording begins at power-on: the machine restarts."
-                           : "The recording holds the configuration and every input; the rest follows.")
-         : index == 1
-             ? "What has been run so far becomes a recording, from power-on to the end of what is known."
-             : "The machine is made anew from the recording; its keys come from there, and every "
-               "million steps its state is compared.");
-    ImGui::PopTextWrapPos();
-    if (context.dialog_opening) ImGui::SetKeyboardFocusHere();
-    ImGui::PushItemWidth(-1);
-    const bool entered =
-        ImGui::InputText("##file", text_, sizeof text_, ImGuiInputTextFlags_EnterReturnsTrue);
-    ImGui::PopItemWidth();
-    if (!error_.empty()) {
-        ImGui::PushTextWrapPos(0);
-        text(colour::Bad, error_);
-        ImGui::PopTextWrapPos();
-    }
-    ImGui::Dummy({0, context.px(4)});
-    const bool pressed = ImGui::Button(Verbs[index]) || entered;
-    ImGui::SameLine();
-    if (ImGui::Button("Cancel")) return close(context);
-    if (!pressed || !text_[0]) return;
-    if (what == Dialog::Save) {
-        context.engine.save_recording(text_);
-        return close(context);
-    }
-    auto done = what == Dialog::Record ? context.engine.record(text_) : context.engine.replay(text_);
-    if (!done)
-        error_ = done.error().message;
-    else
-        close(context);
 }
 
 void Dialogs::keys(Context& context) {
@@ -293,6 +265,7 @@ void Dialogs::keys(Context& context) {
         {"Shift+…", "F11, F10, F5, F12 backwards: step, over, breakpoint, phase"},
         {"Ctrl+G", "go to an address or symbol, or run to it"},
         {"Ctrl+P", "the palette: panels, commands, symbols, tasks, phases, marks, lessons"},
+        {"Ctrl+O", "open a disk, CD, kernel, firmware or recording"},
         {"Alt+←/→", "back and forth through what was looked at"},
         {"M", "marks this place on the timeline"},
         {"Ctrl+R", "restart at power-on"},

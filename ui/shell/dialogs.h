@@ -15,7 +15,13 @@ public:
 
 private:
     void go_to(Context& context, bool run);
+    // dialogs_file.cpp
     void file(Context& context, Dialog what);
+    void start(Context& context);
+    void read_files();
+    void list_files(Context& context, float height);
+    bool accept_file(Context& context, Dialog what);
+    void take_file(std::size_t index);
     void restart(Context& context);
     void keys(Context& context);
     void message(Context& context);
@@ -28,7 +34,7 @@ private:
     void read_names(Context& context);
     void close(Context& context);
 
-    char text_[256] = {};
+    char text_[4096] = {};
     std::string error_;
     std::string completed_for_;
     struct Name {
@@ -46,6 +52,17 @@ private:
         std::function<void(Context&)> act;
     };
     std::vector<Entry> entries_;
+    struct File {
+        std::string name;
+        bool folder;
+        u64 size;
+    };
+    std::vector<File> files_; ///< of the folder that the text names, as far as its end fits them
+    std::string files_for_ = "\n", files_problem_;
+    bool refocus_ = false, to_end_ = false, sure_ = false;
+    int focusing_ = 0;    ///< frames in which the field may get the focus: until then what is typed is kept
+    std::string unheard_; ///< that
+    int card_ = 0;        ///< of the start screen: the cards, then the recent files
     std::string filtered_for_;
     std::vector<std::size_t> found_;
 };

@@ -80,6 +80,10 @@ void Dialogs::read_entries(Context& context) {
             add(fmt::format("{}: left at step {}, known to step {}", branch.name, grouped(branch.forked_at),
                             grouped(branch.last)),
                 "branch", [name = branch.name](Context& c) { c.engine.return_to_branch(name); });
+    add("Open a disk, CD, kernel, firmware or recording", "Ctrl+O",
+        [](Context& c) { c.palette_then = [](Context& d) { d.open_dialog(Dialog::Open); }; });
+    add("Start screen", "command",
+        [](Context& c) { c.palette_then = [](Context& d) { d.open_dialog(Dialog::Start); }; });
     add("Replay a recording", "command",
         [](Context& c) { c.palette_then = [](Context& d) { d.open_dialog(Dialog::Replay); }; });
     add("Lessons", "command",

@@ -17,8 +17,9 @@ void App::write_state_file() {
     const Context& context = *context_;
     const Probe& probe = context.probe;
     static constexpr const char* Captures[] = {"none", "screen", "terminal"};
-    static constexpr const char* Dialogs[] = {"none",    "go-to", "run-to",  "record",  "save",   "replay",
-                                              "restart", "keys",  "message", "lessons", "palette"};
+    static constexpr const char* Dialogs[] = {"none",    "go-to",   "run-to", "record",  "save",
+                                              "replay",  "open",    "start",  "restart", "keys",
+                                              "message", "lessons", "palette"};
     nlohmann::json places = nlohmann::json::object();
     for (const auto& [name, area] : probe.places) places[name] = rect(area);
     const Layout& layout = context.layout;

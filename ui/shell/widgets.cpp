@@ -165,9 +165,11 @@ void address_menu(Context& context) {
     if (!context.menu_physical && ImGui::MenuItem("Disassembly")) context.show_code(address);
     if (ImGui::MenuItem("Memory bytes")) context.show_bytes(address, context.menu_physical);
     if (!context.menu_physical && ImGui::MenuItem("Page walk")) context.show_walk(address);
-    if (context.menu_size >= 8 && !context.menu_physical && ImGui::MenuItem("Run to here"))
-        context.engine.run_to({emu::StopCondition::Kind::Address, address, {}, 0},
-                              hex_text(address, address >> 32 ? 16 : 8));
+    if (context.menu_size >= 8 && !context.menu_physical && ImGui::MenuItem("Run to here")) {
+        emu::BreakSpec there;
+        there.address = address;
+        context.engine.run_to(std::move(there), hex_text(address, address >> 32 ? 16 : 8));
+    }
     ImGui::Separator();
     const auto ask = [&](const char* label, bool write) {
         const bool chosen = ImGui::MenuItem(label);

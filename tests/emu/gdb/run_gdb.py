@@ -34,6 +34,8 @@ SCRIPT = [
     (["monitor print jiffies"], [r"0x\w+"]),
     (["monitor break schedul"], [r"did you mean schedule"]),
     (["monitor inspect tasks"], [r"swapper/0"]),
+    (["monitor inspect", "monitor inspect nonsense", "monitor who-changed xmm0", "monitor who-changed", "monitor who-wrote"],
+     [r"inspect VIEW, one of", r"registers\[:CPU\]", r"inspect nonsense: no such view", r"'xmm0' is no register that can be followed", r"who-changed REGISTER", r"who-wrote ADDR"]),
     (["monitor phase init"], [r"step \d+"]),
     (["set $r15 = 0x1234567887654321", "printf \"R15 %#lx\\n\", $r15"], [r"R15 0x1234567887654321"]),
     (["set *(long*)&jiffies = 77", "printf \"POKED %ld\\n\", *(long*)&jiffies"], [r"POKED 77"]),
