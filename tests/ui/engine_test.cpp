@@ -169,12 +169,12 @@ TEST(Engine, WhatWasSeenOfAFutureThatIsCutIsForgotten) {
         ASSERT_EQ(engine->machine().steps(), step);
         views.refresh(), views.buddy();
     };
-    run_to(*engine, emu::StopCondition::Kind::Phase, 0, "kernel:vfs_caches_init");
+    run_to(*engine, emu::BreakKind::Phase, 0, "kernel:vfs_caches_init");
     ASSERT_TRUE(run_until_stop(*engine));
     const u64 start = engine->machine().steps();
     u64 time = 0;
     for (u64 i = 1; i <= 6; ++i) {
-        run_to(*engine, emu::StopCondition::Kind::Step, start + i * 50'000);
+        run_to(*engine, emu::BreakKind::Step, start + i * 50'000);
         ASSERT_TRUE(run_until_stop(*engine));
         views.refresh(), views.buddy();
         if (i == 3) time = engine->machine().time();
@@ -195,7 +195,7 @@ TEST(Engine, ARecordingThatCannotBeWrittenCostsNoMachine) {
     const auto record_into_nothing = [&] {
         auto recording = engine->record("/dev/full");
         ASSERT_TRUE(recording) << recording.error().message;
-        run_to(*engine, emu::StopCondition::Kind::Phase, 0, "kernel:setup_arch");
+        run_to(*engine, emu::BreakKind::Phase, 0, "kernel:setup_arch");
         ASSERT_TRUE(run_until_stop(*engine));
         ASSERT_GT(engine->machine().steps(), 0u);
     };

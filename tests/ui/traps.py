@@ -331,6 +331,14 @@ def travel():
     p.click(*p.middle(strip, 0.5, 0.5))
     s = p.wait(lambda n: not n["travelling"] and n["step"] not in (s["step"], end), "the middle of the run")
     here = s["step"]
+    # The console of that place, without what is said later; and all of it again at the end.
+    lines = p.state()["terminal_lines"]
+    p.click(*p.middle(strip, 0.01, 0.5))
+    s = p.wait(lambda n: not n["travelling"] and n["step"] < here, "the firmware")
+    p.wait(lambda s: s["terminal_lines"] < lines, "a console without the kernel's text")
+    p.click(*p.middle(strip, 0.5, 0.5))
+    s = p.wait(lambda n: not n["travelling"] and n["step"] > s["step"], "the middle again")
+    here = s["step"]
     p.at(*p.middle(strip, 0.3, 0.5))
     p.xdotool("mousedown", 1)
     for dx in (0.32, 0.36, 0.4, 0.44):

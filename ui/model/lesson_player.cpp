@@ -28,7 +28,11 @@ std::size_t LessonPlayer::directives_end() const {
 }
 
 void LessonPlayer::go_on() {
-    if (!lesson_ || finished() || engine_.running() || engine_.travelling()) return;
+    if (!lesson_ || finished() || engine_.travelling()) return;
+    if (engine_.running()) {
+        if (working_) return;
+        engine_.pause(); // whoever has wandered off is running
+    }
     if (generation_ != engine_.generation()) {
         // A restart: the lesson begins again with it.
         generation_ = engine_.generation();

@@ -251,6 +251,9 @@ void App::feed_terminal() {
     if (fed_generation_ != engine_->generation())
         fed_generation_ = engine_->generation(), fed_ = 0, context_->terminal.clear();
     const u64 total = machine.serial_total();
+    // In the past the console is what it was: nothing that is said later, or in another future.
+    if (total < fed_ || (machine.steps() < fed_step_ && total != fed_)) fed_ = 0, context_->terminal.clear();
+    fed_step_ = machine.steps();
     if (total == fed_) return;
     const std::string& kept = machine.serial_output();
     const u64 fresh = std::min<u64>(total - std::min(fed_, total), kept.size());

@@ -93,7 +93,7 @@ private:
     std::optional<DockBorder> dragged_border_; ///< as it was when the button went down
     float border_from_ = 0;
     float wanted_scale_ = 1, first_scale_ = 1, pixels_per_point_ = 1;
-    u64 fed_ = 0, fed_generation_ = 0;
+    u64 fed_ = 0, fed_step_ = 0, fed_generation_ = 0;
     std::set<unsigned> keys_down_;          ///< usages that the guest believes are down
     std::unique_ptr<MachineThread> thread_; ///< refers to the engine
     double frame_began_ = 0, drawn_at_ = 0; ///< of the last frame

@@ -67,6 +67,7 @@ void App::write_state_file() {
         {"last", engine_->last_step()},
         {"past", engine_->in_the_past()},
         {"travelling", engine_->travelling()},
+        {"terminal_lines", context.terminal.lines().size()},
         {"branches", engine_->timeline() ? engine_->timeline()->branches().size() : 0},
         {"refused", probe.refused},
         {"breakpoints", engine_->breakpoints().size()},
