@@ -39,7 +39,7 @@ CASES = {
     "excl": ("files", 512, "/test/names excl 4 20", False, ["excl: 0 names too many"]),
     "churn": ("files", 512, "/test/names churn 4 300", False, ["churn: 0 processes failed"]),
     "random": ("programs", 256, "/test/random_calls {seed}", False, ["random: done"]),
-    "leaks": ("programs", 512, "/test/leaks 2 /test/mx /test/forkproc /test/threads /test/stops /test/sockets /test/passing /test/ptys",
+    "leaks": ("programs", 512, "/test/leaks 4 /test/mx /test/forkproc /test/threads /test/stops /test/sockets /test/passing /test/ptys",
               False, ["leaks: 0 found"]),
     "pressure": ("files", 48, "/test/pressure both 50 16", False, ["both: file all there, memory all there"]),
 }
