@@ -142,7 +142,7 @@ void Optical::serialize(Archive& archive) {
     bool medium = has_medium();
     archive(medium, sense_, attention_, event_, tray_open_, locked_, sleeping_);
     if (!archive.loading() || !archive.ok()) return;
-    if (medium != has_medium()) return archive.fail("the optical drive holds a medium here but not there");
+    // Which disc lay in the drive then, whoever owns the discs puts in again after this (set_medium).
     if (event_ > MediaEvent::Removal || sense_.key > 15 || attention_.key > 15)
         archive.fail("a drive register holds an impossible value");
 }

@@ -69,6 +69,11 @@ def main():
     run(*machine, *script[:8], "--until", r"serial:disc two\x0a", "--save-state", state)
     done = run(*machine, "--load-state", state, "--type", r"c@step:0", "--type", r"q@serial:disc two\x0a", status=33)
     check(lines(done.stdout) == ["disc two"], f"after the load the guest saw {lines(done.stdout)}")
+    # And one that was saved while the drive was empty.
+    run(*machine, *script[:2], *script[4:6], "--until", r"serial:error AA\x0a", "--save-state", state)
+    done = run(*machine, "--load-state", state, "--type", r"c@step:0", "--type", r"q@serial:error AA\x0a", status=33)
+    check(lines(done.stdout) == ["error AA"], f"after the load of an empty drive the guest saw {lines(done.stdout)}")
+    run(*machine, *script[:8], "--until", r"serial:disc two\x0a", "--save-state", state)
     # The recorded disc is gone, or another one lies under its name.
     shutil.copy(other, second)
     done = run("--replay", FOLDER / "ahci.vrec", status=66)
