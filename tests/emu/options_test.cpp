@@ -109,7 +109,7 @@ TEST(Options, BootOrderMenuStorageAndDiscs) {
     EXPECT_TRUE(machine.legacy_ide);
     ASSERT_EQ(parsed->options.media.size(), 2u);
     EXPECT_EQ(parsed->options.media[1].path, "");
-    EXPECT_EQ(parsed->options.media[1].when.value, 7u);
+    EXPECT_EQ(parsed->options.media[1].when.address, 7u);
     const auto plain = parse_line({"--disk", "a.img", "--boot", "menu=on"});
     ASSERT_TRUE(plain);
     EXPECT_TRUE(plain->options.machine.boot_order.empty());
