@@ -191,7 +191,8 @@ TEST(BadInput, Usage) {
 TEST(BadInput, OutputsOverInputs) {
     TemporaryFolder folder;
     const std::vector<u8> image = read_bytes(TEST_DISK);
-    const std::string disk = folder.write("disk.img", image), link = folder.file("link"), hard = folder.file("hard");
+    const std::string disk = folder.write("disk.img", image), link = folder.file("link"),
+                      hard = folder.file("hard");
     std::filesystem::create_symlink(disk, link);
     std::filesystem::create_hard_link(disk, hard);
     const std::string overlay = disk + ",overlay=" + folder.file("overlay");

@@ -119,7 +119,7 @@ def main():
     parser.add_argument("--expect", action="append", default=[])
     parser.add_argument("--refuse", action="append", default=[])
     parser.add_argument("--twin")
-    parser.add_argument("--seconds", type=int, default=100)
+    parser.add_argument("--seconds", type=int, default=300)
     parser.add_argument("--blkdebug", help="QEMU: a blkdebug rule file for the drive")
     parser.add_argument("--second-disk", type=int, help="an empty disk of this many MiB: /dev/sdb")
     parser.add_argument("--end", default="poweroff -f", help="the last command, which turns the machine off")

@@ -116,7 +116,7 @@ def main():
     parser.add_argument("--append", default="lockdep")
     parser.add_argument("--processor", help="the machine's processor model")
     parser.add_argument("--expect", help="what the guest must print besides, the kernel's own lines included")
-    parser.add_argument("--limit-seconds", type=int, default=100)
+    parser.add_argument("--limit-seconds", type=int, default=300)
     options, arguments = parser.parse_known_args()
     result = attempt(options, arguments)
     if result == DIFFERENT and options.machine == "qemu":
