@@ -217,18 +217,19 @@ std::optional<RunReport> Session::one_slice() {
     const bool again = machine_->steps() < run_before_;
     if (again) limits.debugger = nullptr, limits.step_limit = std::min(limits.step_limit, run_before_);
     RunReport report = machine_->run(limits);
-    if (debug_.time_to_change_medium(report)) {
-        MediumInput medium = media_[changed_++];
+    // One text may be what both have waited for.
+    const bool change = debug_.time_to_change_medium(report), type = debug_.time_to_type(report);
+    if (change) {
+        const MediumInput medium = media_[changed_++];
         await_medium();
         machine_->input(medium);
-        return std::nullopt;
     }
-    if (debug_.time_to_type(report)) {
+    if (type) {
         const std::string& text = options_.typing[typed_++].text;
         await_typing();
         machine_->input(SerialInput{text});
-        return std::nullopt;
     }
+    if (change || type) return std::nullopt;
     if (debug_.stopped_by_breakpoint(report)) {
         break_met_ = true;
         return report;

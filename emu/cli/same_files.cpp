@@ -21,6 +21,13 @@ NamedFiles files_of(const MachineConfig& config) {
     return out;
 }
 
+Expected<void> check_output(const std::string& path, const MachineConfig& config) {
+    for (const auto& [what, file] : files_of(config))
+        if (same_file(path, file))
+            return usage_error(fmt::format("{}: that is {}; it would be overwritten", path, what));
+    return {};
+}
+
 Expected<void> check_outputs(const Options& options, const MachineConfig& config) {
     NamedFiles inputs = files_of(config);
     inputs.emplace_back("the recording that is replayed", options.replay);

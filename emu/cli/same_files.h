@@ -12,6 +12,8 @@ using NamedFiles = std::vector<std::pair<std::string, std::string>>;
 
 /// The images that a machine of this configuration reads or keeps its writes in.
 NamedFiles files_of(const MachineConfig& config);
+/// Error: `path` is one of them.
+Expected<void> check_output(const std::string& path, const MachineConfig& config);
 /// Errors: an output of `options` is one of the machine's files, one of its own inputs, or another output.
 Expected<void> check_outputs(const Options& options, const MachineConfig& config);
 

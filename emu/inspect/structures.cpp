@@ -34,6 +34,7 @@ constexpr TypeShown Shown[] = {
     {"VmallocAreaPointer", "vmalloc", "slabs"},
     {"LruVector", "page-cache", "slabs"},
     {"AddressSpace", "page-cache", "slabs"},
+    {"SwapArea", "page-cache", "slabs"},
     {"MemoryStruct", "space", "address-space"},
     {"VmArea", "space", "address-space"},
     {"PageTable", "page", "memory"},

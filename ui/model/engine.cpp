@@ -8,6 +8,7 @@
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
 #include <unistd.h>
+#include "emu/cli/same_files.h"
 #include "emu/board/board.h"
 #include "emu/cli/outputs.h"
 #include "emu/events/explain.h"
@@ -318,6 +319,8 @@ Expected<void> Engine::restart() {
 
 Expected<void> Engine::record(const std::string& path) {
     if (travelling()) return usage_error("on the way through history: Escape stops the journey");
+    if (machine_)
+        if (auto ok = emu::cli::check_output(path, machine_->config()); !ok) return ok;
     if (!machine_ || machine_->steps() != 0 || replaying())
         if (auto ok = make_machine(); !ok) return ok;
     if (auto ok = stop_recording(); !ok) return ok;

@@ -2,6 +2,7 @@
 // means. The work is emu/timeline's. See engine.h.
 #include <algorithm>
 #include <fmt/format.h>
+#include "emu/cli/same_files.h"
 #include "emu/board/board.h"
 #include "emu/recorder/saved_run.h"
 #include "ui/model/engine.h"
@@ -239,6 +240,7 @@ void Engine::return_to_branch(const std::string& name) {
 
 void Engine::save_recording(const std::string& path) {
     if (replaying()) return say("this run is a recording already", true);
+    if (auto ok = emu::cli::check_output(path, machine_->config()); !ok) return say(ok.error().message, true);
     if (!may_travel()) return;
     travel(
         [this, path](const emu::Timeline::Progress& progress) -> Expected<std::string> {

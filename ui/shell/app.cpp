@@ -9,6 +9,7 @@
 #include <fmt/format.h>
 #include <imgui_impl_sdl.h>
 #include <spdlog/spdlog.h>
+#include "emu/cli/same_files.h"
 #include "emu/cli/headless.h"
 #include "ui/model/format.h"
 
@@ -40,6 +41,7 @@ bool opengl_is_software() {
 // ---- opening ----------------------------------------------------------------------------------------------
 
 Expected<std::unique_ptr<App>> App::open(const AppOptions& options) {
+    if (auto ok = emu::cli::check_outputs(options, options.machine); !ok) return std::unexpected(ok.error());
     std::unique_ptr<App> app(new App(options));
     auto engine = Engine::create(options);
     if (!engine) return std::unexpected(engine.error());

@@ -85,7 +85,7 @@ def main():
     peer.sendall(b"\x03")
     data = b""
     deadline = time.monotonic() + PATIENCE
-    while b"$T02" not in data and time.monotonic() < deadline:
+    while not (b"$T02" in data and b"$QC" in data) and time.monotonic() < deadline:
         data += peer.recv(65536)
     check(b"$T02" in data, f"Ctrl-C behind a packet is not heard: {data[:200]!r}")
     # A second one is let go at once, not left waiting.

@@ -22,7 +22,7 @@ def main():
         second = os.path.join(folder, "second.img")
         with open(second, "wb") as file:
             file.truncate(96 << 20)
-        command = [options.binary, "--headless", "-m", "40M", "--kernel", options.bzimage, "--disk", options.disk, "--disk", second, "--append",
+        command = [options.binary, "--headless", "--serial", "stdio", "-m", "40M", "--kernel", options.bzimage, "--disk", options.disk, "--disk", second, "--append",
                    "console=ttyS0 root=/dev/sda1", "--json", "--until", "serial:ALL SHOWN", "--limit-steps", "4000000000", "--inspect", "page-cache", "--inspect", "space:1"]
         # Twice: what the looking itself brings back is back by then.
         for line in ["mkswap /dev/sdb", "swapon /dev/sdb", "/test/swap hog 48", look + "; echo at first | tr a-z A-Z", look + "; echo all shown | tr a-z A-Z"]:

@@ -25,7 +25,7 @@ def main():
     starts = [f"chrt -{kind} sleep 1000 &" for kind in KINDS]
     starts += [f"taskset {1 << last:x} chrt -{kind} sh -c 'while :; do :; done' &" for kind in ("f 42", "r 7")]
     show = "for p in /proc/[0-9]*; do echo $p `grep -E '^policy|^prio' $p/sched | tr -d ' \\n'`; done 2>/dev/null; echo all are shown | tr a-z A-Z"
-    command = [options.binary, "--headless", "--kernel", options.bzimage, "--disk", options.disk, "--append", "console=ttyS0 root=/dev/sda1", "--cpus",
+    command = [options.binary, "--headless", "--serial", "stdio", "--kernel", options.bzimage, "--disk", options.disk, "--append", "console=ttyS0 root=/dev/sda1", "--cpus",
                options.cpus, "--json", "--until", "serial:" + DONE.upper(), "--limit-seconds", "200", "--inspect", "tasks", "--inspect", "runqueues"]
     for line in [*starts, "sleep 1", show]:
         command += ["--type", line.replace("\\", "\\\\") + "\\n"]

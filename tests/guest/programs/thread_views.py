@@ -19,7 +19,7 @@ def main():
         parser.add_argument("--" + name, required=True)
     parser.add_argument("--cpus", default="1")
     options = parser.parse_args()
-    command = [options.binary, "--headless", "--kernel", options.bzimage, "--disk", options.disk, "--append", "console=ttyS0 root=/dev/sda1", "--cpus",
+    command = [options.binary, "--headless", "--serial", "stdio", "--kernel", options.bzimage, "--disk", options.disk, "--append", "console=ttyS0 root=/dev/sda1", "--cpus",
                options.cpus, "--json", "--until", "serial:crowd: all are busy", "--limit-steps", "8000000000"]
     for view in VIEWS:
         command += ["--inspect", view]
