@@ -364,7 +364,7 @@ def travel():
 
 def branch():
     """Typing in the past keeps what was known as a branch, and says so."""
-    p = Person(vitrine, "--type", "ls /\\n")
+    p = Person(vitrine, "--type", "spin 2 2\\n")
     p.key("F5")
     p.wait(lambda s: p.printed().count("#") >= 2 and s["light"] == "idle", "the second prompt", 120)
     p.pause()
