@@ -197,6 +197,8 @@ private:
                 at_ = end + 1;
             } else {
                 spec_.text = word();
+                if (const auto quote = spec_.text.find('"'); quote != std::string::npos)
+                    return fail(start + quote, "quotation marks stand around the whole text");
             }
             if (spec_.text.empty()) return fail(start, "a text is missing");
             return {};

@@ -66,7 +66,7 @@ def case_deb(build, folder):
                    "share/bash-completion/completions/vitrine", "share/doc/vitrine/copyright", "share/doc/vitrine/cli.md"):
         check((root / "usr" / wanted).is_file(), f"the package has no {wanted}")
     desktop = dict(line.split("=", 1) for line in (root / "usr/share/applications/vitrine.desktop").read_text().splitlines() if "=" in line)
-    check(desktop["Exec"] == "vitrine" and desktop["Icon"] == "vitrine" and desktop["Type"] == "Application", f"desktop entry: {desktop}")
+    check(desktop["Exec"] == "vitrine --start-screen" and desktop["Icon"] == "vitrine" and desktop["Type"] == "Application", f"desktop entry: {desktop}")
     boots(root / "usr/bin/vitrine", folder)
 
 
