@@ -12,7 +12,6 @@ using SoftReset = Bits<2>;
 using HighOrder = Bits<7>;
 using MasterStart = Bits<0>; // bus master command
 constexpr u8 MasterActive = 1, MasterError = 2, MasterInterrupt = 4, DmaCapable = 0x60;
-constexpr u32 LargestBuffer = 65536 * SectorSize;
 
 } // namespace
 
@@ -166,7 +165,7 @@ void PiixIde::Channel::serialize(Archive& archive) {
     archive(size);
     if (archive.loading()) {
         if (!archive.ok()) return;
-        if (size > LargestBuffer) return archive.fail("an IDE buffer is larger than any command's");
+        if (size > LargestIdeBuffer) return archive.fail("an IDE buffer is larger than any command's");
         buffer_.assign(size, 0);
     }
     if (size != 0) archive.bytes(buffer_.data(), size);

@@ -11,6 +11,9 @@
 
 namespace vitrine::devices {
 
+/// What a channel keeps of one command's data: the most that READ and WRITE SECTORS (EXT) move.
+inline constexpr std::size_t LargestIdeBuffer = 65536 * std::size_t{SectorSize};
+
 class PiixIde::Channel {
 public:
     Channel(PiixIde& ide, unsigned index);

@@ -33,7 +33,8 @@ class BufferPort final : public ata::DataPort {
 public:
     BufferPort(std::vector<u8>& buffer, bool in) : buffer_(buffer), in_(in) {}
     End send(std::span<const u8> bytes) override {
-        if (!in_) return End::TableShort;
+        // A packet may ask for gigabytes; what a PIO command can hold is the largest READ SECTORS.
+        if (!in_ || bytes.size() > LargestIdeBuffer - buffer_.size()) return End::TableShort;
         buffer_.insert(buffer_.end(), bytes.begin(), bytes.end());
         return End::Done;
     }

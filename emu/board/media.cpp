@@ -66,15 +66,24 @@ void Board::serialize_medium(Archive& archive) {
     std::string path = medium_ >= 2 ? media_[medium_ - 2].path : std::string();
     u64 hash = medium_ >= 2 ? media_[medium_ - 2].hash : 0;
     archive(kind, hash);
-    // Where the disc lies on the host is no state of the guest: the digest knows it by its contents.
-    if (archive.mode() != Archive::Mode::Digest) archive.text(path, LongestPath);
+    // Where the disc lies on the host is no state of the guest: the digest knows it by its contents, and so
+    // does a checkpoint, whose hash is the digest (History::kept); its disc has been put in here or by a
+    // replay's input.
+    const bool by_path = archive.mode() != Archive::Mode::Digest && archive.bulk();
+    if (by_path) archive.text(path, LongestPath);
     if (!archive.loading() || !archive.ok()) return;
     if (kind > 2) return archive.fail("an impossible disc in the CD drive");
-    medium_ = kind;
-    if (kind == 2) {
+    u32 found = kind;
+    if (kind == 2 && by_path) {
         if (auto known = know_medium(path, hash); !known) return archive.fail(known.error().message);
-        medium_ = index_of(path, hash);
+        found = index_of(path, hash);
+    } else if (kind == 2) {
+        const auto known = std::ranges::find(media_, hash, &Medium::hash);
+        if (known == media_.end())
+            return archive.fail("nobody has put in the disc that lies in the CD drive");
+        found = static_cast<u32>(known - media_.begin()) + 2;
     }
+    medium_ = found;
     optical_->set_medium(medium());
 }
 

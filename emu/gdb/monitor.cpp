@@ -1,6 +1,7 @@
 // gdb's `monitor` commands: what the protocol has no packets for.
 #include <algorithm>
 #include <fmt/format.h>
+#include "emu/cli/same_files.h"
 #include "emu/events/events.h"
 #include "emu/gdb/stub.h"
 #include "emu/inspect/inspect.h"
@@ -201,6 +202,7 @@ std::string Stub::monitor(const std::string& line) {
     if (command == "save-recording") {
         if (argument.empty()) return "save-recording FILE\n";
         if (replay_end_ != ~u64{0}) return "this run is a recording already\n";
+        if (auto ok = cli::check_output(argument, machine_.config()); !ok) return ok.error().message + "\n";
         const u64 here = machine_.steps();
         auto saved =
             save_run(machine_, timeline_, argument, {}, [this](double) { return !(poll_ && poll_()); });

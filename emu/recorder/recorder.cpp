@@ -9,6 +9,8 @@
 #include <fmt/format.h>
 #include <mutex>
 #include <spdlog/spdlog.h>
+#include <sys/file.h>
+#include <sys/stat.h>
 #include <thread>
 #include <unistd.h>
 #include "emu/recorder/format.h"
@@ -62,13 +64,39 @@ Recorder::Recorder(Machine& machine, std::string path, int file, CheckpointSpaci
     : machine_(machine), path_(std::move(path)), file_(file), checkpoints_(machine, spacing),
       syncer_(std::make_unique<Syncer>(file)) {}
 
+bool hold_recording(int file) {
+    struct stat info{};
+    return ::fstat(file, &info) != 0 || !S_ISREG(info.st_mode) || ::flock(file, LOCK_EX | LOCK_NB) == 0 ||
+           errno != EWOULDBLOCK;
+}
+
+bool being_written(const std::string& path) {
+    struct stat info{}; // a FIFO is not opened
+    if (::stat(path.c_str(), &info) != 0 || !S_ISREG(info.st_mode)) return false;
+    const int file = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+    if (file < 0) return false;
+    const bool held = !hold_recording(file);
+    ::close(file);
+    return held;
+}
+
 Expected<std::unique_ptr<Recorder>> Recorder::start(Machine& machine, const std::string& path,
                                                     CheckpointSpacing spacing) {
     if (machine.steps() != 0) return usage_error("a recording must start at power-on");
     auto images = machine.image_hashes();
     if (!images) return std::unexpected(images.error());
-    const int file = ::open(path.c_str(), O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+    const int file = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
     if (file < 0) return bad_input(fmt::format("recording {}: {}", path, std::strerror(errno)));
+    // Held as long as it is written: nobody else begins there, nor saves a run over it.
+    if (!hold_recording(file)) {
+        ::close(file);
+        return bad_input(fmt::format("recording {}: a run is being recorded there", path));
+    }
+    if (struct stat info{}; ::fstat(file, &info) == 0 && S_ISREG(info.st_mode) && ::ftruncate(file, 0) != 0) {
+        const std::string why = std::strerror(errno);
+        ::close(file);
+        return bad_input(fmt::format("recording {}: {}", path, why));
+    }
     std::unique_ptr<Recorder> recorder(new Recorder(machine, path, file, spacing));
     Recorder* r = recorder.get();
     r->append(recording::encode(recording::ChunkType::Configuration, 0,

@@ -17,6 +17,11 @@ namespace vitrine::emu {
 
 class RecordedRun;
 
+/// Holds an open recording for writing, until it is closed; false when somebody else does.
+bool hold_recording(int file);
+/// A run is being recorded to the file at `path`.
+bool being_written(const std::string& path);
+
 class Recorder {
 public:
     static Expected<std::unique_ptr<Recorder>> start(Machine& machine, const std::string& path,

@@ -12,6 +12,7 @@
 #include "emu/board/board.h"
 #include "emu/load/files.h"
 #include "emu/recorder/format.h"
+#include "emu/recorder/recorder.h"
 
 namespace vitrine::emu {
 
@@ -20,9 +21,16 @@ namespace {
 /// A file beside the wanted one that takes its name when all is written.
 class NewFile {
 public:
-    explicit NewFile(const std::string& path)
-        : path_(path), under_way_(path + ".part"),
-          file_(::open(under_way_.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644)) {
+    explicit NewFile(const std::string& path) : path_(path) {
+        if (being_written(path)) {
+            error_ = "a run is being recorded there";
+            return;
+        }
+        for (unsigned attempt = 0; file_ < 0 && attempt < 100; ++attempt) { // somebody else's may lie there
+            under_way_ = fmt::format("{}.part{}", path, attempt ? fmt::format("{}", attempt) : "");
+            file_ = ::open(under_way_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
+            if (file_ < 0 && errno != EEXIST) break;
+        }
         if (file_ < 0) error_ = std::strerror(errno);
     }
     ~NewFile() {
@@ -53,7 +61,7 @@ public:
 
 private:
     std::string path_, under_way_, error_;
-    int file_;
+    int file_ = -1;
     u64 size_ = 0;
 };
 

@@ -7,6 +7,7 @@
 #include <cstring>
 #include <fcntl.h>
 #include <filesystem>
+#include <sys/file.h>
 #include <sys/wait.h>
 #include "emu/recorder/format.h"
 #include "tests/emu/support.h"
@@ -223,6 +224,24 @@ TEST(BadInput, OutputsOverInputs) {
                                             "--screenshot", "/dev/null"}))
                   .status,
               0);
+}
+
+// A file that a run is being recorded to is held: nobody begins there, nobody saves over it.
+TEST(BadInput, ARecordingUnderWay) {
+    TemporaryFolder folder;
+    const std::string recording = folder.write("run.vrec", std::vector<u8>(10, 7));
+    const int held = open(recording.c_str(), O_RDWR | O_CLOEXEC);
+    ASSERT_EQ(flock(held, LOCK_EX), 0);
+    for (const char* option : {"--record", "--save-recording"})
+        expect_one_line(
+            run_vitrine(folder, headless({"--disk", TEST_DISK, "--until", "step:1000", option, recording})),
+            66, "is being recorded");
+    EXPECT_EQ(read_bytes(recording), std::vector<u8>(10, 7));
+    close(held);
+    EXPECT_EQ(
+        run_vitrine(folder, headless({"--disk", TEST_DISK, "--until", "step:1000", "--record", recording}))
+            .status,
+        0);
 }
 
 TEST(BadInput, OutputThatCannotBeWritten) {

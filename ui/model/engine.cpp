@@ -299,10 +299,12 @@ Expected<void> Engine::new_machine(const std::vector<std::string>& options) {
     if (!parsed) return std::unexpected(parsed.error());
     const auto config_before = std::exchange(options_.machine, parsed->options.machine);
     const u64 generation_before = generation_;
-    options_.typing.clear();
+    auto typing_before = std::exchange(options_.typing, {});
     auto ok = make_machine();
     if (generation_ == generation_before)
-        options_.machine = config_before; // there is no such machine: Restart is of the one that stays
+        options_.machine = config_before,
+        options_.typing =
+            std::move(typing_before); // there is no such machine: Restart is of the one that stays
     else
         debugger_->clear(); // breakpoints of another run would stop this one
     return ok;

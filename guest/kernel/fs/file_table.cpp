@@ -253,7 +253,9 @@ bool get_close_on_exec(files_struct& table, i32 descriptor) {
 
 void set_close_on_exec(files_struct& table, i32 descriptor, bool on) {
     SpinGuard guard(table.file_lock);
-    if (static_cast<u32>(descriptor) < table.max_fds) mark(table, static_cast<u32>(descriptor), on);
+    // Another thread may have closed it since it was found.
+    if (static_cast<u32>(descriptor) < table.max_fds && table.fd[descriptor])
+        mark(table, static_cast<u32>(descriptor), on);
 }
 
 Result<void> close_fd(files_struct& table, i32 descriptor) {
@@ -273,7 +275,7 @@ Result<void> close_fd(files_struct& table, i32 descriptor) {
 
 void do_close_on_exec(files_struct& table) { // nobody else uses it any more
     for (u32 word = 0; word < words_of(table.max_fds); word++)
-        while (u64 left = table.close_on_exec[word])
+        for (u64 left = table.close_on_exec[word]; left; left &= left - 1)
             (void)close_fd(table, static_cast<i32>(word * 64 + static_cast<u32>(__builtin_ctzll(left))));
 }
 

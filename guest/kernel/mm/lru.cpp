@@ -23,22 +23,28 @@ void lru_init() {
     for (list_head& list : node_lruvec.lists) list.initialise();
 }
 
-void lru_cache_add(struct page* page) {
-    IrqSpinGuard guard(node_lruvec.lru_lock);
-    if (page->test_and_set(PageLru)) return;
+// REQUIRES: lru_lock.
+static void put_on(struct page* page) {
     lru_list list = page_lru(page);
     node_lruvec.lists[list].push_front(&page->lru);
     node_lruvec.sizes[list]++;
     mod_page_state(static_cast<vm_stat_item>(NR_INACTIVE_ANON + static_cast<u32>(list)), 1);
 }
-
-void lru_cache_del(struct page* page) {
-    IrqSpinGuard guard(node_lruvec.lru_lock);
-    if (!page->test_and_clear(PageLru)) return;
+static void take_off(struct page* page) {
     lru_list list = page_lru(page);
     page->lru.remove();
     node_lruvec.sizes[list]--;
     mod_page_state(static_cast<vm_stat_item>(NR_INACTIVE_ANON + static_cast<u32>(list)), -1);
+}
+
+void lru_cache_add(struct page* page) {
+    IrqSpinGuard guard(node_lruvec.lru_lock);
+    if (!page->test_and_set(PageLru)) put_on(page);
+}
+
+void lru_cache_del(struct page* page) {
+    IrqSpinGuard guard(node_lruvec.lru_lock);
+    if (page->test_and_clear(PageLru)) take_off(page);
 }
 
 void rotate_reclaimable_page(struct page* page) {
@@ -53,11 +59,15 @@ void mark_page_accessed(struct page* page) {
         page->set_flags(PageReferenced);
         return;
     }
-    if (page->has(PageActive) || !page->has(PageLru)) return;
-    lru_cache_del(page);
-    page->clear_flags(PageReferenced);
-    page->set_flags(PageActive);
-    lru_cache_add(page);
+    {
+        // At one go: reclaim that has isolated the page holds its link in a list of its own.
+        IrqSpinGuard guard(node_lruvec.lru_lock);
+        if (page->has(PageActive) || !page->has(PageLru)) return;
+        take_off(page);
+        page->clear_flags(PageReferenced);
+        page->set_flags(PageActive);
+        put_on(page);
+    }
     count_vm_events(PGACTIVATE);
 }
 

@@ -248,10 +248,14 @@ mm_struct* next_mm(i32& pid) {
     }
     if (!best) return pid = -1, nullptr;
     pid = best->pid;
-    IrqSpinGuard lock(best->alloc_lock);
-    if (!best->mm || (best->flags & PF_KTHREAD)) return nullptr;
-    mmget(best->mm);
-    return best->mm;
+    for (LIST_EACH(node, best->signal->thread_head)) { // the leader may have left its threads
+        task_struct* thread = container_of(node, task_struct, thread_node);
+        IrqSpinGuard lock(thread->alloc_lock);
+        if (!thread->mm || (thread->flags & PF_KTHREAD)) continue;
+        mmget(thread->mm);
+        return thread->mm;
+    }
+    return nullptr;
 }
 
 /// Pages that only the cache still has.

@@ -62,6 +62,14 @@ def main():
         wanted = [line for line in (done.stdout + done.stderr).split("\n") if "hash" in line]
         got = [line for line in (again.stdout + again.stderr).split("\n") if "hash" in line]
         check(wanted and wanted == got, f"{storage}: the replay ends with {got}, not {wanted}")
+        # The same run, saved afterwards from what history holds: checkpoints and hashes are those of a replay.
+        saved = FOLDER / f"{storage}-saved.vrec"
+        run(*machine, "--storage", storage, *script, "--save-recording", saved, status=33)
+        again = run("--replay", saved, "--state-hash")
+        check(wanted == [line for line in again.stdout.split("\n") if "hash" in line], f"{storage}: what was saved replays as {again.stdout}")
+        done = subprocess.run([VITRINE, "recording", str(saved), "verify"], capture_output=True, text=True)
+        check(done.returncode == 0, f"{storage}: what was saved does not hold: {done.stderr}")
+        run("--replay", saved, "--until", r"serial:disc two\x0a", "--state-hash")
         said = subprocess.run([VITRINE, "recording", str(recording), "export"], capture_output=True, text=True).stdout
         check("the disc was taken out" in said and "second.iso" in said, f"{storage}: the recording tells nothing of discs:\n{said[:2000]}")
     # A state that was saved with the second disc in the drive, in a process that has never seen it.
