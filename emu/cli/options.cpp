@@ -252,7 +252,7 @@ Expected<Parsed> parse(int argc, const char* const* argv) {
         app.add_option("--timing", raw.timing, "cycle model: fast, simple")->group(machine),
         app.add_option("--bios", o.machine.bios_path, "firmware image instead of the bundled one")
             ->group(machine),
-        app.add_option("--disk", raw.disks, "FILE[,readonly][,overlay=FILE]; repeatable")
+        app.add_option("--disk", raw.disks, "FILE[,readonly][,format=raw|qcow2][,overlay=FILE]; repeatable")
             ->group(machine)
             ->take_all()
             ->delimiter('\0')

@@ -16,13 +16,15 @@ constexpr std::size_t LongestPath = 4096, LongestText = 64 << 10;
 void serialize(Archive& archive, DiskConfig& disk) {
     archive.text(disk.path, LongestPath);
     archive.text(disk.overlay, LongestPath);
-    archive(disk.read_only, disk.optical);
+    archive(disk.read_only, disk.optical, disk.format);
+    if (archive.loading() && disk.format > ImageFormat::Qcow2)
+        archive.fail("an unknown format of a disk image");
 }
 
 } // namespace
 
 void serialize(Archive& archive, MachineConfig& config, ImageHashes& images) {
-    archive.section("configuration", 7);
+    archive.section("configuration", 8);
     archive(config.processors, config.quantum, config.preempt_fuzz, config.memory_bytes, config.cpu.model,
             config.cpu.timing, config.wall_clock, config.entropy_seed, config.no_reboot, config.boot_cdrom,
             config.network, config.boot_menu, config.legacy_ide);

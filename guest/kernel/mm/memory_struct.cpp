@@ -312,6 +312,7 @@ Result<u64> mmap_region(mm_struct& mm, u64 hint, u64 size, u32 area_flags, bool 
         if (!start) return Errno::ENOMEM;
     }
     vm_area_struct like;
+    like.vm_mm = &mm; // the reverse map may find the area from anon_vma_clone() on
     like.vm_start = start;
     like.vm_end = start + size;
     like.vm_flags = area_flags | VM_MAYREAD | VM_MAYWRITE | VM_MAYEXEC;

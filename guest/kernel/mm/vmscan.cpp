@@ -88,7 +88,13 @@ Fate shrink_anon_page(struct page* page, scan_control& sc) {
 
 Fate shrink_page(struct page* page, scan_control& sc) {
     if (!trylock_page(page)) return Fate::Keep;
-    if (page->tag == PageType::Anonymous && !page->has(PageWriteback)) return shrink_anon_page(page, sc);
+    if (page->tag ==
+        PageType::Anonymous) { // its `mapping` is its anon_vma: asked once, whatever ends meanwhile
+        if (!page->has(PageWriteback)) return shrink_anon_page(page, sc);
+        sc.nr_dirty++;
+        unlock_page(page);
+        return Fate::Keep;
+    }
     address_space* mapping = page->mapping;
     Fate fate = Fate::Keep;
     if (!mapping || page->has(PageWriteback)) {
