@@ -216,9 +216,10 @@ void Board::attach_disks() {
             ahci_.attach(i, std::move(drive));
             continue;
         }
-        // The CD drive is the secondary channel's master, unless the disks need that place.
-        const bool apart = disks_[i]->config().optical && i < 2;
-        ide_->attach(apart ? 2 : i, std::move(drive));
+        // The CD drive is the secondary channel's master, unless that place is taken.
+        unsigned place = disks_[i]->config().optical ? 2 : 0;
+        while (ide_->has_drive(place)) place = (place + 1) % PiixIde::Drives;
+        ide_->attach(place, std::move(drive));
     }
 }
 

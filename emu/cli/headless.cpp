@@ -229,11 +229,11 @@ std::optional<RunReport> Session::one_slice() {
         await_typing();
         machine_->input(SerialInput{text});
     }
-    if (change || type) return std::nullopt;
-    if (debug_.stopped_by_breakpoint(report)) {
+    if (debug_.stopped_by_breakpoint(report)) { // a person's, which may wait for the same text
         break_met_ = true;
         return report;
     }
+    if (change || type) return std::nullopt;
     if (report.reason == StopReason::TimeLimit) return std::nullopt;
     if (again && report.reason == StopReason::StepLimit && report.steps < options_.limit_steps)
         return std::nullopt;

@@ -40,6 +40,8 @@ def main():
     expect(r"\(core.cpp:154\)", run("--break", "sched/core.cpp:154")[1])
     expect(r"tick 3 by tick_handle_periodic\+0x\w+ in \S+", run("--until", "phase:init", "--break",
                                                                 "write:jiffies log tick {value} by {rip:s} in {task.comm}")[1])
+    # A stop and typing may wait for the same place: it stops, and the text has been typed.
+    out = run("--until", "phase:init", "--type", "x@phase:init", "--inspect", "phases")[0]
     plain = run("--until", "phase:init", "--state-hash")[0]
     trace = os.path.join(FOLDER, "trace.json")
     watched, counts = run("--until", "phase:init", "--state-hash", "--events", "all", "--trace", trace, "--break", "interrupt count",
