@@ -87,7 +87,7 @@ Fate shrink_anon_page(struct page* page, scan_control& sc) {
 }
 
 Fate shrink_page(struct page* page, scan_control& sc) {
-    if (!trylock_page(page)) return Fate::Keep;
+    if (__atomic_load_n(&page->mlock_count, __ATOMIC_RELAXED) || !trylock_page(page)) return Fate::Keep;
     if (page->tag == PageType::Anonymous && !page->has(PageWriteback)) return shrink_anon_page(page, sc);
     address_space* mapping = page->mapping;
     Fate fate = Fate::Keep;
