@@ -23,6 +23,7 @@
 #include "lib/string.h"
 #include "net/unix/af_unix.h"
 #include "mm/memory_struct.h"
+#include "mm/overcommit.h"
 #include "mm/swap.h"
 #include "mm/paging.h"
 #include "mm/reclaim.h"
@@ -182,6 +183,7 @@ void kernel_init(void*) {
     boot_phase("smp_init");
     smp_init();
     torture_locks(); // only when asked for
+    overcommit_init();
     shmem_init();
     sock_init();
     af_unix_init();

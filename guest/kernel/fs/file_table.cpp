@@ -241,6 +241,13 @@ Result<void> replace_fd(files_struct& table, i32 descriptor, struct file* file, 
 }
 
 Result<struct file*> fget(i32 descriptor) {
+    struct file* file = TRY(fget_raw(descriptor));
+    if (!(file->f_flags & O_PATH)) return file;
+    fput(file);
+    return Errno::EBADF;
+}
+
+Result<struct file*> fget_raw(i32 descriptor) {
     files_struct* table = get_current()->files;
     if (!table || descriptor < 0) return Errno::EBADF;
     SpinGuard guard(table->file_lock);

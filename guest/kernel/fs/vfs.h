@@ -355,6 +355,9 @@ Result<struct file*> do_dentry_open(struct dentry* dentry, u32 flags);
 Result<struct file*> do_filp_open(struct dentry* base, const char* path, u32 flags, u32 mode = 0);
 /// A file without a name: pipes and their like. Takes over the inode's reference.
 Result<struct file*> alloc_file_pseudo(struct inode* inode, u32 flags);
+/// From the file's position on; vfs_read and vfs_write count the call in /proc/PID/io.
+Result<usize> read_file(struct file& file, IoBuffer buffer);
+Result<usize> write_file(struct file& file, IoBuffer buffer);
 Result<usize> vfs_read(struct file& file, IoBuffer buffer);
 Result<usize> vfs_write(struct file& file, IoBuffer buffer);
 Result<usize> kernel_read(struct file& file, void* to, usize size, u64 position);
@@ -401,8 +404,10 @@ Result<void> can_install_fd(files_struct& table);
 /// dup2: puts `file` at `descriptor`, closing what was there, in one step. Takes over the reference, unless
 /// it fails; EBUSY for a number that is about to get its file.
 Result<void> replace_fd(files_struct& table, i32 descriptor, struct file* file, bool close_on_exec);
-/// With a reference.
+/// With a reference. EBADF for one that O_PATH opened: it names a file, and does nothing with its contents.
 Result<struct file*> fget(i32 descriptor);
+/// Of either kind.
+Result<struct file*> fget_raw(i32 descriptor);
 bool get_close_on_exec(files_struct& table, i32 descriptor);
 void set_close_on_exec(files_struct& table, i32 descriptor, bool on);
 Result<void> close_fd(files_struct& table, i32 descriptor);

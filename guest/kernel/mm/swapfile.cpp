@@ -107,7 +107,7 @@ bool swap_duplicate(swp_entry_t entry) {
 Result<void> swapcache_prepare(swp_entry_t entry) {
     swap_info_struct& area = swap_info[swp_type(entry)];
     SpinGuard guard(area.lock);
-    if (!(area.flags & SWP_USED) || swp_offset(entry) >= area.max) return Errno::ENOENT;
+    if (!(area.flags & SWP_USED) || !area.swap_map || swp_offset(entry) >= area.max) return Errno::ENOENT;
     u16& count = area.swap_map[swp_offset(entry)];
     if (count & SWAP_HAS_CACHE) return Errno::EEXIST;
     if (!count || count == SWAP_MAP_BAD) return Errno::ENOENT;
@@ -139,10 +139,12 @@ void free_swap_and_cache(swp_entry_t entry) {
 }
 
 bool page_is_named(swp_entry_t entry) {
-    swap_info_struct* area = get_swap_device(entry);
-    if (!area) return false;
-    SpinGuard guard(area->lock);
-    return area->swap_map[swp_offset(entry)] & ~SWAP_HAS_CACHE;
+    // The caller holds nothing: the entry may be gone, and the area with it, or be another one's by now.
+    if (swp_type(entry) >= MAX_SWAPFILES) return false;
+    swap_info_struct& area = swap_info[swp_type(entry)];
+    SpinGuard guard(area.lock);
+    if (!(area.flags & SWP_USED) || !area.swap_map || swp_offset(entry) >= area.max) return false;
+    return area.swap_map[swp_offset(entry)] & ~SWAP_HAS_CACHE;
 }
 
 u32 page_swapcount(const struct page* page) {
