@@ -262,7 +262,7 @@ void Core::deliver(u8 vector, Source source, bool has_error, u32 error) {
         const bool push_error = has_error && (r.cr0 & PE);
         const Delivery d = note(vector, push_error, error, source);
         if (deliver_once(vector, source, push_error, error)) {
-            if (observer) observer->delivered(d);
+            if (observer) told().delivered(d);
             break;
         }
         // Table 6-5: what a fault during delivery becomes.

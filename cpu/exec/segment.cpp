@@ -331,7 +331,7 @@ bool load_msw(Core& core, const Op& op) {
     // PE can be set but not cleared; MP, EM, TS follow.
     const u64 old = core.r.cr0;
     core.r.cr0 = (core.r.cr0 & ~u64{MP | EM | TS}) | (value & (PE | MP | EM | TS));
-    if (core.wants(InterestControl)) core.observer->control_written(0, old, core.r.cr0);
+    if (core.wants(InterestControl)) core.told().control_written(0, old, core.r.cr0);
     core.update_mode();
     return true;
 }

@@ -160,7 +160,7 @@ bool Core::translate_code(u64 linear, u64& physical) {
             TlbEntry seen;
             seen.user = w.user, seen.writable = w.writable, seen.no_execute = w.no_execute;
             if (w.present && allowed(*this, seen, Access::Execute, cpl == 3, false))
-                observer->code_page_mapped(linear, w.physical);
+                told().code_page_mapped(linear, w.physical);
             if (stop_requested) return false;
         }
         // A jump-cache hit implies a code TLB hit: what leaves this TLB leaves the jump cache.

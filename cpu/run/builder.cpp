@@ -24,7 +24,7 @@ void report_unimplemented(Core& core, const Op* op) {
     const unsigned count = static_cast<unsigned>(std::min<u64>(15, 0x1000 - (linear & 0xFFF)));
     if (!page.host) return;
     std::memcpy(bytes, page.host + (linear & 0xFFF), count);
-    core.observer->unimplemented(rip, bytes, count);
+    core.told().unimplemented(rip, bytes, count);
 }
 } // namespace
 

@@ -134,7 +134,7 @@ void Core::update_mode() {
     if (next != mode) {
         const Mode from = mode;
         mode = next;
-        if (observer) observer->mode_changed(from, next);
+        if (observer) told().mode_changed(from, next);
     }
     update_privilege();
 }

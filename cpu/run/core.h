@@ -80,6 +80,7 @@ struct alignas(64) Core {
     bool stop_after = false; ///< leave after this instruction
     bool fp_loaded =
         false; ///< the host's MXCSR holds the guest's controls, all exceptions masked, and collects flags
+    bool x87_loaded = false;          ///< the host's x87 unit is ours: the next two say what it holds
     u16 x87_control = HostX87Control; ///< the host's x87 control word; see exec/x87_resident.cpp
     u16 x87_flags = 0;                ///< exceptions that the host's x87 unit has accumulated
     u8 simd_ready = 0;                ///< SimdReady: what CR0, CR4 and XCR0 allow now
@@ -241,6 +242,10 @@ struct alignas(64) Core {
     FastTable& fast_table(std::size_t number);
     /// Somebody asked for this notice of the observer (an Interest).
     bool wants(u32 interest) const;
+    /// The observer, and devices that are asked between accesses. Host code may compute: the floating-point
+    /// units are its own again.
+    CpuObserver& told() { return sync_fp(), *observer; }
+    InterruptController& controller() { return sync_fp(), interrupts; }
     void flush_fast();
     void flush_fast_non_global();
     void flush_fast_page(u64 linear_page);

@@ -256,7 +256,7 @@ bool apic_msr(u32 index) { return index == 0x1B || index == 0x6E0 || (index >= 0
 
 bool msr_read(Core& core, u32 index, u64& value) {
     const Msrs& m = core.r.msr;
-    if (apic_msr(index)) return core.interrupts.msr_read(index, value);
+    if (apic_msr(index)) return core.controller().msr_read(index, value);
     if (const int fixed = fixed_mtrr(index); fixed >= 0)
         return value = m.mtrr_fixed[static_cast<unsigned>(fixed)], true;
     if (index >= 0x200 && index < 0x210) return value = m.mtrr_variable[index - 0x200], true;
@@ -324,7 +324,7 @@ bool msr_read(Core& core, u32 index, u64& value) {
 
 bool msr_write(Core& core, u32 index, u64 value) {
     Msrs& m = core.r.msr;
-    if (apic_msr(index)) return core.interrupts.msr_write(index, value);
+    if (apic_msr(index)) return core.controller().msr_write(index, value);
     if (const int fixed = fixed_mtrr(index); fixed >= 0) {
         for (unsigned i = 0; i < 8; ++i)
             if (!valid_memory_type(value >> (8 * i) & 0xFF)) return false;
@@ -348,7 +348,7 @@ bool msr_write(Core& core, u32 index, u64 value) {
     case 0x10:
     case 0x3B:
         m.tsc_adjust = index == 0x10 ? value - core.now_cycles() : value;
-        core.interrupts.tsc_changed();
+        core.controller().tsc_changed();
         break;
     case 0x48:
         if (value & ~u64{0x407}) return false; // IBRS STIBP SSBD BHI_DIS_S
