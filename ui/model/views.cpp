@@ -66,7 +66,7 @@ inspect::MachineReader Views::reader() const {
 
 const inspect::RegistersView& Views::registers() {
     return get(registers_, fast_, [&] {
-        auto view = inspect::registers_view(processor(), engine_.machine().symbols());
+        auto view = inspect::registers_view(processor(), &names());
         // Processors that wait for their turn stand at an earlier step; the moment is the machine's.
         view.step = engine_.machine().steps(), view.time = engine_.machine().time();
         return view;
@@ -170,9 +170,8 @@ const inspect::InterruptLinesView& Views::interrupt_lines() {
 }
 const inspect::StackView& Views::stack() {
     constexpr unsigned Words = 128;
-    return get(stack_, fast_, [&] {
-        return inspect::stack_view(raw(), processor().mode(), reader(), engine_.machine().symbols(), Words);
-    });
+    return get(stack_, fast_,
+               [&] { return inspect::stack_view(raw(), processor().mode(), reader(), &names(), Words); });
 }
 
 const inspect::ControllersView& Views::controllers() {
@@ -273,17 +272,27 @@ u64 Views::rip_linear() const {
     const u64 linear = processor().rip() + code_base();
     return processor().mode() == cpu::Mode::Long64 ? linear : linear & 0xFFFF'FFFF;
 }
-std::string Views::symbol_name(u64 address) const {
-    const auto* symbols = engine_.machine().symbols();
-    return symbols ? readable_symbol(symbols->name(address)) : std::string();
+std::string Views::symbol_name(u64 address) { return names().name(address); }
+
+const inspect::CodeNames& Views::names() {
+    if (std::exchange(names_stamp_, fast_) != fast_ ||
+        std::exchange(names_generation_, engine_.generation()) != engine_.generation())
+        names_.look_at(engine_.machine(), shown_processor());
+    return names_;
+}
+const inspect::CallsView& Views::calls() {
+    return get(calls_, fast_,
+               [&] { return inspect::calls_view(engine_.machine(), shown_processor(), names()); });
+}
+inspect::Evaluation Views::evaluate(const std::string& text) {
+    return inspect::evaluate(engine_.machine(), shown_processor(), kernel(), current_task_, text);
 }
 
 const CodeListing& Views::code(u64 address, unsigned rows) {
     return get(
         code_, fast_,
         [&] {
-            return disassembler_.list(reader(), engine_.machine().symbols(), address, rows,
-                                      processor().mode(), code_base());
+            return disassembler_.list(reader(), &names(), address, rows, processor().mode(), code_base());
         },
         address * 1021 + rows);
 }
@@ -293,8 +302,7 @@ const CodeListing& Views::code_at_target(u64 address, unsigned rows) {
         [&] {
             // A far jump in real mode loads CS with the target's segment; near targets below are relative to
             // it.
-            return disassembler_.list(reader(), engine_.machine().symbols(), address, rows,
-                                      processor().mode(), code_base());
+            return disassembler_.list(reader(), &names(), address, rows, processor().mode(), code_base());
         },
         address * 1021 + rows);
 }
@@ -303,17 +311,16 @@ u64 Views::code_before(u64 address) const {
     return disassembler_.previous(reader(), address, processor().mode());
 }
 
-u64 Views::code_start(u64 address, unsigned rows_before) const {
+u64 Views::code_start(u64 address, unsigned rows_before) {
     // From the symbol's first byte when it is near, as decoding is certain there.
     constexpr u64 Near = 2048;
-    if (const auto* symbols = engine_.machine().symbols())
-        if (auto hit = symbols->at(address); hit && hit->offset <= Near) {
-            const CodeListing listing = disassembler_.list(reader(), nullptr, address - hit->offset, 1024,
-                                                           processor().mode(), code_base());
-            for (std::size_t i = 0; i < listing.rows.size(); ++i)
-                if (listing.rows[i].address == address)
-                    return listing.rows[i > rows_before ? i - rows_before : 0].address;
-        }
+    if (auto hit = names().at(address); hit && hit->offset <= Near) {
+        const CodeListing listing =
+            disassembler_.list(reader(), nullptr, hit->start, 1024, processor().mode(), code_base());
+        for (std::size_t i = 0; i < listing.rows.size(); ++i)
+            if (listing.rows[i].address == address)
+                return listing.rows[i > rows_before ? i - rows_before : 0].address;
+    }
     return address;
 }
 

@@ -11,8 +11,13 @@
 #include <vector>
 #include "emu/inspect/block.h"
 #include "emu/inspect/caches.h"
+#include "emu/inspect/calls.h"
+#include "emu/inspect/code_names.h"
 #include "emu/inspect/controllers.h"
+#include "emu/inspect/current_task.h"
 #include "emu/inspect/descriptors.h"
+#include "emu/inspect/disassembly.h"
+#include "emu/inspect/evaluate.h"
 #include "emu/inspect/files.h"
 #include "emu/inspect/interrupt_lines.h"
 #include "emu/inspect/interrupts.h"
@@ -29,11 +34,13 @@
 #include "emu/inspect/tasks.h"
 #include "emu/inspect/tlb.h"
 #include "emu/inspect/walk.h"
-#include "ui/model/disassembly.h"
 
 namespace vitrine::ui {
 
 class Engine;
+using emu::inspect::CodeListing;
+using emu::inspect::CodeRow;
+using emu::inspect::Disassembler;
 
 class Views {
 public:
@@ -95,7 +102,7 @@ public:
     /// One instruction up from an address.
     u64 code_before(u64 address) const;
     /// Where to begin a listing that shows `address` with what leads to it.
-    u64 code_start(u64 address, unsigned rows_before) const;
+    u64 code_start(u64 address, unsigned rows_before);
     /// Bytes and how many of them are readable.
     struct Bytes {
         std::vector<u8> data;
@@ -107,7 +114,12 @@ public:
     const Bytes& bytes(u64 address, std::size_t count, bool physical);
     u64 rip_linear() const;
     u64 code_base() const;
-    std::string symbol_name(u64 address) const;
+    std::string symbol_name(u64 address);
+    /// Names of code at this moment, the running program's too.
+    const emu::inspect::CodeNames& names();
+    const emu::inspect::CallsView& calls();
+    /// What an expression is worth now.
+    emu::inspect::Evaluation evaluate(const std::string& text);
     u64 version() const { return fast_; }
     /// Whose registers, tables, code and linear memory are shown: the processor whose turn it is, or one that
     /// a person chose.
@@ -167,6 +179,10 @@ private:
     Cached<emu::inspect::InterruptLinesView> interrupt_lines_;
     Cached<emu::inspect::StackView> stack_;
     Cached<CodeListing> code_, target_code_;
+    Cached<emu::inspect::CallsView> calls_;
+    emu::inspect::CodeNames names_;
+    u64 names_stamp_ = 0, names_generation_ = 0;
+    emu::inspect::CurrentTask current_task_;
     Cached<Bytes> bytes_;
 };
 
