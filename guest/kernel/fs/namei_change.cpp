@@ -95,6 +95,7 @@ Result<void> may_remove_from(const struct inode& parent, const struct inode& vic
 Result<void> may_delete(const struct inode& parent, struct dentry* victim, bool directory) {
     TRY(may_remove_from(parent, *victim->d_inode));
     if (victim->mounted) return Errno::EBUSY;
+    if (victim->d_inode->i_swapfile) return Errno::EPERM;
     if (directory && !is_directory(victim->d_inode->i_mode)) return Errno::ENOTDIR;
     if (!directory && is_directory(victim->d_inode->i_mode)) return Errno::EISDIR;
     if (read_only(victim->d_inode)) return Errno::EROFS;

@@ -254,8 +254,16 @@ void file_remove_privs(struct inode& inode) {
     mark_inode_dirty(&inode);
 }
 
+Result<IoBuffer> user_buffer(IoBuffer buffer) {
+    constexpr usize MAX_RW_COUNT = 0x7ffff000;
+    if (buffer.user && !access_ok(buffer.address, buffer.size)) return Errno::EFAULT;
+    buffer.size = min(buffer.size, MAX_RW_COUNT);
+    return buffer;
+}
+
 Result<usize> read_file(struct file& file, IoBuffer buffer) {
     if (!file.readable()) return Errno::EBADF;
+    buffer = TRY(user_buffer(buffer));
     if (is_directory(file.f_inode->i_mode)) return Errno::EISDIR;
     if (!file.f_op->seekable()) return file.f_op->read(file, buffer, 0);
     MutexGuard guard(file.f_pos_lock);
@@ -267,6 +275,7 @@ Result<usize> read_file(struct file& file, IoBuffer buffer) {
 Result<usize> write_file(struct file& file, IoBuffer buffer) {
     u64 unused = 0;
     if (!file.writable()) return Errno::EBADF;
+    buffer = TRY(user_buffer(buffer));
     if (!file.f_op->seekable()) return file.f_op->write(file, buffer, unused);
     MutexGuard guard(file.f_pos_lock);
     return file.f_op->write(file, buffer, file.f_pos);

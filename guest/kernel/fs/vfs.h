@@ -125,6 +125,7 @@ struct inode : file_operations {
     super_block* i_sb = nullptr;
     pipe_inode_info* i_pipe = nullptr; ///< of an open FIFO
     i32 i_writecount = 0;              ///< see get_write_access()
+    bool i_swapfile = false;           ///< S_SWAPFILE: an active swap area, which nobody writes to or deletes
     list_head i_flock, i_posix;        ///< locks (filelock.h); initialised by the first
     list_head i_hash;
     list_head i_io_list; ///< on the list of dirty inodes
@@ -356,6 +357,8 @@ Result<struct file*> do_filp_open(struct dentry* base, const char* path, u32 fla
 /// A file without a name: pipes and their like. Takes over the inode's reference.
 Result<struct file*> alloc_file_pseudo(struct inode* inode, u32 flags);
 /// From the file's position on; vfs_read and vfs_write count the call in /proc/PID/io.
+/// What the user hands over can be his, and no more than Linux moves at once (MAX_RW_COUNT).
+Result<IoBuffer> user_buffer(IoBuffer buffer);
 Result<usize> read_file(struct file& file, IoBuffer buffer);
 Result<usize> write_file(struct file& file, IoBuffer buffer);
 Result<usize> vfs_read(struct file& file, IoBuffer buffer);

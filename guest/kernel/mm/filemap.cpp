@@ -318,6 +318,7 @@ Result<usize> inode::write(struct file& file, IoBuffer buffer, u64& position) {
     struct inode& target = *file.f_mapping->host;
     if (!buffer.size) return usize{0};
     MutexGuard guard(target.i_rwsem);
+    if (target.i_swapfile) return Errno::ETXTBSY;
     if ((file.f_flags & O_APPEND) && is_regular(target.i_mode)) position = target.i_size;
     u64 limit = target.i_sb ? target.i_sb->s_maxbytes : ~u64{0} >> 1;
     if (is_regular(target.i_mode)) limit = min(limit, TRY(file_size_limit(position)));

@@ -73,19 +73,25 @@ bool is_swap_device(u64 device) {
 
 swp_entry_t get_swap_page() {
     if (!__atomic_load_n(&nr_swap_pages, __ATOMIC_RELAXED)) return {0};
-    // The highest priority first; among equals, the first.
+    // The highest priority first; equals take turns, a cluster each.
+    constexpr u64 SWAPFILE_CLUSTER = 256;
+    static u64 turn = 0;
     for (i32 below = 0x8000;;) {
         i32 best = -0x8000;
         for (const swap_info_struct& area : swap_info)
             if ((area.flags & SWP_WRITEOK) && area.prio < below) best = max(best, area.prio);
         if (best == -0x8000) return {0};
-        for (u64 type = 0; type < MAX_SWAPFILES; type++) {
+        const u64 first = __atomic_load_n(&turn, __ATOMIC_RELAXED);
+        for (u64 i = 0; i < MAX_SWAPFILES; i++) {
+            const u64 type = (first + i) % MAX_SWAPFILES;
             swap_info_struct& area = swap_info[type];
             SpinGuard guard(area.lock);
             if (!(area.flags & SWP_WRITEOK) || area.prio != best) continue;
             if (u64 offset = scan_swap_map_slots(area)) {
                 area.swap_map[offset] = SWAP_HAS_CACHE;
                 area.inuse_pages++;
+                __atomic_store_n(&turn, type + (offset % SWAPFILE_CLUSTER == SWAPFILE_CLUSTER - 1),
+                                 __ATOMIC_RELAXED);
                 __atomic_fetch_sub(&nr_swap_pages, 1, __ATOMIC_RELAXED);
                 return swp_entry(type, offset);
             }

@@ -8,6 +8,7 @@
 #include "fs/tmpfs.h"
 #include "fs/vfs.h"
 #include "mm/slab.h"
+#include "mm/swap.h"
 #include "syscall/syscall.h"
 #include "syscall/user_path.h"
 #include "task/cred.h"
@@ -33,6 +34,7 @@ Result<struct inode*> new_root(const char* type, const char* source, bool read_o
     auto* device = static_cast<struct block_device*>(found);
     for (const struct mount* mount = mounts; mount; mount = mount->next)
         if (mount->super->s_dev == device->i_rdev) return Errno::EBUSY;
+    if (is_swap_device(device->i_rdev)) return Errno::EBUSY;
     ext2::ext2_sb_info* fs = TRY(ext2::mount(device, read_only));
     return fs->inode(ext2::RootInode);
 }
