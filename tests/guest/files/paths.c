@@ -167,7 +167,8 @@ static void accounting(void) {
     read(99, buffer, 1), write(99, buffer, 1), io("bad descriptor");
     read(pipes[1], buffer, 1), write(pipes[0], buffer, 1), io("the wrong end");
     readv(99, vectors, 1), io("readv of none");
-    read(fd, (void*)8, 10), write(fd, (void*)8, 10), io("bad address");
+    void* volatile nowhere = (void*)8;
+    read(fd, nowhere, 10), write(fd, nowhere, 10), io("bad address");
     signal(SIGPIPE, SIG_IGN), close(pipes[0]), write(pipes[1], buffer, 4), io("broken pipe");
     off_t at = 0;
     sendfile(pair[0], fd, &at, 5000), io("sendfile");
