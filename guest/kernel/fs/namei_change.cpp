@@ -2,7 +2,6 @@
 // its directory's i_rwsem is held; a rename between two directories holds s_vfs_rename_mutex first, so that
 // the tree above both stands still.
 #include "fs/vfs.h"
-#include "mm/swap.h"
 #include "task/task.h"
 #include "time/timekeeping.h"
 
@@ -86,7 +85,7 @@ Result<void> filename_create(struct dentry* base, const char* path, bool directo
 
 /// A name leaves its directory: who may write there may take it, in a sticky one only its owners.
 Result<void> may_remove_from(const struct inode& parent, const struct inode& victim) {
-    if (is_swapfile(&victim)) return Errno::EPERM;
+    if (victim.i_swapfile) return Errno::EPERM;
     TRY(inode_permission(parent, MAY_WRITE | MAY_EXEC));
     u32 user = current_cred()->fsuid;
     bool sticky = (parent.i_mode & 01000) && user && victim.i_uid != user && parent.i_uid != user;
@@ -97,7 +96,6 @@ Result<void> may_remove_from(const struct inode& parent, const struct inode& vic
 Result<void> may_delete(const struct inode& parent, struct dentry* victim, bool directory) {
     TRY(may_remove_from(parent, *victim->d_inode));
     if (victim->mounted) return Errno::EBUSY;
-    if (victim->d_inode->i_swapfile) return Errno::EPERM;
     if (directory && !is_directory(victim->d_inode->i_mode)) return Errno::ENOTDIR;
     if (!directory && is_directory(victim->d_inode->i_mode)) return Errno::EISDIR;
     if (read_only(victim->d_inode)) return Errno::EROFS;

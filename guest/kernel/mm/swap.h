@@ -76,8 +76,6 @@ extern u64 nr_swap_pages, total_swap_pages; ///< free, and all
 
 void swap_init();
 bool is_swap_device(u64 device);
-/// A file that is swapped to: it keeps its name.
-bool is_swapfile(const struct inode* inode);
 
 // --- places (swapfile.cpp)
 /// A free place, with SWAP_HAS_CACHE; val 0 when there is none.

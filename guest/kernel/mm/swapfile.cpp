@@ -71,15 +71,6 @@ bool is_swap_device(u64 device) {
     return false;
 }
 
-bool is_swapfile(const struct inode* inode) {
-    for (swap_info_struct& area : swap_info) {
-        SpinGuard guard(area.lock);
-        if ((area.flags & (SWP_WRITEOK | SWP_BLKDEV)) == SWP_WRITEOK && area.swap_file->d_inode == inode)
-            return true;
-    }
-    return false;
-}
-
 swp_entry_t get_swap_page() {
     if (!__atomic_load_n(&nr_swap_pages, __ATOMIC_RELAXED)) return {0};
     // The highest priority first; equals take turns, a cluster each.
