@@ -32,7 +32,9 @@ struct Options {
     MachineConfig machine;
     bool headless = false;
     SerialTarget serial = SerialTarget::Stdio;
-    std::string serial_file; ///< of File and Socket
+    std::string serial_file;                   ///< of File and Socket
+    SerialTarget serial2 = SerialTarget::Null; ///< COM2
+    std::string serial2_file;
     net::NetworkSpec network;
     std::string gdb; ///< where to wait for gdb; empty: nowhere
     std::string record, replay, load_state, save_state;

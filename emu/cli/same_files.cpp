@@ -45,6 +45,7 @@ Expected<void> check_outputs(const Options& options, const MachineConfig& config
         {"--save-recording", options.save_recording},
         {"--save-state", options.save_state},
         {"--serial file", options.serial == SerialTarget::File ? options.serial_file : ""},
+        {"--serial2 file", options.serial2 == SerialTarget::File ? options.serial2_file : ""},
         {"--stats", options.stats},
         {"--screenshot", options.screenshot},
         {"--trace", options.trace},

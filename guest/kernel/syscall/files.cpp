@@ -67,11 +67,11 @@ struct IoVector {
 /// All of them are checked before any is used: negative lengths first, then addresses.
 Result<void> check_vectors(u64 vectors, i32 count) {
     if (count < 0 || count > 1024) return Errno::EINVAL;
-    for (bool address : {false, true})
+    for (int pass = 0; pass < 2; pass++)
         for (i32 i = 0; i < count; i++) {
             IoVector v = TRY(get_user<IoVector>(vectors + static_cast<u64>(i) * sizeof(IoVector)));
-            if (!address && static_cast<i64>(v.length) < 0) return Errno::EINVAL;
-            if (address && !access_ok(v.base, v.length)) return Errno::EFAULT;
+            if (!pass && static_cast<i64>(v.length) < 0) return Errno::EINVAL;
+            if (pass && !access_ok(v.base, v.length)) return Errno::EFAULT;
         }
     return {};
 }
