@@ -101,6 +101,7 @@ bool write_cr4(Core& core, u64 value) {
         core.flush_tlb(true);
     else if (changed & value & SMEP)
         core.flush_tlb(false);
+    if (changed & PKE) core.flush_fast(); // the TLBs keep the keys
     if (changed & DE) core.update_breakpoints();
     core.update_mode();
     return true;
@@ -275,7 +276,7 @@ bool invalidate_contexts(Core& core, const Op& op) { // INVPCID
     const u16 pcid = static_cast<u16>(descriptor.pcid);
     if (type > 3 || descriptor.pcid >> 12) return core.raise(13, 0);
     if (type < 2 && pcid && !(core.r.cr4 & PCIDE)) return core.raise(13, 0);
-    if (type == 0 && !canonical(descriptor.linear)) return core.raise(13, 0);
+    if (type == 0 && !loadable_address(core, descriptor.linear)) return core.raise(13, 0);
     switch (type) {
     case 0: core.invalidate_context_page(pcid, descriptor.linear); break;
     case 1: core.invalidate_context(pcid); break;
@@ -292,7 +293,7 @@ template <class T> bool segment_base(Core& core, const Op& op) {
         return true;
     }
     const u64 value = get<T>(&core, op.rm);
-    if (!canonical(value)) return core.raise(13, 0);
+    if (!loadable_address(core, value)) return core.raise(13, 0);
     base = value;
     return true;
 }

@@ -24,7 +24,7 @@ void null_inaccessible(Core& core) {
 namespace {
 
 bool code_offset_ok(Core& core, const Descriptor& d, u64 offset) {
-    if (core.long_active() && d.long_mode()) return canonical(offset) || core.raise(13, 0);
+    if (core.long_active() && d.long_mode()) return canonical(core, offset) || core.raise(13, 0);
     return offset <= d.limit() || core.raise(13, 0);
 }
 
@@ -383,7 +383,7 @@ bool system_return(Core& core, const Op& op) {
     if (!(core.r.msr.efer & SCE) || !core.code64()) return core.raise(6);
     if (core.cpl != 0) return core.raise(13, 0);
     const bool to64 = op.reg == 8;
-    if (to64 && !canonical(core.r.gpr[RCX])) return core.raise(13, 0);
+    if (to64 && !canonical(core, core.r.gpr[RCX])) return core.raise(13, 0);
     const u16 base = static_cast<u16>(core.r.msr.star >> 48);
     core.r.rip = to64 ? core.r.gpr[RCX] : core.r.gpr[RCX] & 0xFFFFFFFF;
     core.set_flags(core.r.gpr[R11] & 0x3C7FD7);
@@ -409,7 +409,8 @@ bool system_exit(Core& core, const Op& op) {
     const u64 cs = core.r.msr.sysenter_cs;
     if (!core.protected_mode() || core.cpl != 0 || !(cs & 0xFFFC)) return core.raise(13, 0);
     const bool to64 = op.reg == 8;
-    if (to64 && (!canonical(core.r.gpr[RCX]) || !canonical(core.r.gpr[RDX]))) return core.raise(13, 0);
+    if (to64 && (!canonical(core, core.r.gpr[RCX]) || !canonical(core, core.r.gpr[RDX])))
+        return core.raise(13, 0);
     core.r.gpr[RSP] = to64 ? core.r.gpr[RCX] : core.r.gpr[RCX] & 0xFFFFFFFF;
     core.r.rip = to64 ? core.r.gpr[RDX] : core.r.gpr[RDX] & 0xFFFFFFFF;
     enter_flat(core, static_cast<u16>((cs + (to64 ? 32 : 16)) | 3),
