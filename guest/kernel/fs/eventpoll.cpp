@@ -303,6 +303,7 @@ Result<i64> do_epoll_wait(i32 set, u64 events, i32 most, i64 milliseconds) {
     eventpoll* ep = set_of(*file.file);
     if (!ep) return Errno::EINVAL;
     u64 end = milliseconds < 0 ? 0 : ktime_get_ns() + static_cast<u64>(milliseconds) * 1'000'000;
+    u64 slack = milliseconds <= 0 ? 0 : select_estimate_accuracy(static_cast<ktime_t>(end));
     for (;;) {
         i64 sent = TRY(ep_send_events(*ep, events, most));
         if (sent || milliseconds == 0 || (milliseconds > 0 && ktime_get_ns() >= end)) return sent;
@@ -315,8 +316,7 @@ Result<i64> do_epoll_wait(i32 set, u64 events, i32 most, i64 milliseconds) {
         }
         if (ready) continue;
         if (get_current()->signal_pending()) return Errno::EINTR;
-        u64 now = ktime_get_ns();
-        queues.sleep(milliseconds < 0 ? 0 : jiffies + nsecs_to_jiffies(end > now ? end - now : 0) + 1);
+        queues.sleep(milliseconds < 0 ? KTIME_MAX : static_cast<ktime_t>(end), slack);
     }
 }
 Result<i64> sys_epoll_wait(i32 set, u64 events, i32 most, i32 milliseconds) {

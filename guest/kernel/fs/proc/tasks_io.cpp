@@ -27,8 +27,9 @@ namespace {
 
 /// Functions that only carry out the sleep: who called them waits.
 bool in_sched_functions(const char* name) {
-    static constexpr const char* names[] = {"schedule",         "__schedule",       "wait_schedule",
-                                            "schedule_timeout", "preempt_schedule", "__switch_to_asm"};
+    static constexpr const char* names[] = {
+        "schedule",         "__schedule",      "wait_schedule",           "schedule_timeout",
+        "preempt_schedule", "__switch_to_asm", "schedule_hrtimeout_range"};
     for (const char* known : names)
         if (strings_equal(name, known)) return true;
     return name[0] == '_' && name[1] == 'Z'; // instances of the wait loop's template
