@@ -278,6 +278,9 @@ Result<void> do_umount(struct dentry* root);
 Result<void> reconfigure_super(super_block& super, bool read_only);
 /// s_readonly, and who was changing something is done. REQUIRES: namespace_sem, or that all is over.
 void stop_changes(super_block& super);
+/// The first root: the caller's root and working directory; and it goes again, when another takes its place.
+void set_init_root();
+void drop_rootfs();
 /// Before power-off: every file system is written and marked clean.
 void kill_all_supers();
 

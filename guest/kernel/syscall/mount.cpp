@@ -7,6 +7,7 @@
 #include "fs/proc/proc.h"
 #include "fs/tmpfs.h"
 #include "fs/vfs.h"
+#include "lib/kobject.h"
 #include "mm/slab.h"
 #include "mm/swap.h"
 #include "syscall/syscall.h"
@@ -22,6 +23,7 @@ constexpr u64 MS_RDONLY = 1, MS_REMOUNT = 32, MS_BIND = 4096, MS_MOVE = 8192, MS
 Result<struct inode*> new_root(const char* type, const char* source, bool read_only) {
     if (strings_equal(type, "tmpfs")) return make_tmpfs();
     if (strings_equal(type, "proc")) return make_procfs();
+    if (strings_equal(type, "sysfs")) return make_sysfs();
     if (strings_equal(type, "devtmpfs")) return make_devtmpfs();
     if (strings_equal(type, "devpts")) return make_devpts();
     if (!strings_equal(type, "ext2")) return Errno::ENODEV;
