@@ -125,26 +125,29 @@ Expected<bool> DebugRun::ask(Machine& machine) {
                         });
         !ok)
         return std::unexpected(ok.error());
-    if (auto ok = asked("--all-writes", options_.all_writes,
-                        [&](const std::string& text, const Target& target) -> Expected<void> {
-                            u64 from = timeline_->first(), to = machine.steps();
-                            if (const auto at = text.find('@'); at != std::string::npos) {
-                                const auto dash = text.find('-', at);
-                                auto first = parse_number(text.substr(at + 1, dash - at - 1));
-                                auto last = dash == std::string::npos ? Expected<u64>(to)
-                                                                      : parse_number(text.substr(dash + 1));
-                                if (!first || !last)
-                                    return usage_error(fmt::format("--all-writes {}: TARGET@FROM-TO", text));
-                                from = *first, to = *last;
-                            }
-                            auto list = authors.writes(target, from, to, 100'000);
-                            if (!list)
-                                return std::unexpected(
-                                    Error{list.error().status,
-                                          fmt::format("--all-writes {}: {}", text, list.error().message)});
-                            for (const Author& author : *list) print(author, text, options_.json);
-                            return {};
-                        });
+    if (auto ok = asked(
+            "--all-writes", options_.all_writes,
+            [&](const std::string& text, const Target& target) -> Expected<void> {
+                u64 from = timeline_->first(), to = machine.steps();
+                if (const auto at = text.find('@'); at != std::string::npos) {
+                    const auto dash = text.find('-', at);
+                    auto first = parse_number(text.substr(at + 1, dash - at - 1));
+                    auto last =
+                        dash == std::string::npos ? Expected<u64>(to) : parse_number(text.substr(dash + 1));
+                    if (!first || !last)
+                        return usage_error(fmt::format("--all-writes {}: TARGET@FROM-TO", text));
+                    from = *first, to = *last;
+                }
+                auto list = authors.writes(target, from, to, 100'000);
+                if (!list)
+                    return std::unexpected(Error{
+                        list.error().status, fmt::format("--all-writes {}: {}", text, list.error().message)});
+                for (const Author& author : *list) print(author, text, options_.json);
+                if (list->empty())
+                    tell(fmt::format("--all-writes {}: nobody has written there in the steps {} to {}", text,
+                                     from, std::min(to, machine.steps())));
+                return {};
+            });
         !ok)
         return std::unexpected(ok.error());
     for (const std::string& name : options_.who_changed)

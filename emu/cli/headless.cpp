@@ -196,6 +196,7 @@ std::optional<RunReport> Session::one_slice() {
     if (again) limits.debugger = nullptr, limits.step_limit = std::min(limits.step_limit, run_before_);
     RunReport report = machine_->run(limits);
     // One text may be what both have waited for.
+    if (recorder_) recorder_->keep_up();
     const bool change = debug_.time_to_change_medium(report), type = debug_.time_to_type(report);
     if (change) {
         const MediumInput medium = media_[changed_++];

@@ -92,8 +92,9 @@ Expected<int> info(const std::string& path) {
     for (std::size_t i = 0; i < m.disks.size(); ++i)
         out += fmt::format("disk {}      {} ({:016x})\n", i, m.disks[i].path, c.images.disks[i]);
     if (m.network) out += "network     a card; what arrived is among the inputs\n";
-    out += fmt::format("inputs      {}\nhashes      {}, at most one each {} steps\n", c.inputs.size(),
-                       c.hashes.size(), recording::HashInterval);
+    out += fmt::format("inputs      {}\nhashes      {}, {}\n", c.inputs.size(), c.hashes.size(),
+                       c.saved ? "where history had a checkpoint: it was saved afterwards"
+                               : fmt::format("one each {} steps", recording::HashInterval));
     u64 bytes = 0, pages = 0, whole = 0;
     for (const auto& each : c.checkpoints)
         bytes += each.bytes, pages += each.head.page_count, whole += each.head.whole;

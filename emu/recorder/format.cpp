@@ -257,7 +257,9 @@ Expected<void> Reader::take(Chunk& chunk) {
     if (out_.end) return wrong("a chunk follows the end");
     Archive archive = Archive::loader(chunk.payload);
     switch (chunk.type) {
-    case ChunkType::Configuration: serialize(archive, out_.config, out_.images), configured_ = true; break;
+    case ChunkType::Configuration:
+        serialize(archive, out_.config, out_.images, out_.saved), configured_ = true;
+        break;
     case ChunkType::Input: {
         LoggedInput input;
         serialize(archive, input);

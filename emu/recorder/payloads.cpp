@@ -23,8 +23,9 @@ void serialize(Archive& archive, DiskConfig& disk) {
 
 } // namespace
 
-void serialize(Archive& archive, MachineConfig& config, ImageHashes& images) {
-    archive.section("configuration", 8);
+void serialize(Archive& archive, MachineConfig& config, ImageHashes& images, bool& saved) {
+    archive.section("configuration", 9);
+    archive(saved);
     archive(config.processors, config.quantum, config.preempt_fuzz, config.memory_bytes, config.cpu.model,
             config.cpu.timing, config.wall_clock, config.entropy_seed, config.no_reboot, config.boot_cdrom,
             config.network, config.boot_menu, config.legacy_ide, config.numa_nodes);
@@ -142,11 +143,11 @@ void serialize(Archive& archive, CheckpointHead& head) {
         archive.fail("the console text is longer than its total");
 }
 
-std::vector<u8> encode_configuration(const MachineConfig& config, const ImageHashes& images) {
+std::vector<u8> encode_configuration(const MachineConfig& config, const ImageHashes& images, bool saved) {
     Archive archive = Archive::saver();
     MachineConfig c = config;
     ImageHashes i = images;
-    serialize(archive, c, i);
+    serialize(archive, c, i, saved);
     return archive.take();
 }
 std::vector<u8> encode_input(const LoggedInput& input) {

@@ -190,7 +190,7 @@ void Saver::checkpoint(const History::Kept& at) {
 Expected<SavedRun> Saver::run(const ImageHashes& images, const Timeline::Progress& progress) {
     const auto& log = machine_.input_log();
     file_.append(recording::encode(recording::ChunkType::Configuration, 0,
-                                   recording::encode_configuration(machine_.config(), images)));
+                                   recording::encode_configuration(machine_.config(), images, true)));
     for (const History::Kept& at : history_.kept()) {
         if (progress && !progress(static_cast<double>(at.step) / static_cast<double>(machine_.steps() + 1)))
             return usage_error("cancelled");

@@ -348,9 +348,9 @@ TEST(BadInput, Recordings) {
     // A final hash that is not what the replay computes.
     auto contents = emu::recording::parse(good, "good");
     ASSERT_TRUE(contents && contents->end);
-    auto file =
-        emu::recording::encode(emu::recording::ChunkType::Configuration, 0,
-                               emu::recording::encode_configuration(contents->config, contents->images));
+    auto file = emu::recording::encode(
+        emu::recording::ChunkType::Configuration, 0,
+        emu::recording::encode_configuration(contents->config, contents->images, true));
     contents->end->state_hash ^= 1;
     const auto end = emu::recording::encode(emu::recording::ChunkType::End, contents->end->step,
                                             emu::recording::encode_end(*contents->end));

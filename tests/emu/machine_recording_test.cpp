@@ -8,6 +8,7 @@
 #include "emu/recorder/replayer.h"
 #include "emu/recorder/saved_run.h"
 #include <fcntl.h>
+#include <fmt/format.h>
 #include <map>
 #include <random>
 #include <unistd.h>
@@ -468,6 +469,35 @@ TEST(Replay, AShellSessionWithDiskWritesReplays) {
     EXPECT_EQ(*replayed, machine->state_hash());
 }
 #endif
+
+// A recording that lost a hash would be replayed without that state being compared: every checksum is right.
+TEST(Replay, AHashThatIsGoneIsTold) {
+    const TemporaryFolder folder;
+    const std::string path = folder.file("run");
+    auto machine = boot_machine();
+    auto recorder = Recorder::start(*machine, path);
+    ASSERT_TRUE(recorder);
+    run_to(*machine, 3'500'000);
+    ASSERT_TRUE((*recorder)->finish({}));
+    const std::vector<u8> whole = read_bytes(path);
+    auto contents = recording::parse(whole, path);
+    ASSERT_TRUE(contents);
+    ASSERT_EQ(contents->hashes.size(), 3u);
+    ASSERT_TRUE(Replayer::open(path));
+    for (const u64 gone : {1'000'000, 2'000'000, 3'000'000}) {
+        std::vector<u8> rest;
+        for (const recording::Chunk& chunk : contents->chunks)
+            if (chunk.type != recording::ChunkType::Hash || chunk.step != gone)
+                rest.insert(rest.end(), whole.begin() + static_cast<std::ptrdiff_t>(chunk.at.offset),
+                            whole.begin() + static_cast<std::ptrdiff_t>(chunk.at.end()));
+        auto opened = Replayer::open(folder.write("less", rest));
+        ASSERT_FALSE(opened) << gone;
+        EXPECT_EQ(opened.error().status, Exit::BadInput);
+        EXPECT_NE(opened.error().message.find(fmt::format("the hash of step {} is missing", gone)),
+                  std::string::npos)
+            << opened.error().message;
+    }
+}
 
 TEST(Replay, AnOperatorsResetIsPartOfTheLog) {
     TemporaryFolder folder;

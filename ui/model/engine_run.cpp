@@ -114,6 +114,7 @@ void Engine::frame(double seconds) {
         const u64 first = machine_->steps();
         const double before = now();
         const emu::RunReport report = machine_->run(wanted);
+        if (recorder_) recorder_->keep_up();
         goes_on_ = true;
         measure(now() - before, machine_->steps() - first);
         look_for_panic();
