@@ -378,7 +378,14 @@ Expected<Parsed> parse(int argc, const char* const* argv) {
         ->group(running);
     app.add_flag("--lessons", o.lessons, "list the lessons")->group(running);
     app.add_option("--log", o.log_level, "trace, debug, info, warn, error, off (on stderr)")->group(running);
-    app.add_option("--ui-scale", o.ui_scale, "size of text and widgets in the app")->group(running);
+    app.add_option("--ui-scale", o.ui_scale, "size of text and widgets in the app, 0.5 to 4")
+        ->check([](const std::string& text) {
+            char* end = nullptr;
+            const double scale = std::strtod(text.c_str(), &end);
+            const bool good = end != text.c_str() && *end == 0 && scale >= 0.5 && scale <= 4;
+            return good ? std::string() : fmt::format("'{}' is no size from 0.5 to 4", text);
+        })
+        ->group(running);
     app.add_option("--window", o.window, "size of the app's window: 1280x800")->group(running);
 
     app.add_option("--last", o.last, "go back to the last time that SPEC (as for --break) was met")

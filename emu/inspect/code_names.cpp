@@ -13,6 +13,7 @@ namespace {
 constexpr u64 Page = 4096, UserEnd = u64{1} << 47;
 constexpr u64 LargestProgram = 32 << 20;
 constexpr std::size_t MostPrograms = 64, MostAreas = 4096;
+constexpr u64 Patience = 20; // moments until a file is looked at again
 
 /// The files that stand beside the program, and how they lie in memory.
 struct Bundled {
@@ -165,7 +166,8 @@ std::optional<std::pair<u64, u64>> CodeNames::area(u64 address) const {
 CodeNames::Module& CodeNames::program(const std::string& path) const {
     Module& module = programs_[path];
     if (module.symbols || module.looked_at == moment_) return module;
-    if (module.looked_at != ~u64{0} && moment_ - module.looked_at < 20) return module; // it failed just now
+    if (module.looked_at != ~u64{0} && moment_ - module.looked_at < Patience)
+        return module; // it failed just now
     module.looked_at = moment_, module.name = path;
     const MachineReader memory(*machine_, processor_);
     const auto kernel = GuestKernel::open(memory, machine_->symbols(), current_phase(*machine_));
@@ -190,32 +192,41 @@ CodeNames::Found CodeNames::module_of(u64 address) const {
     const u64 page = address / Page;
     if (const auto known = pages_.find(page); known != pages_.end()) {
         const Found& found = known->second;
-        if (found.module && (found.module->looked_at != ~u64{0} ||
-                             holds(found.module->symbols->elf(), found.slide, address, 1)))
-            return found;
         if (!found.module) return {};
+        // A program's symbols may have been given up since, and the firmware's pages hold more than one part.
+        if (found.module->symbols && (found.module->looked_at != ~u64{0} ||
+                                      holds(found.module->symbols->elf(), found.slide, address, 1)))
+            return found;
     }
     Found found;
     if (const Area* area = area_of(address); area && area->name.starts_with('/')) {
-        for (int attempt = 0; attempt < 2 && !found.module; ++attempt) {
-            Module& module = program(area->name);
-            if (!module.symbols) break;
-            const u64 offset = address - area->start + area->offset;
-            for (const ElfFile::Segment& segment : module.symbols->elf().segments()) {
-                const u64 from = segment.offset & ~(Page - 1);
-                if (offset < from || offset >= segment.offset + segment.memory_size) continue;
-                const u64 slide = area->start - area->offset - (segment.virtual_address - segment.offset);
-                if (segment.executable && !holds(module.symbols->elf(), slide, address, 1)) continue;
-                found = {&module, slide};
-                break;
-            }
+        Module& module = program(area->name);
+        if (module.symbols && !fits(module, *area, address, found) &&
+            (module.looked_at > moment_ || moment_ - module.looked_at >= Patience)) {
             // The path leads to another file than the one that is mapped: look once more.
-            if (!found.module && module.looked_at != moment_) module.symbols.reset();
+            module.symbols.reset(), module.looked_at = ~u64{0};
+            if (Module& again = program(area->name); again.symbols) fits(again, *area, address, found);
         }
     } else if (address < UserEnd) {
         found = search(address);
     }
     return pages_[page] = found;
+}
+
+/// False: memory there is other than the file's. A page that is not in memory says nothing, and has no names.
+bool CodeNames::fits(const Module& module, const Area& area, u64 address, Found& found) const {
+    const u64 offset = address - area.start + area.offset;
+    u8 there = 0;
+    for (const ElfFile::Segment& segment : module.symbols->elf().segments()) {
+        if (offset < (segment.offset & ~(Page - 1)) || offset >= segment.offset + segment.memory_size)
+            continue;
+        const u64 slide = area.start - area.offset - (segment.virtual_address - segment.offset);
+        if (!MachineReader(*machine_, processor_).linear_value(address, there)) return true;
+        if (segment.executable && !holds(module.symbols->elf(), slide, address, 1)) return false;
+        found = {&module, slide};
+        return true;
+    }
+    return true;
 }
 
 std::optional<CodePlace> CodeNames::at(u64 address) const {

@@ -60,6 +60,7 @@ private:
         u64 slide = 0;
     };
     Found module_of(u64 address) const;
+    bool fits(const Module& module, const Area& area, u64 address, Found& found) const;
     Found search(u64 address) const;
     const std::vector<Area>& areas() const;
     const Area* area_of(u64 address) const;

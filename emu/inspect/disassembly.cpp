@@ -122,7 +122,10 @@ CodeListing Disassembler::list(const GuestReader& memory, const CodeNames* names
             if (row.target) row.target_name = names->name(*row.target);
             if (auto line = names->line(address)) {
                 std::string source = fmt::format("{}:{}", line->file, line->line);
-                if (source != last_source) row.source = last_source = std::move(source);
+                if (source != last_source) {
+                    row.source = last_source = std::move(source);
+                    row.source_file = line->file, row.source_line = line->line;
+                }
             }
         }
         address += row.bytes.size();

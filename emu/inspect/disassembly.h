@@ -20,8 +20,11 @@ struct CodeRow {
     u64 address = 0; ///< linear
     std::vector<u8> bytes;
     std::string mnemonic, operands;
-    std::string symbol;        ///< "schedule" when a symbol begins here
-    std::string source;        ///< "sched/core.cpp:81" when it differs from the row above
+    std::string symbol;      ///< "schedule" when a symbol begins here
+    std::string source;      ///< "sched/core.cpp:81" when it differs from the row above
+    std::string source_file; ///< its two parts
+    unsigned source_line = 0;
+    u16 changed = 0; ///< bit n: byte n is other than at the stop before; the app's, for what it has shown
     std::optional<u64> target; ///< linear address of a direct jump, call or memory operand
     std::string target_name;
     bool call = false;   ///< step over runs to the next instruction: call, rep, int

@@ -21,11 +21,14 @@ void Views::refresh() {
     const auto now = std::chrono::steady_clock::now();
     if (engine_.generation() != generation_) {
         generation_ = engine_.generation();
+        scheduler_.clear(), buddy_notes_.clear(), buddy_time_ = ~u64{0};
         before_.reset(), at_stop_.reset();
     }
     // A run from the past makes another future: what was seen of the old one was never in this.
     std::erase_if(buddy_history_,
                   [last = engine_.last_time()](const auto& each) { return each.time > last; });
+    while (!buddy_notes_.empty() && buddy_notes_.back().time > engine_.last_time()) buddy_notes_.pop_back();
+    scheduler_.forget_after(engine_.last_time());
     if (engine_.stops() != stops_) {
         stops_ = engine_.stops();
         ++fast_, ++slow_;
@@ -125,10 +128,50 @@ const inspect::TasksView& Views::tasks() {
     return get(tasks_, fast_, [&] { return inspect::tasks_view(kernel(), engine_.machine().symbols()); });
 }
 const inspect::RunQueuesView& Views::run_queues() {
-    return get(run_queues_, fast_, [&] { return inspect::run_queues_view(kernel()); });
+    return get(run_queues_, fast_, [&] {
+        auto view = inspect::run_queues_view(kernel());
+        if (view.why_empty.empty()) scheduler_.add(engine_.machine().time(), view);
+        return view;
+    });
+}
+const SchedulerHistory& Views::scheduler_history() {
+    run_queues();
+    return scheduler_;
+}
+const std::vector<std::vector<float>>& Views::processor_load(u64 from, u64 to, unsigned buckets) {
+    return get(
+        load_, fast_,
+        [&] {
+            return ui::processor_load(engine_.events(), engine_.machine().processor_count(), from, to,
+                                      buckets);
+        },
+        from * 31 + to + buckets);
+}
+
+/// What changed since the look before; travelling back begins anew.
+void Views::note_buddy_changes(const inspect::BuddyView& view) {
+    constexpr std::size_t Most = 500, MostBlocks = 1 << 20;
+    const u64 now = engine_.machine().time();
+    if (!view.why_empty.empty() || now == buddy_time_) return;
+    std::vector<BuddyBlock> blocks;
+    for (const auto& zone : view.zones)
+        for (std::size_t order = 0; order < zone.orders.size() && blocks.size() < MostBlocks; ++order)
+            for (const u64 frame : zone.orders[order].frames)
+                blocks.push_back({frame, static_cast<u8>(std::min<std::size_t>(order, 63))});
+    if (buddy_time_ < now) // the same moment, or one behind it, was seen before
+        for (BuddyChange& change : buddy_changes(buddy_blocks_, blocks)) {
+            if (!buddy_notes_.empty() && buddy_notes_.back().time > now) break; // it is known
+            buddy_notes_.push_back({engine_.machine().steps(), now, std::move(change)});
+            if (buddy_notes_.size() > Most) buddy_notes_.pop_front();
+        }
+    buddy_blocks_ = std::move(blocks), buddy_time_ = now;
 }
 const inspect::BuddyView& Views::buddy() {
-    const inspect::BuddyView& view = get(buddy_, slow_, [&] { return inspect::buddy_view(kernel()); });
+    const inspect::BuddyView& view = get(buddy_, slow_, [&] {
+        auto fresh = inspect::buddy_view(kernel());
+        note_buddy_changes(fresh);
+        return fresh;
+    });
     // The history of what this panel saw, in order of the guest's time.
     constexpr std::size_t Most = 2000;
     if (std::exchange(buddy_generation_, engine_.generation()) != engine_.generation())
@@ -295,9 +338,29 @@ const CodeListing& Views::code(u64 address, unsigned rows) {
     return get(
         code_, fast_,
         [&] {
-            return disassembler_.list(reader(), &names(), address, rows, processor().mode(), code_base());
+            CodeListing listing =
+                disassembler_.list(reader(), &names(), address, rows, processor().mode(), code_base());
+            constexpr std::size_t MostBytes = 1 << 16;
+            if (std::exchange(code_stop_, engine_.stops()) != engine_.stops())
+                code_before_ = std::exchange(code_shown_, {});
+            for (CodeRow& row : listing.rows)
+                for (std::size_t i = 0; i < row.bytes.size(); ++i) {
+                    const auto old = code_before_.find(row.address + i);
+                    if (old != code_before_.end() && old->second != row.bytes[i])
+                        row.changed |= static_cast<u16>(1u << i);
+                    if (code_shown_.size() < MostBytes) code_shown_[row.address + i] = row.bytes[i];
+                }
+            return listing;
         },
         address * 1021 + rows);
+}
+Views::Search Views::search_code(u64 from, unsigned most, const std::function<bool(const CodeRow&)>& match) {
+    const CodeListing listing =
+        disassembler_.list(reader(), &names(), from, most, processor().mode(), code_base());
+    for (const CodeRow& row : listing.rows)
+        if (match(row)) return {true, false, row.address};
+    if (listing.rows.empty() || !listing.why_short.empty()) return {false, true, from};
+    return {false, false, listing.rows.back().address + listing.rows.back().bytes.size()};
 }
 const CodeListing& Views::code_at_target(u64 address, unsigned rows) {
     return get(

@@ -4,6 +4,9 @@
 // not at every frame. Invariant: reading changes nothing in the guest (law 4).
 #pragma once
 #include <chrono>
+#include <deque>
+#include <functional>
+#include <map>
 #include <expected>
 #include <array>
 #include <optional>
@@ -35,6 +38,8 @@
 #include "emu/inspect/timers.h"
 #include "emu/inspect/tlb.h"
 #include "emu/inspect/walk.h"
+#include "ui/model/buddy_changes.h"
+#include "ui/model/scheduler_history.h"
 
 namespace vitrine::ui {
 
@@ -98,7 +103,23 @@ public:
         std::array<u64, 11> blocks{};
     };
     const std::vector<BuddySample>& buddy_history() const { return buddy_history_; }
+    /// What the allocator did from look to look, the oldest first.
+    struct BuddyNote {
+        u64 step = 0, time = 0;
+        BuddyChange change;
+    };
+    const std::deque<BuddyNote>& buddy_notes() const { return buddy_notes_; }
+    /// What the panel of run queues saw, and what task switches say of [from, to).
+    const SchedulerHistory& scheduler_history();
+    const std::vector<std::vector<float>>& processor_load(u64 from, u64 to, unsigned buckets);
     const CodeListing& code(u64 address, unsigned rows);
+    /// The next instruction behind `from` (before it: forwards is false) of whose row `match` says so, among
+    /// `most`; next: where to go on.
+    struct Search {
+        bool found = false, ended = false;
+        u64 at = 0;
+    };
+    Search search_code(u64 from, unsigned most, const std::function<bool(const CodeRow&)>& match);
     /// Where a jump of the last code() leads, for the rows that are left.
     const CodeListing& code_at_target(u64 address, unsigned rows);
     /// One instruction up from an address.
@@ -150,6 +171,12 @@ private:
     u64 leaves_stop_ = 0;
     Bytes bytes_shown_, bytes_before_; ///< as last read; as they were at the stop before
     u64 bytes_stop_ = 0;
+    std::deque<BuddyNote> buddy_notes_;
+    std::vector<BuddyBlock> buddy_blocks_; ///< at the last look, at `buddy_time_`
+    u64 buddy_time_ = ~u64{0};
+    void note_buddy_changes(const emu::inspect::BuddyView& view);
+    SchedulerHistory scheduler_;
+    Cached<std::vector<std::vector<float>>> load_;
     std::vector<BuddySample> buddy_history_;
     u64 buddy_generation_ = 0;
     template <class T, class Make> const T& get(Cached<T>& slot, u64 stamp, Make make, u64 key = 0);
@@ -181,6 +208,8 @@ private:
     Cached<emu::inspect::InterruptLinesView> interrupt_lines_;
     Cached<emu::inspect::StackView> stack_;
     Cached<CodeListing> code_, target_code_;
+    std::map<u64, u8> code_shown_, code_before_; ///< bytes of listings since this stop, and at the one before
+    u64 code_stop_ = 0;
     Cached<emu::inspect::CallsView> calls_;
     emu::inspect::CodeNames names_;
     u64 names_stamp_ = 0, names_generation_ = 0;
