@@ -363,6 +363,7 @@ static void short_sleeps(void) {
 static void lengths(void) {
     char name[] = "/tmp/edges-XXXXXX", text[16] = "lengths";
     volatile size_t huge = ~(size_t)0, large = (size_t)1 << 62; // hidden from the compiler's own checks
+    volatile int negatives = -1, many = 1025;
     int file = mkstemp(name), reader = open(name, O_RDONLY), pipes[2];
     if (file < 0 || reader < 0 || pipe(pipes)) return perror("lengths");
     unlink(name);
@@ -372,7 +373,7 @@ static void lengths(void) {
     const struct iovec negative[] = {{text, 4}, {text, huge}}, two[] = {{text, large}, {text, large}}, kernel[] = {{text, 4}, {(void*)(~0UL << 40), 4}},
                        broken[] = {{text, 4}, {(void*)16, 4}}, good[] = {{text, 3}, {text + 8, 4}};
     printf("writev %d %d %d\n", RESULT(writev(file, negative, 2)), RESULT(writev(file, two, 2)), RESULT(writev(file, kernel, 2)));
-    printf("writev %d %d %d %d\n", RESULT(writev(file, good, -1)), RESULT(writev(file, good, 1025)), RESULT(writev(-1, good, -1)), RESULT(writev(reader, good, 2)));
+    printf("writev %d %d %d %d\n", RESULT(writev(file, good, negatives)), RESULT(writev(file, good, many)), RESULT(writev(-1, good, negatives)), RESULT(writev(reader, good, 2)));
     struct stat size;
     printf("pwritev %d %d %d %d\n", RESULT(pwritev(file, good, 2, 100)), RESULT(pwritev(file, good, 2, -1)), RESULT(pwritev(pipes[1], good, 2, 0)),
            RESULT(pwritev(file, broken, 1, 200)));
