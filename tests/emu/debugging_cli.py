@@ -37,7 +37,9 @@ def main():
     out, err = run("--until", "wrmsr:0xc0000080", "--inspect", "registers")
     assert err == "", err
     # A line of the kernel's sources: the breakpoint stands where the line's code is.
-    expect(r"\(core.cpp:154\)", run("--break", "sched/core.cpp:154")[1])
+    source = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../guest/kernel/sched/core.cpp")
+    line = next(number for number, text in enumerate(open(source), 1) if "if (previous->sched_contributes_to_load)" in text)
+    expect(rf"\(core.cpp:{line}\)", run("--break", f"sched/core.cpp:{line}")[1])
     expect(r"tick 3 by tick_do_update_jiffies64\+0x\w+ in \S+", run("--until", "phase:init", "--break",
                                                                 "write:jiffies log tick {value} by {rip:s} in {task.comm}")[1])
     # A stop and typing may wait for the same place: it stops, and the text has been typed.
