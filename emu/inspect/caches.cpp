@@ -204,12 +204,12 @@ SheetsView page_cache_view(const std::expected<GuestKernel, std::string>& kernel
     const PageArray pages(*kernel);
     const auto paths = inode_paths(all_dentries(*kernel, view.notes));
     static constexpr const char* Names[] = {"inactive, anonymous", "active, anonymous", "inactive, of files",
-                                            "active, of files"};
+                                            "active, of files", "unevictable"};
     Sheet sums("lists", "LRU lists", {"List", "Pages", "Size", "Head"});
     Sheet newest("newest", "The newest pages of each list",
                  {"List", "Frame", "What", "Mapped by", "References", "State"});
     const u64 node_size = kernel->size_of("ListNode").value_or(16);
-    for (unsigned i = 0; i < 4 && i < sizes->size / 8; ++i) {
+    for (unsigned i = 0; i < std::size(Names) && i < sizes->size / 8; ++i) {
         u64 count = 0;
         kernel->memory().linear_value(lru->address + sizes->offset + u64{i} * 8, count);
         const u64 head = lru->address + lists->offset + i * node_size;

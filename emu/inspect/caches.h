@@ -31,7 +31,7 @@ nlohmann::json to_json(const SlabsView& view);
 
 /// Sheets: areas, and how much each use takes.
 SheetsView vmalloc_view(const std::expected<GuestKernel, std::string>& kernel);
-/// Sheets: the four LRU lists with their newest pages; what each file has in the page cache.
+/// Sheets: the LRU lists with their newest pages; what each file has in the page cache.
 SheetsView page_cache_view(const std::expected<GuestKernel, std::string>& kernel);
 
 } // namespace vitrine::emu::inspect

@@ -16,6 +16,7 @@
 #include "emu/inspect/interrupt_lines.h"
 #include "emu/inspect/interrupts.h"
 #include "emu/inspect/kernel.h"
+#include "emu/inspect/kobjects.h"
 #include "emu/inspect/lists.h"
 #include "emu/inspect/locks.h"
 #include "emu/inspect/memory.h"
@@ -206,6 +207,8 @@ constexpr View Views[] = {
      [](const Context& c) -> Expected<std::string> { return c.face(slabs_view(c.kernel(), c.argument)); }},
     {{"vmalloc", "", "vmalloc areas: memory, kernel stacks, device registers"},
      [](const Context& c) -> Expected<std::string> { return c.face(vmalloc_view(c.kernel())); }},
+    {{"kobjects", "", "the tree of kobjects, as /sys shows it"},
+     [](const Context& c) -> Expected<std::string> { return c.face(kobjects_view(c.kernel())); }},
     {{"page-cache", "", "LRU lists, and what each file has in the page cache"},
      [](const Context& c) -> Expected<std::string> { return c.face(page_cache_view(c.kernel())); }},
     {{"page", "FRAME",

@@ -178,6 +178,7 @@ SpaceView space_of(const GuestKernel& kernel, u64 task_address, u64 cr3, unsigne
         view.anonymous = memory.u64_of("anonymous_pages"),
         view.table_bytes = memory.u64_of("page_table_bytes");
     if (memory.has("swap_entries")) view.swapped = memory.u64_of("swap_entries");
+    if (memory.has("locked_pages")) view.locked = memory.u64_of("locked_pages");
     view.start_brk = memory.u64_of("start_brk"), view.brk = memory.u64_of("brk"),
     view.mmap_base = memory.u64_of("mmap_base");
     view.start_stack = memory.u64_of("start_stack"), view.executable = memory.text("executable");
@@ -313,6 +314,7 @@ nlohmann::json to_json(const SpaceView& v) {
             {"resident_pages", v.resident},
             {"anonymous_pages", v.anonymous},
             {"swapped_pages", v.swapped},
+            {"locked_pages", v.locked},
             {"total_pages", v.total},
             {"page_table_bytes", v.table_bytes},
             {"start_brk", hex(v.start_brk)},

@@ -50,7 +50,7 @@ struct SpaceView {
     u64 pgd = 0;              ///< physical address of level 4
     bool loaded = false;      ///< the shown processor's CR3 points there
     bool kernel_thread = false;
-    u64 users = 0, resident = 0, anonymous = 0, swapped = 0, total = 0, table_bytes = 0, brk = 0,
+    u64 users = 0, resident = 0, anonymous = 0, swapped = 0, locked = 0, total = 0, table_bytes = 0, brk = 0,
         start_brk = 0, mmap_base = 0, start_stack = 0;
     std::string executable;
     std::vector<AreaRow> areas;

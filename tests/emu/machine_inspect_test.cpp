@@ -6,6 +6,7 @@
 #include "emu/inspect/caches.h"
 #include "emu/inspect/files.h"
 #include "emu/inspect/inspect.h"
+#include "emu/inspect/kobjects.h"
 #include "emu/inspect/interrupt_lines.h"
 #include "emu/inspect/lists.h"
 #include "emu/inspect/locks.h"
@@ -72,6 +73,7 @@ TEST(MachineInspect, EveryPublishedTypeIsReadByTheViewThatShowsIt) {
         {"slabs", [&] { slabs_view(kernel, "*"); }},
         {"vmalloc", [&] { vmalloc_view(kernel); }},
         {"page-cache", [&] { page_cache_view(kernel); }},
+        {"kobjects", [&] { EXPECT_GT(kobjects_view(kernel).sheets.at(0).rows.size(), 40u); }},
         {"page", [&] { page_view(kernel, 1); }},
         {"space", [&] { space_view(kernel, 1, 0, registers.cr3); }},
         {"files", [&] { files_view(kernel); }},

@@ -9,6 +9,7 @@
 #include "mm/memory_struct.h"
 #include "mm/reclaim.h"
 #include "mm/slab.h"
+#include "lib/kobject.h"
 #include "mm/swap.h"
 #include "mm/vmalloc.h"
 #include "mm/zone.h"
@@ -105,6 +106,9 @@ constexpr TypeLayout types[] = {
     type("TickDevice", sizeof(tick_device)),
     type("CpuTimes", sizeof(struct kernel_cpustat)),
     type("SwapArea", sizeof(swap_info_struct)),
+    type("Kobject", sizeof(kobject)),
+    type("KobjType", sizeof(kobj_type)),
+    type("SysfsDirent", sizeof(sysfs_dirent)),
     type("SignalStruct", sizeof(signal_struct)),
 };
 
@@ -344,6 +348,18 @@ constexpr FieldLayout fields[] = {
     FIELD("Page", page, "map_count", _mapcount),
     FIELD("Page", page, "private", private_),
     FIELD("LruVector", lruvec, "lists", lists),
+    FIELD("Kobject", kobject, "name", name),
+    FIELD("Kobject", kobject, "parent", parent),
+    FIELD("Kobject", kobject, "set", member_of),
+    FIELD("Kobject", kobject, "type", ktype),
+    FIELD("Kobject", kobject, "references", refcount),
+    FIELD("Kobject", kobject, "entries", entries),
+    FIELD("KobjType", kobj_type, "name", name),
+    FIELD("SysfsDirent", sysfs_dirent, "name", name),
+    FIELD("SysfsDirent", sysfs_dirent, "target", target),
+    FIELD("SysfsDirent", sysfs_dirent, "link", link),
+    FIELD("SysfsDirent", sysfs_dirent, "node", node),
+    FIELD("MemoryStruct", mm_struct, "locked_pages", locked_vm),
     FIELD("LruVector", lruvec, "sizes", sizes),
     FIELD("KmemCache", kmem_cache, "cpu_slab", cpu_slab),
     FIELD("KmemCache", kmem_cache, "allocations", allocations),
@@ -494,6 +510,7 @@ constinit NamedRootImage roots[] = {
     {"swap_areas", "SwapArea", swap_info, MAX_SWAPFILES},
     {"swap_caches", "AddressSpace", swapper_spaces, MAX_SWAPFILES},
     {"root_dentry", "Pointer", &root_dentry, 1},
+    {"sysfs_root", "Pointer", &sysfs_root, 1},
     {"mounts", "Pointer", &mounts, 1},
     {"disks", "Pointer", &disks, 1},
     {"block_devices", "Pointer", &block_devices, 1},
