@@ -201,7 +201,13 @@ Expected<int> verify(const std::string& path) {
     if (auto ok = (*replayer)->finish(**machine); !ok) return std::unexpected(ok.error());
     if (wrong) return std::unexpected(*wrong); // behind a reset by the operator
     print(fmt::format("{}: {} steps, {} inputs, {} hashes and {} checkpoints are as they were recorded\n",
-                      path, (*machine)->steps(), c.inputs.size(), c.hashes.size(), compared));
+                      path, (*machine)->steps(), c.inputs.size(),
+                      // How far a run was that has no end is no state that was compared.
+                      std::ranges::count_if(c.hashes,
+                                            [](const recording::LoggedHash& hash) {
+                                                return hash.step % recording::HashInterval == 0;
+                                            }),
+                      compared));
     return c.damaged.empty() && c.orphaned.empty() && !c.spoilt ? 0 : static_cast<int>(Exit::BadInput);
 }
 

@@ -58,7 +58,7 @@ def killed(generator):
                     reached.append((time.monotonic(), int(found[1])))
         listener = threading.Thread(target=listen)
         listener.start()
-        time.sleep(generator.uniform(4, 7) if idle else generator.uniform(0.3, 2.0))
+        time.sleep(generator.uniform(4, 7) if idle else generator.uniform(0.3, 2.0 if KILLS <= 6 else 8.0))
         killed_at = time.monotonic()
         run.send_signal(signal.SIGKILL)
         run.wait()
