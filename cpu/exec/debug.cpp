@@ -1,9 +1,11 @@
 // Breakpoints by the debug registers DR0–DR3. SDM vol. 3B 17.2–17.3.
 //
-// Costs nothing while DR7 enables none. Instruction breakpoints make the run loop look at each boundary
-// (blocks of one instruction). Pages with data breakpoints have no entry in the fast tables, so that each
-// access to them comes by Core::read and Core::write, which note it; the trap follows the instruction.
-// Accesses that an instruction implies (descriptor tables, task state) are not watched.
+// Costs nothing while DR7 enables none. Instruction breakpoints lie where blocks begin that only the run loop
+// enters (CodeCache::bound), and it looks; what runs elsewhere runs as ever. Pages with data breakpoints have
+// no entry in the fast tables, so that each access to them comes by Core::read and Core::write, which note
+// it; the trap follows the instruction. Accesses that an instruction implies (descriptor tables, task state)
+// are not watched.
+#include "cpu/run/code_cache.h"
 #include "cpu/run/core.h"
 
 namespace vitrine::cpu {
@@ -31,7 +33,10 @@ void Core::update_breakpoints() {
         if (!(r.dr[7] >> (2 * n) & 3)) continue;
         const u8 bit = static_cast<u8>(1 << n);
         switch (kind(r, n)) {
-        case Kind::Execute: code_breakpoints |= bit; break;
+        case Kind::Execute:
+            code_breakpoints |= bit;
+            code_cache.bound(r.dr[n]);
+            break;
         case Kind::Port:
             if (r.cr4 & DE) port_breakpoints |= bit;
             break;

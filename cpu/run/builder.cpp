@@ -168,7 +168,7 @@ Block* Builder::build(std::span<const u8> page_bytes, bool precise) {
         if (count_ && key_.code_size == 2 && rip > 0xFFFF && key_.rip <= 0xFFFF)
             break; // FullLimit means 64 KiB here
         if (count_ &&
-            core_.code_cache.hooked(core_.code64() ? rip : (rip + core_.seg(Seg::CS).base) & 0xFFFFFFFF))
+            core_.code_cache.splits(core_.code64() ? rip : (rip + core_.seg(Seg::CS).base) & 0xFFFFFFFF))
             break;
         if (length_ >= page_bytes.size()) break;
         if (!add(page_bytes.subspan(length_, std::min<std::size_t>(16, page_bytes.size() - length_)), rip))

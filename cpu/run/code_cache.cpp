@@ -209,6 +209,18 @@ void CodeCache::remove_hook(u64 linear) {
     hooks_.erase(linear);
 }
 
+void CodeCache::bound(u64 linear) {
+    if (bounds_.contains(linear)) return;
+    if (bounds_.size() >= MostBounds) { // forget what is past
+        bounds_.clear();
+        for (Core* core : cores_)
+            for (unsigned n = 0; n < 4; ++n)
+                if (core->code_breakpoints >> n & 1) bounds_.insert(core->r.dr[n]);
+    }
+    bounds_.insert(linear);
+    drop_around_hook(linear);
+}
+
 /// Drops the blocks that run over `linear`: they were decoded before it was hooked. Outside 64-bit mode a
 /// block does not know its segment base; but paging keeps the offset in the page, so only blocks that run
 /// over that offset of theirs go.

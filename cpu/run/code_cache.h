@@ -95,6 +95,19 @@ public:
     bool any_hooks() const { return !hooks_.empty(); }
     bool hooked(u64 linear) const { return hooks_.contains(linear); }
 
+    // ---- the guest's instruction breakpoints
+    // ----------------------------------------------------------------
+    /// From now on a block begins at `linear`, and only the run loop enters it, which looks at the debug
+    /// registers. It stays so when the breakpoint goes: systems switch theirs with each task, and finding the
+    /// blocks around an address costs a walk over all of them.
+    void bound(u64 linear);
+    bool any_bounds() const { return !bounds_.empty(); }
+    bool bounded(u64 linear) const { return bounds_.contains(linear); }
+    /// A block may begin at `linear` but not run over it.
+    bool splits(u64 linear) const {
+        return (any_hooks() && hooked(linear)) || (any_bounds() && bounded(linear));
+    }
+
     u64 blocks_dropped() const { return dropped_; }
 
 private:
@@ -150,6 +163,8 @@ private:
     std::unordered_map<u64, unsigned> linear_watches_; ///< page → users
     u32 interests_ = 0;
     std::unordered_set<u64> hooks_;
+    static constexpr std::size_t MostBounds = 256;
+    std::unordered_set<u64> bounds_;
     std::vector<Block*> buckets_;
     std::vector<u32> used_buckets_; ///< may repeat; lets flush() of a small cache be cheap
     std::unordered_map<u32, Page> pages_;

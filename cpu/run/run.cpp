@@ -154,10 +154,11 @@ Stop Core::run_loop(u64 deadline, u64 step_limit) {
 
         // ---- the next block -------------------------------------------------------------------------------
         const bool stepping = (r.rflags & TF) != 0;
-        bool precise = force_precise || stepping || shadowed != Shadow::None || options.always_precise ||
-                       code_breakpoints;
+        bool precise = force_precise || stepping || shadowed != Shadow::None || options.always_precise;
+        const u64 linear = code64() ? r.rip : (seg(Seg::CS).base + r.rip) & 0xFFFFFFFF;
+        const bool bounded = code_cache.any_bounds() && code_cache.bounded(linear);
+        if (bounded && code_breakpoints) precise = true;
         if (code_cache.any_hooks()) {
-            const u64 linear = code64() ? r.rip : (seg(Seg::CS).base + r.rip) & 0xFFFFFFFF;
             if (code_cache.hooked(linear)) {
                 if (skip_hook_step != step_count) {
                     skip_hook_step = step_count;
@@ -192,15 +193,14 @@ Stop Core::run_loop(u64 deadline, u64 step_limit) {
         // costs one by itself.
         if (precise)
             allowance = block->cycles + (block->count == 0 ? 1 : 0);
-        else if (link_from && !link_from->dead && (block->key.flags & FullLimit) &&
+        else if (!bounded && link_from && !link_from->dead && (block->key.flags & FullLimit) &&
                  (block->rip <= 0xFFFF || block->key.code_size != 2) && block->second_page == ~u64{0} &&
                  (block->key.physical ^ link_from->key.physical) >> 12 == 0 &&
                  link_from->target[link_edge] == block->rip)
             link_from->link[link_edge] = block;
         link_from = nullptr;
-        if (!precise && (block->key.flags & FullLimit) && block->second_page == ~u64{0} &&
+        if (!precise && !bounded && (block->key.flags & FullLimit) && block->second_page == ~u64{0} &&
             (block->rip <= 0xFFFF || block->key.code_size != 2)) {
-            const u64 linear = code64() ? block->rip : (seg(Seg::CS).base + block->rip) & 0xFFFFFFFF;
             const TlbEntry* page = code_tlb.find(linear >> 12, tlb_contexts);
             jumps->enter(block->rip, block, page && page->global);
         }

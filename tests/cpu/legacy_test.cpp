@@ -52,6 +52,24 @@ GUEST_CODE(load_mapped, ".code32\n mov eax, [0x400010]\n hlt\n")
 GUEST_CODE(task_gate, ".code32\n int 0x33\n hlt\n")
 } // namespace
 
+namespace {
+GUEST_CODE(vector_by_fs, "mov rax, [rbx]\n movups xmm0, fs:[rbx]\n out 0xF4, al\n")
+GUEST_CODE(vector_by_ds_real, ".code16\n mov eax, es:[0x100]\n movups xmm0, [0x100]\n hlt\n")
+} // namespace
+
+TEST(VectorOperands, HaveTheirSegmentsBase) { // with the same offset's linear page in the soft TLB
+    Guest g;
+    g.regs().gpr[cpu::RBX] = 0x201000, g.regs().seg[4].base = 0x1000;
+    g.poke<u64>(0x201000, 0x1111), g.poke<u64>(0x202000, 0x2222);
+    g.go(vector_by_fs());
+    EXPECT_EQ(g.regs().xmm[0].lo, 0x2222u);
+    RealGuest real; // DS is 2000h, ES 0
+    real.processor.mutable_registers().cr4 = cpu::OSFXSR;
+    real.poke<u64>(0x100, 0x1111), real.poke<u64>(0x20100, 0x2222);
+    real.go(vector_by_ds_real());
+    EXPECT_EQ(real.processor.registers().xmm[0].lo, 0x2222u);
+}
+
 TEST(RealMode, OffsetsEndAtFfff) { // 20.1.1
     RealGuest g, ok, wide;
     g.go(word_at_ffff());

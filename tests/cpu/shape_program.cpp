@@ -5,6 +5,48 @@
 #include "tests/cpu/guest_code.h"
 
 namespace vitrine::test {
+std::vector<u8> random_instruction(std::mt19937_64& random, unsigned code_size) {
+    for (;;) {
+        std::vector<u8> code;
+        const bool vex = random() % 6 == 0;
+        const unsigned map = vex            ? 1 + random() % 3
+                             : random() % 3 ? 0
+                                            : random() % 4,
+                       opcode = random() & 0xFF;
+        if (!(vex ? cpu::vex_row(map, opcode) : cpu::opcode_row(map, opcode)).emit) continue;
+        if (vex) {
+            if (random() % 16 == 0) code.push_back(0x67);
+            const u8 vvvv = static_cast<u8>((random() % 2 ? 15 : random() & 15) << 3);
+            code.push_back(0xC4);
+            code.push_back(static_cast<u8>((code_size == 8 ? random() & 0xE0 : 0xE0) | map));
+            code.push_back(static_cast<u8>((random() & 0x87) | vvvv));
+            if (code.back() % 4 == 0 && random() % 2) code.back() |= 1; // 66 has most of the rows
+            code.push_back(static_cast<u8>(opcode));
+            for (unsigned i = 0; i < 14; ++i)
+                code.push_back(static_cast<u8>(random() % 3 ? random() & 0x3F : random()));
+            if (random() % 2) code[code.size() - 14] |= 0xC0;
+            cpu::Decoded d;
+            if (cpu::decode(code, code_size, d) != cpu::DecodeResult::Ok) continue;
+            code.resize(d.length);
+            return code;
+        }
+        if (random() % 6 == 0) code.push_back(0x66);
+        if (random() % 16 == 0) code.push_back(0x67);
+        if (random() % 8 == 0) code.push_back(random() % 2 ? 0xF2 : 0xF3);
+        if (random() % 32 == 0) code.push_back(0xF0);
+        if (code_size == 8 && random() % 2) code.push_back(static_cast<u8>(0x40 | (random() & 15)));
+        if (map) code.push_back(0x0F);
+        if (map >= 2) code.push_back(map == 2 ? 0x38 : 0x3A);
+        code.push_back(static_cast<u8>(opcode));
+        for (unsigned i = 0; i < 14; ++i)
+            code.push_back(static_cast<u8>(random() % 3 ? random() & 0x3F : random()));
+        cpu::Decoded d;
+        if (cpu::decode(code, code_size, d) != cpu::DecodeResult::Ok) continue;
+        code.resize(d.length);
+        return code;
+    }
+}
+
 namespace {
 
 // Structured programs keep the address to go on at after a fault in r15.
@@ -156,49 +198,6 @@ GUEST_CODE(restart_real, R"(
 )")
 
 using Random = std::mt19937_64;
-
-/// One random instruction that decodes, from a random row of the opcode tables.
-std::vector<u8> random_instruction(Random& random, unsigned code_size) {
-    for (;;) {
-        std::vector<u8> code;
-        const bool vex = random() % 6 == 0;
-        const unsigned map = vex            ? 1 + random() % 3
-                             : random() % 3 ? 0
-                                            : random() % 4,
-                       opcode = random() & 0xFF;
-        if (!(vex ? cpu::vex_row(map, opcode) : cpu::opcode_row(map, opcode)).emit) continue;
-        if (vex) {
-            if (random() % 16 == 0) code.push_back(0x67);
-            const u8 vvvv = static_cast<u8>((random() % 2 ? 15 : random() & 15) << 3);
-            code.push_back(0xC4);
-            code.push_back(static_cast<u8>((code_size == 8 ? random() & 0xE0 : 0xE0) | map));
-            code.push_back(static_cast<u8>((random() & 0x87) | vvvv));
-            if (code.back() % 4 == 0 && random() % 2) code.back() |= 1; // 66 has most of the rows
-            code.push_back(static_cast<u8>(opcode));
-            for (unsigned i = 0; i < 14; ++i)
-                code.push_back(static_cast<u8>(random() % 3 ? random() & 0x3F : random()));
-            if (random() % 2) code[code.size() - 14] |= 0xC0;
-            cpu::Decoded d;
-            if (cpu::decode(code, code_size, d) != cpu::DecodeResult::Ok) continue;
-            code.resize(d.length);
-            return code;
-        }
-        if (random() % 6 == 0) code.push_back(0x66);
-        if (random() % 16 == 0) code.push_back(0x67);
-        if (random() % 8 == 0) code.push_back(random() % 2 ? 0xF2 : 0xF3);
-        if (random() % 32 == 0) code.push_back(0xF0);
-        if (code_size == 8 && random() % 2) code.push_back(static_cast<u8>(0x40 | (random() & 15)));
-        if (map) code.push_back(0x0F);
-        if (map >= 2) code.push_back(map == 2 ? 0x38 : 0x3A);
-        code.push_back(static_cast<u8>(opcode));
-        for (unsigned i = 0; i < 14; ++i)
-            code.push_back(static_cast<u8>(random() % 3 ? random() & 0x3F : random()));
-        cpu::Decoded d;
-        if (cpu::decode(code, code_size, d) != cpu::DecodeResult::Ok) continue;
-        code.resize(d.length);
-        return code;
-    }
-}
 
 /// A buffer for structured programs: instructions, and the places that may be patched.
 class Structured {

@@ -13,6 +13,9 @@ namespace vitrine::test {
 
 enum class ProgramKind : u8 { Structured, Chaos64, Chaos32, ChaosReal };
 
+/// One random instruction that decodes, from a random row of the opcode tables.
+std::vector<u8> random_instruction(std::mt19937_64& random, unsigned code_size);
+
 /// Prepares memory and registers, and returns the guest-physical addresses of immediates that a device may
 /// overwrite.
 std::vector<u64> load_program(BareMachine& machine, ProgramKind kind, u64 seed);

@@ -171,4 +171,5 @@ def compare(ours, peer, wanted, start):
     print(f"{done} instructions side by side; excused: {excused or 'none'}")
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -155,8 +155,9 @@ void simd(Emitter& e) {
         if (e.undefined) return;
     }
     name_registers(e, row->form);
-    e.op.extra = static_cast<u8>((d.rex & 8 && d.code_size == 8 ? Wide : 0) |
-                                 (e.memory() && e.kind() != Kind::General ? Flat : 0));
+    const Kind kind = e.kind();
+    const bool flat = e.memory() && (kind == Kind::Base || kind == Kind::Index || kind == Kind::Rip);
+    e.op.extra = static_cast<u8>((d.rex & 8 && d.code_size == 8 ? Wide : 0) | (flat ? Flat : 0));
     e.cost = row->cost;
     const unsigned which = static_cast<unsigned>(encoding);
     e.handler = row->handlers.any[which];
