@@ -28,6 +28,7 @@
 #include "emu/inspect/stack.h"
 #include "emu/inspect/structures.h"
 #include "emu/inspect/tasks.h"
+#include "emu/inspect/timers.h"
 #include "emu/inspect/tlb.h"
 #include "emu/inspect/walk.h"
 #include "emu/symbols/guest_symbols.h"
@@ -146,7 +147,9 @@ constexpr View Views[] = {
      }},
     {{"controllers", "", "interrupt controllers: IRR, ISR and TMR of every local APIC, pins of the I/O APIC"},
      [](const Context& c) -> Expected<std::string> { return c.face(controllers_view(c.machine)); }},
-    {{"softirqs", "", "softirqs, armed timers, what the ticks interrupted"},
+    {{"timers", "", "timer wheels, high-resolution timers, ticks and idle processors, clock event devices"},
+     [](const Context& c) -> Expected<std::string> { return c.face(timers_view(c.kernel(), c.symbols)); }},
+    {{"softirqs", "", "softirqs, what the ticks interrupted"},
      [](const Context& c) -> Expected<std::string> { return c.face(deferred_view(c.kernel(), c.symbols)); }},
     {{"processes", "", "the process tree, with class, times, switches, wait reason, directory"},
      [](const Context& c) -> Expected<std::string> { return c.face(processes_view(c.kernel(), c.symbols)); }},

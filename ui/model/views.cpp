@@ -224,6 +224,9 @@ const inspect::SheetsView& Views::deferred() {
     return get(deferred_, fast_,
                [&] { return inspect::deferred_view(kernel(), engine_.machine().symbols()); });
 }
+const inspect::SheetsView& Views::timers() {
+    return get(timers_, fast_, [&] { return inspect::timers_view(kernel(), engine_.machine().symbols()); });
+}
 const inspect::SheetsView& Views::processes() {
     return get(processes_, fast_,
                [&] { return inspect::processes_view(kernel(), engine_.machine().symbols()); });

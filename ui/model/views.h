@@ -35,6 +35,7 @@
 #include "emu/inspect/stack.h"
 #include "emu/inspect/structures.h"
 #include "emu/inspect/tasks.h"
+#include "emu/inspect/timers.h"
 #include "emu/inspect/tlb.h"
 #include "emu/inspect/walk.h"
 #include "ui/model/buddy_changes.h"
@@ -76,6 +77,7 @@ public:
     const emu::inspect::StackView& stack();
     const emu::inspect::ControllersView& controllers();
     const emu::inspect::SheetsView& deferred();
+    const emu::inspect::SheetsView& timers();
     const emu::inspect::SheetsView& processes();
     const emu::inspect::SheetsView& files();
     const emu::inspect::SheetsView& block();
@@ -155,8 +157,8 @@ private:
         u64 stamp = 0, key = 0;
     };
     Cached<emu::inspect::ControllersView> controllers_;
-    Cached<emu::inspect::SheetsView> deferred_, processes_, files_, block_, structures_, object_, vmalloc_,
-        page_cache_, tlb_;
+    Cached<emu::inspect::SheetsView> deferred_, timers_, processes_, files_, block_, structures_, object_,
+        vmalloc_, page_cache_, tlb_;
     Cached<emu::inspect::LocksView> locks_;
     Cached<emu::inspect::SlabsView> slabs_;
     Cached<emu::inspect::SpaceView> space_;

@@ -25,7 +25,7 @@ constexpr Title Titles[PanelCount] = {
     {"Devices", "Devices", "Chips' registers and pending events"},
     {"Breakpoints", "Breaks", "Where the run stops: places, memory, ports, events, conditions"},
     {"Interrupts", "Interrupts",
-     "Vector, pin, handler, how often and when last; controllers' bits; softirqs and timers"},
+     "Vector, pin, handler, how often and when last; controllers' bits; softirqs, timers and ticks"},
     {"System calls", "Calls", "The last system calls with arguments and results"},
     {"Stack", "Stack", "Who called the code that runs, across the system call; the stack's words"},
     {"Address space", "Space", "A task's areas, page tables as grids, frames; the TLBs; what changed"},
