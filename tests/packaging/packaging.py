@@ -28,6 +28,8 @@ def boots(program, folder):
     """The installed program finds firmware, guest, symbols and lessons, from a folder that knows nothing of them, and writes
     to none of them."""
     shared = program.parent.parent / "share/vitrine"
+    said = run(program, "--headless", "--serial", "null", "--until", "step:1000", "--inspect", "calls", cwd=folder)
+    check("[firmware]" in said, f"the firmware's symbols are missing: {said!r}")
     before = {path: path.stat().st_mtime_ns for path in shared.rglob("*")}
     for path in shared.rglob("*"):
         path.chmod(0o555 if path.is_dir() else 0o444)

@@ -6,6 +6,8 @@
 
 namespace vitrine::ui {
 namespace {
+using emu::inspect::CodeListing;
+using emu::inspect::Disassembler;
 
 TEST(Format, NumbersAndTimes) {
     EXPECT_EQ(short_count(999), "999");

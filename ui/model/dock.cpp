@@ -259,7 +259,7 @@ Dock::Dock(DockPreset preset, float width) : preset_(preset) {
         break;
     case DockPreset::Debug:
         root_ = columns({rows({place({Screen, Terminal}), place({Stack, Bytes})}), place({Code}),
-                         rows({place({Processor}), place({Watches, Breakpoints, Structures})})});
+                         rows({place({Processor}), place({Breakpoints, Watches, Structures})})});
         break;
     case DockPreset::Lesson:
         root_ = columns({left(), rows({place({Code, Processor})}), place({Phases})}, {0.40f, 0.26f, -1});

@@ -17,7 +17,7 @@ namespace vitrine::ui {
 
 namespace {
 constexpr int MostUnseen = 64;
-constexpr double SoftwareFrame = 1.0 / 34, AcceleratedFrame = 1.0 / 60, QuietFrame = 0.1, CalmFrame = 0.5;
+constexpr double SoftwareFrame = 1.0 / 34, AcceleratedFrame = 1.0 / 60, QuietFrame = 0.2, CalmFrame = 0.5;
 constexpr double KeyLook = 0.004; ///< how long a key for the guest may lie
 
 double seconds_now() {

@@ -46,6 +46,8 @@ SCRIPT = [
     (["monitor events interrupt 5000000 5100000"], [r"\d+ cpu 0 |none"]),
     (["monitor events nonsense", "monitor events all 5 4", "monitor events all 0 99999999999"],
      [r"is not", r"FROM before TO", r"outside history"]),
+    (["monitor inspect eval:Task.pid@init_task", "monitor inspect calls"], [r"Task.pid@init_task +0", r"here "]),
+    (["monitor change-cdrom", "monitor change-cdrom none"], [r"change-cdrom FILE", r"there is no CD drive"]),
     (["monitor nonsense"], [r"is not a command"]),
     (["monitor save-recording", f"monitor save-recording {SAVED}"], [r"save-recording FILE", r"saved.vrec: \d+ steps, \d+ inputs"]),
     (["monitor seek 100"], [r"step 100 of"]),
