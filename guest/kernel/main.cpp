@@ -19,6 +19,7 @@
 #include "fs/tmpfs.h"
 #include "fs/vfs.h"
 #include "irq/irq.h"
+#include "irq/workqueue.h"
 #include "lib/log.h"
 #include "lib/string.h"
 #include "net/unix/af_unix.h"
@@ -181,7 +182,9 @@ void run_init_process() {
 void kernel_init(void*) {
     boot_phase("smp_init");
     smp_init();
-    torture_locks(); // only when asked for
+    cpu_stop_init();
+    workqueue_init(); // what was queued until now runs
+    torture_locks();  // only when asked for
     shmem_init();
     sock_init();
     af_unix_init();
@@ -248,6 +251,7 @@ void kernel_init(void*) {
     proc_caches_init();
     swap_init();
     syscall_init();
+    workqueue_init_early();
     boot_phase("vfs_caches_init");
     init_task.fs = alloc_fs_struct(); // nothing is mounted yet
     local_irq_enable();
