@@ -31,6 +31,7 @@
 #include "emu/inspect/tasks.h"
 #include "emu/inspect/timers.h"
 #include "emu/inspect/tlb.h"
+#include "emu/inspect/workqueues.h"
 #include "emu/inspect/walk.h"
 #include "emu/symbols/guest_symbols.h"
 
@@ -148,9 +149,13 @@ constexpr View Views[] = {
      }},
     {{"controllers", "", "interrupt controllers: IRR, ISR and TMR of every local APIC, pins of the I/O APIC"},
      [](const Context& c) -> Expected<std::string> { return c.face(controllers_view(c.machine)); }},
+    {{"workqueues", "", "workqueues, their pools, the kworkers and what they do, works that wait"},
+     [](const Context& c) -> Expected<std::string> {
+         return c.face(workqueues_view(c.kernel(), c.symbols));
+     }},
     {{"timers", "", "timer wheels, high-resolution timers, ticks and idle processors, clock event devices"},
      [](const Context& c) -> Expected<std::string> { return c.face(timers_view(c.kernel(), c.symbols)); }},
-    {{"softirqs", "", "softirqs, what the ticks interrupted"},
+    {{"softirqs", "", "softirqs, what the ticks interrupted, workqueues"},
      [](const Context& c) -> Expected<std::string> { return c.face(deferred_view(c.kernel(), c.symbols)); }},
     {{"processes", "", "the process tree, with class, times, switches, wait reason, directory"},
      [](const Context& c) -> Expected<std::string> { return c.face(processes_view(c.kernel(), c.symbols)); }},

@@ -5,6 +5,7 @@
 #include "emu/events/explain.h"
 #include "emu/inspect/names.h"
 #include "emu/inspect/render.h"
+#include "emu/inspect/workqueues.h"
 #include "emu/symbols/guest_symbols.h"
 
 namespace vitrine::emu::inspect {
@@ -167,6 +168,7 @@ SheetsView deferred_view(const std::expected<GuestKernel, std::string>& kernel, 
                    Cell::number(row.u64_of("system")), Cell::number(row.u64_of("idle")),
                    Cell::number(row.u64_of("irq"))});
     }
+    add_workqueues(*kernel, symbols, view);
     return view;
 }
 

@@ -20,6 +20,7 @@
 #include "fs/vfs.h"
 #include "initramfs.h"
 #include "irq/irq.h"
+#include "irq/workqueue.h"
 #include "lib/kobject.h"
 #include "lib/log.h"
 #include "lib/string.h"
@@ -200,7 +201,9 @@ void run_init_process(const char* first) {
 void kernel_init(void*) {
     boot_phase("smp_init");
     smp_init();
-    torture_locks(); // only when asked for
+    cpu_stop_init();
+    workqueue_init(); // what was queued until now runs
+    torture_locks();  // only when asked for
     overcommit_init();
     shmem_init();
     sock_init();
@@ -274,6 +277,7 @@ void kernel_init(void*) {
     proc_caches_init();
     swap_init();
     syscall_init();
+    workqueue_init_early();
     boot_phase("vfs_caches_init");
     init_task.fs = alloc_fs_struct(); // nothing is mounted yet
     local_irq_enable();

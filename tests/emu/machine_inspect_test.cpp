@@ -17,6 +17,7 @@
 #include "emu/inspect/structures.h"
 #include "emu/inspect/tasks.h"
 #include "emu/inspect/timers.h"
+#include "emu/inspect/workqueues.h"
 #include "tests/emu/machine_support.h"
 
 using namespace vitrine;
@@ -58,6 +59,7 @@ TEST(MachineInspect, EveryPublishedTypeIsReadByTheViewThatShowsIt) {
         {"processes", [&] { processes_view(kernel, machine->symbols()); }},
         {"runqueues", [&] { run_queues_view(kernel); }},
         {"softirqs", [&] { deferred_view(kernel, machine->symbols()); }},
+        {"workqueues", [&] { workqueues_view(kernel, machine->symbols()); }},
         {"timers", [&] { timers_view(kernel, machine->symbols()); }},
         {"interrupts",
          [&] { interrupt_lines_view(kernel, idt_view(registers, reader, machine->symbols()), 1); }},
@@ -81,8 +83,8 @@ TEST(MachineInspect, EveryPublishedTypeIsReadByTheViewThatShowsIt) {
         {"locks", [&] { locks_view(kernel, machine->symbols()); }},
     };
     // At rest no request flies and nobody holds a lock that is watched: these are read in inspect.twins.
-    const std::set<std::string> only_when_busy = {"Request", "LockClass", "LockStats", "LockTime",
-                                                  "HeldLock"};
+    const std::set<std::string> only_when_busy = {"Request",  "LockClass", "LockStats",
+                                                  "LockTime", "HeldLock",  "Work"};
     for (const TypeShown& shown : types_shown()) {
         SCOPED_TRACE(shown.type);
         EXPECT_TRUE(kernel->size_of(shown.type)) << "a view claims a type that is not published";

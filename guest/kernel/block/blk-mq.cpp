@@ -12,6 +12,8 @@
 namespace kernel {
 namespace {
 
+constinit workqueue_struct* kblockd_workqueue = nullptr;
+
 constexpr u64 RequestTimeout = 30 * HZ;
 
 void bio_endio(struct bio& bio, Errno status) {
@@ -124,9 +126,9 @@ void dispatch(struct gendisk& disk) {
 }
 
 /// Looks for the overdue, and comes back at the next deadline.
-void blk_mq_timeout(void* context) {
-    auto& disk = *static_cast<struct gendisk*>(context);
-    request_queue& queue = disk.queue;
+void blk_mq_timeout_work(work_struct& work) {
+    request_queue& queue = *container_of(&work, request_queue, timeout_work);
+    auto& disk = *static_cast<struct gendisk*>(queue.timeout.context);
     IrqSpinGuard guard(queue.lock);
     u64 next = 0;
     for (struct request* request : queue.tags) {
@@ -138,6 +140,10 @@ void blk_mq_timeout(void* context) {
         if (!next || static_cast<i64>(request->deadline - next) < 0) next = request->deadline;
     }
     if (next) mod_timer(queue.timeout, next);
+}
+
+void blk_mq_timed_out_timer(void* disk) {
+    queue_work(kblockd_workqueue, static_cast<struct gendisk*>(disk)->queue.timeout_work);
 }
 
 /// REQUIRES: queue.lock.
@@ -191,7 +197,11 @@ void blk_done_softirq() {
 
 } // namespace
 
-void blk_mq_init() { open_softirq(BLOCK_SOFTIRQ, blk_done_softirq); }
+void blk_mq_init() {
+    open_softirq(BLOCK_SOFTIRQ, blk_done_softirq);
+    kblockd_workqueue = alloc_workqueue("kblockd", WQ_MEM_RECLAIM | WQ_HIGHPRI, 0);
+    if (!kblockd_workqueue) panic("no memory for kblockd");
+}
 
 Result<void> blk_mq_init_queue(struct gendisk& disk, u32 tags) {
     request_queue& queue = disk.queue;
@@ -203,7 +213,8 @@ Result<void> blk_mq_init_queue(struct gendisk& disk, u32 tags) {
     queue.dispatch.initialise();
     queue.free_list.initialise();
     queue.done.initialise();
-    queue.timeout.function = blk_mq_timeout;
+    queue.timeout.function = blk_mq_timed_out_timer;
+    INIT_WORK(queue.timeout_work, blk_mq_timeout_work);
     queue.timeout.context = &disk;
     queue.pool = static_cast<struct request*>(kzalloc(sizeof(struct request) * BLKDEV_DEFAULT_RQ));
     if (!queue.pool) return Errno::ENOMEM;

@@ -10,6 +10,7 @@
 #pragma once
 
 #include "fs/vfs.h"
+#include "irq/workqueue.h"
 #include "lib/list.h"
 #include "lib/rbtree.h"
 #include "lib/result.h"
@@ -135,6 +136,7 @@ struct request_queue {
     bool quiesced = false; ///< the driver recovers from an error
     list_head done;        ///< for the softirq
     timer_list timeout;
+    work_struct timeout_work; ///< kblockd: looks for the overdue
 };
 
 struct gendisk {

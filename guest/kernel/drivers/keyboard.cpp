@@ -16,7 +16,8 @@ constexpr u8 LeftShift = 0x2a, RightShift = 0x36, Control = 0x1d, Alt = 0x38, Ca
 constinit bool shift = false, control = false, alt = false, caps = false, extended = false;
 
 void send(const char* text) {
-    while (*text) console_terminal.receive(*text++);
+    while (*text) tty_insert_flip_char(console_terminal, *text++);
+    tty_flip_buffer_push(console_terminal);
 }
 
 void extended_key(u8 code) {
@@ -62,8 +63,9 @@ void handle(u8 code) {
         if (shift != (caps && letter)) c = Shifted[code];
         if (!c) return;
         if (control && c >= 'A' - 1 && c <= 'z') c = static_cast<char>(c & 31);
-        if (alt) console_terminal.receive('\033');
-        console_terminal.receive(c);
+        if (alt) tty_insert_flip_char(console_terminal, '\033');
+        tty_insert_flip_char(console_terminal, c);
+        tty_flip_buffer_push(console_terminal);
     }
 }
 

@@ -44,8 +44,8 @@ constexpr u8 Dtr = 1, Rts = 2, Out2 = 8; ///< OUT2 gates the interrupt
 constinit spinlock_t port_lock{"port_lock"};
 constinit bool throttled = false; ///< under port_lock
 
-/// Somebody took input from the terminal.
-void serial8250_unthrottle(tty_struct&) {
+/// The flip buffer has room.
+void serial8250_unthrottle() {
     if (!__atomic_load_n(&throttled, __ATOMIC_SEQ_CST)) return;
     IrqSpinGuard guard(port_lock);
     if (!throttled) return;
@@ -61,17 +61,23 @@ void serial8250_throttle() {
         out8(InterruptEnable, 0);
         out8(ModemControl, Dtr | Out2);
     }
-    // The last reader may have looked before we said that we are stopped.
+    // The work may have looked before we said that we are stopped.
     __atomic_thread_fence(__ATOMIC_SEQ_CST);
-    if (console_terminal.receive_room()) serial8250_unthrottle(console_terminal);
+    if (tty_buffer_space_avail(console_terminal)) serial8250_unthrottle();
 }
 
 void serial_interrupt(void*) {
     if (__atomic_load_n(&throttled, __ATOMIC_SEQ_CST)) return; // raised before it was turned off
+    bool any = false;
     for (unsigned i = 0; i < 256 && (in8(LineStatus) & 1); i++) {
-        if (!console_terminal.receive_room()) return serial8250_throttle();
-        console_terminal.receive(static_cast<char>(in8(Data)));
+        if (!tty_buffer_space_avail(console_terminal)) {
+            tty_flip_buffer_push(console_terminal);
+            return serial8250_throttle();
+        }
+        tty_insert_flip_char(console_terminal, static_cast<char>(in8(Data)));
+        any = true;
     }
+    if (any) tty_flip_buffer_push(console_terminal);
     // The line is edge-triggered: what is left (a sender that never pauses) must raise it anew.
     if (in8(LineStatus) & 1) {
         IrqSpinGuard guard(port_lock);
@@ -100,7 +106,7 @@ void serial8250_init() {
         pr_err("serial8250: no interrupt for ttyS0\n");
         return;
     }
-    console_terminal.unthrottle = serial8250_unthrottle;
+    console_terminal.buf->drained = serial8250_unthrottle;
     out8(InterruptEnable, 1); // received data
     serial_interrupt(nullptr);
     pr_info("serial8250: ttyS0 at I/O 0x3f8 (irq = 4, base_baud = 115200) is a 16550A\n");

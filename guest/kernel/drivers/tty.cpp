@@ -22,7 +22,11 @@ constexpr char EofMark = 0; ///< stands in the buffer for ^D, marked as an end o
 
 } // namespace
 
-void tty_init() { console_terminal.initialise(ICRNL | IXON); }
+void tty_init() {
+    static constinit tty_bufhead buf = {};
+    console_terminal.initialise(ICRNL | IXON);
+    tty_buffer_init(console_terminal, buf);
+}
 
 void tty_struct::initialise(u32 input_flags) {
     termios = {input_flags,

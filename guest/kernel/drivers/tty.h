@@ -11,6 +11,7 @@
 // hang-ups at that time: a file from before the last one is dead (end of file, EIO).
 #pragma once
 
+#include "irq/workqueue.h"
 #include "fs/vfs.h"
 
 namespace kernel {
@@ -52,6 +53,17 @@ enum {
     VEOL2
 };
 
+/// What a driver's interrupt has read, on its way to the line discipline (tty_buffer.cpp).
+struct tty_bufhead {
+    static constexpr u32 Size = 4096;
+    spinlock_t lock{"tty_buffer"};
+    u32 read = 0, used = 0; ///< ring
+    work_struct work;
+    struct tty_struct* tty = nullptr;
+    void (*drained)() = nullptr; ///< the driver's: there is room again
+    char data[Size];
+};
+
 struct tty_struct {
     static constexpr u32 N_TTY_BUF_SIZE = 4096;
     ktermios termios;
@@ -62,18 +74,19 @@ struct tty_struct {
     u32 read_at = 0, commit_at = 0,
         write_at = 0; ///< committed: [read_at, commit_at); edited: [commit_at, write_at)
     u64 read_flags[N_TTY_BUF_SIZE / 64] =
-        {};                  ///< of read_buf: here a line ends (canonical mode). ^D's own is a NUL
-    u32 hangups = 0;         ///< so often; under tasklist_lock
-    bool stopped = false;    ///< ^S
-    bool literal = false;    ///< ^V: the next character is only that
-    pty_pair* pty = nullptr; ///< whose slave it is; null for the console
-    /// The driver's, which holds input back while there is no receive_room(): readers have taken theirs.
+        {};                     ///< of read_buf: here a line ends (canonical mode). ^D's own is a NUL
+    u32 hangups = 0;            ///< so often; under tasklist_lock
+    bool stopped = false;       ///< ^S
+    bool literal = false;       ///< ^V: the next character is only that
+    tty_bufhead* buf = nullptr; ///< null for a pseudo-terminal
+    pty_pair* pty = nullptr;    ///< whose slave it is; null for the console
+    /// Whoever holds input back while there is no receive_room(): readers have taken theirs.
     void (*unthrottle)(tty_struct& tty) = nullptr;
     spinlock_t lock{"tty"};
     wait_queue_head readers{"tty_read"}, writers{"tty_write"};
 
     void initialise(u32 input_flags);
-    /// One character typed. Any context.
+    /// One character typed. Any context that holds no lock; an interrupt uses the flip buffer.
     void receive(char c);
     /// Would another character find a place? A line without an end takes any number, and drops them.
     bool receive_room() const;
@@ -118,6 +131,14 @@ bool tty_hung_up(const struct file& file);
 void disassociate_ctty(task_struct* task);
 /// Its open files are dead, its session has none any more, the session's leader gets SIGHUP and SIGCONT.
 void tty_hangup(tty_struct& tty);
+
+// --- flip buffers; from interrupts
+void tty_buffer_init(tty_struct& tty, tty_bufhead& buf);
+bool tty_buffer_space_avail(const tty_struct& tty);
+/// False when it is full.
+bool tty_insert_flip_char(tty_struct& tty, char c);
+/// What was inserted goes to the line discipline, soon.
+void tty_flip_buffer_push(tty_struct& tty);
 /// A session leader without one opens a terminal that controls nobody.
 void tty_open_proc_set_tty(struct file& file, tty_struct& tty);
 /// TIOCSPGRP, TIOCGPGRP, TIOCGSID, TIOCSCTTY, TIOCNOTTY (drivers/tty_jobctrl.cpp). ENOSYS: another command.

@@ -105,6 +105,7 @@ void common_interrupt(pt_regs& frame) {
         // The way out of the interrupt reschedules, also when nobody here sent it: an emulator's schedule
         // fuzzer forces preemption at any instruction this way.
         __atomic_fetch_or(&task->thread_flags, u32{_TIF_NEED_RESCHED}, __ATOMIC_ACQ_REL);
+        scheduler_ipi();
         ack_APIC_irq(RESCHEDULE_VECTOR);
     } else if (frame.vector == CALL_FUNCTION_VECTOR) {
         irq_call_count[cpu]++;

@@ -55,22 +55,61 @@ bool detach_tasks(struct rq& from, struct rq& to) {
     return moved;
 }
 
+/// What waits on the busiest may not come here, but what runs there may: then that is asked to give way.
+/// REQUIRES: both locks.
+bool need_active_balance(const struct rq& from, const struct rq& to) {
+    return !to.nr_running && from.nr_running > 1 && !from.active_balance && from.stop &&
+           from.curr->sched_class == &fair_sched_class && allowed(*from.curr, to.cpu);
+}
+
+/// In the stopper of the busiest: what ran until now waits, and can be moved.
+int active_load_balance_cpu_stop(void* argument) {
+    struct rq& from = *static_cast<struct rq*>(argument);
+    bool interrupts = local_irq_save();
+    from.lock.lock_raw();
+    struct rq& to = runqueues[from.push_cpu];
+    bool moved = false;
+    if (from.cfs.nr_running > 1 && to.lock.trylock_raw()) {
+        from.clock = max(from.clock, ktime_get_ns());
+        to.clock = max(to.clock, ktime_get_ns());
+        moved = !to.nr_running && detach_tasks(from, to);
+        if (moved) __atomic_fetch_or(&to.curr->thread_flags, u32{_TIF_NEED_RESCHED}, __ATOMIC_ACQ_REL);
+        to.lock.unlock_raw();
+    }
+    from.active_balance = false;
+    from.lock.unlock_raw();
+    local_irq_restore(interrupts);
+    if (moved) smp_send_reschedule(to.cpu);
+    return 0;
+}
+
 void run_rebalance_domains() {
     if (num_online_cpus() == 1) return;
     bool interrupts = local_irq_save();
     struct rq& queue = runqueues[smp_processor_id()];
     unsigned busiest = find_busiest_queue(queue.cpu);
+    bool push = false;
     if (busiest != queue.cpu) {
-        queue.lock.lock_raw();
-        if (runqueues[busiest].lock.trylock_raw()) {
+        // Who holds one and wants another only tries: so two may be waited for, in the order of their
+        // numbers.
+        struct rq& first = runqueues[min(busiest, queue.cpu)];
+        first.lock.lock_raw();
+        {
+            runqueues[max(busiest, queue.cpu)].lock.lock_raw(1);
             queue.clock = max(queue.clock, ktime_get_ns());
             runqueues[busiest].clock = max(runqueues[busiest].clock, ktime_get_ns());
             bool moved = detach_tasks(runqueues[busiest], queue);
+            push = !moved && need_active_balance(runqueues[busiest], queue);
+            if (push) runqueues[busiest].active_balance = true, runqueues[busiest].push_cpu = queue.cpu;
             runqueues[busiest].lock.unlock_raw();
             if (moved && queue.curr == queue.idle)
                 __atomic_fetch_or(&queue.curr->thread_flags, u32{_TIF_NEED_RESCHED}, __ATOMIC_ACQ_REL);
         }
         queue.lock.unlock_raw();
+    }
+    if (push) {
+        struct rq& source = runqueues[busiest];
+        stop_one_cpu_nowait(busiest, active_load_balance_cpu_stop, &source, source.active_balance_work);
     }
     local_irq_restore(interrupts);
 }
@@ -111,17 +150,26 @@ void newidle_balance(struct rq& queue) {
     runqueues[busiest].lock.unlock_raw();
 }
 
-/// A CPU whose tick is stopped does not look whether it could help: it is woken to, and its idle loop's
-/// schedule() takes a task (newidle_balance).
-static void nohz_balancer_kick(const struct rq& queue) {
+/// A CPU whose tick is stopped does not look whether it could help: it is woken to.
+void nohz_balancer_kick(struct rq& queue) {
+    if (!queue.nohz_kick_due) return;
+    queue.nohz_kick_due = false;
     if (queue.nr_running < 2) return;
-    if (u64 idle = nohz_idle_cpus_mask() & ~(u64{1} << queue.cpu))
-        smp_send_reschedule(static_cast<unsigned>(__builtin_ctzll(idle)));
+    u64 idle = nohz_idle_cpus_mask() & ~(u64{1} << queue.cpu);
+    if (!idle) return;
+    unsigned cpu = static_cast<unsigned>(__builtin_ctzll(idle));
+    __atomic_store_n(&runqueues[cpu].nohz_kicked, true, __ATOMIC_RELEASE);
+    smp_send_reschedule(cpu);
+}
+
+void scheduler_ipi() {
+    struct rq& queue = runqueues[smp_processor_id()];
+    if (__atomic_exchange_n(&queue.nohz_kicked, false, __ATOMIC_ACQ_REL)) raise_softirq(SCHED_SOFTIRQ);
 }
 
 void trigger_load_balance(struct rq& queue) {
     if (num_online_cpus() == 1 || jiffies < queue.next_balance) return;
-    nohz_balancer_kick(queue);
+    queue.nohz_kick_due = true;
     queue.next_balance = jiffies + (queue.curr == queue.idle ? 1 : 4);
     raise_softirq(SCHED_SOFTIRQ);
 }

@@ -4,6 +4,7 @@
 #include "lib/log.h"
 #include "lib/string.h"
 #include "mm/memory_struct.h"
+#include "mm/reclaim.h"
 #include "sched/fair_math.h"
 #include "sched/scheduler.h"
 #include "sched/stats.h"
@@ -11,6 +12,7 @@
 #include "block/block.h"
 #include "sync/rcu.h"
 #include "irq/irq.h"
+#include "irq/workqueue.h"
 #include "time/tick-sched.h"
 #include "time/timekeeping.h"
 
@@ -32,7 +34,8 @@ void resched_curr(struct rq& queue) {
 }
 
 void __migrate_task(task_struct* task);
-constexpr const struct sched_class* sched_classes[] = {&rt_sched_class, &fair_sched_class, &idle_sched_class};
+constexpr const struct sched_class* sched_classes[] = {&stop_sched_class, &rt_sched_class, &fair_sched_class,
+                                                       &idle_sched_class};
 u32 rank_of(const struct sched_class* which) {
     u32 rank = 0;
     while (sched_classes[rank] != which) rank++;
@@ -48,19 +51,12 @@ void check_preempt_curr(struct rq& queue, task_struct* woken);
 void finish_task_switch(task_struct* previous) {
     struct rq& queue = this_rq();
     bool gone = previous->__state == TASK_DEAD;
-    task_struct* moving = queue.migrate_away;
     // What was running until now waits, and may run elsewhere: its registers are saved.
     bool displaced = previous->sched_class == &rt_sched_class;
-    queue.migrate_away = nullptr;
     // Behind this store another CPU may run `previous`: its registers are saved by now.
     __atomic_store_n(&previous->on_cpu, 0, __ATOMIC_RELEASE);
     if (displaced) push_rt_tasks(queue);
     queue.lock.unlock_raw();
-    if (moving) {                         // may not run here any more: its registers are saved now
-        SpinGuard guard(moving->pi_lock); // its class, its queue and its mask stay what they are
-        // It may have been preempted on its way to sleep, and somebody woke it since.
-        if (!moving->se.on_rq) __migrate_task(moving);
-    }
     if (gone) put_task_struct(previous); // do_exit ran with interrupts off: this was its last switch
 }
 
@@ -159,10 +155,6 @@ void __schedule(bool preempting) {
         }
     } else if (!(previous->flags & PF_IDLE)) {
         previous->se.nivcsw++;
-        if (!(previous->cpus_mask >> queue.cpu & 1)) { // its affinity changed while it ran
-            deactivate_task(queue, previous);
-            queue.migrate_away = previous;
-        }
     }
     if (!queue.nr_running) newidle_balance(queue);
     __atomic_fetch_and(&previous->thread_flags, ~u32{_TIF_NEED_RESCHED}, __ATOMIC_RELAXED);
@@ -180,9 +172,13 @@ void __schedule(bool preempting) {
 task_struct* task_of(sched_entity* entity) { return container_of(entity, task_struct, se); }
 
 void schedule() {
-    if (blk_plug* plug = get_current()->plug) blk_flush_plug(*plug); // somebody may wait for what is in it
+    task_struct* task = get_current();
+    if (blk_plug* plug = task->plug) blk_flush_plug(*plug); // somebody may wait for what is in it
+    bool kworker = (task->flags & PF_WQ_WORKER) && task->__state != TASK_RUNNING;
+    if (kworker) wq_worker_sleeping(task);
     do __schedule(false);
     while (need_resched());
+    if (kworker) wq_worker_running(task);
 }
 
 void preempt_schedule() {
@@ -330,6 +326,7 @@ void scheduler_tick() {
         push_rt_tasks(queue);
         trigger_load_balance(queue);
     }
+    nohz_balancer_kick(queue);
     static bool told = false;
     if (sched_rt_throttled_once && !__atomic_exchange_n(&told, true, __ATOMIC_RELAXED))
         pr_warn("sched: RT throttling activated\n");
@@ -392,17 +389,58 @@ void __setscheduler(task_struct* task, u32 policy, u32 rt_priority, i32 nice) {
     if (task == get_current() && need_resched()) schedule();
 }
 
+namespace {
+/// In the stopper: what ran here until now, and may not any more, goes. Asleep it goes when it wakes.
+int migration_cpu_stop(void* argument) {
+    auto* task = static_cast<task_struct*>(argument);
+    IrqSpinGuard pi(task->pi_lock);
+    struct rq& queue = task_rq_lock(task);
+    bool leaves = queue.cpu == smp_processor_id() && task->se.on_rq && !(task->cpus_mask >> queue.cpu & 1);
+    if (leaves) {
+        update_rq_clock(queue);
+        task->sched_class->dequeue_task(queue, task);
+    }
+    queue.lock.unlock_raw();
+    if (leaves) __migrate_task(task);
+    return 0;
+}
+} // namespace
+
+void sched_set_stop_task(unsigned cpu, task_struct* task) {
+    IrqSpinGuard pi(task->pi_lock);
+    struct rq& queue = task_rq_lock(task);
+    KERNEL_ASSERT(queue.cpu == cpu && queue.curr == task);
+    update_rq_clock(queue);
+    task->sched_class->dequeue_task(queue, task);
+    task->sched_class->put_prev_task(queue, task);
+    task->sched_class = &stop_sched_class;
+    queue.stop = task;
+    task->sched_class->enqueue_task(queue, task, false);
+    task->se.exec_start = queue.clock;
+    queue.lock.unlock_raw();
+}
+
+void kthread_bind(unsigned cpu) {
+    task_struct* task = get_current();
+    {
+        IrqSpinGuard pi(task->pi_lock);
+        task->cpus_mask = 1U << cpu;
+    }
+    task->flags |= PF_NO_SETAFFINITY;
+    while (smp_processor_id() != cpu) schedule_timeout_idle(1); // who wakes goes where it may
+}
+
 Result<void> set_cpus_allowed(task_struct* task, u32 mask) {
     mask &= static_cast<u32>(cpu_online_mask());
     if (!mask) return Errno::EINVAL;
+    unsigned cpu;
     {
         IrqSpinGuard pi(task->pi_lock);
         struct rq& queue = task_rq_lock(task);
         task->cpus_mask = mask;
-        bool wrong = !(mask >> queue.cpu & 1);
-        if (wrong && queue.curr == task) {
-            resched_curr(queue); // it moves when it switches away
-        } else if (wrong && task->se.on_rq) {
+        cpu = queue.cpu;
+        bool wrong = !(mask >> cpu & 1), running = __atomic_load_n(&task->on_cpu, __ATOMIC_ACQUIRE);
+        if (wrong && !running && task->se.on_rq) {
             update_rq_clock(queue);
             task->sched_class->dequeue_task(queue, task);
             queue.lock.unlock_raw();
@@ -410,8 +448,10 @@ Result<void> set_cpus_allowed(task_struct* task, u32 mask) {
             return {};
         }
         queue.lock.unlock_raw();
+        if (!wrong || !running) return {};
     }
-    if (task == get_current() && need_resched()) schedule();
+    // It runs there: the stopper preempts it, and moves it. When this returns, it is elsewhere.
+    stop_one_cpu(cpu, migration_cpu_stop, task);
     return {};
 }
 

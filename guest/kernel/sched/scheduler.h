@@ -1,5 +1,6 @@
-// The scheduler: one run queue per CPU, and classes in order: realtime (sched/rt.cpp), fair (CFS,
-// sched/fair.cpp), idle. The first that has a task decides what runs; sched/core.cpp switches.
+// The scheduler: one run queue per CPU, and classes in order: stop (sched/stop_task.cpp), realtime
+// (sched/rt.cpp), fair (CFS, sched/fair.cpp), idle. The first that has a task decides what runs;
+// sched/core.cpp switches.
 //
 // Invariants (under rq::lock, interrupts off): cfs.nr_running counts the runnable fair tasks, the current one
 // included; the tree holds all of them but the current one; cfs.load is the sum of their weights;
@@ -8,6 +9,7 @@
 #pragma once
 
 #include "lib/rbtree.h"
+#include "sched/stop_machine.h"
 #include "sync/spinlock.h"
 #include "task/task.h"
 #include "time/tick.h"
@@ -54,7 +56,7 @@ struct sched_class {
     bool (*task_tick)(struct rq& queue);
     void (*update_curr)(struct rq& queue);
 };
-extern const struct sched_class rt_sched_class, fair_sched_class, idle_sched_class;
+extern const struct sched_class stop_sched_class, rt_sched_class, fair_sched_class, idle_sched_class;
 
 struct rq {
     u32 cpu = 0;
@@ -62,8 +64,13 @@ struct rq {
     u64 clock = 0; ///< ns
     task_struct* curr = nullptr;
     task_struct* idle = nullptr;
-    task_struct* migrate_away = nullptr; ///< switched away from, and not allowed here any more
-    u64 next_balance = 0;                ///< jiffies
+    task_struct* stop = nullptr; ///< migration/N
+    bool nohz_kick_due = false;  ///< the tick found that an idle CPU could help
+    bool nohz_kicked = false;    ///< its tick is stopped, and it shall balance
+    bool active_balance = false; ///< the stopper is asked to push what runs here…
+    u32 push_cpu = 0;            ///< … to this CPU
+    cpu_stop_work active_balance_work;
+    u64 next_balance = 0; ///< jiffies
     u64 nr_switches = 0;
     u64 nr_uninterruptible = 0; ///< may be "negative" here: only the sum over the CPUs means something
     struct rt_rq rt;
@@ -92,8 +99,12 @@ void wake_up_new_task(task_struct* task);
 /// The queue that the task belongs to, locked. REQUIRES: interrupts off.
 struct rq& task_rq_lock(task_struct* task);
 void init_idle(task_struct* idle, unsigned cpu);
+/// The CPU's stopper, from now on of the stop class. REQUIRES: the caller is the task.
+void sched_set_stop_task(unsigned cpu, task_struct* task);
 /// sched_setaffinity.
 Result<void> set_cpus_allowed(task_struct* task, u32 mask);
+/// The calling kernel thread goes to the CPU, for good. Sleeps.
+void kthread_bind(unsigned cpu);
 
 // --- more than one CPU (balance.cpp)
 /// Where a task that wakes (or is new) shall run: an allowed CPU, idle if there is one.
@@ -106,6 +117,10 @@ void newidle_balance(struct rq& queue);
 /// From the tick, every few ms: raises the SCHED softirq, which evens out.
 void trigger_load_balance(struct rq& queue);
 void init_load_balance();
+/// From the tick, behind the queue's lock: who is woken by this would find it taken.
+void nohz_balancer_kick(struct rq& queue);
+/// From the rescheduling interrupt: what was asked of this CPU besides.
+void scheduler_ipi();
 
 /// HZ times a second, from the timer interrupt.
 void scheduler_tick();

@@ -197,6 +197,8 @@ void torture_locks() {
     char text[8];
     if (!command_line_value("torture", text, sizeof text)) return;
     u64 seconds = clamp<u64>(parse_number(text, nullptr), 1, 3600);
+    torture_workqueues();
+    torture_stop();
     end_time = ktime_get_ns() + seconds * 1'000'000'000;
     replace_version();
     running = Threads + 2;

@@ -96,6 +96,7 @@ Result<i64> sys_sched_setaffinity(i32 pid, usize size, u64 source) {
         task = task_or_self(pid);
         if (!task) return Errno::ESRCH;
         if (!capable(*current_cred()) && !same_owner(*task)) return Errno::EPERM;
+        if (task->flags & PF_NO_SETAFFINITY) return Errno::EINVAL;
         get_task_struct(task);
     }
     Result<void> set = set_cpus_allowed(task, static_cast<u32>(mask));
@@ -144,7 +145,7 @@ Result<void> user_check_sched_setscheduler(task_struct& task, u32 policy, u32 pr
 }
 
 Result<void> do_setscheduler(task_struct& task, u32 policy, u32 priority, i32 nice, bool reset) {
-    if (!known_policy(policy)) return Errno::EINVAL;
+    if (!known_policy(policy) || task.sched_class == &stop_sched_class) return Errno::EINVAL;
     if (rt_policy(policy) ? priority < 1 || priority >= MAX_RT_PRIO : priority != 0) return Errno::EINVAL;
     TRY(user_check_sched_setscheduler(task, policy, priority, nice, reset));
     task.sched_reset_on_fork = reset;

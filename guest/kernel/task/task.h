@@ -54,7 +54,9 @@ enum TaskFlag : u32 {
     PF_FORKNOEXEC = 0x40,
     PF_IDLE = 0x2,
     PF_SIGNALED = 0x400,
-    PF_MEMALLOC = 0x800 ///< frees memory: may take the reserve
+    PF_MEMALLOC = 0x800, ///< frees memory: may take the reserve
+    PF_WQ_WORKER = 0x20,
+    PF_NO_SETAFFINITY = 0x04000000 ///< bound to its CPU for good
 };
 
 /// jobctl: a group stop that this thread has yet to take part in, and what stopped it. STOP_DEQUEUED: it has
@@ -181,6 +183,7 @@ struct alignas(64) task_struct {
     struct completion* vfork_done = nullptr; ///< completed when the child execs or exits
     i32 oom_score_adj = 0;
     list_head* scm_work_list = nullptr; ///< files that it is about to close (net/scm.cpp)
+    struct worker* worker = nullptr;    ///< of a kworker
     blk_plug* plug = nullptr;           ///< requests that wait for their neighbours (block/blk-mq.cpp)
     u32 umask = 022;
     u32 trap_nr = 0; ///< last user fault, for reports

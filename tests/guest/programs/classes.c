@@ -160,6 +160,34 @@ static void spreads(void) {
     CHECK(counts[12] > a && counts[13] > b, "%ld %ld", counts[12] - a, counts[13] - b);
     end(children[0]), end(children[1]);
 }
+/// Two are on one processor: the one that waits may not leave it, the one that runs may. An idle processor gets that one.
+static void pushed(void) {
+    long processors = sysconf(_SC_NPROCESSORS_ONLN);
+    if (processors < 2) return;
+    for (int round = 0; round < 3; round++) {
+        pid_t bound = fork();
+        if (!bound) {
+            pin(0);
+            for (;;) {
+            }
+        }
+        pid_t free = fork();
+        if (!free) {
+            pin(0);
+            cpu_set_t all;
+            memset(&all, 0xff, sizeof all);
+            sched_setaffinity(0, sizeof all, &all);
+            int cpu = 0;
+            for (long until = now_ms() + 2000; now_ms() < until && !cpu;) cpu = sched_getcpu();
+            _exit(cpu);
+        }
+        int status;
+        waitpid(free, &status, 0);
+        CHECK(WEXITSTATUS(status) != 0, "it stayed for two seconds beside one that cannot leave");
+        end(bound);
+    }
+}
+
 static void inherits(void) {
     CHECK(become(SCHED_RR, 7) == 0, "%d", errno);
     int status;
@@ -206,7 +234,7 @@ int main(int argc, char** argv) {
     const struct {
         const char* name;
         void (*run)(void);
-    } parts[] = {{"fifo_starves_fair", fifo_starves_fair}, {"higher_preempts", higher_preempts}, {"round_robin", round_robin}, {"fifo_does_not_share", fifo_does_not_share}, {"throttled", throttled}, {"idle_policy", idle_policy}, {"spreads", spreads}, {"inherits", inherits}};
+    } parts[] = {{"fifo_starves_fair", fifo_starves_fair}, {"higher_preempts", higher_preempts}, {"round_robin", round_robin}, {"fifo_does_not_share", fifo_does_not_share}, {"throttled", throttled}, {"idle_policy", idle_policy}, {"spreads", spreads}, {"pushed", pushed}, {"inherits", inherits}};
     int bad = 0;
     for (unsigned i = 0; i < LENGTH(parts); i++) {
         if (argc > 1 && strcmp(argv[1], parts[i].name)) continue;

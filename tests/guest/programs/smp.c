@@ -29,6 +29,40 @@ static void affinity(void) {
     CPU_ZERO(&one);
     printf("wrong %d, none %d %d\n", wrong, RESULT(sched_setaffinity(0, sizeof one, &one)), EINVAL);
 }
+static int processor_of(pid_t pid) { // field 39 of /proc/PID/stat
+    char path[64], text[1024];
+    snprintf(path, sizeof path, "/proc/%d/stat", pid);
+    FILE* file = fopen(path, "r");
+    if (!file) return -1;
+    size_t size = fread(text, 1, sizeof text - 1, file);
+    fclose(file);
+    text[size] = 0;
+    char* at = strrchr(text, ')');
+    for (int field = 2; at && field < 39; field++) at = strchr(at + 1, ' ');
+    return at ? atoi(at) : -1;
+}
+/// A running task has moved when the call returns.
+static void moved_at_once(void) {
+    cpu_set_t all, one;
+    sched_getaffinity(0, sizeof all, &all);
+    pid_t children[3];
+    for (int i = 0; i < 3; i++)
+        if (!(children[i] = fork()))
+            for (;;) {
+            }
+    int wrong = 0;
+    for (int round = 0; round < 30; round++)
+        for (int cpu = 0; cpu < CPU_SETSIZE; cpu++) {
+            if (!CPU_ISSET(cpu, &all)) continue;
+            CPU_ZERO(&one);
+            CPU_SET(cpu, &one);
+            pid_t child = children[round % 3];
+            wrong += sched_setaffinity(child, sizeof one, &one) != 0;
+            wrong += processor_of(child) != cpu;
+        }
+    printf("wrong %d\n", wrong);
+    for (int i = 0; i < 3; i++) kill(children[i], SIGKILL), wait(0);
+}
 static void affinity_of_others(void) {
     cpu_set_t all, one;
     sched_getaffinity(0, sizeof all, &all);
@@ -269,6 +303,7 @@ int main(int argc, char** argv) {
     static const struct test_case cases[] = {
         {"affinity", affinity},
         {"affinity_of_others", affinity_of_others},
+        {"moved_at_once", moved_at_once},
         {"shoot_down", shoot_down},
         {"protect", protect},
         {"fork_snapshot", fork_snapshot},

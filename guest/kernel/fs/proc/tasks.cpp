@@ -1,4 +1,5 @@
 // /proc/PID: stat (52 fields), status, statm, maps, comm, cmdline, sched. Formats: proc(5).
+#include "irq/workqueue.h"
 #include "drivers/tty.h"
 #include "fs/proc/proc.h"
 #include "lib/format.h"
@@ -50,7 +51,11 @@ Signals classify(const task_struct& task) {
 
 } // namespace
 
-void show_task_comm(seq_file& out, task_struct& task) { out.print("%s\n", task.comm); }
+void show_task_comm(seq_file& out, task_struct& task) {
+    char name[64];
+    wq_worker_comm(name, sizeof name, &task);
+    out.print("%s\n", name);
+}
 
 namespace {
 /// Device number and foreground group of the controlling terminal; 0 and −1 without one.
