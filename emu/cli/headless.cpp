@@ -240,7 +240,8 @@ Expected<void> Session::skip_ahead() {
     std::optional<Timeline> own;
     Timeline* timeline = debug_.timeline();
     if (!timeline) timeline = &own.emplace(*machine_, History::SmallestBudget);
-    machine_->on_serial({}); // the text of the way is written at once
+    machine_->on_serial({});        // the text of the way is written at once
+    machine_->on_second_serial({}); // and COM2's is not known: what comes from there on is written
     timeline->worth_a_leap(recording::HashInterval);
     if (auto ok = timeline->seek(*target); !ok) return ok;
     timeline->worth_a_leap(Timeline::DefaultLeap);

@@ -66,8 +66,10 @@ WalkView walk_view(const cpu::Registers& registers, const GuestReader& memory, u
     view.linear = linear;
     view.paging = paging_name(state.mode);
     if (symbols) view.symbol = symbols->name(linear);
-    if (state.mode == cpu::PagingMode::FourLevel &&
-        static_cast<u64>(static_cast<i64>(linear << 16) >> 16) != linear) {
+    const unsigned unused = state.mode == cpu::PagingMode::FourLevel   ? 16
+                            : state.mode == cpu::PagingMode::FiveLevel ? 7
+                                                                       : 0;
+    if (unused && static_cast<u64>(static_cast<i64>(linear << unused) >> unused) != linear) {
         view.verdict = "the address is not canonical: no walk, #GP or #SS";
         return view;
     }

@@ -200,7 +200,7 @@ void Machine::Impl::serial_out(std::string_view bytes) {
 void Machine::Impl::second_serial_out(std::string_view bytes) {
     const u64 step = board->steps();
     if (step < second_serial_told) return;
-    second_serial_told = step;
+    second_serial_told = step + 1; // one byte a step
     if (second_serial_sink) second_serial_sink(bytes);
 }
 

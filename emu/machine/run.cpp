@@ -186,7 +186,8 @@ void Machine::Impl::poke(const RegisterPoke& poke) {
     if (poke.processor >= board->processor_count()) return;
     cpu::Cpu& target = board->processor(poke.processor);
     cpu::Registers& r = target.mutable_registers();
-    const bool canonical = static_cast<u64>(static_cast<i64>(poke.low << 16) >> 16) == poke.low;
+    const unsigned unused = config.cpu.model == cpu::Model::Max ? 7 : 16; // 57 bits, or 48
+    const bool canonical = static_cast<u64>(static_cast<i64>(poke.low << unused) >> unused) == poke.low;
     constexpr u64 Writable = cpu::ArithmeticFlags | cpu::TF | cpu::IF | cpu::DF | cpu::AC | cpu::ID;
     if (poke.number < 16)
         r.gpr[poke.number] = poke.low;

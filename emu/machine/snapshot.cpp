@@ -10,7 +10,7 @@ namespace vitrine::emu {
 
 namespace {
 
-constexpr u32 SnapshotVersion = 2;
+constexpr u32 SnapshotVersion = 3;
 
 void serialize_phase(Archive& archive, Phase& phase) {
     archive.text(phase.name, 256);
@@ -32,8 +32,9 @@ struct SnapshotAccess {
         std::vector<u64> disks = images.disks;
         u32 processors = impl.config.processors;
         u64 quantum = impl.config.quantum, fuzz = impl.config.preempt_fuzz;
-        bool network = impl.config.network;
-        archive(memory, model, timing, processors, quantum, fuzz, network, bios, kernel, initrd);
+        bool network = impl.config.network, ide = impl.config.legacy_ide;
+        u8 nodes = impl.config.numa_nodes;
+        archive(memory, model, timing, processors, quantum, fuzz, network, ide, nodes, bios, kernel, initrd);
         archive.vector(disks, 64);
         if (!archive.loading() || !archive.ok()) return;
         const auto refuse = [&](const char* what, const auto& saved, const auto& here, std::string remedy) {
@@ -76,6 +77,12 @@ struct SnapshotAccess {
         } else if (network != config.network)
             mismatch = network ? "it was saved with a network card, this machine has none: give --net"
                                : "it was saved without a network card: give no --net";
+        else if (ide != config.legacy_ide)
+            refuse("--storage", ide ? "ide" : "ahci", config.legacy_ide ? "ide" : "ahci",
+                   fmt::format("give --storage {}", ide ? "ide" : "ahci"));
+        else if (nodes != config.numa_nodes)
+            refuse("NUMA nodes:", nodes, config.numa_nodes,
+                   nodes ? fmt::format("give --numa {}", nodes) : "give no --numa");
         else if (bios != images.bios)
             image("firmware", "--bios", bios, images.bios, config.bios_path);
         else if (kernel != images.kernel)

@@ -213,8 +213,12 @@ PageStore::Page History::content(Place place, u64 checkpoint) const {
 Expected<void> History::restore(u64 step) {
     u64 target = 0;
     if (!before(step, target)) return usage_error("that step lies before the start of history");
-    // Leaving the end of the known run: it must be possible to come back.
-    if (machine_.steps() > checkpoints_.rbegin()->first) take();
+    // Leaving the end of the known run: it must be possible to come back. The checkpoint that is taken may
+    // cost the one that was found.
+    if (machine_.steps() > checkpoints_.rbegin()->first) {
+        take();
+        if (!before(step, target)) return usage_error("that step lies before the start of history");
+    }
     learn_host();
     return put_back(target);
 }
@@ -305,16 +309,17 @@ Expected<void> History::leap(KnownRun& run, u64 step) {
     if (!before(step, from)) return usage_error("that step lies before the start of history");
     if (base_ != from || machine_.steps() > step)
         if (auto ok = restore(step); !ok) return ok;
+    if (!before(step, from)) return usage_error("that step lies before the start of history");
     // What the machine has run since the checkpoint lies in an interval that is now known by its ends only.
     if (auto ok = put_state(run, step); !ok) {
         const Error why = ok.error();
         if (auto back = put_back(from); !back) return back;
         return std::unexpected(why);
     }
-    const bool unknown_behind = checkpoints_.find(from)->second.unexecuted;
+    // Before take(), which may join checkpoints: the marks are joined with them.
+    const bool unknown_behind = std::exchange(checkpoints_.find(from)->second.unexecuted, true);
     take();
-    checkpoints_.find(from)->second.unexecuted = true;
-    if (after(step)) checkpoints_.find(step)->second.unexecuted = unknown_behind;
+    if (after(step)) checkpoints_.find(step)->second.unexecuted |= unknown_behind;
     return {};
 }
 

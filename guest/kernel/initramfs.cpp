@@ -107,7 +107,7 @@ private:
             return count;
         }
         case State::Contents: {
-            usize count = min<usize>(size, left - padding);
+            usize count = min<usize>(size, left > padding ? left - padding : 0);
             if (!count) { // padding
                 count = min<usize>(size, left);
             } else if (is_link) {

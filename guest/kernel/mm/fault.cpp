@@ -294,7 +294,8 @@ bool expand_stack(mm_struct& mm, vm_area_struct& area, u64 address) {
         vm_area_struct* below = container_of(area.vm_list.prev, vm_area_struct, vm_list);
         if (below->vm_end + GuardGap > start) return false;
     }
-    if (area.vm_pgoff < grow || !security_vm_enough_memory_mm(&mm, grow).ok()) return false;
+    if (area.vm_pgoff < grow) return false;
+    if ((area.vm_flags & VM_ACCOUNT) && !security_vm_enough_memory_mm(&mm, grow).ok()) return false;
     vm_stat_account(mm, area.vm_flags, static_cast<i64>(grow));
     area.vm_pgoff -= grow;
     area.vm_start = start; // the tree's order does not change

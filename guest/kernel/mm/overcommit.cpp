@@ -27,6 +27,7 @@ u64 vm_commit_limit() {
 }
 
 Result<void> security_vm_enough_memory_mm(const mm_struct* mm, u64 pages) {
+    if (!pages) return {};
     vm_acct_memory(pages);
     u32 mode = __atomic_load_n(&sysctl_overcommit_memory, __ATOMIC_RELAXED);
     if (mode == OVERCOMMIT_ALWAYS) return {};

@@ -157,9 +157,12 @@ void nohz_balancer_kick(struct rq& queue) {
     if (queue.nr_running < 2) return;
     u64 idle = nohz_idle_cpus_mask() & ~(u64{1} << queue.cpu);
     if (!idle) return;
-    unsigned cpu = static_cast<unsigned>(__builtin_ctzll(idle));
-    __atomic_store_n(&runqueues[cpu].nohz_kicked, true, __ATOMIC_RELEASE);
-    smp_send_reschedule(cpu);
+    // Each of them: what waits here may be allowed on some of them only.
+    for (; idle; idle &= idle - 1) {
+        unsigned cpu = static_cast<unsigned>(__builtin_ctzll(idle));
+        __atomic_store_n(&runqueues[cpu].nohz_kicked, true, __ATOMIC_RELEASE);
+        smp_send_reschedule(cpu);
+    }
 }
 
 void scheduler_ipi() {

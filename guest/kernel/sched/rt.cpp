@@ -25,6 +25,15 @@ void resched(struct rq& queue) {
     if (!(before & _TIF_NEED_RESCHED) && queue.cpu != smp_processor_id()) smp_send_reschedule(queue.cpu);
 }
 
+/// What whole periods give back. True: one was over.
+bool replenish(struct rt_rq& rt, u64 now) {
+    u64 periods = now > rt.rt_period_start ? (now - rt.rt_period_start) / sysctl_sched_rt_period : 0;
+    if (!periods) return false;
+    rt.rt_period_start += periods * sysctl_sched_rt_period;
+    rt.rt_time -= min(rt.rt_time, periods * sysctl_sched_rt_runtime);
+    return true;
+}
+
 void update_curr_rt(struct rq& queue) {
     task_struct* task = queue.curr;
     if (task->sched_class != &rt_sched_class) return;
@@ -33,6 +42,7 @@ void update_curr_rt(struct rq& queue) {
     if (static_cast<i64>(delta) <= 0) return;
     task->se.sum_exec_runtime += delta;
     struct rt_rq& rt = queue.rt;
+    replenish(rt, queue.clock); // an idle CPU has no tick that would
     rt.rt_time += delta;
     if (rt.rt_throttled || rt.rt_time <= sysctl_sched_rt_runtime) return;
     if (!sysctl_sched_rt_runtime) { // nothing would ever be given back: without a runtime nobody is stopped
@@ -206,12 +216,8 @@ void pull_rt_tasks(struct rq& queue) {
 
 void sched_rt_period_tick(struct rq& queue) {
     struct rt_rq& rt = queue.rt;
-    if (!rt.rt_time) return;
-    u64 periods =
-        queue.clock > rt.rt_period_start ? (queue.clock - rt.rt_period_start) / sysctl_sched_rt_period : 0;
-    if (!periods) return;
-    rt.rt_period_start += periods * sysctl_sched_rt_period;
-    rt.rt_time -= min(rt.rt_time, periods * sysctl_sched_rt_runtime);
+    if (!rt.rt_throttled && !rt.rt_time) return;
+    (void)replenish(rt, queue.clock);
     if (!rt.rt_throttled || (rt.rt_time >= sysctl_sched_rt_runtime && sysctl_sched_rt_runtime)) return;
     rt.rt_throttled = false;
     if (rt.rt_nr_running) resched(queue);

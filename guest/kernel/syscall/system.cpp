@@ -104,6 +104,7 @@ Result<i64> sys_clock_settime(u32 clock, u64 source) {
     if (clock != 0) return Errno::EINVAL;
     u64 now = TRY(read_time(source));
     if (now / 1'000'000'000 >= u64{TIME_SETTOD_SEC_MAX}) return Errno::EINVAL;
+    if (now < ktime_get_ns()) return Errno::EINVAL; // before the machine was switched on
     do_settimeofday64(now);
     clock_was_set();
     timerfd_clock_was_set();

@@ -145,7 +145,7 @@ Result<i64> sys_timer_create(u32 clock, u64 event_address, u64 target) {
     timer->timer.function = posix_timer_fn;
     queued->timer = timer;
     i32 id;
-    {
+    { // The number first: on the list anybody may find the timer, and delete it.
         IrqSpinGuard guard(task->sighand->siglock);
         id = timer->it_id = task->signal->posix_timer_id;
         task->signal->posix_timer_id = (id + 1) & 0x7fff'ffff;
@@ -153,17 +153,17 @@ Result<i64> sys_timer_create(u32 clock, u64 event_address, u64 target) {
         queued->info.si_code = SI_TIMER;
         queued->info.si_pid = id; // si_tid
         queued->info.si_value = event_address ? event.value : static_cast<u64>(id);
+    }
+    Result<void> told = put_user(target, id);
+    IrqSpinGuard guard(task->sighand->siglock);
+    if (told.ok()) {
         task->signal->posix_timers.push_back(&timer->list);
+        return i64{0};
     }
-    if (Result<void> told = put_user(target, id); !told.ok()) {
-        IrqSpinGuard guard(task->sighand->siglock);
-        timer->list.remove();
-        queued->timer = nullptr;
-        sigqueue_free_timer(queued);
-        put_timer(timer);
-        return told.error();
-    }
-    return i64{0};
+    queued->timer = nullptr;
+    sigqueue_free_timer(queued);
+    put_timer(timer);
+    return told.error();
 }
 
 Result<i64> sys_timer_settime(i32 id, u32 flags, u64 fresh, u64 old_address) {
@@ -174,10 +174,10 @@ Result<i64> sys_timer_settime(i32 id, u32 flags, u64 fresh, u64 old_address) {
     if (!reference.timer) return Errno::EINVAL;
     k_itimer& timer = *reference.timer;
     ITimerSpec old;
-    for (;; cpu_relax()) { // its function takes the lock
+    for (bool first = true;; cpu_relax(), first = false) { // its function takes the lock
         IrqSpinGuard guard(timer.it_lock);
         if (timer.deleted) return Errno::EINVAL;
-        old = common_timer_get(timer);
+        if (first) old = common_timer_get(timer);
         timer.it_interval = 0;
         if (hrtimer_try_to_cancel(timer.timer) < 0) continue;
         timer.it_active = false;
