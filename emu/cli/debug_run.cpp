@@ -70,9 +70,9 @@ bool DebugRun::stopped_by_breakpoint(const RunReport& report) {
     until_met_ = hit.id == until_id_;
     if (until_met_) return true;
     const Breakpoint* point = debugger_->find(hit.id);
-    tell(fmt::format("breakpoint {}{} at step {}, processor {}: {}", hit.id,
-                     point ? fmt::format(" ({})", to_text(point->spec)) : std::string(), report.steps,
-                     hit.processor, hit.what));
+    if (!point || point->spec.own) return false; // typing's, or a disc's: no person has asked for it
+    tell(fmt::format("breakpoint {} ({}) at step {}, processor {}: {}", hit.id, to_text(point->spec),
+                     report.steps, hit.processor, hit.what));
     return true;
 }
 

@@ -48,8 +48,9 @@ std::string input_text(const InputEvent& event) {
                 for (u8 code : input.scancodes) out += fmt::format(" {:02x}", code);
                 return out;
             } else if constexpr (std::is_same_v<T, SerialInput>)
-                return "serial " + nlohmann::json(input.bytes)
-                                       .dump(-1, ' ', true, nlohmann::json::error_handler_t::replace);
+                return (input.port ? "serial2 " : "serial ") +
+                       nlohmann::json(input.bytes)
+                           .dump(-1, ' ', true, nlohmann::json::error_handler_t::replace);
             else if constexpr (std::is_same_v<T, ResetInput>)
                 return "reset";
             else if constexpr (std::is_same_v<T, MouseInput>)
@@ -298,6 +299,7 @@ std::string differences(const recording::Contents& a, const recording::Contents&
         return std::string(c.cpu.timing == cpu::Timing::Fast ? "fast" : "simple");
     };
     differ("--timing", timing(m), timing(n));
+    differ("--numa", m.numa_nodes, n.numa_nodes);
     differ("--preempt-fuzz", m.preempt_fuzz, n.preempt_fuzz);
     differ("--wall-clock (seconds since 1970)", m.wall_clock, n.wall_clock);
     differ("--entropy", m.entropy_seed, n.entropy_seed);

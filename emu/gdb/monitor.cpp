@@ -27,6 +27,7 @@ constexpr const char* Help =
   rename-branch NAME = NEW NAME
   inspect VIEW           as --inspect
   print EXPRESSION
+  change-cdrom FILE|none another disc in the CD drive, or none: an input as from the keyboard
   save-recording FILE    the run from power-on to its end, as --replay takes it
 )";
 
@@ -233,6 +234,14 @@ std::string Stub::monitor(const std::string& line) {
         if (machine_.steps() != here)
             if (auto ok = timeline_.seek(here); !ok) return ok.error().message + "\n";
         return (saved ? argument + ": " + to_text(*saved) : saved.error().message) + "\n";
+    }
+    if (command == "change-cdrom") {
+        if (argument.empty()) return "change-cdrom FILE, or change-cdrom none\n";
+        if (replay_end_ != ~u64{0}) return "a recording's input cannot be changed\n";
+        MediumInput medium{.path = argument == "none" ? std::string() : argument};
+        if (auto known = machine_.know_medium(medium); !known) return known.error().message + "\n";
+        machine_.input(medium);
+        return (medium.path.empty() ? "no disc" : medium.path) + "\n";
     }
     if (command == "print") {
         auto value = debugger_.evaluate(argument);

@@ -42,7 +42,7 @@ enum class ChunkType : u16 {
 };
 
 inline constexpr u32 Magic = 0x43525456; // "VTRC"
-inline constexpr u16 FormatVersion = 4;
+inline constexpr u16 FormatVersion = 5;
 inline constexpr std::size_t HeaderSize = 28;
 inline constexpr u32 LargestPayload = 64 << 20;
 /// Bytes that inputs may unpack to: this much, and so many times the file's size.

@@ -189,8 +189,8 @@ TEST(Authors, OfRegistersReadersAndSectors) {
     ASSERT_TRUE(jiffies) << jiffies.error().message;
     auto writer = authors.who_wrote(*jiffies);
     ASSERT_TRUE(writer) << writer.error().message;
-    EXPECT_TRUE(writer->place.starts_with("tick_handle_periodic")) << writer->place;
-    EXPECT_EQ(writer->value, writer->old_value + 1);
+    EXPECT_TRUE(writer->place.starts_with("tick_do_update_jiffies64")) << writer->place;
+    EXPECT_GT(writer->value, writer->old_value); // an idle processor lets ticks pass
     EXPECT_FALSE(writer->task.empty());
     auto reader = authors.who_read(*jiffies);
     ASSERT_TRUE(reader) << reader.error().message;

@@ -421,6 +421,29 @@ TEST(Checkpoints, ARecordingMadeTwiceIsTheSameFileAndChangesNothing) {
               *read_file(folder.file("b.vrec"), "b", 1ull << 30));
 }
 
+/// What the guest has overwritten with zeroes does not show the image again behind a checkpoint.
+TEST(SavedRun, ZeroesOnADiskAreKept) {
+    TemporaryFolder folder;
+    auto machine = boot_machine();
+    Timeline timeline(*machine, 512 << 20, Timeline::DefaultInterval * 1000); // those that are asked for
+    ASSERT_EQ(run_to_place(*machine, "prompt").reason, StopReason::Breakpoint);
+    machine->input(SerialInput{"dd if=/dev/zero of=/dev/sda bs=4096 count=1 conv=fsync && echo zero''ed\r"});
+    ASSERT_EQ(run_to_place(*machine, "console:zeroed").reason, StopReason::Breakpoint);
+    const u64 place = (machine->steps() / recording::HashInterval + 2) * recording::HashInterval,
+              hash_place = place + 100'000;
+    run_to(*machine, place);
+    timeline.pin(place);
+    run_to(*machine, hash_place);
+    const u64 hash = machine->state_hash();
+    const std::string path = folder.file("saved");
+    auto saved = save_run(*machine, timeline, path, Dense);
+    ASSERT_TRUE(saved);
+    ASSERT_EQ(saved->checkpoints, 1u) << "a whole one, at the place";
+    Opened opened(path);
+    ASSERT_TRUE(opened.timeline->seek(hash_place));
+    EXPECT_EQ(opened.machine->state_hash(), hash);
+}
+
 TEST(Replay, AShellSessionWithDiskWritesReplays) {
     TemporaryFolder folder;
     auto machine = boot_machine();

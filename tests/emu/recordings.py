@@ -204,6 +204,10 @@ def main():
     done = vitrine(*run, "--save-recording", FOLDER + "/none/x", status=66)
     assert "No such file" in done.stderr and done.stderr.count("\n") == 1, done.stderr
 
+    # A replay that was cut short has verified nothing behind the cut, and says so.
+    done = vitrine("--headless", "--serial", "null", "--replay", whole, "--limit-steps", "5000", status=75)
+    assert "--limit-steps 5000 is reached at step 5000" in done.stderr, done.stderr
+
     last = known(whole)["last_step"]
     done = vitrine("--headless", "--serial", "null", "--replay", whole, "--until", f"step:{last}")
     assert "before --until" not in done.stderr, done.stderr

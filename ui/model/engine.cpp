@@ -378,6 +378,23 @@ void Engine::input(const emu::InputEvent& event) {
     resting_ = false;
 }
 
+bool Engine::has_cd_drive() const {
+    return std::ranges::any_of(machine_->config().disks, &emu::DiskConfig::optical);
+}
+
+Expected<void> Engine::change_medium(const std::string& path) {
+    if (replaying()) return usage_error("a replay takes its input from the recording");
+    if (state_ == State::Ended) return usage_error("the machine has ended: Restart begins again");
+    emu::MediumInput medium{.path = path};
+    if (auto known = machine_->know_medium(medium); !known) return known;
+    const std::size_t before = machine_->input_log().size();
+    input(medium);
+    if (machine_->input_log().size() == before) return {}; // refused, and said why
+    say(path.empty() ? "the CD drive is asked to give its disc back"
+                     : path.substr(path.rfind('/') + 1) + " is put into the CD drive");
+    return {};
+}
+
 Expected<void> Engine::finish(const emu::cli::MoreStats& more) {
     if (auto ok = stop_recording(); !ok) return ok;
     if (!replaying() && machine_->has_overlays()) {
