@@ -86,7 +86,7 @@ void name_handlers(IdtView& idt, const std::expected<GuestKernel, std::string>& 
         return hit && hit->offset == 0 ? symbols->name(address) : std::string();
     };
     // Vectors that the kernel's common entry tells apart by itself (irq/irq.cpp, arch/x86_64/traps.cpp).
-    static constexpr std::pair<unsigned, const char*> Own[] = {{0xEC, "tick_handle_periodic"},
+    static constexpr std::pair<unsigned, const char*> Own[] = {{0xEC, "hrtimer_interrupt"},
                                                                {0xF8, "machine_halt"},
                                                                {0xFC, "generic_smp_call_function_interrupt"},
                                                                {0xFD, "common_interrupt"},
@@ -157,23 +157,6 @@ SheetsView deferred_view(const std::expected<GuestKernel, std::string>& kernel, 
         row.push_back(Cell(raised, Cell::Tone::Active));
         soft.row(std::move(row));
     }
-    Sheet& timers = view.add("timers", "Armed timers, the next first",
-                             {"Expires, jiffies", "In", "Function", "Context", "Timer"});
-    const u64 now = number_root(*kernel, "jiffies");
-    if (const auto head = kernel->root("timers")) {
-        if (const auto entry = kernel->field("Timer", "entry"))
-            kernel->walk_list(head->address, "ListNode", view.notes, [&](u64 node) {
-                const GuestObject timer = kernel->object("Timer", node - entry->offset, view.notes);
-                const u64 expires = timer.u64_of("expires");
-                timers.row({Cell::number(expires),
-                            expires > now ? Cell::time((expires - now) * 4'000'000)
-                                          : Cell("due", Cell::Tone::Active), // 250 Hz
-                            function(timer.u64_of("function")), Cell::at(timer.u64_of("context")),
-                            Cell::at(timer.address())});
-                return timers.rows.size() < 1024;
-            });
-    }
-    timers.remark = fmt::format("now {}", now), timers.why_empty = "none is armed";
     Sheet& ticks = view.add("ticks", "What the ticks interrupted",
                             {"CPU", "User", "Nice", "System", "Idle", "Interrupts"});
     const auto times = kernel->root("cpu_times");

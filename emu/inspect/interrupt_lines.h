@@ -30,7 +30,7 @@ InterruptLinesView interrupt_lines_view(const std::expected<GuestKernel, std::st
 /// interrupt handlers.
 void name_handlers(IdtView& idt, const std::expected<GuestKernel, std::string>& kernel,
                    const GuestSymbols* symbols);
-/// Sheets: softirqs, armed timers, ticks by what they interrupted.
+/// Sheets: softirqs, ticks by what they interrupted.
 SheetsView deferred_view(const std::expected<GuestKernel, std::string>& kernel, const GuestSymbols* symbols);
 std::string to_text(const InterruptLinesView& view);
 nlohmann::json to_json(const InterruptLinesView& view);

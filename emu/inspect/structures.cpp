@@ -54,7 +54,13 @@ constexpr TypeShown Shown[] = {
     {"IrqLine", "interrupts", "interrupts"},
     {"IrqAction", "idt", "descriptors"},
     {"InterruptGate", "idt", "descriptors"},
-    {"Timer", "softirqs", "interrupts"},
+    {"Timer", "timers", "interrupts"},
+    {"TimerBase", "timers", "interrupts"},
+    {"Hrtimer", "timers", "interrupts"},
+    {"HrtimerClockBase", "timers", "interrupts"},
+    {"HrtimerCpuBase", "timers", "interrupts"},
+    {"TickSched", "timers", "interrupts"},
+    {"TickDevice", "timers", "interrupts"},
     {"U64", "softirqs", "interrupts"},     // jiffies, counts
     {"U32", "softirqs", "interrupts"},     // online_cpus
     {"Pointer", "softirqs", "interrupts"}, // functions and names

@@ -15,6 +15,7 @@
 #include "emu/inspect/space.h"
 #include "emu/inspect/structures.h"
 #include "emu/inspect/tasks.h"
+#include "emu/inspect/timers.h"
 #include "tests/emu/machine_support.h"
 
 using namespace vitrine;
@@ -56,6 +57,7 @@ TEST(MachineInspect, EveryPublishedTypeIsReadByTheViewThatShowsIt) {
         {"processes", [&] { processes_view(kernel, machine->symbols()); }},
         {"runqueues", [&] { run_queues_view(kernel); }},
         {"softirqs", [&] { deferred_view(kernel, machine->symbols()); }},
+        {"timers", [&] { timers_view(kernel, machine->symbols()); }},
         {"interrupts",
          [&] { interrupt_lines_view(kernel, idt_view(registers, reader, machine->symbols()), 1); }},
         {"idt",

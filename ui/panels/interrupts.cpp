@@ -81,7 +81,8 @@ void draw_interrupts(Context& context) {
     };
     tab("Vectors", [&] { draw_lines(context); });
     tab("Controllers", [&] { draw_bits(context); });
-    tab("Softirqs and timers", [&] { draw_sheets(context, context.views.deferred(), false); });
+    tab("Softirqs", [&] { draw_sheets(context, context.views.deferred(), false); });
+    tab("Timers", [&] { draw_sheets(context, context.views.timers(), false); });
     ImGui::EndTabBar();
 }
 

@@ -60,6 +60,7 @@ enum class Errno : int {
     EISCONN = 106,
     ENOTCONN = 107,
     ETOOMANYREFS = 109,
+    ECANCELED = 125,
     ETIMEDOUT = 110,
     ECONNREFUSED = 111,
     /// Never seen by user space: the call is restarted, or becomes EINTR, when a signal is delivered.

@@ -59,14 +59,9 @@ bool poll_wqueues::wake(wait_queue_entry& wait, u32, void*) {
     return wake_up_process(self.task_);
 }
 
-void poll_wqueues::sleep(u64 until) {
+void poll_wqueues::sleep(ktime_t until, u64 slack) {
     set_current_state(TASK_INTERRUPTIBLE);
-    if (!__atomic_load_n(&triggered_, __ATOMIC_SEQ_CST)) {
-        if (!until)
-            schedule();
-        else if (static_cast<i64>(until - jiffies) > 0)
-            (void)schedule_timeout(until - jiffies);
-    }
+    if (!__atomic_load_n(&triggered_, __ATOMIC_SEQ_CST)) (void)schedule_hrtimeout_range(until, slack);
     set_current_state(TASK_RUNNING);
     __atomic_store_n(&triggered_, false, __ATOMIC_SEQ_CST);
 }

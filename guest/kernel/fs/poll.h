@@ -6,6 +6,7 @@
 #include "lib/list.h"
 #include "lib/result.h"
 #include "sync/wait_queue.h"
+#include "time/hrtimer.h"
 
 namespace kernel {
 
@@ -31,9 +32,8 @@ public:
     poll_wqueues(const poll_wqueues&) = delete;
     poll_wqueues& operator=(const poll_wqueues&) = delete;
     bool failed() const { return error_; } ///< no memory for an entry
-    /// Sleeps until something was announced since the last call, a signal comes or the time (jiffies, 0:
-    /// never) is there.
-    void sleep(u64 until);
+    /// Sleeps until something was announced since the last call, a signal comes or the time is there.
+    void sleep(ktime_t until, u64 slack);
 
 private:
     struct Entry {

@@ -8,6 +8,9 @@
 #include "lib/log.h"
 #include "mm/slab.h"
 #include "sched/scheduler.h"
+#include "sync/rcu.h"
+#include "time/clockevents.h"
+#include "time/tick-sched.h"
 #include "time/tick.h"
 
 namespace kernel {
@@ -59,18 +62,38 @@ Result<unsigned> allocate_msi(u64* address, u32* data) {
     return line;
 }
 
+namespace {
+
+/// The frame of the interrupt that this one interrupted, if it did.
+pt_regs* irq_enter(pt_regs& frame) {
+    task_struct* task = get_current();
+    task->preempt_count += preempt::HardirqOffset;
+    if (task->flags & PF_IDLE) { // the halt is over: RCU waits for this CPU again, and time is what it is
+        rcu_idle_exit();
+        tick_irq_enter();
+    }
+    return set_irq_regs(&frame);
+}
+
+void handle_clock_event(unsigned cpu) {
+    clock_event_device& device = tick_cpu_device[cpu].evtdev;
+    if (device.event_handler) device.event_handler(device);
+}
+
+} // namespace
+
 void common_interrupt(pt_regs& frame) {
     task_struct* task = get_current();
     if (debug_locks && boot_cpu_data.smap && (read_flags() & rflags::AC)) [[unlikely]] {
         pr_warn("WARNING: user memory is open to an interrupt (AC is set)\n");
         asm volatile("clac" ::: "memory");
     }
-    task->preempt_count += preempt::HardirqOffset;
+    pt_regs* outer = irq_enter(frame);
     unsigned cpu = this_cpu().cpu;
     if (frame.vector == LOCAL_TIMER_VECTOR) {
         local_timer_counts[cpu]++;
         ack_APIC_irq(LOCAL_TIMER_VECTOR);
-        tick_handle_periodic(frame);
+        handle_clock_event(cpu);
     } else if (frame.vector == SPURIOUS_APIC_VECTOR) {
         spurious_count++; // no EOI (SDM 3A 10.9)
     } else if (frame.vector == ERROR_APIC_VECTOR) {
@@ -100,7 +123,7 @@ void common_interrupt(pt_regs& frame) {
             // let go.
             bool level = irq_desc[line].level;
             if (!level) ack_APIC_irq(static_cast<u8>(frame.vector));
-            if (line == 0) tick_handle_periodic(frame); // the PIT is requested only when it is the tick
+            if (line == 0) handle_clock_event(cpu); // the PIT is requested only when it is the tick
             for (irqaction* action = irq_desc[line].action; action; action = action->next)
                 action->handler(action->dev_id);
             if (level) ack_APIC_irq(static_cast<u8>(frame.vector));
@@ -109,6 +132,7 @@ void common_interrupt(pt_regs& frame) {
         pr_err("unexpected interrupt, vector %#lx\n", frame.vector);
         ack_APIC_irq(static_cast<u8>(frame.vector));
     }
+    set_irq_regs(outer);
     task->preempt_count -= preempt::HardirqOffset;
     if (this_cpu().softirq_pending && !(task->preempt_count & (preempt::HardirqMask | preempt::SoftirqMask)))
         __do_softirq();

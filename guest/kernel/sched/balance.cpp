@@ -9,6 +9,7 @@
 #include "lib/log.h"
 #include "sched/fair_math.h"
 #include "sched/scheduler.h"
+#include "time/tick-sched.h"
 #include "time/timekeeping.h"
 
 namespace kernel {
@@ -110,8 +111,17 @@ void newidle_balance(struct rq& queue) {
     runqueues[busiest].lock.unlock_raw();
 }
 
+/// A CPU whose tick is stopped does not look whether it could help: it is woken to, and its idle loop's
+/// schedule() takes a task (newidle_balance).
+static void nohz_balancer_kick(const struct rq& queue) {
+    if (queue.nr_running < 2) return;
+    if (u64 idle = nohz_idle_cpus_mask() & ~(u64{1} << queue.cpu))
+        smp_send_reschedule(static_cast<unsigned>(__builtin_ctzll(idle)));
+}
+
 void trigger_load_balance(struct rq& queue) {
     if (num_online_cpus() == 1 || jiffies < queue.next_balance) return;
+    nohz_balancer_kick(queue);
     queue.next_balance = jiffies + (queue.curr == queue.idle ? 1 : 4);
     raise_softirq(SCHED_SOFTIRQ);
 }

@@ -10,6 +10,8 @@
 
 #include "block/block.h"
 #include "sync/rcu.h"
+#include "irq/irq.h"
+#include "time/tick-sched.h"
 #include "time/timekeeping.h"
 
 namespace kernel {
@@ -413,29 +415,49 @@ Result<void> set_cpus_allowed(task_struct* task, u32 mask) {
     return {};
 }
 
+static constinit u64 calc_load_update = 5 * HZ; ///< jiffies: the next sample
+
 void calc_global_load() {
+    if (static_cast<i64>(jiffies - calc_load_update) < 0) return;
+    // Idle CPUs let samples pass: what runs now, which is nothing on an idle machine, ran at all of them.
+    // 4000 of them (five hours) leave nothing of any load.
+    u64 samples = (jiffies - calc_load_update) / (5 * HZ) + 1;
+    calc_load_update += samples * 5 * HZ;
     // exp(-5s/60s), exp(-5s/300s), exp(-5s/900s) with 11 bits of fraction, as Linux has them.
     constexpr u64 Fixed1 = 1 << 11, Exponents[3] = {1884, 2014, 2037};
     u64 active = 0;
     for (unsigned cpu = 0; cpu < online_cpus; cpu++)
         active += runqueues[cpu].nr_running + runqueues[cpu].nr_uninterruptible;
-    for (unsigned i = 0; i < 3; i++) {
-        u64 load = active * Fixed1;
-        u64 next = avenrun[i] * Exponents[i] + load * (Fixed1 - Exponents[i]);
-        if (load >= avenrun[i]) next += Fixed1 - 1;
-        avenrun[i] = next / Fixed1;
-    }
+    for (unsigned i = 0; i < 3; i++)
+        for (u64 sample = 0; sample < min<u64>(samples, 4000); sample++) {
+            u64 load = active * Fixed1;
+            u64 next = avenrun[i] * Exponents[i] + load * (Fixed1 - Exponents[i]);
+            if (load >= avenrun[i]) next += Fixed1 - 1;
+            avenrun[i] = next / Fixed1;
+        }
 }
 
 void do_idle() {
+    // Preemption is off while the tick may be: an interrupt's wake-up is served at the bottom of the loop.
+    preempt_disable();
     for (;;) {
-        local_irq_disable();
-        if (need_resched()) {
-            local_irq_enable();
-            schedule();
-        } else {
+        tick_nohz_idle_enter();
+        while (!need_resched()) {
+            local_irq_disable();
+            if (this_cpu().softirq_pending) __do_softirq(); // raised by a task that went to sleep
+            if (need_resched()) break;
+            tick_nohz_idle_stop_tick();
+            rcu_idle_enter();
             enable_interrupts_and_halt();
+            local_irq_disable();
+            rcu_idle_exit();
+            local_irq_enable();
         }
+        tick_nohz_idle_exit();
+        local_irq_enable();
+        preempt_enable_no_resched();
+        schedule();
+        preempt_disable();
     }
 }
 

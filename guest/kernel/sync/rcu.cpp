@@ -39,12 +39,22 @@ constinit rcu_data rcu_data_of[NR_CPUS] = {};
 constinit spinlock_t rcu_lock{"rcu_state"};
 constinit u64 gp_seq = 0;
 constinit u64 qs_mask = 0, online_mask = 1;
+constinit u64 idle_mask = 0; ///< CPUs that are halted
 constinit u64 gp_wanted = 0; ///< the highest gp_seq that a callback waits for
 
 /// REQUIRES: rcu_lock.
 void rcu_gp_start() {
-    __atomic_store_n(&gp_seq, gp_seq + 1, __ATOMIC_RELEASE);
-    __atomic_store_n(&qs_mask, online_mask, __ATOMIC_RELEASE);
+    do {
+        __atomic_store_n(&gp_seq, gp_seq + 1, __ATOMIC_RELEASE);
+        __atomic_store_n(&qs_mask, online_mask, __ATOMIC_RELEASE);
+        // The mask, then who is idle; a CPU that goes idle says so, then looks at the mask.
+        __atomic_thread_fence(__ATOMIC_SEQ_CST);
+        u64 idle = __atomic_load_n(&idle_mask, __ATOMIC_SEQ_CST);
+        __atomic_store_n(&qs_mask, qs_mask & ~idle, __ATOMIC_RELEASE);
+        if (qs_mask) return;
+        __atomic_store_n(&gp_seq, gp_seq + 1, __ATOMIC_RELEASE); // all are idle: nobody reads
+        rcu_grace_periods++;
+    } while (gp_wanted > gp_seq);
 }
 
 /// REQUIRES: rcu_lock.
@@ -111,6 +121,23 @@ void call_rcu(rcu_head* head, void (*func)(rcu_head*)) {
 }
 
 void rcu_note_context_switch() { note_quiescent(); }
+
+void rcu_idle_enter() {
+    __atomic_fetch_or(&idle_mask, u64{1} << smp_processor_id(), __ATOMIC_SEQ_CST);
+    __atomic_thread_fence(__ATOMIC_SEQ_CST);
+    note_quiescent();
+}
+
+void rcu_idle_exit() {
+    u64 bit = u64{1} << smp_processor_id();
+    if (__atomic_load_n(&idle_mask, __ATOMIC_RELAXED) & bit)
+        __atomic_fetch_and(&idle_mask, ~bit, __ATOMIC_SEQ_CST);
+}
+
+bool rcu_needs_cpu() {
+    const rcu_data& data = rcu_data_of[smp_processor_id()];
+    return data.next.head || data.waiting.head;
+}
 
 void rcu_sched_clock_irq(bool quiescent) {
     rcu_data& data = rcu_data_of[smp_processor_id()];

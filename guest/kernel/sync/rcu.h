@@ -46,6 +46,13 @@ void rcu_note_context_switch();
 /// From the tick; `quiescent`: what it interrupted had preemption on (user mode, the idle loop, preemptible
 /// kernel code).
 void rcu_sched_clock_irq(bool quiescent);
+/// The CPU halts in its idle loop: it holds no reader, and no grace period waits for it, until
+/// rcu_idle_exit(). REQUIRES: interrupts off.
+void rcu_idle_enter();
+/// Nothing when it was called already.
+void rcu_idle_exit();
+/// This CPU has callbacks: it must look again at the next tick.
+bool rcu_needs_cpu();
 /// The CPU joins: it is waited for from the next grace period on.
 void rcu_cpu_online(unsigned cpu);
 

@@ -28,7 +28,6 @@ struct TimeValue {
 struct Deadline {
     bool forever = true, now = false;
     u64 nanoseconds = 0; ///< of ktime
-    u64 ticks() const { return forever ? 0 : jiffies + nsecs_to_jiffies(left()) + 1; }
     bool over() const { return now || (!forever && ktime_get_ns() >= nanoseconds); }
     u64 left() const {
         u64 at = ktime_get_ns(); // one look: between two the end may pass
@@ -56,13 +55,15 @@ u32 poll_one(i32 descriptor, u32 wanted, poll_table* table) {
 template <typename Look> Result<i64> wait_for_files(const Deadline& deadline, Look look) {
     poll_wqueues queues;
     poll_table* table = deadline.now ? nullptr : &queues;
+    const ktime_t end = deadline.forever ? KTIME_MAX : static_cast<ktime_t>(deadline.nanoseconds);
+    const u64 slack = deadline.forever || deadline.now ? 0 : select_estimate_accuracy(end);
     for (;;) {
         i64 found = TRY(look(table));
         table = nullptr; // registered
         if (found || deadline.over()) return found;
         if (queues.failed()) return Errno::ENOMEM;
         if (get_current()->signal_pending()) return Errno::EINTR;
-        queues.sleep(deadline.ticks());
+        queues.sleep(end, slack);
     }
 }
 

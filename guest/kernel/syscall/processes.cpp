@@ -189,6 +189,10 @@ Result<i64> sys_prctl(u32 option, u64 argument) {
         return i64{0};
     }
     case 16: TRY(copy_to_user(argument, task->comm, 16)); return i64{0};
+    case 29: // PR_SET_TIMERSLACK
+        task->timer_slack_ns = static_cast<i64>(argument) > 0 ? argument : task->default_timer_slack_ns;
+        return i64{0};
+    case 30: return static_cast<i64>(task->timer_slack_ns);
     case 36: task->signal->is_child_subreaper = argument; return i64{0}; // PR_SET_CHILD_SUBREAPER
     case 37: TRY(put_user<i32>(argument, task->signal->is_child_subreaper)); return i64{0};
     default: return Errno::EINVAL;

@@ -160,13 +160,14 @@ struct TimeSpec {
 Result<i64> sys_rt_sigtimedwait(u64 set_address, u64 info_address, u64 timeout, usize size) {
     if (size != 8) return Errno::EINVAL;
     u64 wanted = TRY(get_user<u64>(set_address)) & ~(sigmask(SIGKILL) | sigmask(SIGSTOP));
-    u64 end = 0;
+    ktime_t end = KTIME_MAX;
     if (timeout) {
         TimeSpec time = TRY(get_user<TimeSpec>(timeout));
         if (time.seconds < 0 || time.nanoseconds < 0 || time.nanoseconds >= 1'000'000'000)
             return Errno::EINVAL;
-        end = ktime_get_ns() + static_cast<u64>(min<i64>(time.seconds, 1'000'000'000)) * 1'000'000'000 +
-              static_cast<u64>(time.nanoseconds);
+        end = ktime_add_safe(ktime_get(),
+                             static_cast<u64>(min<i64>(time.seconds, 1'000'000'000)) * 1'000'000'000 +
+                                 static_cast<u64>(time.nanoseconds));
     }
     task_struct* task = get_current();
     kernel_siginfo info;
@@ -177,9 +178,6 @@ Result<i64> sys_rt_sigtimedwait(u64 set_address, u64 info_address, u64 timeout, 
         return signal != 0;
     };
     if (!take()) {
-        timer_list timer;
-        timer.function = [](void* sleeper) { wake_up_process(static_cast<task_struct*>(sleeper)); };
-        timer.context = task;
         {
             // Those that we wait for count as not blocked, so that a sender wakes us.
             IrqSpinGuard guard(task->sighand->siglock);
@@ -187,15 +185,12 @@ Result<i64> sys_rt_sigtimedwait(u64 set_address, u64 info_address, u64 timeout, 
             task->blocked &= ~wanted;
             recalc_sigpending();
         }
-        for (;;) {
+        for (bool over = false; !over;) {
             set_current_state(TASK_INTERRUPTIBLE);
-            u64 now = ktime_get_ns(); // one look: between two the end may pass
-            if (task->signal_pending() || (timeout && now >= end)) break;
-            if (timeout) mod_timer(timer, jiffies + nsecs_to_jiffies(end - now));
-            schedule();
+            if (task->signal_pending()) break;
+            over = schedule_hrtimeout_range(end, current_timer_slack());
         }
         set_current_state(TASK_RUNNING);
-        del_timer_sync(timer);
         bool interrupted = task->signal_pending();
         {
             IrqSpinGuard guard(task->sighand->siglock);
@@ -218,71 +213,12 @@ Result<i64> sys_restart_syscall() {
     return task->restart_block.fn(*task);
 }
 
-// --- ITIMER_REAL
-// -----------------------------------------------------------------------------------------------------------
-
-struct TimeVal {
-    i64 seconds, microseconds;
-};
-struct Itimer {
-    TimeVal interval, value;
-};
-TimeVal to_timeval(u64 ticks) {
-    u64 microseconds = ticks * (1'000'000 / HZ);
-    return {static_cast<i64>(microseconds / 1'000'000), static_cast<i64>(microseconds % 1'000'000)};
-}
-Result<u64> to_ticks(const TimeVal& time) {
-    if (time.seconds < 0 || time.microseconds < 0 || time.microseconds >= 1'000'000) return Errno::EINVAL;
-    return divide_up(static_cast<u64>(min<i64>(time.seconds, 1'000'000'000)) * 1'000'000 +
-                         static_cast<u64>(time.microseconds),
-                     1'000'000 / HZ);
-}
-Itimer read_real_timer(signal_struct& shared) {
-    u64 left = 0;
-    if (shared.real_timer.entry.linked()) {
-        i64 ticks = static_cast<i64>(shared.real_timer.expires - jiffies);
-        left = ticks > 0 ? static_cast<u64>(ticks) : 1;
-    }
-    return {to_timeval(shared.it_real_incr), to_timeval(left)};
-}
-Itimer set_real_timer(u64 value, u64 interval) {
-    signal_struct& shared = *get_current()->signal;
-    Itimer old = read_real_timer(shared);
-    shared.it_real_incr = 0; // a function that runs now arms it no more
-    del_timer_sync(shared.real_timer);
-    shared.it_real_incr = value ? interval : 0;
-    if (value) mod_timer(shared.real_timer, jiffies + value);
-    return old;
-}
-Result<i64> sys_alarm(u32 seconds) {
-    Itimer old = set_real_timer(u64{seconds} * HZ, 0);
-    return old.value.seconds +
-           (old.value.microseconds >= 500'000 || (!old.value.seconds && old.value.microseconds));
-}
-Result<i64> sys_getitimer(u32 which, u64 target) {
-    if (which != 0) return Errno::EINVAL; // ITIMER_VIRTUAL and ITIMER_PROF are not kept
-    TRY(put_user(target, read_real_timer(*get_current()->signal)));
-    return i64{0};
-}
-Result<i64> sys_setitimer(u32 which, u64 fresh, u64 old) {
-    if (which != 0) return Errno::EINVAL;
-    Itimer timer = {};
-    if (fresh) timer = TRY(get_user<Itimer>(fresh));
-    u64 value = TRY(to_ticks(timer.value)), interval = TRY(to_ticks(timer.interval));
-    Itimer previous = set_real_timer(value, interval);
-    if (old) TRY(put_user(old, previous));
-    return i64{0};
-}
-
 using enum ArgumentKind;
 constexpr SyscallRow rows[] = {
     row<sys_rt_sigaction>(13, "rt_sigaction", Signal, Pointer, Pointer, Unsigned),
     row<sys_rt_sigprocmask>(14, "rt_sigprocmask", Unsigned, Pointer, Pointer, Unsigned),
     row<sys_rt_sigreturn>(15, "rt_sigreturn"),
     row<sys_pause>(34, "pause"),
-    row<sys_getitimer>(36, "getitimer", Unsigned, Pointer),
-    row<sys_alarm>(37, "alarm", Unsigned),
-    row<sys_setitimer>(38, "setitimer", Unsigned, Pointer, Pointer),
     row<sys_kill>(62, "kill", Int, Signal),
     row<sys_rt_sigpending>(127, "rt_sigpending", Pointer, Unsigned),
     row<sys_rt_sigtimedwait>(128, "rt_sigtimedwait", Pointer, Pointer, Pointer, Unsigned),

@@ -1,6 +1,7 @@
 // System calls on the machine: time, uname, sysinfo, random numbers, log, reboot.
 #include "arch/x86_64/acpi.h"
 #include "arch/x86_64/user_access.h"
+#include "fs/timerfd.h"
 #include "fs/vfs.h"
 #include "lib/log.h"
 #include "lib/random.h"
@@ -36,8 +37,9 @@ TimeSpec to_time(u64 nanoseconds) {
 Result<u64> clock_now(u32 clock) {
     switch (clock) {
     case 0: // REALTIME
-    case 5: return ktime_get_real_ns();
-    case 1: // MONOTONIC, MONOTONIC_RAW, MONOTONIC_COARSE, BOOTTIME
+    case 5:
+    case 11: return ktime_get_real_ns(); // TAI: no leap seconds are announced to us
+    case 1:                              // MONOTONIC, MONOTONIC_RAW, MONOTONIC_COARSE, BOOTTIME
     case 4:
     case 6:
     case 7: return ktime_get_ns();
@@ -58,10 +60,9 @@ Result<u64> clock_now(u32 clock) {
 
 /// A relative sleep that a stop or a handled signal interrupts: restart_syscall goes on to the same end.
 Result<i64> nanosleep_until(u64 end, u64 remaining) {
-    u64 now = ktime_get_ns(), left = 0;
-    Result<void> slept = hrtimer_nanosleep(end > now ? end - now : 0, &left);
-    if (slept.ok()) return i64{0};
-    if (remaining) TRY(put_user(remaining, to_time(left)));
+    if (hrtimer_nanosleep(static_cast<ktime_t>(end), CLOCK_MONOTONIC).ok()) return i64{0};
+    u64 now = ktime_get_ns();
+    if (remaining) TRY(put_user(remaining, to_time(now < end ? end - now : 0)));
     auto& block = get_current()->restart_block;
     block.fn = [](task_struct& task) {
         return nanosleep_until(task.restart_block.expires, task.restart_block.address);
@@ -73,19 +74,19 @@ Result<i64> nanosleep_until(u64 end, u64 remaining) {
 
 Result<i64> sys_nanosleep(u64 wanted, u64 remaining) {
     u64 time = TRY(read_time(wanted));
-    return nanosleep_until(ktime_get_ns() + time, remaining);
+    return nanosleep_until(static_cast<u64>(ktime_add_safe(ktime_get(), time)), remaining);
 }
 
+/// A relative sleep does not care when the wall clock is set (POSIX): it is one of the monotonic clock.
 Result<i64> sys_clock_nanosleep(u32 clock, u32 flags, u64 wanted, u64 remaining) {
-    u64 time = TRY(read_time(wanted));
-    if (flags & 1) { // TIMER_ABSTIME
-        Result<u64> now = clock_now(clock);
-        if (!now.ok()) return now.error();
-        if (time <= now.value()) return i64{0};
-        if (!hrtimer_nanosleep(time - now.value(), nullptr).ok()) return Errno::ERESTARTNOHAND;
-        return i64{0};
-    }
-    return sys_nanosleep(wanted, remaining);
+    if (clock == 2 || clock == 3) return Errno::EOPNOTSUPP; // processor time: nothing sleeps on it
+    if (clock != CLOCK_REALTIME && clock != CLOCK_MONOTONIC && clock != CLOCK_BOOTTIME && clock != CLOCK_TAI)
+        return Errno::EINVAL;
+    if (!(flags & 1)) return sys_nanosleep(wanted, remaining);
+    u64 time = TRY(read_time(wanted)); // TIMER_ABSTIME
+    if (!hrtimer_nanosleep(static_cast<ktime_t>(min<u64>(time, KTIME_MAX)), clock).ok())
+        return Errno::ERESTARTNOHAND;
+    return i64{0};
 }
 
 Result<i64> sys_clock_gettime(u32 clock, u64 target) {
@@ -104,6 +105,8 @@ Result<i64> sys_clock_settime(u32 clock, u64 source) {
     u64 now = TRY(read_time(source));
     if (now / 1'000'000'000 >= u64{TIME_SETTOD_SEC_MAX}) return Errno::EINVAL;
     do_settimeofday64(now);
+    clock_was_set();
+    timerfd_clock_was_set();
     return i64{0};
 }
 

@@ -20,6 +20,7 @@
 #include "task/signal.h"
 #include "task/task.h"
 #include "trace/boot_phase.h"
+#include "time/posix-timers.h"
 
 namespace kernel {
 namespace {
@@ -102,6 +103,7 @@ Result<void> begin_new_exec(mm_struct* mm, const Program& program, const StringP
         do_group_exit(SIGKILL);
     }
     do_close_on_exec(*task->files);
+    exit_itimers(task);
     flush_signal_handlers(*task->sighand);
     strscpy(task->comm, last_component(name), sizeof task->comm);
     task->flags &= ~u32{PF_KTHREAD | PF_FORKNOEXEC};

@@ -15,6 +15,7 @@
 #include "task/futex.h"
 #include "task/signal.h"
 #include "task/task.h"
+#include "time/posix-timers.h"
 
 namespace kernel {
 namespace {
@@ -269,8 +270,12 @@ void do_exit(i32 code) {
         panic("Attempted to kill init! exitcode=0x%08x", static_cast<unsigned>(code));
     task->exit_code = code;
     if (group_dead) {
-        task->signal->it_real_incr = 0;
-        del_timer_sync(task->signal->real_timer);
+        {
+            IrqSpinGuard guard(task->sighand->siglock);
+            task->signal->it_real_incr = 0;
+        }
+        hrtimer_cancel(task->signal->real_timer);
+        exit_itimers(task);
     }
     exit_mm(task);
     exit_files(task);

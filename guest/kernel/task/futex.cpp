@@ -132,9 +132,6 @@ Result<i64> futex_wait(u64 address, u32 flags, u32 expected, u64 end, u32 bitset
     task_struct* task = get_current();
     futex_q q{{}, task, TRY(get_futex_key(address, flags)), bitset, nullptr};
     queue_me(q);
-    timer_list timer;
-    timer.function = [](void* sleeper) { wake_up_process(static_cast<task_struct*>(sleeper)); };
-    timer.context = task;
     Result<u32> value = get_user<u32>(address);
     Result<i64> result = i64{0};
     if (!value.ok())
@@ -149,18 +146,14 @@ Result<i64> futex_wait(u64 address, u32 flags, u32 expected, u64 end, u32 bitset
                 result = end ? Errno::ERESTART_RESTARTBLOCK : Errno::ERESTARTSYS;
                 break;
             }
-            if (end) {
-                u64 now = ktime_get_ns();
-                if (now >= end) {
-                    result = Errno::ETIMEDOUT;
-                    break;
-                }
-                mod_timer(timer, jiffies + nsecs_to_jiffies(end - now));
+            if (end && ktime_get_ns() >= end) {
+                result = Errno::ETIMEDOUT;
+                break;
             }
-            schedule();
+            (void)schedule_hrtimeout_range(end ? static_cast<ktime_t>(end) : KTIME_MAX,
+                                           current_timer_slack());
         }
     set_current_state(TASK_RUNNING);
-    del_timer_sync(timer);
     if (!unqueue_me(q)) return i64{0}; // woken, whatever else happened
     if (!result.ok() && result.error() == Errno::ERESTART_RESTARTBLOCK) {
         auto& block = task->restart_block;

@@ -8,6 +8,7 @@
 #include "mm/slab.h"
 #include "sched/scheduler.h"
 #include "task/task.h"
+#include "time/posix-timers.h"
 #include "time/timekeeping.h"
 
 namespace kernel {
@@ -57,9 +58,17 @@ static sigqueue* sigqueue_alloc(int signal, const kernel_siginfo* info) {
     return queued;
 }
 static void sigqueue_free(sigqueue* queued) {
+    if (queued->timer) return; // it belongs to that
     if (queued->counted) __atomic_sub_fetch(&queued_by_user[queued->uid % 256], 1, __ATOMIC_RELAXED);
     kfree(queued);
 }
+
+sigqueue* sigqueue_alloc_timer() {
+    kernel_siginfo counted;
+    counted.si_code = SI_QUEUE;
+    return sigqueue_alloc(SIGRTMIN, &counted);
+}
+void sigqueue_free_timer(sigqueue* queued) { sigqueue_free(queued); }
 
 void flush_sigqueue_mask(sigpending& pending, u64 mask) {
     pending.signal &= ~mask;
@@ -205,7 +214,8 @@ int next_signal(const sigpending& pending, u64 mask) {
 }
 
 /// Takes the first queued one of this number; the bit stays while another is queued.
-void collect_signal(int signal, sigpending& pending, kernel_siginfo* info) {
+/// Of a timer's it returns the timer, with a reference, and what it was queued with.
+k_itimer* collect_signal(int signal, sigpending& pending, kernel_siginfo* info, u32* sys_private) {
     sigqueue* first = nullptr;
     bool more = false;
     for (LIST_EACH(node, pending.list)) {
@@ -221,12 +231,16 @@ void collect_signal(int signal, sigpending& pending, kernel_siginfo* info) {
     if (first) {
         first->list.remove();
         *info = first->info;
+        k_itimer* timer = first->timer;
+        if (timer) __atomic_add_fetch(&timer->refs, 1, __ATOMIC_RELAXED);
+        *sys_private = first->sys_private;
         sigqueue_free(first);
-    } else {
-        *info = {};
-        info->si_signo = signal;
-        info->si_code = SI_USER;
+        return timer;
     }
+    *info = {};
+    info->si_signo = signal;
+    info->si_code = SI_USER;
+    return nullptr;
 }
 
 } // namespace
@@ -258,6 +272,25 @@ Result<void> do_send_sig_info(int signal, const kernel_siginfo* info, task_struc
     // init itself.
     IrqSpinGuard guard(task->sighand->siglock);
     return __send_signal(signal, info, task, type, false);
+}
+
+bool send_sigqueue(sigqueue& queued, u32 sys_private, task_struct* task, pid_type type) {
+    if (!task->sighand) return true; // it ends
+    IrqSpinGuard guard(task->sighand->siglock);
+    int signal = queued.info.si_signo;
+    if (!prepare_signal(signal, task, false)) return false;
+    queued.sys_private = sys_private;
+    if (queued.list.linked()) {
+        queued.info.si_uid++; // si_overrun
+        return true;
+    }
+    queued.info.si_uid = 0;
+    sigpending& pending = type == PIDTYPE_PID ? task->pending : task->signal->shared_pending;
+    pending.list.push_back(&queued.list);
+    pending.signal |= sigmask(signal);
+    if (signalfd_wqh.has_sleepers()) signalfd_wqh.wake_all();
+    complete_signal(signal, task, type);
+    return true;
 }
 
 void send_sig(task_struct* task, int signal) {
@@ -363,10 +396,18 @@ int dequeue_signal(task_struct* task, u64 mask, kernel_siginfo* info) {
     sigpending* from = &task->pending;
     int signal = next_signal(*from, mask);
     if (!signal) signal = next_signal(*(from = &task->signal->shared_pending), mask);
-    if (signal) collect_signal(signal, *from, info);
+    u32 sys_private = 0;
+    k_itimer* timer = signal ? collect_signal(signal, *from, info, &sys_private) : nullptr;
+    if (signal == SIGALRM) rearm_real_timer(*task->signal);
     recalc_sigpending();
     // The lock may be dropped before the stop is done: it counts only while this bit is there.
     if (signal && (sigmask(signal) & SIG_KERNEL_STOP_MASK)) task->jobctl |= JOBCTL_STOP_DEQUEUED;
+    if (timer) { // its lock comes before ours; interrupts stay off
+        spinlock_t& siglock = task->sighand->siglock;
+        siglock.unlock_raw();
+        posixtimer_rearm(timer, sys_private, *info);
+        siglock.lock_raw();
+    }
     return signal;
 }
 

@@ -16,6 +16,7 @@
 #include "lib/result.h"
 #include "sync/wait_queue.h"
 #include "task/pid.h"
+#include "time/itimer.h"
 #include "time/tick.h"
 
 namespace kernel {
@@ -105,11 +106,16 @@ struct sigqueue {
     kernel_siginfo info;
     u32 uid = 0; ///< whose limit it counts against, if it does
     bool counted = false;
+    struct k_itimer* timer = nullptr; ///< whose one signal this is: it is not freed when it is taken
+    u32 sys_private = 0;              ///< the timer's requeue_pending as it was queued
 };
 struct sigpending {
     list_head list; ///< initialised by init_sigpending
     u64 signal = 0; ///< bit n − 1 for signal n
 };
+/// A timer's: counts against the caller's limit. Null when that is reached, or there is no memory.
+sigqueue* sigqueue_alloc_timer();
+void sigqueue_free_timer(sigqueue* queued);
 void init_sigpending(sigpending& pending);
 void flush_sigqueue(sigpending& pending);
 
@@ -156,10 +162,22 @@ struct task_times {
 
 /// /proc/PID/io. A thread changes its own; the process's are those of ended threads.
 struct task_io_accounting {
-    u64 rchar = 0, wchar = 0, syscr = 0, syscw = 0, read_bytes = 0, write_bytes = 0;
+    u64 rchar = 0, wchar = 0, syscr = 0, syscw = 0; ///< calls, whatever they read: pipes and terminals too
+    u64 read_bytes = 0;                             ///< asked of disks
+    u64 write_bytes = 0,
+        cancelled_write_bytes = 0; ///< pages that became dirty; that went before they were written
+    void count_read(Result<usize> moved) {
+        syscr++;
+        if (moved.ok()) rchar += moved.value();
+    }
+    void count_written(Result<usize> moved) {
+        syscw++;
+        if (moved.ok()) wchar += moved.value();
+    }
     void add(const task_io_accounting& other) {
         rchar += other.rchar, wchar += other.wchar, syscr += other.syscr, syscw += other.syscw;
         read_bytes += other.read_bytes, write_bytes += other.write_bytes;
+        cancelled_write_bytes += other.cancelled_write_bytes;
     }
 };
 
@@ -188,12 +206,16 @@ struct signal_struct {
     i32 tty_old_pgrp = 0;             ///< of a leader whose terminal hung up: its foreground group
     struct pid* pids[PIDTYPE_MAX] = {};
     struct rlimit rlim[RLIM_NLIMITS] = {};
-    task_times exited;     ///< threads of this process that ended
-    task_times children;   ///< processes that were waited for, with theirs
-    timer_list real_timer; ///< ITIMER_REAL, alarm(2)
+    task_times exited;      ///< threads of this process that ended
+    task_times children;    ///< processes that were waited for, with theirs
+    hrtimer real_timer;     ///< ITIMER_REAL, alarm(2)
+    cpu_itimer it[2];       ///< ITIMER_VIRTUAL, ITIMER_PROF
+    list_head posix_timers; ///< k_itimer, under siglock
+    i32 posix_timer_id = 0; ///< of the next
     task_io_accounting ioac;
-    u64 cpu_ticks = 0;    ///< that its threads were found running: RLIMIT_CPU
-    u64 it_real_incr = 0; ///< jiffies
+    u64 cpu_ticks = 0;        ///< that its threads were found running: RLIMIT_CPU
+    u64 user_ticks = 0;       ///< of these, those in user mode
+    ktime_t it_real_incr = 0; ///< under siglock
 };
 
 sighand_struct* alloc_sighand();
@@ -208,6 +230,9 @@ Result<void> do_sigaction(int signal, const k_sigaction* fresh, k_sigaction* old
 
 /// Sends to the thread (PIDTYPE_PID) or its process. REQUIRES: tasklist_lock, or the task cannot end.
 Result<void> do_send_sig_info(int signal, const kernel_siginfo* info, task_struct* task, pid_type type);
+/// Queues a timer's signal, or counts one more if it is queued. False: the task ignores it. REQUIRES:
+/// tasklist_lock.
+bool send_sigqueue(sigqueue& queued, u32 sys_private, task_struct* task, pid_type type);
 /// From the kernel, to the process.
 void send_sig(task_struct* task, int signal);
 unsigned kill_pgrp(i32 group, int signal);

@@ -34,26 +34,15 @@ void __cleanup_sighand(sighand_struct* handlers) {
     if (handlers && __atomic_sub_fetch(&handlers->count, 1, __ATOMIC_ACQ_REL) == 0) destroy(handlers);
 }
 
-namespace {
-/// ITIMER_REAL has run out, in the TIMER softirq: the process lives, it deletes the timer before it ends.
-void it_real_fn(void* context) {
-    auto* shared = static_cast<signal_struct*>(context);
-    IrqSpinGuard guard(tasklist_lock);
-    if (list_head* node = shared->thread_head.front()) {
-        (void)do_send_sig_info(SIGALRM, nullptr, thread_of(node), PIDTYPE_TGID);
-        if (shared->it_real_incr) mod_timer(shared->real_timer, jiffies + shared->it_real_incr);
-    }
-}
-} // namespace
-
 signal_struct* alloc_signal(const signal_struct* parent) {
     auto* shared = make<signal_struct>();
     if (!shared) return nullptr;
     shared->thread_head.initialise();
     init_sigpending(shared->shared_pending);
     shared->multiprocess.initialise();
+    shared->posix_timers.initialise();
+    hrtimer_init(shared->real_timer, CLOCK_MONOTONIC);
     shared->real_timer.function = it_real_fn;
-    shared->real_timer.context = shared;
     if (parent) {
         memcpy(shared->rlim, parent->rlim, sizeof shared->rlim);
         return shared;
@@ -72,7 +61,7 @@ signal_struct* alloc_signal(const signal_struct* parent) {
 
 void put_signal_struct(signal_struct* shared) {
     if (!shared || __atomic_sub_fetch(&shared->sigcnt, 1, __ATOMIC_ACQ_REL)) return;
-    del_timer_sync(shared->real_timer);
+    hrtimer_cancel(shared->real_timer);
     flush_sigqueue(shared->shared_pending);
     destroy(shared);
 }

@@ -268,6 +268,7 @@ Result<task_struct*> copy_process(const kernel_clone_args& request, pt_regs* par
     child->se.load.weight = child->policy == SCHED_IDLE ? WEIGHT_IDLEPRIO : weight_of_nice(child->nice);
     child->umask = parent->umask;
     child->oom_score_adj = parent->oom_score_adj;
+    child->timer_slack_ns = child->default_timer_slack_ns = parent->timer_slack_ns;
     child->blocked = parent->blocked;
     child->cred = get_cred(parent->cred);
     child->fsbase = parent->fpu ? rdmsrl(Msr::FsBase) : 0;

@@ -176,6 +176,7 @@ struct alignas(64) task_struct {
     u64 start_time = 0; ///< nanoseconds since boot
     u64 utime = 0, stime = 0;
     u64 min_flt = 0, maj_flt = 0;
+    u64 timer_slack_ns = 50'000, default_timer_slack_ns = 50'000; ///< prctl(PR_SET_TIMERSLACK)
     task_io_accounting ioac;
     struct completion* vfork_done = nullptr; ///< completed when the child execs or exits
     i32 oom_score_adj = 0;

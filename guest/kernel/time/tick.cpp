@@ -1,48 +1,20 @@
-// Tick and timers; see tick.h.
+// What a tick does; see tick.h.
 #include "time/tick.h"
 
-#include "irq/irq.h"
 #include "lib/log.h"
 #include "sched/scheduler.h"
+#include "time/clockevents.h"
+#include "time/itimer.h"
+#include "time/tick-sched.h"
 #include "time/timekeeping.h"
 
 namespace kernel {
 
 constinit struct kernel_cpustat cpu_times[NR_CPUS] = {};
 
-constinit list_head timers = {};
-
 namespace {
 
-constinit u64 next_expiry = ~u64{0}; ///< of the first; the tick reads it without the lock
-constinit spinlock_t timer_lock{"timers"};
-constinit timer_list* running_timer[NR_CPUS] = {}; ///< whose function runs now; under timer_lock
-
-/// REQUIRES: timer_lock.
-void note_first() {
-    list_head* first = timers.front();
-    __atomic_store_n(&next_expiry, first ? container_of(first, timer_list, entry)->expires : ~u64{0},
-                     __ATOMIC_RELAXED);
-}
-
-void run_timer_softirq() {
-    for (;;) {
-        timer_list* timer;
-        {
-            IrqSpinGuard guard(timer_lock);
-            list_head* node = timers.front();
-            if (!node) break;
-            timer = container_of(node, timer_list, entry);
-            if (static_cast<i64>(timer->expires - jiffies) > 0) break;
-            node->remove();
-            note_first();
-            running_timer[smp_processor_id()] = timer;
-        }
-        timer->function(timer->context);
-        IrqSpinGuard guard(timer_lock); // the timer itself may be gone
-        running_timer[smp_processor_id()] = nullptr;
-    }
-}
+constinit pt_regs* __irq_regs[NR_CPUS] = {};
 
 /// RLIMIT_CPU: SIGXCPU each second from the soft limit on, SIGKILL at the hard one.
 void check_cpu_limit(task_struct& task) {
@@ -60,11 +32,14 @@ void check_cpu_limit(task_struct& task) {
     __atomic_store_n(&limit.rlim_cur, soft + 1, __ATOMIC_RELAXED);
 }
 
-void account_process_tick(const pt_regs& frame) {
+void account_process_tick(bool user) {
     struct kernel_cpustat& times = cpu_times[smp_processor_id()];
     task_struct* task = get_current();
-    if (!task->is_kernel_thread()) check_cpu_limit(*task);
-    if (frame.from_user()) {
+    if (!task->is_kernel_thread()) {
+        check_cpu_limit(*task);
+        check_cpu_itimers(*task, user);
+    }
+    if (user) {
         task->utime++;
         (task->nice > 0 ? times.nice : times.user)++;
     } else if (task->flags & PF_IDLE) {
@@ -77,79 +52,27 @@ void account_process_tick(const pt_regs& frame) {
 
 } // namespace
 
-void init_timers() {
-    timers.initialise();
-    open_softirq(TIMER_SOFTIRQ, run_timer_softirq);
+pt_regs* get_irq_regs() { return __irq_regs[smp_processor_id()]; }
+pt_regs* set_irq_regs(pt_regs* frame) {
+    pt_regs*& slot = __irq_regs[smp_processor_id()];
+    pt_regs* old = slot;
+    slot = frame;
+    return old;
 }
 
-void tick_handle_periodic(pt_regs& frame) {
-    // The first CPU keeps the time and runs the timers; each accounts for itself.
-    bool keeper = smp_processor_id() == 0;
-    if (keeper) __atomic_store_n(&jiffies, jiffies + 1, __ATOMIC_RELAXED);
-    account_process_tick(frame);
-    // A reader has preemption off: what the tick interrupted with it on holds nothing.
-    rcu_sched_clock_irq(preempt_count() == preempt::HardirqOffset);
+void update_process_times(bool user) {
+    account_process_tick(user);
+    run_local_timers();
+    // A reader has preemption off: what the tick interrupted with it on holds nothing. The idle task has it
+    // off, and holds nothing either.
+    bool idle = get_current()->flags & PF_IDLE;
+    rcu_sched_clock_irq(preempt_count() == preempt::HardirqOffset + (idle ? 1 : 0));
     scheduler_tick();
-    if (!keeper) return;
-    if (jiffies % (5 * HZ) == 0) calc_global_load();
-    if (__atomic_load_n(&next_expiry, __ATOMIC_RELAXED) <= jiffies) raise_softirq(TIMER_SOFTIRQ);
 }
 
-void mod_timer(timer_list& timer, u64 expires) {
-    IrqSpinGuard guard(timer_lock);
-    timer.entry.remove();
-    timer.expires = expires;
-    list_head* at = timers.next;
-    while (at != &timers && static_cast<i64>(container_of(at, timer_list, entry)->expires - expires) <= 0)
-        at = at->next;
-    timer.entry.insert_between(at->prev, at);
-    note_first();
-}
-
-bool del_timer(timer_list& timer) {
-    IrqSpinGuard guard(timer_lock);
-    bool armed = timer.entry.linked();
-    timer.entry.remove();
-    note_first();
-    return armed;
-}
-
-bool del_timer_sync(timer_list& timer) {
-    for (;;) {
-        {
-            IrqSpinGuard guard(timer_lock);
-            bool armed = timer.entry.linked(), running = false;
-            timer.entry.remove();
-            note_first();
-            for (const timer_list* other : running_timer) running |= other == &timer;
-            if (!running) return armed;
-        }
-        cpu_relax();
-    }
-}
-
-Result<void> hrtimer_nanosleep(u64 nanoseconds, u64* remaining) {
-    u64 end = ktime_get_ns() + nanoseconds;
-    timer_list timer;
-    timer.function = [](void* task) { try_to_wake_up(static_cast<task_struct*>(task)); };
-    timer.context = get_current();
-    Result<void> result;
-    for (;;) {
-        u64 now = ktime_get_ns(); // one look: between two the end may pass
-        if (now >= end) break;
-        if (get_current()->signal_pending()) {
-            result = Errno::EINTR;
-            break;
-        }
-        set_current_state(TASK_INTERRUPTIBLE);
-        mod_timer(timer, jiffies + nsecs_to_jiffies(end - now));
-        schedule();
-    }
-    set_current_state(TASK_RUNNING);
-    del_timer_sync(timer);
-    u64 now = ktime_get_ns();
-    if (remaining) *remaining = now < end ? end - now : 0;
-    return result;
+void tick_handle_periodic(clock_event_device&) {
+    tick_do_update_jiffies64(ktime_get());
+    update_process_times(get_irq_regs()->from_user());
 }
 
 } // namespace kernel

@@ -90,7 +90,8 @@ u64 ktime_get_ns() {
     return static_cast<u64>(product >> 32);
 }
 
-u64 ktime_get_real_ns() { return wall_offset + ktime_get_ns(); }
+u64 ktime_get_real_offset() { return __atomic_load_n(&wall_offset, __ATOMIC_RELAXED); }
+u64 ktime_get_real_ns() { return ktime_get_real_offset() + ktime_get_ns(); }
 void do_settimeofday64(u64 nanoseconds) {
     IrqSpinGuard guard(timekeeper_lock);
     __atomic_store_n(&wall_offset, nanoseconds - ktime_get_ns(), __ATOMIC_RELAXED);

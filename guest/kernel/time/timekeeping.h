@@ -17,6 +17,8 @@ u64 ktime_get_ns();
 /// Nanoseconds since 1970.
 u64 ktime_get_real_ns();
 void do_settimeofday64(u64 nanoseconds);
+/// The wall clock less ktime.
+u64 ktime_get_real_offset();
 
 /// Takes the rate from CPUID; early, so that time stamps mean something.
 void early_tsc_init();

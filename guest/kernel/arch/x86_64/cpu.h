@@ -32,6 +32,7 @@ inline u32 in32(u16 port) {
 enum class Msr : u32 {
     ApicBase = 0x1B,
     MiscEnable = 0x1A0,
+    TscDeadline = 0x6E0,
     Pat = 0x277,
     Efer = 0xC0000080,
     Star = 0xC0000081,

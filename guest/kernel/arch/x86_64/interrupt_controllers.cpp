@@ -7,6 +7,9 @@
 #include "irq/irq.h"
 #include "lib/log.h"
 #include "mm/vmalloc.h"
+#include "time/clockevents.h"
+#include "time/tick-sched.h"
+#include "time/tick.h"
 #include "time/timekeeping.h"
 
 namespace kernel {
@@ -16,13 +19,13 @@ constinit volatile u32* local_apic = nullptr;
 constinit volatile u32* io_apic = nullptr;
 constinit unsigned io_apic_pins = 0;
 constinit u16 pic_mask = 0xffff;
-constinit u32 timer_initial_count = 0;
+constinit u64 lapic_timer_hertz = 0;
 
 namespace lapic {
 constexpr u32 Id = 0x20, Version = 0x30, TaskPriority = 0x80, Eoi = 0xb0, Spurious = 0xf0,
               ErrorStatus = 0x280, TimerLvt = 0x320, Lint0 = 0x350, Lint1 = 0x360, ErrorLvt = 0x370,
               IcrLow = 0x300, IcrHigh = 0x310, InitialCount = 0x380, CurrentCount = 0x390, Divide = 0x3e0;
-constexpr u32 Masked = 1 << 16, Periodic = 1 << 17;
+constexpr u32 Masked = 1 << 16;
 } // namespace lapic
 
 u32 read_io_apic(u32 index) {
@@ -85,12 +88,6 @@ void send_INIT(u8 apic_id) {
     write_icr(apic_id, 0x8500); // de-assert: for old buses
 }
 void send_STARTUP(u8 apic_id, u64 page) { write_icr(apic_id, 0x4600 | static_cast<u32>(page)); }
-
-void setup_APIC_timer() {
-    apic_write(lapic::Divide, 0b1011);
-    apic_write(lapic::TimerLvt, lapic::Periodic | LOCAL_TIMER_VECTOR);
-    apic_write(lapic::InitialCount, timer_initial_count);
-}
 
 u32 apic_read(u32 offset) { return local_apic[offset / 4]; }
 void apic_write(u32 offset, u32 value) { local_apic[offset / 4] = value; }
@@ -166,25 +163,65 @@ void report_apic_error() {
     pr_err("APIC error on CPU%u: %02x\n", this_cpu().cpu, apic_read(lapic::ErrorStatus));
 }
 
-/// Periodic tick at HZ. The LAPIC timer's rate is the crystal's when CPUID 15h gives it (SDM 3A 10.5.4), but
-/// not every machine agrees, so it is measured: 1 ms against the TSC.
+namespace {
+
+/// LVT timer modes (SDM 3A 10.5.4, 10.5.4.1).
+constexpr u32 TimerOneShot = 0, TimerDeadline = 2 << 17;
+
+void lapic_next_event(u64 cycles) { apic_write(lapic::InitialCount, static_cast<u32>(cycles)); }
+void lapic_next_deadline(u64 cycles) { wrmsrl(Msr::TscDeadline, rdtsc() + cycles); }
+void lapic_timer_shutdown() {
+    if (boot_cpu_data.leaf1_ecx >> 24 & 1) wrmsrl(Msr::TscDeadline, 0);
+    apic_write(lapic::InitialCount, 0);
+}
+
+/// How fast the LAPIC timer counts: the crystal's rate when CPUID 15h gives it (SDM 3A 10.5.4), but not every
+/// machine agrees, so it is measured: 1 ms against the TSC. 0 when it does not count.
+u64 calibrate_APIC_clock() {
+    apic_write(lapic::Divide, 0b1011); // divide by 1
+    apic_write(lapic::TimerLvt, lapic::Masked | LOCAL_TIMER_VECTOR);
+    u64 start = ktime_get_ns();
+    apic_write(lapic::InitialCount, ~0U);
+    while (ktime_get_ns() - start < 1'000'000) cpu_relax();
+    u64 counted = ~0U - apic_read(lapic::CurrentCount);
+    u64 elapsed = ktime_get_ns() - start;
+    apic_write(lapic::InitialCount, 0);
+    return counted * 1'000'000'000 / elapsed;
+}
+
+} // namespace
+
+void setup_APIC_timer() {
+    bool deadline = boot_cpu_data.leaf1_ecx >> 24 & 1;
+    tick_device& device = tick_cpu_device[smp_processor_id()];
+    clock_event_device& lapic_events = device.evtdev;
+    lapic_events.name = deadline ? "lapic-deadline" : "lapic";
+    lapic_events.set_next_event = deadline ? lapic_next_deadline : lapic_next_event;
+    lapic_events.set_state_shutdown = lapic_timer_shutdown;
+    lapic_events.event_handler = hrtimer_interrupt;
+    if (deadline)
+        clockevents_config(lapic_events, tsc_khz * 1000, 0xf, ~u64{0});
+    else
+        clockevents_config(lapic_events, lapic_timer_hertz, 0xf, 0x7fff'ffff);
+    apic_write(lapic::Divide, 0b1011);
+    apic_write(lapic::TimerLvt, (deadline ? TimerDeadline : TimerOneShot) | LOCAL_TIMER_VECTOR);
+    asm volatile("mfence" ::: "memory"); // the mode, then the MSR (SDM 3A 10.5.4.1)
+    device.mode = true;
+    tick_setup_sched_timer();
+}
+
 void tick_init() {
+    hrtimers_init();
     if (using_apic()) {
-        apic_write(lapic::Divide, 0b1011); // divide by 1
-        apic_write(lapic::TimerLvt, lapic::Masked | LOCAL_TIMER_VECTOR);
-        u64 start = ktime_get_ns();
-        apic_write(lapic::InitialCount, ~0U);
-        while (ktime_get_ns() - start < 1'000'000) cpu_relax();
-        u64 counted = ~0U - apic_read(lapic::CurrentCount);
-        u64 elapsed = ktime_get_ns() - start;
-        u64 hertz = counted * 1'000'000'000 / elapsed;
-        if (hertz > HZ * 16) {
-            timer_initial_count = static_cast<u32>(hertz / HZ);
+        bool deadline = boot_cpu_data.leaf1_ecx >> 24 & 1;
+        lapic_timer_hertz = deadline ? tsc_khz * 1000 : calibrate_APIC_clock();
+        if (lapic_timer_hertz > HZ * 16) {
             setup_APIC_timer();
-            pr_info("APIC timer: %lu.%03lu MHz, tick at %u Hz\n", hertz / 1'000'000, hertz / 1000 % 1000, HZ);
+            pr_info("APIC timer: %lu.%03lu MHz, %s, tick at %u Hz\n", lapic_timer_hertz / 1'000'000,
+                    lapic_timer_hertz / 1000 % 1000, tick_cpu_device[0].evtdev.name, HZ);
             return;
         }
-        pr_warn("APIC timer does not count (%lu in 1 ms), using the PIT\n", counted);
+        pr_warn("APIC timer does not count (%lu in 1 s), using the PIT\n", lapic_timer_hertz);
     }
     constexpr u32 Divisor = 1'193'182 / HZ;
     out8(0x43, 0x34); // channel 0, rate generator
@@ -193,6 +230,11 @@ void tick_init() {
     irq_desc[0].chip = using_apic() ? "IO-APIC" : "XT-PIC";
     static constinit irqaction pit{[](void*) {}, nullptr, "timer", nullptr};
     irq_desc[0].action = &pit;
+    clock_event_device& device = tick_cpu_device[0].evtdev;
+    device.name = "pit";
+    device.state_use_accessors = CLOCK_EVT_STATE_PERIODIC;
+    device.event_handler = tick_handle_periodic;
+    tick_setup_sched_timer();
     route_line(0, false);
     pr_info("PIT: tick at %u Hz\n", HZ);
 }

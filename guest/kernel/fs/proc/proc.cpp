@@ -46,6 +46,7 @@ constexpr SystemFile system_files[] = {
     {"cmdline", show_cmdline},
     {"interrupts", show_interrupts},
     {"softirqs", show_softirqs},
+    {"timer_list", show_timer_list, 0400},
     {"stat", show_stat},
     {"loadavg", show_loadavg},
     {"sched_debug", show_sched_debug},

@@ -39,6 +39,7 @@ void show_version(seq_file& out);
 void show_cmdline(seq_file& out);
 void show_interrupts(seq_file& out);
 void show_softirqs(seq_file& out);
+void show_timer_list(seq_file& out); ///< time/timer_list.cpp
 void show_stat(seq_file& out);
 void show_loadavg(seq_file& out);
 void show_sched_debug(seq_file& out);

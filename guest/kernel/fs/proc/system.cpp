@@ -7,6 +7,7 @@
 #include "sched/fair_math.h"
 #include "sched/scheduler.h"
 #include "setup.h"
+#include "time/tick-sched.h"
 #include "time/tick.h"
 #include "time/timekeeping.h"
 
@@ -29,7 +30,7 @@ void show_cpuinfo(seq_file& out) {
 
 void show_uptime(seq_file& out) {
     u64 now = ktime_get_ns() / 10'000'000, idle = 0;
-    for (unsigned cpu = 0; cpu < online_cpus; cpu++) idle += cpu_times[cpu].idle * 100 / HZ;
+    for (unsigned cpu = 0; cpu < online_cpus; cpu++) idle += get_cpu_idle_time_ns(cpu) / 10'000'000;
     out.print("%lu.%02lu %lu.%02lu\n", now / 100, now % 100, idle / 100, idle % 100);
 }
 
@@ -72,24 +73,26 @@ void show_softirqs(seq_file& out) {
 }
 
 void show_stat(seq_file& out) {
-    auto row = [&](const char* name, const struct kernel_cpustat& t) { // in units of 1/100 s
+    auto row = [&](const char* name, const struct kernel_cpustat& t, u64 idle) { // in units of 1/100 s
         out.print("%s %lu %lu %lu %lu 0 %lu 0 0 0 0\n", name, t.user * 100 / HZ, t.nice * 100 / HZ,
-                  t.system * 100 / HZ, t.idle * 100 / HZ, t.irq * 100 / HZ);
+                  t.system * 100 / HZ, idle / 10'000'000, t.irq * 100 / HZ);
     };
+    u64 all_idle = 0;
+    for (unsigned cpu = 0; cpu < online_cpus; cpu++) all_idle += get_cpu_idle_time_ns(cpu);
     struct kernel_cpustat all;
     u64 switches = 0, interrupts = 0, running = 0, processes = 0, blocked = 0;
     for (unsigned cpu = 0; cpu < online_cpus; cpu++) {
         const struct kernel_cpustat& t = cpu_times[cpu];
-        all.user += t.user, all.nice += t.nice, all.system += t.system, all.idle += t.idle, all.irq += t.irq;
+        all.user += t.user, all.nice += t.nice, all.system += t.system, all.irq += t.irq;
         switches += runqueues[cpu].nr_switches;
         running += runqueues[cpu].nr_running;
         interrupts += local_timer_counts[cpu];
         for (const struct irq_desc& line : irq_desc) interrupts += line.kstat_irqs[cpu];
     }
-    row("cpu ", all);
+    row("cpu ", all, all_idle);
     for (unsigned cpu = 0; cpu < online_cpus; cpu++) {
         char name[8] = {'c', 'p', 'u', static_cast<char>('0' + cpu), 0};
-        row(name, cpu_times[cpu]);
+        row(name, cpu_times[cpu], get_cpu_idle_time_ns(cpu));
     }
     {
         IrqSpinGuard guard(tasklist_lock);
@@ -124,7 +127,9 @@ void show_mounts(seq_file& out) {
         out.print("%s %s %s %s 0 0\n", mount->source, mount->target, mount->super->s_type,
                   mount->super->s_readonly ? "ro" : "rw");
 }
-void show_filesystems(seq_file& out) { out.print("nodev\tproc\nnodev\tdevtmpfs\nnodev\ttmpfs\n\text2\n"); }
+void show_filesystems(seq_file& out) {
+    out.print("nodev\tsysfs\nnodev\tproc\nnodev\tdevtmpfs\nnodev\ttmpfs\n\text2\n");
+}
 
 void show_partitions(seq_file& out) {
     out.print("major minor  #blocks  name\n\n");

@@ -18,16 +18,18 @@ void show_task_io(seq_file& out, task_struct& task) {
         for (THREAD_EACH(node, task.signal)) total.add(thread_of(node)->ioac);
     }
     out.print("rchar: %lu\nwchar: %lu\nsyscr: %lu\nsyscw: %lu\nread_bytes: %lu\nwrite_bytes: %lu\n"
-              "cancelled_write_bytes: 0\n",
-              total.rchar, total.wchar, total.syscr, total.syscw, total.read_bytes, total.write_bytes);
+              "cancelled_write_bytes: %lu\n",
+              total.rchar, total.wchar, total.syscr, total.syscw, total.read_bytes, total.write_bytes,
+              total.cancelled_write_bytes);
 }
 
 namespace {
 
 /// Functions that only carry out the sleep: who called them waits.
 bool in_sched_functions(const char* name) {
-    static constexpr const char* names[] = {"schedule",         "__schedule",       "wait_schedule",
-                                            "schedule_timeout", "preempt_schedule", "__switch_to_asm"};
+    static constexpr const char* names[] = {
+        "schedule",         "__schedule",      "wait_schedule",           "schedule_timeout",
+        "preempt_schedule", "__switch_to_asm", "schedule_hrtimeout_range"};
     for (const char* known : names)
         if (strings_equal(name, known)) return true;
     return name[0] == '_' && name[1] == 'Z'; // instances of the wait loop's template
