@@ -16,11 +16,18 @@ install(TARGETS vitrine RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
 install(FILES ${CMAKE_BINARY_DIR}/guest/vitrine-disk.img ${CMAKE_BINARY_DIR}/guest/bzImage ${CMAKE_BINARY_DIR}/guest/vmlinux
   DESTINATION ${shared}/guest)
 install(FILES ${CMAKE_BINARY_DIR}/roms/vitrine-bios.bin DESTINATION ${shared}/roms)
+# What gives code its names (emu/inspect/code_names.cpp): the parts of the boot, and the demonstration programs' line tables.
+install(FILES ${CMAKE_BINARY_DIR}/roms/bios.elf DESTINATION ${shared}/roms)
+install(FILES ${CMAKE_BINARY_DIR}/guest/boot/mbr.elf ${CMAKE_BINARY_DIR}/guest/boot/stage2.elf DESTINATION ${shared}/guest/boot)
+install(FILES ${CMAKE_BINARY_DIR}/guest/kernel/boot/setup.elf DESTINATION ${shared}/guest/kernel/boot)
+install(FILES ${CMAKE_BINARY_DIR}/guest/kernel/vdso.so DESTINATION ${shared}/guest/kernel)
+install(FILES ${CMAKE_BINARY_DIR}/guest/image/bzImage.work/compressed.elf DESTINATION ${shared}/guest/image/bzImage.work)
+install(DIRECTORY ${CMAKE_BINARY_DIR}/guest/programs DESTINATION ${shared}/guest)
 install(DIRECTORY ${CMAKE_SOURCE_DIR}/docs/lessons/ DESTINATION ${shared}/lessons FILES_MATCHING PATTERN "*.md")
 install(DIRECTORY ${CMAKE_SOURCE_DIR}/docs/ DESTINATION ${CMAKE_INSTALL_DOCDIR} FILES_MATCHING PATTERN "*.md" PATTERN "lessons" EXCLUDE
   PATTERN "pictures" EXCLUDE)
 # The guest's sources, which symbols and lessons name.
-install(DIRECTORY ${CMAKE_SOURCE_DIR}/guest/kernel DESTINATION ${shared}/source/guest)
+install(DIRECTORY ${CMAKE_SOURCE_DIR}/guest/kernel ${CMAKE_SOURCE_DIR}/guest/user DESTINATION ${shared}/source/guest)
 install(FILES ${CMAKE_SOURCE_DIR}/README.md ${package}/copyright DESTINATION ${CMAKE_INSTALL_DOCDIR})
 install(FILES ${texts}/vitrine.1 DESTINATION ${CMAKE_INSTALL_MANDIR}/man1)
 install(FILES ${texts}/vitrine.bash DESTINATION ${CMAKE_INSTALL_DATADIR}/bash-completion/completions RENAME vitrine)

@@ -35,6 +35,7 @@ struct MachineConfig {
     unsigned processors = 1;       ///< 1 to 8; they take turns on one timeline (emu/board/turns.h)
     u64 quantum = 16384;           ///< steps of a turn
     u64 preempt_fuzz = 0;          ///< seed of the schedule fuzzer (emu/board/turns.h); 0: off
+    u8 numa_nodes = 0;             ///< among which processors and memory are divided; 0: no tables say so
     bool network = false;          ///< an e1000 at 00:02.0
     std::string bios_path;         ///< empty: the bundled firmware
     std::vector<DiskConfig> disks; ///< empty and no kernel: the bundled disk
@@ -63,8 +64,9 @@ struct KeyInput {
 }; ///< set 1 bytes: make, break, E0 prefixes
 struct SerialInput {
     std::string bytes;
+    u8 port = 0; ///< COM1; 1: COM2
     bool operator==(const SerialInput&) const = default;
-}; ///< arrives on COM1
+};
 struct ResetInput {
     bool operator==(const ResetInput&) const = default;
 }; ///< the operator pressed reset
@@ -212,6 +214,8 @@ public:
     u64 serial_total() const;
     /// Called with COM1's bytes as they are sent; host side only.
     void on_serial(std::function<void(std::string_view)> sink);
+    /// The same for COM2, of which nothing is kept. A step that is run again is not told again.
+    void on_second_serial(std::function<void(std::string_view)> sink);
     /// What the network card sends, whole frames; can_receive(): whether it would take one now.
     void on_transmit(std::function<void(std::span<const u8>)> sink);
     bool can_receive() const;

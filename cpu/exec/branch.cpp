@@ -11,7 +11,7 @@ namespace {
 
 /// May control go to `rip`? Also for the far transfers of transfer.cpp through their own checks.
 bool target_ok(Core& core, u64 rip) {
-    if (core.code64() ? canonical(rip) : rip <= core.seg(Seg::CS).limit) return true;
+    if (core.code64() ? canonical(core, rip) : rip <= core.seg(Seg::CS).limit) return true;
     return core.raise(13, 0);
 }
 
@@ -74,7 +74,7 @@ HANDLER return_near64(HANDLER_ARGS) {
     if (!p) [[unlikely]]
         VITRINE_TAIL return_near<u64>(HANDLER_PASS);
     const u64 value = read_host<u64>(p);
-    if (!canonical(value)) [[unlikely]]
+    if (!canonical(*core, value)) [[unlikely]]
         VITRINE_TAIL return_near<u64>(HANDLER_PASS);
     core->r.gpr[RSP] = from + 8 + (op->imm & 0xFFFF);
     if (core->predictor.ret(value)) budget -= static_cast<i64>(core->mispredict_cost);

@@ -8,9 +8,9 @@ void Core::load_fp() {
     fp_loaded = true;
 }
 void Core::sync_fp() {
-    if (x87_control != HostX87Control || x87_flags) {
-        asm volatile("fninit");
-        x87_control = HostX87Control, x87_flags = 0;
+    if (x87_loaded) {
+        if (x87_control != HostX87Control || x87_flags) asm volatile("fninit");
+        x87_loaded = false;
     }
     if (!fp_loaded) return;
     r.mxcsr |= _mm_getcsr() & MxcsrFlags;

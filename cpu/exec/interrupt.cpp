@@ -24,7 +24,7 @@ bool tss64_pointer(Core& core, unsigned offset, u64& rsp, u32 ext) {
     const Segment& tr = core.r.tr;
     if (offset + 7 > tr.limit) return core.raise(10, (tr.selector & 0xFFFCu) | ext);
     if (!core.load_system(tr.base + offset, rsp)) return false;
-    return canonical(rsp) || core.raise(12, ext);
+    return canonical(core, rsp) || core.raise(12, ext);
 }
 
 bool check_stack_segment(Core& core, u16 selector, u8 cpl, Descriptor& d, u32 ext) {
@@ -171,7 +171,7 @@ bool deliver_protected(Core& core, u8 vector, Core::Source source, bool has_erro
             if (!tss64_pointer(core, 4u + 8u * new_cpl, rsp, ext)) return saved.restore();
         }
         const u64 target = gate.offset64();
-        if (!canonical(target)) return core.raise(13, ext);
+        if (!canonical(core, target)) return core.raise(13, ext);
         frame.add(saved.ss.selector), frame.add(old_rsp), frame.add(flags_image),
             frame.add(saved.cs.selector), frame.add(old_rip);
         if (has_error) frame.add(error);
@@ -262,7 +262,7 @@ void Core::deliver(u8 vector, Source source, bool has_error, u32 error) {
         const bool push_error = has_error && (r.cr0 & PE);
         const Delivery d = note(vector, push_error, error, source);
         if (deliver_once(vector, source, push_error, error)) {
-            if (observer) observer->delivered(d);
+            if (observer) told().delivered(d);
             break;
         }
         // Table 6-5: what a fault during delivery becomes.

@@ -46,8 +46,17 @@ template <class T> [[gnu::always_inline]] inline T immediate(const Op* op) {
 }
 inline Seg operand_segment(const Op& op) { return static_cast<Seg>((op.address >> SegShift) & 7); }
 
-inline bool canonical(u64 address) {
-    return static_cast<u64>(static_cast<i64>(address << 16) >> 16) == address;
+/// Of the paging mode that is on: accesses, branch targets.
+inline bool canonical(const Core& core, u64 address) { return core.canonical(address); }
+/// Bits of a linear address that the model has, whatever mode is on.
+inline unsigned linear_address_bits(const Core& core) {
+    return offers(features_of(core.options.model), Feature::La57) ? 57 : 48;
+}
+/// What MSRs and descriptor-table, FS and GS bases may hold: canonical for the widest mode of the model (SDM
+/// 3A 4.5.2 and 1 3.3.7.1: these checks do not look at CR4.LA57).
+inline bool loadable_address(const Core& core, u64 address) {
+    const u64 half = u64{1} << (linear_address_bits(core) - 1);
+    return address + half < 2 * half;
 }
 
 /// Outside 64-bit mode: `size` bytes at `offset` of a usable, writable, expand-up data segment lie inside its
@@ -97,7 +106,7 @@ inline bool segment_linear(Core& core, Seg seg, u64 offset, unsigned size, bool 
     const Segment& s = core.seg(seg);
     if (core.code64()) {
         linear = seg >= Seg::FS ? s.base + offset : offset;
-        if (canonical(linear) && canonical(linear + size - 1)) [[likely]]
+        if (canonical(core, linear) && canonical(core, linear + size - 1)) [[likely]]
             return true;
     } else if (plainly_inside(s, offset, size)) {
         linear = (s.base + offset) & 0xFFFFFFFF;

@@ -12,7 +12,7 @@ bool checked_linear(Core& core, Seg seg, u64 offset, unsigned size, bool write, 
     const u8 vector = seg == Seg::SS ? 12 : 13;
     if (core.code64()) {
         linear = seg >= Seg::FS ? s.base + offset : offset;
-        if (canonical(linear) && canonical(linear + size - 1)) return true;
+        if (canonical(core, linear) && canonical(core, linear + size - 1)) return true;
         return core.raise(vector, 0);
     }
     if (!s.usable) return core.raise(13, 0);
@@ -236,7 +236,8 @@ bool system_segment(Core& core, u16 selector, Descriptor& d) {
     case Lookup::Ok: break;
     }
     // IA-32e mode: the type field of the upper half is zero, the base canonical.
-    if ((d.upper >> 40 & 31) || !canonical(d.base() | d.upper << 32)) return core.raise(13, error);
+    if ((d.upper >> 40 & 31) || !loadable_address(core, d.base() | d.upper << 32))
+        return core.raise(13, error);
     return true;
 }
 } // namespace
@@ -311,7 +312,7 @@ bool load_table(Core& core, const Op& op) {
     u64 base = image.base;
     if (!core.code64())
         base &= op.reg == 2 ? 0xFFFFFF : 0xFFFFFFFF;
-    else if (!canonical(base))
+    else if (!loadable_address(core, base))
         return core.raise(13, 0);
     (op.extra ? core.r.idtr : core.r.gdtr) = {base, image.limit};
     return true;
@@ -331,8 +332,24 @@ bool load_msw(Core& core, const Op& op) {
     // PE can be set but not cleared; MP, EM, TS follow.
     const u64 old = core.r.cr0;
     core.r.cr0 = (core.r.cr0 & ~u64{MP | EM | TS}) | (value & (PE | MP | EM | TS));
-    if (core.wants(InterestControl)) core.observer->control_written(0, old, core.r.cr0);
+    if (core.wants(InterestControl)) core.told().control_written(0, old, core.r.cr0);
     core.update_mode();
+    return true;
+}
+/// RDPKRU, WRPKRU: SDM vol. 2; at every privilege.
+bool key_rights_ready(Core& core, bool write) {
+    if (!(core.r.cr4 & PKE)) return core.raise(6);
+    const u64 zero = core.r.gpr[RCX] | (write ? core.r.gpr[RDX] : 0);
+    return !static_cast<u32>(zero) || core.raise(13, 0);
+}
+bool read_key_rights(Core& core, const Op&) {
+    if (!key_rights_ready(core, false)) return false;
+    core.r.gpr[RAX] = core.r.pkru, core.r.gpr[RDX] = 0;
+    return true;
+}
+bool write_key_rights(Core& core, const Op&) {
+    if (!key_rights_ready(core, true)) return false;
+    core.set_key_rights(static_cast<u32>(core.r.gpr[RAX]));
     return true;
 }
 bool invalidate_page(Core& core, const Op& op) {
@@ -450,6 +467,12 @@ void group7(Emitter& e) { // 0F 01
     case 0xCB: e.op.extra = 1, e.ends_block = true, e.handler = cold_end<set_access_check>; return;
     case 0xD0: return extended_state(e, Extended::Xgetbv);
     case 0xD1: return extended_state(e, Extended::Xsetbv);
+    case 0xEE:
+    case 0xEF:
+        if (!offers(e.features, Feature::Pku)) break;
+        e.cost = 8, e.handler = e.d.modrm == 0xEE ? static_cast<Handler>(cold<read_key_rights>)
+                                                  : static_cast<Handler>(cold<write_key_rights>);
+        return;
     case 0xF8: e.handler = cold<swap_gs>; return;
     case 0xF9: e.cost = 20, e.handler = cold<read_tsc_and_aux>; return;
     default: break;

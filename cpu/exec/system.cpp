@@ -101,6 +101,7 @@ bool write_cr4(Core& core, u64 value) {
         core.flush_tlb(true);
     else if (changed & value & SMEP)
         core.flush_tlb(false);
+    if (changed & PKE) core.flush_fast(); // the TLBs keep the keys
     if (changed & DE) core.update_breakpoints();
     core.update_mode();
     return true;
@@ -125,7 +126,7 @@ bool mov_from_control(Core& core, const Op& op) {
     case 2: v = core.r.cr2; break;
     case 3: v = core.r.cr3; break;
     case 4: v = core.r.cr4; break;
-    case 8: v = core.interrupts.task_priority(); break;
+    case 8: v = core.controller().task_priority(); break;
     default: return core.raise(6);
     }
     if (core.code64())
@@ -134,13 +135,13 @@ bool mov_from_control(Core& core, const Op& op) {
         put<u32>(&core, op.rm, static_cast<u32>(v));
     return true;
 }
-u64 control_value(const Core& core, unsigned number) {
+u64 control_value(Core& core, unsigned number) {
     switch (number) {
     case 0: return core.r.cr0;
     case 2: return core.r.cr2;
     case 3: return core.r.cr3;
     case 4: return core.r.cr4;
-    default: return core.interrupts.task_priority();
+    default: return core.controller().task_priority();
     }
 }
 bool write_control(Core& core, unsigned number, u64 v) {
@@ -151,7 +152,7 @@ bool write_control(Core& core, unsigned number, u64 v) {
     case 4: return write_cr4(core, v);
     case 8:
         if (v >> 4) return core.raise(13, 0);
-        core.interrupts.set_task_priority(static_cast<u8>(v));
+        core.controller().set_task_priority(static_cast<u8>(v));
         return true;
     default: return core.raise(6);
     }
@@ -163,7 +164,7 @@ bool mov_to_control(Core& core, const Op& op) {
     const u64 old = control_value(core, op.extra);
     if (!write_control(core, op.extra, v)) return false;
     if (core.wants(InterestControl))
-        core.observer->control_written(op.extra, old, control_value(core, op.extra));
+        core.told().control_written(op.extra, old, control_value(core, op.extra));
     return true;
 }
 
@@ -208,7 +209,7 @@ bool clear_task_switched(Core& core, const Op&) {
     if (!privileged(core)) return false;
     const u64 old = core.r.cr0;
     core.r.cr0 &= ~u64{TS};
-    if (core.wants(InterestControl)) core.observer->control_written(0, old, core.r.cr0);
+    if (core.wants(InterestControl)) core.told().control_written(0, old, core.r.cr0);
     core.update_simd();
     return true;
 }
@@ -235,14 +236,14 @@ bool read_msr_instruction(Core& core, const Op&) {
     if (!privileged(core)) return false;
     if (!msr_read(core, static_cast<u32>(core.r.gpr[RCX]), value)) return core.raise(13, 0);
     core.r.gpr[RAX] = value & 0xFFFFFFFF, core.r.gpr[RDX] = value >> 32;
-    if (core.wants(InterestMsr)) core.observer->msr_accessed(static_cast<u32>(core.r.gpr[RCX]), value, false);
+    if (core.wants(InterestMsr)) core.told().msr_accessed(static_cast<u32>(core.r.gpr[RCX]), value, false);
     return true;
 }
 bool write_msr_instruction(Core& core, const Op&) {
     if (!privileged(core)) return false;
     const u64 value = static_cast<u32>(core.r.gpr[RAX]) | core.r.gpr[RDX] << 32;
     core.stop();
-    if (core.wants(InterestMsr)) core.observer->msr_accessed(static_cast<u32>(core.r.gpr[RCX]), value, true);
+    if (core.wants(InterestMsr)) core.told().msr_accessed(static_cast<u32>(core.r.gpr[RCX]), value, true);
     return msr_write(core, static_cast<u32>(core.r.gpr[RCX]), value) || core.raise(13, 0);
 }
 /// CLI and STI: on IF with the privilege, on VIF under CR4.VME and CR4.PVI (SDM 3B 20.2.7, 20.4).
@@ -275,7 +276,7 @@ bool invalidate_contexts(Core& core, const Op& op) { // INVPCID
     const u16 pcid = static_cast<u16>(descriptor.pcid);
     if (type > 3 || descriptor.pcid >> 12) return core.raise(13, 0);
     if (type < 2 && pcid && !(core.r.cr4 & PCIDE)) return core.raise(13, 0);
-    if (type == 0 && !canonical(descriptor.linear)) return core.raise(13, 0);
+    if (type == 0 && !loadable_address(core, descriptor.linear)) return core.raise(13, 0);
     switch (type) {
     case 0: core.invalidate_context_page(pcid, descriptor.linear); break;
     case 1: core.invalidate_context(pcid); break;
@@ -292,7 +293,7 @@ template <class T> bool segment_base(Core& core, const Op& op) {
         return true;
     }
     const u64 value = get<T>(&core, op.rm);
-    if (!canonical(value)) return core.raise(13, 0);
+    if (!loadable_address(core, value)) return core.raise(13, 0);
     base = value;
     return true;
 }

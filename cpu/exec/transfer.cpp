@@ -24,7 +24,7 @@ void null_inaccessible(Core& core) {
 namespace {
 
 bool code_offset_ok(Core& core, const Descriptor& d, u64 offset) {
-    if (core.long_active() && d.long_mode()) return canonical(offset) || core.raise(13, 0);
+    if (core.long_active() && d.long_mode()) return canonical(core, offset) || core.raise(13, 0);
     return offset <= d.limit() || core.raise(13, 0);
 }
 
@@ -305,8 +305,7 @@ bool interrupt_return(Core& core, const Op& op) {
     if (old_cpl == 0) writable |= IOPL | VIF | VIP;
     if (old_cpl <= iopl) writable |= IF;
     finish(writable);
-    if (core.cpl == 3 && old_cpl != 3 && core.wants(InterestSystemCall))
-        core.observer->returned_to_user(core.r);
+    if (core.cpl == 3 && old_cpl != 3 && core.wants(InterestSystemCall)) core.told().returned_to_user(core.r);
     return true;
 }
 
@@ -317,7 +316,7 @@ bool software_interrupt(Core& core, u8 vector) {
     d.rflags = core.flags();
     d.cs = core.seg(Seg::CS).selector, d.ss = core.seg(Seg::SS).selector;
     if (!core.deliver_once(vector, Core::Source::Software, false, 0)) return false;
-    if (core.observer) core.observer->delivered(d);
+    if (core.observer) core.told().delivered(d);
     return true;
 }
 bool interrupt_number(Core& core, const Op& op) {
@@ -370,7 +369,7 @@ void enter_flat(Core& core, u16 cs, u16 ss, u8 cpl, bool long_mode) {
 
 bool system_call(Core& core, const Op&) {
     if (!(core.r.msr.efer & SCE) || !core.code64()) return core.raise(6); // Intel: only from 64-bit mode
-    if (core.wants(InterestSystemCall)) core.observer->system_call(core.r);
+    if (core.wants(InterestSystemCall)) core.told().system_call(core.r);
     core.r.gpr[RCX] = core.r.rip;
     core.r.gpr[R11] = core.flags() & ~u64{RF};
     core.r.rip = core.r.msr.lstar;
@@ -384,21 +383,21 @@ bool system_return(Core& core, const Op& op) {
     if (!(core.r.msr.efer & SCE) || !core.code64()) return core.raise(6);
     if (core.cpl != 0) return core.raise(13, 0);
     const bool to64 = op.reg == 8;
-    if (to64 && !canonical(core.r.gpr[RCX])) return core.raise(13, 0);
+    if (to64 && !canonical(core, core.r.gpr[RCX])) return core.raise(13, 0);
     const u16 base = static_cast<u16>(core.r.msr.star >> 48);
     core.r.rip = to64 ? core.r.gpr[RCX] : core.r.gpr[RCX] & 0xFFFFFFFF;
     core.set_flags(core.r.gpr[R11] & 0x3C7FD7);
     trap_by_new_flags(core);
     enter_flat(core, static_cast<u16>((base + (to64 ? 16 : 0)) | 3), static_cast<u16>((base + 8) | 3), 3,
                to64);
-    if (core.wants(InterestSystemCall)) core.observer->returned_to_user(core.r);
+    if (core.wants(InterestSystemCall)) core.told().returned_to_user(core.r);
     return true;
 }
 bool system_enter(Core& core, const Op&) {
     if (!(core.r.cr0 & PE)) return core.raise(13, 0); // from virtual-8086 mode it is legal
     const u64 cs = core.r.msr.sysenter_cs;
     if (!(cs & 0xFFFC)) return core.raise(13, 0);
-    if (core.wants(InterestSystemCall)) core.observer->system_call(core.r);
+    if (core.wants(InterestSystemCall)) core.told().system_call(core.r);
     core.set_flags(core.flags() & ~u64{VM | IF | RF});
     const bool long64 = core.long_active();
     core.r.gpr[RSP] = long64 ? core.r.msr.sysenter_esp : core.r.msr.sysenter_esp & 0xFFFFFFFF;
@@ -410,12 +409,13 @@ bool system_exit(Core& core, const Op& op) {
     const u64 cs = core.r.msr.sysenter_cs;
     if (!core.protected_mode() || core.cpl != 0 || !(cs & 0xFFFC)) return core.raise(13, 0);
     const bool to64 = op.reg == 8;
-    if (to64 && (!canonical(core.r.gpr[RCX]) || !canonical(core.r.gpr[RDX]))) return core.raise(13, 0);
+    if (to64 && (!canonical(core, core.r.gpr[RCX]) || !canonical(core, core.r.gpr[RDX])))
+        return core.raise(13, 0);
     core.r.gpr[RSP] = to64 ? core.r.gpr[RCX] : core.r.gpr[RCX] & 0xFFFFFFFF;
     core.r.rip = to64 ? core.r.gpr[RDX] : core.r.gpr[RDX] & 0xFFFFFFFF;
     enter_flat(core, static_cast<u16>((cs + (to64 ? 32 : 16)) | 3),
                static_cast<u16>((cs + (to64 ? 40 : 24)) | 3), 3, to64);
-    if (core.wants(InterestSystemCall)) core.observer->returned_to_user(core.r);
+    if (core.wants(InterestSystemCall)) core.told().returned_to_user(core.r);
     return true;
 }
 

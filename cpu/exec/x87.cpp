@@ -14,7 +14,7 @@ bool x87::no_exception_pending(Core& core, const Op& op) {
     // pending.
     if (!(core.r.x87.status & ~core.r.x87.control & 0x3F)) return true;
     if (!(core.r.cr0 & NE) && core.observer)
-        core.observer->unimplemented(block_of(&op)->rip + op.offset, nullptr, 0);
+        core.told().unimplemented(block_of(&op)->rip + op.offset, nullptr, 0);
     return core.raise(16);
 }
 

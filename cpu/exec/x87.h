@@ -53,7 +53,9 @@ bool resident_load(Core& core, unsigned opcode, unsigned reg, const u8* operand)
 bool resident_store(Core& core, unsigned opcode, unsigned reg, u8* operand, u16& status);
 void resident_stored(Core& core, unsigned reg, u16 status);
 /// The long way leaves the host's unit initialized.
-inline void went_the_long_way(Core& core) { core.x87_control = HostX87Control, core.x87_flags = 0; }
+inline void went_the_long_way(Core& core) {
+    core.x87_loaded = true, core.x87_control = HostX87Control, core.x87_flags = 0;
+}
 
 Image to_image(const X87& x);
 void from_image(X87& x, const Image& image);

@@ -1,9 +1,10 @@
 // x87 without moving the whole stack: the short way for instructions whose exceptions are all masked and
 // whose stack registers are as they should be. See x87.h; everything else goes the long way (x87_host.cpp).
 //
-// Invariants: the host's stack is empty between instructions; its control word is Core::x87_control; its
-// accumulated exception flags (Core::x87_flags) are a subset of the guest's when an instruction starts, so
-// what it reads afterwards can be taken over as it is. Core::sync_fp() puts the host's unit back.
+// Invariants: the host's stack is empty between instructions; while Core::x87_loaded, its control word is
+// Core::x87_control and its accumulated exception flags (Core::x87_flags) are a subset of the guest's when an
+// instruction starts, so what it reads afterwards can be taken over as it is. Core::sync_fp() puts the host's
+// unit back.
 #include "cpu/exec/x87.h"
 
 namespace vitrine::cpu::x87 {
@@ -155,6 +156,10 @@ void pushed(X87& x) {
 bool enter(Core& core) {
     const X87& x = core.r.x87;
     if ((x.control & Exceptions) != Exceptions) return false;
+    if (!core.x87_loaded) { // what host code has left there
+        asm volatile("fninit");
+        core.x87_loaded = true, core.x87_control = HostX87Control, core.x87_flags = 0;
+    }
     if (core.x87_flags & ~x.status) {
         asm volatile("fnclex");
         core.x87_flags = 0;

@@ -1,9 +1,9 @@
 // XSAVE, XSAVEOPT, XSAVEC, XSAVES, XRSTOR, XRSTORS, XGETBV, XSETBV: SDM vol. 1 ch. 13.
 //
-// Components: x87 (0), SSE (1), AVX (2: the upper halves of the YMM registers); no supervisor components, so
-// IA32_XSS holds zero. A component is in use (XINUSE) when it differs from its initial state. Of the two
-// optimisations the init one is taken where the manual has it; the modified one, which it leaves to the
-// processor, never.
+// Components: x87 (0), SSE (1), AVX (2: the upper halves of the YMM registers), PKRU (9); no supervisor
+// components, so IA32_XSS holds zero. A component is in use (XINUSE) when it differs from its initial state.
+// Of the two optimisations the init one is taken where the manual has it; the modified one, which it leaves
+// to the processor, never.
 #include "cpu/exec/save_area.h"
 #include "cpu/exec/emitters.h"
 #include "cpu/state/cpuid.h"
@@ -11,9 +11,14 @@
 namespace vitrine::cpu {
 namespace {
 
-constexpr u64 X87State = 1, SseState = 2, AvxState = 4;
+constexpr u64 X87State = 1, SseState = 2, AvxState = 4, KeyState = 1 << 9;
 constexpr u64 Compact = u64{1} << 63;
 constexpr unsigned HeaderAt = sizeof(LegacyArea), AvxAt = 576, AvxSize = 256; ///< in both formats
+constexpr unsigned StandardKeysAt = 2688, KeySize = 8;
+/// Where PKRU is in an area of these components.
+unsigned keys_at(bool compact, u64 components) {
+    return !compact ? StandardKeysAt : components & AvxState ? AvxAt + AvxSize : AvxAt;
+}
 
 struct Header {
     u64 state, compaction, reserved[6];
@@ -37,7 +42,7 @@ u64 in_use(const Core& core) {
                              !x.instruction_pointer && !x.data_pointer && !x.instruction_segment &&
                              !x.data_segment && x.physical == X87{}.physical;
     return (x87_initial ? 0 : X87State) | (zero(core.r.xmm) ? 0 : SseState) |
-           (zero(core.r.ymm_high) ? 0 : AvxState);
+           (zero(core.r.ymm_high) ? 0 : AvxState) | (core.r.pkru ? KeyState : 0);
 }
 
 enum class Save : u8 { Plain, Optimised, Compacted, Supervisor }; // XSAVE XSAVEOPT XSAVEC XSAVES
@@ -54,7 +59,9 @@ template <Save How, bool Wide> bool save(Core& core, const Op& op) {
     if (!ready(core)) return false;
     if (How == Save::Supervisor && core.cpl != 0) return core.raise(13, 0);
     const u64 components = requested(core);
-    const unsigned size = components & AvxState ? AvxAt + AvxSize : HeaderAt + sizeof(Header);
+    const unsigned size = components & KeyState   ? keys_at(compact, components) + KeySize
+                          : components & AvxState ? AvxAt + AvxSize
+                                                  : HeaderAt + sizeof(Header);
     if (!save_area_address(core, op, size, 64, true, linear) || !core.writable(linear, size)) return false;
     core.sync_fp();
     u64 used = in_use(core);
@@ -81,6 +88,8 @@ template <Save How, bool Wide> bool save(Core& core, const Op& op) {
         return false;
     if ((write & AvxState) && !put(core, linear, AvxAt, 16 * vector_count(core), &core.r.ymm_high))
         return false;
+    const u64 keys = core.r.pkru;
+    if ((write & KeyState) && !put(core, linear, keys_at(compact, components), KeySize, &keys)) return false;
     // XSAVE, XSAVEOPT and XSAVEC leave the rest of the header alone (SDM 1 13.7–13.11).
     return put(core, linear, HeaderAt, compact ? 16 : 8, &header);
 }
@@ -114,7 +123,12 @@ template <bool Supervisor, bool Wide> bool restore(Core& core, const Op& op) {
     if (load_mxcsr && (area.mxcsr & ~MxcsrWritable)) return core.raise(13, 0);
     if ((load & AvxState) && !core.read(linear + AvxAt, 16 * vector_count(core), &high, core.cpl == 3, 1))
         return false;
+    u64 keys = 0;
+    if ((load & KeyState) &&
+        !core.read(linear + keys_at(compact, header.compaction), KeySize, &keys, core.cpl == 3, 1))
+        return false;
     core.sync_fp();
+    if (components & KeyState) core.set_key_rights(static_cast<u32>(keys));
     if (load & X87State)
         load_x87(core, area, Wide);
     else if (components & X87State)

@@ -13,7 +13,7 @@ namespace vitrine::cpu {
 
 namespace {
 
-enum PageFaultCode : u32 { PfPresent = 1, PfWrite = 2, PfUser = 4, PfReserved = 8, PfFetch = 16 };
+enum PageFaultCode : u32 { PfPresent = 1, PfWrite = 2, PfUser = 4, PfReserved = 8, PfFetch = 16, PfKey = 32 };
 
 bool smap_forbids(const Core& core, bool implicit) {
     return (core.r.cr4 & SMAP) && (implicit || !(core.r.rflags & AC));
@@ -21,6 +21,8 @@ bool smap_forbids(const Core& core, bool implicit) {
 bool allowed(const Core& core, const TlbEntry& e, Access access, bool user, bool implicit) {
     if (!(core.r.cr0 & PG)) return true;
     if (user && !e.user) return false;
+    if (access != Access::Execute && e.user && core.key_forbids(e.key, access == Access::Write, user))
+        return false;
     switch (access) {
     case Access::Execute: return !e.no_execute && (user || !e.user || !(core.r.cr4 & SMEP));
     case Access::Write:
@@ -109,7 +111,11 @@ bool fill(Core& core, TlbEntry& e, u64 linear, Access access, bool user, bool im
     fresh.global = w.global, fresh.key = w.protection_key;
     fresh.context = fresh.global ? core.tlb_contexts.global : core.tlb_contexts.current;
     fresh.dirty = w.dirty || access == Access::Write;
-    if (!allowed(core, fresh, access, user, implicit)) return core.page_fault(linear, code | PfPresent);
+    if (!allowed(core, fresh, access, user, implicit)) {
+        const bool key = access != Access::Execute && fresh.user &&
+                         core.key_forbids(fresh.key, access == Access::Write, user);
+        return core.page_fault(linear, code | PfPresent | (key ? u32{PfKey} : 0));
+    }
     for (unsigned i = 0; i < w.count; ++i) {
         const WalkStep& s = w.steps[i];
         const bool leaf = i + 1u == w.count;
@@ -160,7 +166,7 @@ bool Core::translate_code(u64 linear, u64& physical) {
             TlbEntry seen;
             seen.user = w.user, seen.writable = w.writable, seen.no_execute = w.no_execute;
             if (w.present && allowed(*this, seen, Access::Execute, cpl == 3, false))
-                observer->code_page_mapped(linear, w.physical);
+                told().code_page_mapped(linear, w.physical);
             if (stop_requested) return false;
         }
         // A jump-cache hit implies a code TLB hit: what leaves this TLB leaves the jump cache.
@@ -193,6 +199,8 @@ void Core::install_fast(u64 linear, TlbEntry& e, Access access, bool user) {
     if (access == Access::Write ? !page.writable || !e.writable || (flags & RefusesWrite)
                                 : (flags & RefusesRead) != 0)
         return;
+    // The same goes for a key that denies writes: to the supervisor only while CR0.WP is set.
+    if (e.user && access == Access::Write && key_forbids(e.key, true, true)) return;
     const u64 base = linear & ~u64{0xFFF};
     const unsigned privilege = user                                 ? FastUser
                                : (r.cr4 & SMAP) && !(r.rflags & AC) ? FastSupervisor
@@ -202,6 +210,7 @@ void Core::install_fast(u64 linear, TlbEntry& e, Access access, bool user) {
     const std::size_t number = (access == Access::Write ? FastPrivileges : 0) + privilege;
     if (!fast_used[number][index]) fast_log.push_back(static_cast<u16>(number * FastEntries + index));
     fast_used[number][index] = e.global ? FastGlobal : FastLocal;
+    if (e.user) fast_keys = static_cast<u16>(fast_keys | 1u << e.key);
     table[index] = {base, reinterpret_cast<u64>(page.host) - base};
     if (e.shift) {
         auto& touched = data_tlb.touched(e);
@@ -212,6 +221,11 @@ void Core::install_fast(u64 linear, TlbEntry& e, Access access, bool user) {
     }
 }
 
+void Core::set_key_rights(u32 rights) {
+    u32 changed = std::exchange(r.pkru, rights) ^ rights;
+    for (; changed; changed &= ~(3u << (std::countr_zero(changed) & ~1)))
+        if (fast_keys >> (std::countr_zero(changed) / 2) & 1) return flush_fast();
+}
 FastTable& Core::fast_table(std::size_t number) {
     return number < FastPrivileges ? read_tables[number] : write_tables[number - FastPrivileges];
 }
@@ -221,6 +235,7 @@ void Core::flush_fast() {
         fast_used[slot / FastEntries][slot % FastEntries] = FastFree;
     }
     fast_log.clear();
+    fast_keys = 0;
 }
 void Core::flush_fast_non_global() {
     std::size_t kept = 0;

@@ -24,7 +24,7 @@ void report_unimplemented(Core& core, const Op* op) {
     const unsigned count = static_cast<unsigned>(std::min<u64>(15, 0x1000 - (linear & 0xFFF)));
     if (!page.host) return;
     std::memcpy(bytes, page.host + (linear & 0xFFF), count);
-    core.observer->unimplemented(rip, bytes, count);
+    core.told().unimplemented(rip, bytes, count);
 }
 } // namespace
 
@@ -148,9 +148,10 @@ bool Builder::add(std::span<const u8> bytes, u64 rip) {
     if (imm == Imm::Jb || imm == Imm::Jz) {
         taken_ = wrap(rip + d.length + d.imm, key_.code_size);
         if (key_.code_size != 8 && d.size == 2) taken_ &= 0xFFFF;
-        const bool doubtful = key_.code_size == 8
-                                  ? static_cast<u64>(static_cast<i64>(taken_ << 16) >> 16) != taken_
-                                  : !(key_.flags & FullLimit) || (key_.code_size == 2 && taken_ > 0xFFFF);
+        const bool doubtful =
+            key_.code_size == 8 // with 5 levels more than 48 bits may be right: the handler looks
+                ? static_cast<u64>(static_cast<i64>(taken_ << 16) >> 16) != taken_
+                : !(key_.flags & FullLimit) || (key_.code_size == 2 && taken_ > 0xFFFF);
         if (e.condition != 0xFF || d.opcode == 0xE8 || d.opcode == 0xE9 || d.opcode == 0xEB)
             p.op.extra = doubtful;
         p.op.disp = static_cast<i32>(Predictor::slot(rip));
@@ -254,8 +255,7 @@ Block* find_block(Core& core, bool precise) {
     const bool long64 = core.code64();
     const Segment& cs = core.seg(Seg::CS);
     if (long64) {
-        if (static_cast<u64>(static_cast<i64>(core.r.rip << 16) >> 16) != core.r.rip)
-            return core.raise(13, 0), nullptr;
+        if (!core.canonical(core.r.rip)) return core.raise(13, 0), nullptr;
     } else if (core.r.rip > cs.limit)
         return core.raise(13, 0), nullptr;
     const u64 linear = long64 ? core.r.rip : (cs.base + core.r.rip) & 0xFFFFFFFF;

@@ -177,9 +177,23 @@ void CodeCache::unwatch_linear(u64 page) {
     if (found != linear_watches_.end() && --found->second == 0) linear_watches_.erase(found);
 }
 
+/// Host code is about to run in the middle of an instruction.
+void CodeCache::give_back_fp() {
+    for (Core* core : cores_)
+        if (core->running) core->sync_fp();
+}
+void CodeCache::tell_read(u32 frame, unsigned offset, unsigned size) {
+    give_back_fp();
+    watches_->watched(frame, offset, size, false);
+}
+void CodeCache::tell_linear(u64 linear, unsigned size, bool write) {
+    give_back_fp();
+    watches_->watched_linear(linear, size, write);
+}
 void CodeCache::tell_write(u32 frame, unsigned offset, unsigned size) {
     const u8 flags = frames_.of(frame);
     frames_.clear(frame, Clean);
+    give_back_fp();
     if ((flags & Clean) && first_writes_) first_writes_->first_write(frame);
     if ((flags & WatchedWrite) && watches_) watches_->watched(frame, offset, size, true);
 }

@@ -64,7 +64,7 @@ public:
     }
     void before_read(u32 frame, unsigned offset, unsigned size) {
         if ((frames_.of(frame) & WatchedRead) && watches_) [[unlikely]]
-            watches_->watched(frame, offset, size, false);
+            tell_read(frame, offset, size);
     }
     /// Those bytes have changed: drops the code that was made from them. True when there was some; the
     /// processor that runs now then leaves its block after the current instruction.
@@ -83,7 +83,7 @@ public:
         if (linear_watches_.empty()) [[likely]]
             return;
         if (watches_ && (watches_linear(linear >> 12) || watches_linear((linear + size - 1) >> 12)))
-            watches_->watched_linear(linear, size, write);
+            tell_linear(linear, size, write);
     }
     /// Which of CpuObserver's optional notices are wanted (a mask of Interest, bus.h).
     void set_interests(u32 mask) { interests_ = mask; }
@@ -139,6 +139,9 @@ private:
     void unlink_page(u32 frame, Page& page);
     void drop_around_hook(u64 linear);
     void tell_write(u32 frame, unsigned offset, unsigned size);
+    void tell_read(u32 frame, unsigned offset, unsigned size);
+    void tell_linear(u64 linear, unsigned size, bool write);
+    void give_back_fp();
 
     std::vector<Core*> cores_;
     FrameFlags frames_;

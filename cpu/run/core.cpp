@@ -77,7 +77,7 @@ void Core::init() {
     r.x87 = before.x87;
     std::copy(std::begin(before.xmm), std::end(before.xmm), std::begin(r.xmm));
     r.ymm_high = before.ymm_high;
-    r.mxcsr = before.mxcsr, r.xcr0 = before.xcr0;
+    r.mxcsr = before.mxcsr, r.xcr0 = before.xcr0, r.pkru = before.pkru;
     const u64 efer = r.msr.efer;
     r.msr = before.msr;
     r.msr.efer = efer, r.msr.debug_ctl = 0;
@@ -134,7 +134,7 @@ void Core::update_mode() {
     if (next != mode) {
         const Mode from = mode;
         mode = next;
-        if (observer) observer->mode_changed(from, next);
+        if (observer) told().mode_changed(from, next);
     }
     update_privilege();
 }
@@ -148,6 +148,7 @@ void Core::update_simd() {
 
 void Core::update_privilege() {
     update_simd();
+    canonical_half = u64{1} << (r.cr4 & LA57 ? 56 : 47);
     const unsigned privilege = cpl == 3                             ? FastUser
                                : (r.cr4 & SMAP) && !(r.rflags & AC) ? FastSupervisor
                                                                     : FastSupervisorWithUser;
@@ -199,14 +200,14 @@ void serialize_registers(Archive& a, Registers& r) {
       x.instruction_segment, x.data_segment);
     for (Xmm& v : r.xmm) a(v.lo, v.hi);
     for (Xmm& v : r.ymm_high) a(v.lo, v.hi);
-    a(r.mxcsr, r.xcr0);
+    a(r.mxcsr, r.xcr0, r.pkru);
 }
 
 } // namespace
 
 void Core::serialize(Archive& archive) {
     sync_fp();
-    archive.section("cpu", 5);
+    archive.section("cpu", 6);
     Model model = options.model;
     archive(model);
     if (archive.loading() && archive.ok() && model != options.model)

@@ -76,10 +76,12 @@ struct alignas(64) Core {
     FastEntry* write_fast = nullptr;
     JumpTable* jumps = nullptr; ///< of the current privilege
     u64 mispredict_cost = 0, tlb_miss_cost = 0;
-    bool event = false;      ///< something happened in an access: extra cycles or a stop
-    bool stop_after = false; ///< leave after this instruction
+    u64 canonical_half = u64{1} << 47; ///< half of the linear addresses: 2^56 with CR4.LA57
+    bool event = false;                ///< something happened in an access: extra cycles or a stop
+    bool stop_after = false;           ///< leave after this instruction
     bool fp_loaded =
         false; ///< the host's MXCSR holds the guest's controls, all exceptions masked, and collects flags
+    bool x87_loaded = false;          ///< the host's x87 unit is ours: the next two say what it holds
     u16 x87_control = HostX87Control; ///< the host's x87 control word; see exec/x87_resident.cpp
     u16 x87_flags = 0;                ///< exceptions that the host's x87 unit has accumulated
     u8 simd_ready = 0;                ///< SimdReady: what CR0, CR4 and XCR0 allow now
@@ -132,6 +134,7 @@ struct alignas(64) Core {
     enum FastUse : u8 { FastFree, FastLocal, FastGlobal };
     std::array<u8, FastEntries> fast_used[2 * FastPrivileges]{}; ///< FastUse; read tables, then write tables
     std::vector<u16> fast_log; ///< the slots that are not FastFree: what a flush has to clear
+    u16 fast_keys = 0;         ///< protection keys of user pages with fast entries (a superset)
     /// 64-bit code of the supervisor and of users; one that stays empty; then legacy code, by offset: one
     /// table for each of the code segments that were last jumped through, for BIOS calls go to and fro
     /// between three or four.
@@ -169,6 +172,7 @@ struct alignas(64) Core {
     const Segment& seg(Seg s) const { return r.seg[static_cast<unsigned>(s)]; }
     bool long_active() const { return r.msr.efer & LMA; }
     bool code64() const { return mode == Mode::Long64; }
+    bool canonical(u64 address) const { return address + canonical_half < 2 * canonical_half; }
     bool protected_mode() const { return (r.cr0 & PE) && !(r.rflags & VM); }
     /// Recomputes mode, fast-table pointers and block flags after CR0/CR4/EFER/CS/SS/CPL/AC changed.
     void update_mode();
@@ -219,20 +223,34 @@ struct alignas(64) Core {
     /// Supervisor accesses that an instruction implies: descriptor tables, TSS, IDT. SMAP ignores AC for
     /// them.
     template <class T> bool load_system(u64 linear, T& out) {
+        if (!system_address(linear, sizeof(T))) return false;
         implicit = true;
         const bool ok = read(linear, sizeof(T), &out, false);
         implicit = false;
         return ok;
     }
     template <class T> bool store_system(u64 linear, T value) {
+        if (!system_address(linear, sizeof(T))) return false;
         implicit = true;
         const bool ok = write(linear, sizeof(T), &value, false);
         implicit = false;
         return ok;
     }
+    /// A base may be loaded that only 5-level paging can use (see loadable_address).
+    bool system_address(u64 linear, unsigned size) {
+        return !long_active() || (canonical(linear) && canonical(linear + size - 1)) || raise(13, 0);
+    }
     bool implicit = false;
     /// Linear → physical for one access inside one page, filling the architectural TLB.
     bool translate(u64 linear, Access access, bool user, u64& physical);
+    /// What PKRU, CR4.PKE and CR0.WP say of a data access to a user page with this key (SDM 3A 4.6.2).
+    bool key_forbids(u8 key, bool write, bool user) const {
+        if (!(r.cr4 & PKE) || !long_active()) return false;
+        const u32 rights = r.pkru >> (2 * key);
+        return (rights & 1) || ((rights & 2) && write && (user || (r.cr0 & WP)));
+    }
+    /// WRPKRU and XRSTOR.
+    void set_key_rights(u32 rights);
     /// The same for an instruction fetch at the current privilege.
     bool translate_code(u64 linear, u64& physical);
     void physical_read(u64 pa, unsigned size, void* out);
@@ -241,6 +259,10 @@ struct alignas(64) Core {
     FastTable& fast_table(std::size_t number);
     /// Somebody asked for this notice of the observer (an Interest).
     bool wants(u32 interest) const;
+    /// The observer, and devices that are asked between accesses. Host code may compute: the floating-point
+    /// units are its own again.
+    CpuObserver& told() { return sync_fp(), *observer; }
+    InterruptController& controller() { return sync_fp(), interrupts; }
     void flush_fast();
     void flush_fast_non_global();
     void flush_fast_page(u64 linear_page);

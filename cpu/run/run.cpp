@@ -136,7 +136,7 @@ Stop Core::run_loop(u64 deadline, u64 step_limit) {
                 continue;
             }
             if (interrupt_line && (r.rflags & IF)) {
-                const int vector = interrupts.acknowledge();
+                const int vector = controller().acknowledge();
                 if (vector >= 0) {
                     deliver(static_cast<u8>(vector), Source::External, false, 0);
                     continue;

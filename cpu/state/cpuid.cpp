@@ -46,9 +46,16 @@ std::string host_lacks(Model model) {
     return lacks(host, model);
 }
 
-u64 xcr0_allowed(Model model) { return offers(features_of(model), Feature::Avx) ? 7 : 3; }
+u64 xcr0_allowed(Model model) {
+    const FeatureSet set = features_of(model);
+    return (offers(set, Feature::Avx) ? 7 : 3) | (offers(set, Feature::Pku) ? 1u << 9 : 0);
+}
 
-u64 cpuid_cr4_features(Model) { return UMIP | FSGSBASE | PCIDE | OSXSAVE | SMEP | SMAP; }
+u64 cpuid_cr4_features(Model model) {
+    const FeatureSet set = features_of(model);
+    return UMIP | FSGSBASE | PCIDE | OSXSAVE | SMEP | SMAP | (offers(set, Feature::La57) ? u64{LA57} : 0) |
+           (offers(set, Feature::Pku) ? u64{PKE} : 0);
+}
 
 namespace {
 
@@ -124,6 +131,8 @@ constexpr FeatureBit feature_bits[] = {
     {7, 0, Ecx, 2}, // UMIP
     {7, 0, Ecx, 9, Feature::Vaes},
     {7, 0, Ecx, 10, Feature::Vpclmulqdq},
+    {7, 0, Ecx, 3, Feature::Pku},
+    {7, 0, Ecx, 16, Feature::La57},
     {7, 0, Ecx, 22, Feature::Rdpid},
     {7, 0, Edx, 4},  // FSRM
     {7, 0, Edx, 26}, // IBRS
@@ -165,18 +174,25 @@ CpuidResult version(const Core& core) { // leaf 1
     return c;
 }
 
-/// Leaf 0Dh: sizes of the save area (SDM vol. 1 13.2). Both formats put the AVX state behind the header.
+/// Leaf 0Dh: sizes of the save area (SDM vol. 1 13.2). Both formats put the AVX state behind the header; PKRU
+/// has its own place in the standard one and follows in the compact one.
 CpuidResult extended_state(const Core& core, u32 subleaf) {
-    constexpr u32 legacy = 576, avx = 256;
+    constexpr u32 legacy = 576, avx = 256, keys_at = 2688, keys = 8;
     const u64 all = xcr0_allowed(core.options.model);
-    const auto size = [](u64 components) { return components & 4 ? legacy + avx : legacy; };
+    const auto compact = [](u64 components) {
+        return legacy + (components & 4 ? avx : 0) + (components >> 9 & 1 ? keys : 0);
+    };
+    const auto size = [&](u64 components) {
+        return components >> 9 & 1 ? keys_at + keys : compact(components);
+    };
     if (subleaf == 0) return {static_cast<u32>(all), size(core.r.xcr0), size(all), 0};
     if (subleaf == 1) {
         CpuidResult c = features(core, 0xD, 1);
-        if (c.eax & 2) c.ebx = size(core.r.xcr0); // the compact area for XCR0 | IA32_XSS
+        if (c.eax & 2) c.ebx = compact(core.r.xcr0); // the compact area for XCR0 | IA32_XSS
         return c;
     }
     if (subleaf == 2 && (all & 4)) return {avx, legacy, 0, 0};
+    if (subleaf == 9 && (all >> 9 & 1)) return {keys, keys_at, 0, 0};
     return {};
 }
 
@@ -210,7 +226,8 @@ CpuidResult cpuid(const Core& core, u32 leaf, u32 subleaf) {
     case 6: return {4, 0, 0, 0}; // ARAT
     case 7: {
         CpuidResult c = features(core, 7, subleaf);
-        if (subleaf == 0) c.eax = 2; // the highest subleaf
+        if (subleaf == 0) c.eax = 2;                              // the highest subleaf
+        if (subleaf == 0 && (core.r.cr4 & PKE)) c.ecx |= 1u << 4; // OSPKE
         return c;
     }
     case 0xB: { // one thread a core, all cores in one package
@@ -232,7 +249,7 @@ CpuidResult cpuid(const Core& core, u32 leaf, u32 subleaf) {
     }
     case 0x80000006: return {0, 0, 256u << 16 | 4u << 12 | 64, 0};
     case 0x80000007: return {0, 0, 0, 1u << 8}; // invariant TSC
-    case 0x80000008: return {PhysicalAddressBits | 48u << 8, 0, 0, 0};
+    case 0x80000008: return {PhysicalAddressBits | linear_address_bits(core) << 8, 0, 0, 0};
     default: return {};
     }
 }
@@ -256,7 +273,7 @@ bool apic_msr(u32 index) { return index == 0x1B || index == 0x6E0 || (index >= 0
 
 bool msr_read(Core& core, u32 index, u64& value) {
     const Msrs& m = core.r.msr;
-    if (apic_msr(index)) return core.interrupts.msr_read(index, value);
+    if (apic_msr(index)) return core.controller().msr_read(index, value);
     if (const int fixed = fixed_mtrr(index); fixed >= 0)
         return value = m.mtrr_fixed[static_cast<unsigned>(fixed)], true;
     if (index >= 0x200 && index < 0x210) return value = m.mtrr_variable[index - 0x200], true;
@@ -324,7 +341,7 @@ bool msr_read(Core& core, u32 index, u64& value) {
 
 bool msr_write(Core& core, u32 index, u64 value) {
     Msrs& m = core.r.msr;
-    if (apic_msr(index)) return core.interrupts.msr_write(index, value);
+    if (apic_msr(index)) return core.controller().msr_write(index, value);
     if (const int fixed = fixed_mtrr(index); fixed >= 0) {
         for (unsigned i = 0; i < 8; ++i)
             if (!valid_memory_type(value >> (8 * i) & 0xFF)) return false;
@@ -348,7 +365,7 @@ bool msr_write(Core& core, u32 index, u64 value) {
     case 0x10:
     case 0x3B:
         m.tsc_adjust = index == 0x10 ? value - core.now_cycles() : value;
-        core.interrupts.tsc_changed();
+        core.controller().tsc_changed();
         break;
     case 0x48:
         if (value & ~u64{0x407}) return false; // IBRS STIBP SSBD BHI_DIS_S
@@ -364,11 +381,11 @@ bool msr_write(Core& core, u32 index, u64 value) {
     case 0x8B: break; // software writes 0 before CPUID puts the revision back (SDM 3A 9.11.7.1)
     case 0x174: m.sysenter_cs = value & 0xFFFFFFFF; break;
     case 0x175:
-        if (!canonical(value)) return false;
+        if (!loadable_address(core, value)) return false;
         m.sysenter_esp = value;
         break;
     case 0x176:
-        if (!canonical(value)) return false;
+        if (!loadable_address(core, value)) return false;
         m.sysenter_eip = value;
         break;
     case 0x17A: m.mcg_status = value & 7; break;
@@ -397,17 +414,17 @@ bool msr_write(Core& core, u32 index, u64 value) {
     case 0xC0000081: m.star = value; break;
     case 0xC0000082:
     case 0xC0000083:
-        if (!canonical(value)) return false;
+        if (!loadable_address(core, value)) return false;
         (index & 1 ? m.cstar : m.lstar) = value;
         break;
     case 0xC0000084: m.fmask = value & 0xFFFFFFFF; break;
     case 0xC0000100:
     case 0xC0000101:
-        if (!canonical(value)) return false;
+        if (!loadable_address(core, value)) return false;
         core.seg(index & 1 ? Seg::GS : Seg::FS).base = value;
         break;
     case 0xC0000102:
-        if (!canonical(value)) return false;
+        if (!loadable_address(core, value)) return false;
         m.kernel_gs_base = value;
         break;
     case 0xC0000103: m.tsc_aux = value & 0xFFFFFFFF; break;

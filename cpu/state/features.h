@@ -39,6 +39,8 @@ enum class Feature : u8 {
     Sha,
     Vaes,
     Vpclmulqdq,
+    La57, ///< 5-level paging
+    Pku,  ///< protection keys for user pages
     None, ///< of a form that does not exist; no model offers it
 };
 
@@ -62,7 +64,7 @@ constexpr FeatureSet features_of(Model model) {
     case Model::V1: return feature_bit(Feature::Baseline);
     case Model::V2: return features_up_to(Feature::Popcnt);
     case Model::V3: return features_up_to(Feature::Xsaves);
-    case Model::Max: return features_up_to(Feature::Vpclmulqdq);
+    case Model::Max: return features_up_to(Feature::Pku);
     }
     return 0;
 }

@@ -132,6 +132,7 @@ struct Registers {
     std::array<Xmm, 16> ymm_high{}; ///< bits 128–255 of the YMM registers
     u32 mxcsr = 0x1F80;
     u64 xcr0 = 1;
+    u32 pkru = 0; ///< rights of the protection keys: bit 2k denies access, bit 2k + 1 writes
 };
 
 } // namespace vitrine::cpu

@@ -20,12 +20,11 @@ PiixIde::Channel::Channel(PiixIde& ide, unsigned index) : ide_(ide), index_(inde
 }
 
 void PiixIde::Channel::reset() {
-    features_ = count_ = lba_[0] = lba_[1] = lba_[2] = {};
-    device_ = status_ = error_ = control_ = 0;
+    files_[0] = files_[1] = {};
+    device_ = control_ = 0;
     master_command_ = master_status_ = 0;
     table_ = 0;
     medium_free_ = 0;
-    multiple_ = 1;
     current_ = {};
     protocol_ = ata::Protocol::NonData;
     refused_ = 0;
@@ -40,24 +39,24 @@ void PiixIde::Channel::reset() {
     post_signature();
 }
 
-/// After a reset both drives have put their signatures into their registers, and drive 0 is selected.
+/// After a reset each drive has put its signature into its registers, and drive 0 is selected.
 void PiixIde::Channel::post_signature() {
     device_ = 0;
-    const ata::SataDevice* drive = drives_[0] ? drives_[0].get() : drives_[1].get();
-    if (drive) load(drive->signature());
+    for (unsigned i = 0; i < 2; ++i)
+        if (drives_[i]) load(files_[i], drives_[i]->signature());
 }
 
-void PiixIde::Channel::load(const ata::Result& result) {
-    status_ = result.status;
-    error_ = result.error;
-    count_ = {static_cast<u8>(result.count), static_cast<u8>(result.count >> 8)};
+void PiixIde::Channel::load(TaskFile& file, const ata::Result& result) {
+    file.status = result.status;
+    file.error = result.error;
+    file.count = {static_cast<u8>(result.count), static_cast<u8>(result.count >> 8)};
     for (unsigned i = 0; i < 3; ++i)
-        lba_[i] = {static_cast<u8>(result.lba >> (8 * i)), static_cast<u8>(result.lba >> (24 + 8 * i))};
+        file.lba[i] = {static_cast<u8>(result.lba >> (8 * i)), static_cast<u8>(result.lba >> (24 + 8 * i))};
 }
 
 /// Nobody drives the bus for a drive that is not there; drive 0 answers for an absent drive 1
 /// (ATA/ATAPI-6 9.16.1).
-u8 PiixIde::Channel::status() const { return selected() ? status_ : u8{0}; }
+u8 PiixIde::Channel::status() const { return selected() ? file().status : u8{0}; }
 
 void PiixIde::Channel::set_interrupt(bool pending) {
     if (pending && !pending_) master_status_ |= MasterInterrupt;
@@ -81,11 +80,11 @@ u8 PiixIde::Channel::read(unsigned reg) {
     if (!selected()) return 0;
     const bool before = HighOrder::test(control_);
     switch (reg) {
-    case Error: return error_;
-    case SectorCount: return before ? count_.before : count_.now;
+    case Error: return file().error;
+    case SectorCount: return before ? file().count.before : file().count.now;
     case LbaLow:
     case LbaMiddle:
-    case LbaHigh: return before ? lba_[reg - LbaLow].before : lba_[reg - LbaLow].now;
+    case LbaHigh: return before ? file().lba[reg - LbaLow].before : file().lba[reg - LbaLow].now;
     default: return device_;
     }
 }
@@ -93,19 +92,21 @@ u8 PiixIde::Channel::read(unsigned reg) {
 void PiixIde::Channel::write(unsigned reg, u8 value) {
     control_ &= static_cast<u8>(~HighOrder::mask); // any write to the command block clears HOB
     if (reg == StatusCommand) return command(value);
-    if ((status_ & (ata::Busy | ata::DataRequest)) != 0) return; // the drive has the registers
-    switch (reg) {
-    case Error: features_.write(value); break;
-    case SectorCount: count_.write(value); break;
-    case LbaLow:
-    case LbaMiddle:
-    case LbaHigh: lba_[reg - LbaLow].write(value); break;
-    case Device:
+    // The drive has the registers; a sleeping one, which is silent for ever, lets the host choose the other.
+    if (taken() && (reg != Device || phase_ != Phase::Idle)) return;
+    if (reg == Device) {
         if (((value ^ device_) & 0x10) != 0) set_interrupt(false);
         device_ = value;
-        break;
-    default: break;
+        return;
     }
+    for (TaskFile& drive : files_) switch (reg) {
+        case Error: drive.features.write(value); break;
+        case SectorCount: drive.count.write(value); break;
+        case LbaLow:
+        case LbaMiddle:
+        case LbaHigh: drive.lba[reg - LbaLow].write(value); break;
+        default: break;
+        }
 }
 
 void PiixIde::Channel::write_control(u8 value) {
@@ -118,7 +119,7 @@ void PiixIde::Channel::write_control(u8 value) {
         buffer_.clear();
         at_ = block_end_ = 0;
         ide_.events_.cancel(event_);
-        status_ = ata::Busy;
+        for (TaskFile& drive : files_) drive.status = ata::Busy;
         master_status_ &= static_cast<u8>(~MasterActive);
         set_interrupt(false);
     } else if (was && !is) {
@@ -157,8 +158,8 @@ void PiixIde::Channel::serialize(Archive& archive) {
             return archive.fail("an IDE channel has a drive here but not there");
         if (drives_[i]) drives_[i]->serialize(archive);
     }
-    archive(features_, count_, lba_, device_, status_, error_, control_, pending_, line_, phase_, current_,
-            protocol_, refused_, medium_free_, multiple_, at_, block_end_);
+    archive(files_, device_, control_, pending_, line_, phase_, current_, protocol_, refused_, medium_free_,
+            at_, block_end_);
     archive(result_.status, result_.error, result_.device, result_.count, result_.lba, result_.last_block);
     archive(master_command_, master_status_, table_);
     u32 size = static_cast<u32>(buffer_.size());
@@ -173,9 +174,10 @@ void PiixIde::Channel::serialize(Archive& archive) {
     const bool moving =
         phase_ == Phase::Delivering || phase_ == Phase::Collecting || phase_ == Phase::CollectingPacket;
     if (phase_ > LastPhase || static_cast<u8>(protocol_) > ata::LastProtocol || current_.lba >> 48 != 0 ||
-        medium_free_ > u64{1} << 62 || multiple_ == 0 || at_ > block_end_ || block_end_ > size ||
-        (moving && at_ == block_end_) || (phase_ != Phase::Idle && !selected()) || (line_ && !pending_) ||
-        (table_ & 3) != 0)
+        medium_free_ > u64{1} << 62 || files_[0].multiple == 0 || files_[1].multiple == 0 ||
+        at_ > block_end_ || block_end_ > size || (moving && at_ == block_end_) ||
+        (phase_ == Phase::CollectingPacket && (size != IdePacketBytes || block_end_ != size)) ||
+        (phase_ != Phase::Idle && !selected()) || (line_ && !pending_) || (table_ & 3) != 0)
         archive.fail("an IDE channel's state is impossible");
 }
 

@@ -1,4 +1,4 @@
-// One IDE channel: the task file that two drives share, the protocols that run over it, and its bus master.
+// One IDE channel: the task files of its two drives, the protocols that run over them, and its bus master.
 // Private to piix_ide/.
 //
 // channel.cpp: registers, resets, state. protocol.cpp: commands from issue to end.
@@ -11,6 +11,7 @@
 
 namespace vitrine::devices {
 
+inline constexpr u32 IdePacketBytes = 12;
 /// What a channel keeps of one command's data: the most that READ and WRITE SECTORS (EXT) move.
 inline constexpr std::size_t LargestIdeBuffer = 65536 * std::size_t{SectorSize};
 
@@ -19,6 +20,7 @@ public:
     Channel(PiixIde& ide, unsigned index);
 
     void attach(unsigned slave, std::unique_ptr<ata::SataDevice> drive) { drives_[slave] = std::move(drive); }
+    bool has(unsigned slave) const { return drives_[slave] != nullptr; }
     void reset();
     u8 read(unsigned reg);
     void write(unsigned reg, u8 value);
@@ -38,17 +40,36 @@ public:
     void describe(std::vector<Field>& out) const;
 
 private:
-    enum class Phase : u8 { Idle, Waiting, CollectingPacket, Collecting, AwaitingMaster, Delivering, Dead };
-    static constexpr Phase LastPhase = Phase::Dead;
+    enum class Phase : u8 { Idle, Waiting, CollectingPacket, Collecting, AwaitingMaster, Delivering };
+    static constexpr Phase LastPhase = Phase::Delivering;
+
+    // A byte register remembers the value before, which HOB shows.
+    struct Latched {
+        u8 now = 0, before = 0;
+        void write(u8 value) { before = now, now = value; }
+        void serialize(Archive& archive) { archive(now, before); }
+    };
+    /// Each drive has its own; what the host writes reaches both, what it reads is the selected one's
+    /// (ATA/ATAPI-6 7.1).
+    struct TaskFile {
+        Latched features, count, lba[3];
+        u8 status = 0, error = 0;
+        u8 multiple = 1; ///< sectors a block of READ and WRITE MULTIPLE; as the drive last took it
+        void serialize(Archive& archive) { archive(features, count, lba, status, error, multiple); }
+    };
 
     // channel.cpp
     ata::SataDevice* selected() const { return drives_[selection() ? 1 : 0].get(); }
     unsigned selection() const { return device_ >> 4 & 1; }
+    TaskFile& file() { return files_[selection()]; }
+    const TaskFile& file() const { return files_[selection()]; }
     u8 status() const;
+    /// The selected drive has the registers: BSY or DRQ.
+    bool taken() const { return (file().status & (ata::Busy | ata::DataRequest)) != 0; }
     void set_interrupt(bool pending);
     void update_line();
     void post_signature();
-    void load(const ata::Result& result);
+    static void load(TaskFile& file, const ata::Result& result);
     // protocol.cpp
     void command(u8 code);
     void begin(u64 latency);
@@ -65,14 +86,8 @@ private:
     EventId event_;
     std::array<std::unique_ptr<ata::SataDevice>, 2> drives_;
 
-    // The task file. Each byte register remembers the value before, which HOB shows.
-    struct Latched {
-        u8 now = 0, before = 0;
-        void write(u8 value) { before = now, now = value; }
-        void serialize(Archive& archive) { archive(now, before); }
-    };
-    Latched features_, count_, lba_[3];
-    u8 device_ = 0, status_ = 0, error_ = 0, control_ = 0;
+    TaskFile files_[2];
+    u8 device_ = 0, control_ = 0;
     bool pending_ = false; ///< INTRQ, before nIEN
     bool line_ = false;    ///< as driven
 
@@ -81,7 +96,6 @@ private:
     ata::Protocol protocol_ = ata::Protocol::NonData;
     u8 refused_ = 0; ///< completes with this error
     u64 medium_free_ = 0;
-    u8 multiple_ = 1; ///< sectors a block of READ and WRITE MULTIPLE; as the drive last took it
     std::vector<u8> buffer_;
     u32 at_ = 0, block_end_ = 0; ///< in buffer_; the block that DRQ is set for
     ata::Result result_{};       ///< of the executed command, told when its data are fetched

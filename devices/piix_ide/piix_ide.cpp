@@ -37,6 +37,10 @@ PiixIde::PiixIde(EventQueue& events, DmaPort& memory, Interrupt interrupt)
 
 PiixIde::~PiixIde() = default;
 
+bool PiixIde::has_drive(unsigned position) const {
+    return channels_[position / 2 % Channels]->has(position % 2);
+}
+
 void PiixIde::attach(unsigned position, std::unique_ptr<ata::SataDevice> drive) {
     channels_[position / 2 % Channels]->attach(position % 2, std::move(drive));
 }
@@ -108,7 +112,7 @@ void PiixIde::reset() {
 }
 
 void PiixIde::serialize(Archive& archive) {
-    archive.section(name(), 1);
+    archive.section(name(), 2);
     PciDevice::serialize(archive);
     for (auto& channel : channels_) channel->serialize(archive);
 }

@@ -32,7 +32,9 @@ public:
     ~PiixIde() override;
 
     /// Before power-on. Position: channel × 2, + 1 for the slave.
+    /// At a position where none is.
     void attach(unsigned position, std::unique_ptr<ata::SataDevice> drive);
+    bool has_drive(unsigned position) const;
 
     u32 port_read(u16 port, unsigned size) override;
     void port_write(u16 port, unsigned size, u32 value) override;

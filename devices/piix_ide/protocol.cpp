@@ -17,7 +17,7 @@ enum : u8 {
 constexpr u8 MasterActive = 1, MasterError = 2;
 constexpr u8 PacketIn = 2, PacketCommandPhase = 1,
              PacketOver = 3; // interrupt reason, in the sector count register
-constexpr u32 PacketBytes = 12, MostPrds = 8192;
+constexpr u32 MostPrds = 8192;
 
 bool is_multiple(u8 code) { return code == 0x29 || code == 0x39 || code == 0xC4 || code == 0xC5; }
 /// TEST UNIT READY, START STOP UNIT, PREVENT ALLOW, SEEK, SET CD SPEED do not.
@@ -123,28 +123,29 @@ void PiixIde::Channel::command(u8 code) {
     if (!drive) return;
     // BSY and DRQ keep commands out; a packet device takes DEVICE RESET all the same (ATA8-ACS 7.10).
     const bool device_reset = code == DeviceReset && drive->signature().lba != 1;
-    if ((status_ & (ata::Busy | ata::DataRequest)) != 0 && !device_reset) return;
+    if (taken() && !device_reset) return;
     if (code == DeviceDiagnostic) device_ = 0;
+    TaskFile& file = this->file();
     set_interrupt(false);
     buffer_.clear();
     at_ = block_end_ = 0;
     current_ = {.code = code,
                 .device = device_,
-                .features = static_cast<u16>(features_.now | features_.before << 8),
-                .count = static_cast<u16>(count_.now | count_.before << 8)};
+                .features = static_cast<u16>(file.features.now | file.features.before << 8),
+                .count = static_cast<u16>(file.count.now | file.count.before << 8)};
     for (unsigned i = 0; i < 3; ++i)
-        current_.lba |= u64{lba_[i].now} << (8 * i) | u64{lba_[i].before} << (24 + 8 * i);
-    error_ = 0;
+        current_.lba |= u64{file.lba[i].now} << (8 * i) | u64{file.lba[i].before} << (24 + 8 * i);
+    file.error = 0;
     if (code == PacketCode) { // first the packet, then what it asks for
-        protocol_ = (features_.now & 1) != 0 ? ata::Protocol::PacketDma : ata::Protocol::PacketPio;
+        protocol_ = (file.features.now & 1) != 0 ? ata::Protocol::PacketDma : ata::Protocol::PacketPio;
         const ata::Plan plan = drive->plan(current_, false);
         refused_ = plan.error;
         if (refused_ == 0 && !plan.silent) {
-            buffer_.assign(PacketBytes, 0);
+            buffer_.assign(IdePacketBytes, 0);
             phase_ = Phase::CollectingPacket;
-            block_end_ = PacketBytes;
-            count_ = {PacketCommandPhase, 0};
-            status_ = ata::Ready | ata::SeekComplete | ata::DataRequest; // no interrupt: DRQ is at once
+            block_end_ = IdePacketBytes;
+            file.count = {PacketCommandPhase, 0};
+            file.status = ata::Ready | ata::SeekComplete | ata::DataRequest; // no interrupt: DRQ is at once
             return;
         }
     }
@@ -154,8 +155,8 @@ void PiixIde::Channel::command(u8 code) {
     if (protocol_ == ata::Protocol::Queued)
         protocol_ = ata::Protocol::NonData, refused_ = ata::Abort; // SATA's alone
     if (plan.silent) {
-        status_ = ata::Busy;
-        phase_ = Phase::Dead; // a sleeping drive: only a reset gets it back
+        file.status = ata::Busy; // a sleeping drive: only a reset gets it back
+        phase_ = Phase::Idle;
         return;
     }
     if (protocol_ == ata::Protocol::PioOut && refused_ == 0) {
@@ -171,7 +172,7 @@ void PiixIde::Channel::command(u8 code) {
 }
 
 void PiixIde::Channel::begin(u64 latency) {
-    status_ = ata::Busy | ata::SeekComplete;
+    file().status = ata::Busy | ata::SeekComplete;
     phase_ = Phase::Waiting;
     ide_.events_.schedule_after(event_, latency);
 }
@@ -213,7 +214,7 @@ void PiixIde::Channel::execute() {
     at_ = block_end_ = 0;
     result_ = drive.execute(current_, port);
     if (current_.code == SetMultiple && result_.error == 0)
-        multiple_ = std::max<u8>(static_cast<u8>(current_.count), 1);
+        file().multiple = std::max<u8>(static_cast<u8>(current_.count), 1);
     if (!in) buffer_.clear();
     if (buffer_.empty() || (result_.status & ata::StatusError) != 0) return finish(result_);
     phase_ = Phase::Delivering;
@@ -227,25 +228,26 @@ u32 PiixIde::Channel::block_bytes() const {
         if (limit == 0 || limit == 0xFFFF) limit = 0xFFFE;
         return std::min(left, std::max(limit & ~1u, 2u));
     }
-    return std::min<u32>(left, (is_multiple(current_.code) ? multiple_ : 1) * static_cast<u32>(SectorSize));
+    return std::min<u32>(left,
+                         (is_multiple(current_.code) ? file().multiple : 1) * static_cast<u32>(SectorSize));
 }
 
 /// Data in: DRQ and an interrupt for each block.
 void PiixIde::Channel::offer_block() {
     const u32 bytes = block_bytes();
     block_end_ += bytes;
-    status_ = ata::Ready | ata::SeekComplete | ata::DataRequest;
+    file().status = ata::Ready | ata::SeekComplete | ata::DataRequest;
     if (is_packet(protocol_)) {
-        count_ = {PacketIn, 0};
-        lba_[1] = {static_cast<u8>(bytes), 0};
-        lba_[2] = {static_cast<u8>(bytes >> 8), 0};
+        file().count = {PacketIn, 0};
+        file().lba[1] = {static_cast<u8>(bytes), 0};
+        file().lba[2] = {static_cast<u8>(bytes >> 8), 0};
     }
     set_interrupt(true);
 }
 
 void PiixIde::Channel::ask_for_block() {
     block_end_ += block_bytes();
-    status_ = ata::Ready | ata::SeekComplete | ata::DataRequest;
+    file().status = ata::Ready | ata::SeekComplete | ata::DataRequest;
 }
 
 u16 PiixIde::Channel::read_data() {
@@ -261,7 +263,7 @@ u16 PiixIde::Channel::read_data() {
         buffer_.clear();
         at_ = block_end_ = 0;
         phase_ = Phase::Idle;
-        load(result_);
+        load(file(), result_);
         tell(Stage::Done);
     }
     return value;
@@ -274,7 +276,7 @@ void PiixIde::Channel::write_data(u16 value) {
     if (at_ < block_end_) return;
     if (phase_ == Phase::CollectingPacket) {
         current_.packet = {};
-        std::copy_n(buffer_.begin(), PacketBytes, current_.packet.begin());
+        std::copy_n(buffer_.begin(), IdePacketBytes, current_.packet.begin());
         buffer_.clear();
         at_ = block_end_ = 0;
         const ata::Plan plan = selected()->plan(current_, false);
@@ -293,8 +295,9 @@ void PiixIde::Channel::finish(const ata::Result& result) {
     phase_ = Phase::Idle;
     buffer_.clear();
     at_ = block_end_ = 0;
-    load(result);
-    if (is_packet(protocol_)) count_.now = PacketOver;
+    if (current_.code == DeviceDiagnostic) post_signature(); // drive 1 has run it, too
+    load(file(), result);
+    if (is_packet(protocol_)) file().count.now = PacketOver;
     tell(Stage::Done);
     if (current_.code != DeviceReset) set_interrupt(true);
 }

@@ -18,6 +18,7 @@ namespace {
 enum Selector : u16 {
     RamSize = 0x03,
     ProcessorCount = 0x05,
+    Numa = 0x0D,
     KernelAddress = 0x07,
     KernelSize = 0x08,
     InitrdAddress = 0x0A,
@@ -91,7 +92,7 @@ Board::Board(BoardSetup setup, GuestMemory memory, BoardSinks sinks)
           [this](std::string_view bytes) { sinks_.serial(bytes); }),
       com2_(
           events_, 0x2F8, [this](bool level) { wires_.isa(3, Source::Device, level); },
-          [](std::string_view) {}),
+          [this](std::string_view bytes) { sinks_.second_serial(bytes); }),
       post_([this](u8 code) { sinks_.post_code(code); }),
       debug_console_([this](char c) { debug_character(c); }),
       debug_exit_([this](u32 value) { ask(BoardRequest::Kind::DebugExit, value); }), fw_cfg_(*this),
@@ -216,9 +217,10 @@ void Board::attach_disks() {
             ahci_.attach(i, std::move(drive));
             continue;
         }
-        // The CD drive is the secondary channel's master, unless the disks need that place.
-        const bool apart = disks_[i]->config().optical && i < 2;
-        ide_->attach(apart ? 2 : i, std::move(drive));
+        // The CD drive is the secondary channel's master, unless that place is taken.
+        unsigned place = disks_[i]->config().optical ? 2 : 0;
+        while (ide_->has_drive(place)) place = (place + 1) % PiixIde::Drives;
+        ide_->attach(place, std::move(drive));
     }
 }
 
@@ -227,6 +229,19 @@ void Board::fill_firmware_configuration(const BoardSetup& setup) {
     fw_cfg_.add_item_u16(ProcessorCount, static_cast<u16>(processor_count()));
     fw_cfg_.add_item_u16(MaximumProcessors, static_cast<u16>(processor_count()));
     fw_cfg_.add_item_u16(BootMenu, setup.boot_menu ? 1 : 0);
+
+    // Nodes, the node of each processor, the bytes of each node: in that order, 64 bits each.
+    std::vector<u8> numa;
+    append(numa, u64{setup.numa_nodes});
+    if (setup.numa_nodes) {
+        constexpr u64 Grain = 2 << 20;
+        const u64 share = memory_.size() / setup.numa_nodes / Grain * Grain;
+        for (unsigned i = 0; i < processor_count(); ++i)
+            append(numa, u64{i * setup.numa_nodes / processor_count()});
+        for (unsigned i = 0; i < setup.numa_nodes; ++i)
+            append(numa, i + 1 < setup.numa_nodes ? share : memory_.size() - i * share);
+    }
+    fw_cfg_.add_item(Numa, std::move(numa));
 
     std::vector<u8> e820;
     const auto range = [&](u64 base, u64 size) {
@@ -367,11 +382,11 @@ void Board::video_memory_written(u64 offset, u64 size) {
     }
 }
 
-void Board::serial_in(std::string_view bytes) {
-    const std::size_t accepted = com1_.receive(bytes);
+void Board::serial_in(unsigned port, std::string_view bytes) {
+    const std::size_t accepted = (port == 0 ? com1_ : com2_).receive(bytes);
     if (accepted < bytes.size())
-        sinks_.log(
-            fmt::format("uart16550: the receive queue is full; {} bytes were lost", bytes.size() - accepted));
+        sinks_.log(fmt::format("uart16550: the receive queue of COM{} is full; {} bytes were lost", port + 1,
+                               bytes.size() - accepted));
 }
 
 void Board::debug_character(char c) {

@@ -65,13 +65,15 @@ struct BoardSetup {
     std::string boot_order; ///< as MachineConfig's
     bool boot_menu = false;
     bool legacy_ide = false;
+    unsigned numa_nodes = 0;
     std::optional<DirectKernel> kernel;
 };
 
 /// What the host hears from the board. None of it may change guest-visible state.
 struct BoardSinks {
     std::function<void(u8 code)> post_code;
-    std::function<void(std::string_view bytes)> serial;   ///< COM1
+    std::function<void(std::string_view bytes)> serial;        ///< COM1
+    std::function<void(std::string_view bytes)> second_serial; ///< COM2
     std::function<void(std::string_view line)> log;       ///< a chip says that it does not model something
     std::function<void(std::string_view line)> unclaimed; ///< an access that nobody answered
     std::function<void(std::string_view line)> debug_console; ///< whole lines from port E9h
@@ -125,7 +127,7 @@ public:
     // Host inputs. Only the machine calls these, through its input log.
     void key(std::span<const u8> scancodes) { keyboard_controller_.key(scancodes); }
     void mouse(int dx, int dy, int wheel, u8 buttons) { keyboard_controller_.mouse(dx, dy, wheel, buttons); }
-    void serial_in(std::string_view bytes);
+    void serial_in(unsigned port, std::string_view bytes);
     /// A debugger's write: RAM, through the door that everybody uses.
     void poke(u64 pa, std::span<const u8> bytes) { write_memory(pa, bytes); }
     void frame_in(std::span<const u8> frame) {

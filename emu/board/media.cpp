@@ -75,6 +75,7 @@ void Board::serialize_medium(Archive& archive) {
     if (kind > 2) return archive.fail("an impossible disc in the CD drive");
     u32 found = kind;
     if (kind == 2 && by_path) {
+        if (hash == 0) return archive.fail("the disc in the CD drive has no hash"); // any file would do
         if (auto known = know_medium(path, hash); !known) return archive.fail(known.error().message);
         found = index_of(path, hash);
     } else if (kind == 2) {

@@ -70,9 +70,9 @@ bool DebugRun::stopped_by_breakpoint(const RunReport& report) {
     until_met_ = hit.id == until_id_;
     if (until_met_) return true;
     const Breakpoint* point = debugger_->find(hit.id);
-    tell(fmt::format("breakpoint {}{} at step {}, processor {}: {}", hit.id,
-                     point ? fmt::format(" ({})", to_text(point->spec)) : std::string(), report.steps,
-                     hit.processor, hit.what));
+    if (!point || point->spec.own) return false; // typing's, or a disc's: no person has asked for it
+    tell(fmt::format("breakpoint {} ({}) at step {}, processor {}: {}", hit.id, to_text(point->spec),
+                     report.steps, hit.processor, hit.what));
     return true;
 }
 
@@ -125,26 +125,29 @@ Expected<bool> DebugRun::ask(Machine& machine) {
                         });
         !ok)
         return std::unexpected(ok.error());
-    if (auto ok = asked("--all-writes", options_.all_writes,
-                        [&](const std::string& text, const Target& target) -> Expected<void> {
-                            u64 from = timeline_->first(), to = machine.steps();
-                            if (const auto at = text.find('@'); at != std::string::npos) {
-                                const auto dash = text.find('-', at);
-                                auto first = parse_number(text.substr(at + 1, dash - at - 1));
-                                auto last = dash == std::string::npos ? Expected<u64>(to)
-                                                                      : parse_number(text.substr(dash + 1));
-                                if (!first || !last)
-                                    return usage_error(fmt::format("--all-writes {}: TARGET@FROM-TO", text));
-                                from = *first, to = *last;
-                            }
-                            auto list = authors.writes(target, from, to, 100'000);
-                            if (!list)
-                                return std::unexpected(
-                                    Error{list.error().status,
-                                          fmt::format("--all-writes {}: {}", text, list.error().message)});
-                            for (const Author& author : *list) print(author, text, options_.json);
-                            return {};
-                        });
+    if (auto ok = asked(
+            "--all-writes", options_.all_writes,
+            [&](const std::string& text, const Target& target) -> Expected<void> {
+                u64 from = timeline_->first(), to = machine.steps();
+                if (const auto at = text.find('@'); at != std::string::npos) {
+                    const auto dash = text.find('-', at);
+                    auto first = parse_number(text.substr(at + 1, dash - at - 1));
+                    auto last =
+                        dash == std::string::npos ? Expected<u64>(to) : parse_number(text.substr(dash + 1));
+                    if (!first || !last)
+                        return usage_error(fmt::format("--all-writes {}: TARGET@FROM-TO", text));
+                    from = *first, to = *last;
+                }
+                auto list = authors.writes(target, from, to, 100'000);
+                if (!list)
+                    return std::unexpected(Error{
+                        list.error().status, fmt::format("--all-writes {}: {}", text, list.error().message)});
+                for (const Author& author : *list) print(author, text, options_.json);
+                if (list->empty())
+                    tell(fmt::format("--all-writes {}: nobody has written there in the steps {} to {}", text,
+                                     from, std::min(to, machine.steps())));
+                return {};
+            });
         !ok)
         return std::unexpected(ok.error());
     for (const std::string& name : options_.who_changed)

@@ -16,7 +16,7 @@
 #include "emu/cli/debug_run.h"
 #include "emu/cli/outputs.h"
 #include "emu/cli/same_files.h"
-#include "emu/cli/serial_line.h"
+#include "emu/cli/serial_port.h"
 #include "emu/cli/terminal.h"
 #include "emu/gdb/server.h"
 #include "emu/inspect/inspect.h"
@@ -47,17 +47,13 @@ public:
     explicit Session(const Options& options)
         : options_(options), terminal_(options.serial == SerialTarget::Stdio && options.replay.empty()),
           debug_(options) {}
-    ~Session() {
-        interrupted_machine = nullptr;
-        if (serial_file_ >= 0) ::close(serial_file_);
-    }
+    ~Session() { interrupted_machine = nullptr; }
     int run();
 
 private:
     Expected<void> set_up();
     Expected<void> connect_serial();
     void connect_sink();
-    void write_serial_file(std::string_view bytes);
     Expected<void> skip_ahead();
     Expected<RunReport> run_machine();
     Expected<std::optional<RunReport>> serve_gdb();
@@ -74,8 +70,10 @@ private:
     }
     std::unique_ptr<gdb::Server> gdb_;
     /// Somebody may type.
-    bool live() const { return line_ || terminal_.open(); }
-    int descriptor() const { return line_ ? line_->descriptor() : terminal_.open() ? STDIN_FILENO : -1; }
+    bool live() const { return serial_.line() || second_serial_.line() || terminal_.open(); }
+    int descriptor() const {
+        return serial_.line() ? serial_.line()->descriptor() : terminal_.open() ? STDIN_FILENO : -1;
+    }
     void pump_keys();
     Expected<void> finish(const RunReport& report);
     int status(const RunReport& report);
@@ -88,8 +86,7 @@ private:
     DebugRun debug_; ///< goes before the machine
     std::unique_ptr<Recorder> recorder_;
     std::unique_ptr<net::Network> network_; ///< goes before the machine
-    std::unique_ptr<SerialLine> line_;
-    int serial_file_ = -1, serial_error_ = 0;
+    SerialPort serial_{"--serial"}, second_serial_{"--serial2"};
     std::optional<Error> view_error_; ///< of a view that could not be shown
     std::size_t typed_ = 0;           ///< scripted texts sent so far
     u64 run_before_ = 0;              ///< up to here the run was run before gdb went back and left
@@ -153,54 +150,35 @@ Expected<void> Session::set_up() {
 void Session::connect_sink() {
     if (options_.serial == SerialTarget::Stdio)
         machine_->on_serial([this](std::string_view bytes) { terminal_.write(bytes); });
-    if (options_.serial == SerialTarget::File)
-        machine_->on_serial([this](std::string_view bytes) { write_serial_file(bytes); });
-    if (line_) machine_->on_serial([this](std::string_view bytes) { line_->write(bytes); });
+    if (serial_.goes_somewhere())
+        machine_->on_serial([this](std::string_view bytes) { serial_.write(bytes, machine_->steps()); });
+    if (second_serial_.goes_somewhere())
+        machine_->on_second_serial(
+            [this](std::string_view bytes) { second_serial_.write(bytes, machine_->steps()); });
 }
 
 Expected<void> Session::connect_serial() {
-    if (options_.serial == SerialTarget::Pty || options_.serial == SerialTarget::Socket) {
-        auto line = options_.serial == SerialTarget::Pty ? SerialLine::open_pty()
-                                                         : SerialLine::listen(options_.serial_file);
-        if (!line) return std::unexpected(line.error());
-        line_ = std::move(*line);
-        explain(fmt::format("the serial line is {}", line_->name()));
-    }
+    if (auto ok = serial_.open(options_.serial, options_.serial_file); !ok) return ok;
+    if (auto ok = second_serial_.open(options_.serial2, options_.serial2_file); !ok) return ok;
     connect_sink();
-    if (options_.serial != SerialTarget::File) return {};
-    serial_file_ = ::open(options_.serial_file.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
-    if (serial_file_ < 0)
-        return bad_input(fmt::format("--serial file:{}: {}", options_.serial_file, std::strerror(errno)));
     return {};
-}
-
-void Session::write_serial_file(std::string_view bytes) {
-    if (serial_error_) return;
-    while (!bytes.empty()) {
-        const ssize_t n = ::write(serial_file_, bytes.data(), bytes.size());
-        if (n < 0 && errno == EINTR) continue;
-        if (n <= 0) { // told once, and by the status at the end; the run goes on
-            serial_error_ = n < 0 ? errno : ENOSPC;
-            explain(fmt::format("--serial file:{}: {}; what the guest writes from step {} on is lost",
-                                options_.serial_file, std::strerror(serial_error_), machine_->steps()));
-            return;
-        }
-        bytes.remove_prefix(static_cast<std::size_t>(n));
-    }
 }
 
 void Session::pump_keys() {
     // An idle guest that is ahead of real time waits for keys instead of racing through its idle ticks.
     int wait = 0;
-    if (!network_ && (terminal_.is_terminal() || line_) && machine_->processor().halted()) {
+    if (!network_ && (terminal_.is_terminal() || serial_.line() || second_serial_.line()) &&
+        machine_->processor().halted()) {
         const auto real =
             std::chrono::duration_cast<std::chrono::nanoseconds>(Clock::now() - started_).count();
         const i64 ahead = static_cast<i64>(machine_->time()) - real;
         if (ahead > 2'000'000) wait = static_cast<int>(std::min<i64>(ahead / 1'000'000, 50));
     }
-    const std::string keys = line_ ? line_->read(wait) : terminal_.read(wait);
+    const std::string keys = serial_.line() ? serial_.line()->read(wait) : terminal_.read(wait);
+    const std::string more = second_serial_.line() ? second_serial_.line()->read(0) : std::string();
     if (replayer_) return; // its input is in the recording
     if (!keys.empty()) machine_->input(SerialInput{keys});
+    if (!more.empty()) machine_->input(SerialInput{more, 1});
 }
 
 /// Runs to the next look at the host; a report when the run is over.
@@ -218,6 +196,7 @@ std::optional<RunReport> Session::one_slice() {
     if (again) limits.debugger = nullptr, limits.step_limit = std::min(limits.step_limit, run_before_);
     RunReport report = machine_->run(limits);
     // One text may be what both have waited for.
+    if (recorder_) recorder_->keep_up();
     const bool change = debug_.time_to_change_medium(report), type = debug_.time_to_type(report);
     if (change) {
         const MediumInput medium = media_[changed_++];
@@ -229,11 +208,11 @@ std::optional<RunReport> Session::one_slice() {
         await_typing();
         machine_->input(SerialInput{text});
     }
-    if (change || type) return std::nullopt;
-    if (debug_.stopped_by_breakpoint(report)) {
+    if (debug_.stopped_by_breakpoint(report)) { // a person's, which may wait for the same text
         break_met_ = true;
         return report;
     }
+    if (change || type) return std::nullopt;
     if (report.reason == StopReason::TimeLimit) return std::nullopt;
     if (again && report.reason == StopReason::StepLimit && report.steps < options_.limit_steps)
         return std::nullopt;
@@ -267,7 +246,7 @@ Expected<void> Session::skip_ahead() {
     timeline->worth_a_leap(Timeline::DefaultLeap);
     connect_sink();
     if (options_.serial == SerialTarget::Stdio) terminal_.write(machine_->serial_output());
-    if (serial_file_ >= 0) write_serial_file(machine_->serial_output());
+    if (serial_.goes_somewhere()) serial_.write(machine_->serial_output(), machine_->steps());
     return {};
 }
 
@@ -403,7 +382,10 @@ int Session::status(const RunReport& report) {
                                                   until->condition.empty() &&
                                                   machine_->steps() == until->address)
         return 0;
-    if (replayer_ && !gdb_limit_)
+    const bool cut_short =
+        report.reason == StopReason::HostTimeLimit ||
+        (report.reason == StopReason::StepLimit && replayer_ && machine_->steps() < replayer_->end_step());
+    if (replayer_ && !gdb_limit_ && !cut_short)
         return until_waits && machine_->steps() >= replayer_->end_step() ? unmet("the recording ends") : 0;
     switch (report.reason) {
     case StopReason::PoweredOff: return until_waits ? unmet("the guest powered off") : 0;
@@ -442,7 +424,8 @@ int Session::run() {
     }
     const int ended = status(*report);
     if (ended == 0 && view_error_) return static_cast<int>(view_error_->status);
-    return ended == 0 && serial_error_ ? static_cast<int>(Exit::BadInput) : ended;
+    return ended == 0 && (serial_.failed() || second_serial_.failed()) ? static_cast<int>(Exit::BadInput)
+                                                                       : ended;
 }
 
 } // namespace

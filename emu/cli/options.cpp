@@ -13,8 +13,8 @@ namespace {
 
 /// What was typed, before it is checked.
 struct Raw {
-    std::string memory, cpu, timing, wall_clock, serial, until, history, limit_steps, boot, cdrom, gdb,
-        events, events_from, events_to, checkpoints, storage;
+    std::string entropy, preempt_fuzz, serial2, numa, memory, cpu, timing, wall_clock, serial, until, history,
+        limit_steps, boot, cdrom, gdb, events, events_from, events_to, checkpoints, storage;
     std::vector<std::string> disks, initrds, types, shapes, media;
     std::optional<unsigned> cpus;
     std::optional<std::string> network;
@@ -71,6 +71,19 @@ Expected<void> check_machine(const Raw& raw, Options& o) {
     if (!raw.storage.empty() && raw.storage != "ahci" && raw.storage != "ide")
         return usage_error(fmt::format("--storage {}: ahci or ide", raw.storage));
     o.machine.legacy_ide = raw.storage == "ide";
+    if (o.machine.legacy_ide && starts_the_bundled_guest(raw, o))
+        return usage_error(
+            "--storage ide: the bundled guest knows AHCI only; give --disk, --cdrom or --kernel");
+    for (const auto& [name, text, value] :
+         {std::tuple{"--entropy", &raw.entropy, &o.machine.entropy_seed},
+          std::tuple{"--preempt-fuzz", &raw.preempt_fuzz, &o.machine.preempt_fuzz}}) {
+        if (text->empty()) continue;
+        auto number = parse_number(*text);
+        if (!number) return usage_error(fmt::format("{}: {}", name, number.error().message));
+        *value = *number;
+    }
+    if (!raw.preempt_fuzz.empty() && o.machine.preempt_fuzz == 0)
+        return usage_error("--preempt-fuzz 0: a seed is 1 or more");
     if (!raw.gdb.empty()) {
         if (auto ok = gdb::check_address(raw.gdb); !ok) return ok;
         o.gdb = raw.gdb;
@@ -95,6 +108,18 @@ Expected<void> check_machine(const Raw& raw, Options& o) {
         if (!seconds) return std::unexpected(seconds.error());
         o.machine.wall_clock = *seconds;
     }
+    if (!raw.numa.empty()) {
+        constexpr u64 LeastShare = 16 << 20;
+        auto nodes = parse_number(raw.numa);
+        if (!nodes || *nodes < 1 || *nodes > 8)
+            return usage_error(fmt::format("--numa {}: a machine has 1 to 8 nodes", raw.numa));
+        if (*nodes > o.machine.processors)
+            return usage_error(fmt::format("--numa {}: each node needs a processor, and there {} {}", *nodes,
+                                           o.machine.processors == 1 ? "is" : "are", o.machine.processors));
+        if (o.machine.memory_bytes / *nodes < LeastShare)
+            return usage_error(fmt::format("--numa {}: each node needs 16 MiB of memory", *nodes));
+        o.machine.numa_nodes = static_cast<u8>(*nodes);
+    }
     for (const std::string& shape : raw.shapes) {
         if (shape == "no-block-cache")
             o.machine.cpu.block_cache = false;
@@ -108,21 +133,33 @@ Expected<void> check_machine(const Raw& raw, Options& o) {
     return {};
 }
 
+/// Standard input and output are COM1's. Nothing said: `target` stays.
+Expected<void> parse_serial(const char* option, const std::string& text, bool first, SerialTarget& target,
+                            std::string& file) {
+    if (text.empty()) return {};
+    if (first && text == "stdio")
+        target = SerialTarget::Stdio;
+    else if (text == "null" || text == "none")
+        target = SerialTarget::Null;
+    else if (text.starts_with("file:") && text.size() > 5)
+        target = SerialTarget::File, file = text.substr(5);
+    else if (text == "pty")
+        target = SerialTarget::Pty;
+    else if (text.starts_with("unix:") && text.size() > 5)
+        target = SerialTarget::Socket, file = text.substr(5);
+    else
+        return usage_error(
+            fmt::format("{} {}: {}null, file:PATH, pty or unix:PATH", option, text, first ? "stdio, " : ""));
+    return {};
+}
+
 Expected<void> check_run(const Raw& raw, Options& o) {
     if (raw.serial.empty() && o.json)
         o.serial = SerialTarget::Null; // the answers alone, so that a program can read them
-    else if (raw.serial.empty() || raw.serial == "stdio")
-        o.serial = SerialTarget::Stdio;
-    else if (raw.serial == "null" || raw.serial == "none")
-        o.serial = SerialTarget::Null;
-    else if (raw.serial.starts_with("file:") && raw.serial.size() > 5)
-        o.serial = SerialTarget::File, o.serial_file = raw.serial.substr(5);
-    else if (raw.serial == "pty")
-        o.serial = SerialTarget::Pty;
-    else if (raw.serial.starts_with("unix:") && raw.serial.size() > 5)
-        o.serial = SerialTarget::Socket, o.serial_file = raw.serial.substr(5);
-    else
-        return usage_error(fmt::format("--serial {}: stdio, null, file:PATH, pty or unix:PATH", raw.serial));
+    else if (auto ok = parse_serial("--serial", raw.serial, true, o.serial, o.serial_file); !ok)
+        return ok;
+    if (auto ok = parse_serial("--serial2", raw.serial2, false, o.serial2, o.serial2_file); !ok) return ok;
+    if (!raw.serial2.empty() && !o.headless) return usage_error("--serial2 needs --headless");
     if (!raw.until.empty()) {
         auto spec = parse_until_break(raw.until);
         if (!spec) return usage_error(fmt::format("--until {}: {}", raw.until, spec.error().message));
@@ -252,7 +289,7 @@ Expected<Parsed> parse(int argc, const char* const* argv) {
         app.add_option("--timing", raw.timing, "cycle model: fast, simple")->group(machine),
         app.add_option("--bios", o.machine.bios_path, "firmware image instead of the bundled one")
             ->group(machine),
-        app.add_option("--disk", raw.disks, "FILE[,readonly][,overlay=FILE]; repeatable")
+        app.add_option("--disk", raw.disks, "FILE[,readonly][,format=raw|qcow2][,overlay=FILE]; repeatable")
             ->group(machine)
             ->take_all()
             ->delimiter('\0')
@@ -277,12 +314,13 @@ Expected<Parsed> parse(int argc, const char* const* argv) {
                        "a network card: user[,hostfwd=tcp::PORT-:PORT][,pcap=FILE], pcap=FILE, none")
             ->group(machine)
             ->delimiter('\0'),
+        app.add_option("--numa", raw.numa, "nodes that processors and memory are divided among: 1 to 8")
+            ->group(machine),
         app.add_option("--wall-clock", raw.wall_clock, "time at power-on: 2026-01-01T00:00:00Z")
             ->group(machine),
-        app.add_option("--preempt-fuzz", o.machine.preempt_fuzz, "seed of the schedule fuzzer")
+        app.add_option("--preempt-fuzz", raw.preempt_fuzz, "seed of the schedule fuzzer, not 0")
             ->group(machine),
-        app.add_option("--entropy", o.machine.entropy_seed, "seed of everything random in the guest")
-            ->group(machine),
+        app.add_option("--entropy", raw.entropy, "seed of everything random in the guest")->group(machine),
         app.add_flag("--no-reboot", o.machine.no_reboot, "a triple fault or a guest's reset ends the run")
             ->group(machine),
     };
@@ -292,6 +330,7 @@ Expected<Parsed> parse(int argc, const char* const* argv) {
 
     app.add_flag("--headless", o.headless, "no window")->group(running);
     app.add_option("--serial", raw.serial, "COM1: stdio, null, file:PATH, pty, unix:PATH")->group(running);
+    app.add_option("--serial2", raw.serial2, "COM2: null, file:PATH, pty, unix:PATH")->group(running);
     app.add_option("--until", raw.until,
                    "stop at step:N, phase:NAME, rip:ADDR|SYMBOL, serial:TEXT or another place of --break")
         ->group(running);
@@ -339,7 +378,14 @@ Expected<Parsed> parse(int argc, const char* const* argv) {
         ->group(running);
     app.add_flag("--lessons", o.lessons, "list the lessons")->group(running);
     app.add_option("--log", o.log_level, "trace, debug, info, warn, error, off (on stderr)")->group(running);
-    app.add_option("--ui-scale", o.ui_scale, "size of text and widgets in the app")->group(running);
+    app.add_option("--ui-scale", o.ui_scale, "size of text and widgets in the app, 0.5 to 4")
+        ->check([](const std::string& text) {
+            char* end = nullptr;
+            const double scale = std::strtod(text.c_str(), &end);
+            const bool good = end != text.c_str() && *end == 0 && scale >= 0.5 && scale <= 4;
+            return good ? std::string() : fmt::format("'{}' is no size from 0.5 to 4", text);
+        })
+        ->group(running);
     app.add_option("--window", o.window, "size of the app's window: 1280x800")->group(running);
 
     app.add_option("--last", o.last, "go back to the last time that SPEC (as for --break) was met")

@@ -32,7 +32,9 @@ struct Options {
     MachineConfig machine;
     bool headless = false;
     SerialTarget serial = SerialTarget::Stdio;
-    std::string serial_file; ///< of File and Socket
+    std::string serial_file;                   ///< of File and Socket
+    SerialTarget serial2 = SerialTarget::Null; ///< COM2
+    std::string serial2_file;
     net::NetworkSpec network;
     std::string gdb; ///< where to wait for gdb; empty: nowhere
     std::string record, replay, load_state, save_state;
@@ -96,8 +98,9 @@ Expected<Typing> parse_typing(std::string_view text);              ///< "TEXT[@E
 Expected<MediumChange> parse_medium_change(std::string_view text); ///< "FILE|none@EXPR"
 /// "disk", "cdrom", "order=dc", "order=c,menu=on", "menu=on".
 Expected<void> parse_boot(std::string_view text, MachineConfig& machine);
-Expected<DiskConfig> parse_disk(std::string_view text); ///< "FILE[,readonly][,overlay=FILE]"
-Expected<i64> parse_wall_clock(std::string_view text);  ///< ISO 8601 UTC: "2026-01-01T00:00:00Z"
-Expected<u64> parse_number(std::string_view text);      ///< decimal, or hexadecimal with 0x
+Expected<DiskConfig>
+parse_disk(std::string_view text); ///< "FILE[,readonly][,format=raw|qcow2][,overlay=FILE]"
+Expected<i64> parse_wall_clock(std::string_view text); ///< ISO 8601 UTC: "2026-01-01T00:00:00Z"
+Expected<u64> parse_number(std::string_view text);     ///< decimal, or hexadecimal with 0x
 
 } // namespace vitrine::emu::cli

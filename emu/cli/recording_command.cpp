@@ -48,8 +48,9 @@ std::string input_text(const InputEvent& event) {
                 for (u8 code : input.scancodes) out += fmt::format(" {:02x}", code);
                 return out;
             } else if constexpr (std::is_same_v<T, SerialInput>)
-                return "serial " + nlohmann::json(input.bytes)
-                                       .dump(-1, ' ', true, nlohmann::json::error_handler_t::replace);
+                return (input.port ? "serial2 " : "serial ") +
+                       nlohmann::json(input.bytes)
+                           .dump(-1, ' ', true, nlohmann::json::error_handler_t::replace);
             else if constexpr (std::is_same_v<T, ResetInput>)
                 return "reset";
             else if constexpr (std::is_same_v<T, MouseInput>)
@@ -91,8 +92,9 @@ Expected<int> info(const std::string& path) {
     for (std::size_t i = 0; i < m.disks.size(); ++i)
         out += fmt::format("disk {}      {} ({:016x})\n", i, m.disks[i].path, c.images.disks[i]);
     if (m.network) out += "network     a card; what arrived is among the inputs\n";
-    out += fmt::format("inputs      {}\nhashes      {}, at most one each {} steps\n", c.inputs.size(),
-                       c.hashes.size(), recording::HashInterval);
+    out += fmt::format("inputs      {}\nhashes      {}, {}\n", c.inputs.size(), c.hashes.size(),
+                       c.saved ? "where history had a checkpoint: it was saved afterwards"
+                               : fmt::format("one each {} steps", recording::HashInterval));
     u64 bytes = 0, pages = 0, whole = 0;
     for (const auto& each : c.checkpoints)
         bytes += each.bytes, pages += each.head.page_count, whole += each.head.whole;
@@ -291,6 +293,7 @@ std::string differences(const recording::Contents& a, const recording::Contents&
         return std::string(c.cpu.timing == cpu::Timing::Fast ? "fast" : "simple");
     };
     differ("--timing", timing(m), timing(n));
+    differ("--numa", m.numa_nodes, n.numa_nodes);
     differ("--preempt-fuzz", m.preempt_fuzz, n.preempt_fuzz);
     differ("--wall-clock (seconds since 1970)", m.wall_clock, n.wall_clock);
     differ("--entropy", m.entropy_seed, n.entropy_seed);

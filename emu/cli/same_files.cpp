@@ -10,7 +10,14 @@ NamedFiles files_of(const MachineConfig& config) {
                    {"the kernel", config.kernel_path},
                    {"the kernel's symbols", config.symbols_path}};
     for (const DiskConfig& disk : config.disks) {
-        out.emplace_back(disk.optical ? "the disc" : "the disk", disk.path);
+        bool first = true;
+        for (const std::string& file : image_files(disk.path, disk.format)) {
+            out.emplace_back(!first         ? "a file that backs the disk"
+                             : disk.optical ? "the disc"
+                                            : "the disk",
+                             file);
+            first = false;
+        }
         out.emplace_back("the disk's overlay", disk.overlay);
     }
     for (std::size_t from = 0; from < config.initrd_path.size();) {
@@ -38,6 +45,7 @@ Expected<void> check_outputs(const Options& options, const MachineConfig& config
         {"--save-recording", options.save_recording},
         {"--save-state", options.save_state},
         {"--serial file", options.serial == SerialTarget::File ? options.serial_file : ""},
+        {"--serial2 file", options.serial2 == SerialTarget::File ? options.serial2_file : ""},
         {"--stats", options.stats},
         {"--screenshot", options.screenshot},
         {"--trace", options.trace},

@@ -13,11 +13,11 @@
 
 namespace vitrine::emu::cli {
 
-Expected<std::unique_ptr<SerialLine>> SerialLine::open_pty() {
-    const auto failed = [](int file) {
+Expected<std::unique_ptr<SerialLine>> SerialLine::open_pty(const std::string& option) {
+    const auto failed = [&](int file) {
         const int reason = errno;
         if (file >= 0) ::close(file);
-        return bad_input(fmt::format("--serial pty: {}", std::strerror(reason)));
+        return bad_input(fmt::format("{} pty: {}", option, std::strerror(reason)));
     };
     const int master = ::posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC);
     char name[128];
@@ -33,8 +33,8 @@ Expected<std::unique_ptr<SerialLine>> SerialLine::open_pty() {
     return std::unique_ptr<SerialLine>(new SerialLine(name, -1, master, slave));
 }
 
-Expected<std::unique_ptr<SerialLine>> SerialLine::listen(const std::string& path) {
-    auto socket = net::listen_at(path, "--serial unix:" + path, SOCK_NONBLOCK);
+Expected<std::unique_ptr<SerialLine>> SerialLine::listen(const std::string& path, const std::string& option) {
+    auto socket = net::listen_at(path, option + " unix:" + path, SOCK_NONBLOCK);
     if (!socket) return std::unexpected(socket.error());
     return std::unique_ptr<SerialLine>(new SerialLine("unix:" + path, *socket, -1, -1));
 }

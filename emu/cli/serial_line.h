@@ -1,6 +1,6 @@
-// SerialLine — the host side of COM1 when other programs talk to it: a pseudo-terminal (`--serial pty`; any
-// terminal program opens its name) or a Unix socket (`--serial unix:PATH`; one client at a time, the next one
-// may follow).
+// SerialLine — the host side of a serial port when other programs talk to it: a pseudo-terminal (`--serial
+// pty`; any terminal program opens its name) or a Unix socket (`--serial unix:PATH`; one client at a time,
+// the next one may follow).
 //
 // Invariants: writing never waits; what the other side does not take, or what comes while nobody is there, is
 // kept up to MostKept bytes, the newest, and handed over later. The socket's file goes with the line.
@@ -16,9 +16,9 @@ class SerialLine {
 public:
     static constexpr std::size_t MostKept = 64 << 10;
 
-    /// Errors: bad_input with the system's reason.
-    static Expected<std::unique_ptr<SerialLine>> open_pty();
-    static Expected<std::unique_ptr<SerialLine>> listen(const std::string& path);
+    /// Errors: bad_input with the option's name and the system's reason.
+    static Expected<std::unique_ptr<SerialLine>> open_pty(const std::string& option);
+    static Expected<std::unique_ptr<SerialLine>> listen(const std::string& path, const std::string& option);
     ~SerialLine();
     SerialLine(const SerialLine&) = delete;
     SerialLine& operator=(const SerialLine&) = delete;

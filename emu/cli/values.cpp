@@ -227,9 +227,14 @@ Expected<DiskConfig> parse_disk(std::string_view text) {
             out.read_only = true;
         else if (part.starts_with("overlay=") && part.size() > 8)
             out.overlay = part.substr(8);
+        else if (part == "format=raw")
+            out.format = ImageFormat::Raw;
+        else if (part == "format=qcow2")
+            out.format = ImageFormat::Qcow2;
         else
-            return usage_error(
-                fmt::format("--disk: unknown property '{}'; readonly and overlay=FILE are known", part));
+            return usage_error(fmt::format(
+                "--disk: unknown property '{}'; readonly, format=raw|qcow2 and overlay=FILE are known",
+                part));
     }
     if (out.path.empty()) return usage_error("--disk needs a file");
     if (out.read_only && !out.overlay.empty()) return usage_error("--disk: a read-only disk has no overlay");

@@ -4,6 +4,7 @@
 #include <array>
 #include <charconv>
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <span>
 #include <vector>
 #include "emu/debugger/expression.h"
@@ -13,7 +14,7 @@ namespace vitrine::emu {
 
 namespace {
 
-constexpr u64 LongestData = 16 << 20;
+constexpr u64 LongestData = 16 << 20, LastSystemCall = 1023;
 
 struct Word {
     std::string_view text;
@@ -225,8 +226,13 @@ private:
         case BreakKind::Interrupt:
         case BreakKind::Exception: return vectors(kind, what, start, bare);
         case BreakKind::ModeChange:
-            if (!bare && std::ranges::find(Modes, what) == std::end(Modes))
-                return fail(start, fmt::format("'{}' is not a mode{}", what, nearest_list(what, Modes)));
+            if (!bare && std::ranges::find(Modes, what) == std::end(Modes)) {
+                const std::string near = nearest_list(what, Modes);
+                return fail(
+                    start,
+                    fmt::format("'{}' is not a mode{}", what,
+                                near.empty() ? fmt::format("; there are {}", fmt::join(Modes, ", ")) : near));
+            }
             spec_.text = what;
             return {};
         case BreakKind::Phase: spec_.text = bare ? "*" : what; return {};
@@ -289,6 +295,11 @@ private:
         if (bare) return {};
         spec_.length = 1;
         if (const auto value = number(what)) {
+            // Other systems have calls that Linux has not; nobody has thousands.
+            if (*value > LastSystemCall)
+                return fail(at, fmt::format("system calls are 0 to {}; Linux's last one is {}, {}",
+                                            LastSystemCall, system_calls().back().number,
+                                            system_calls().back().name));
             spec_.address = *value;
             return {};
         }
@@ -352,8 +363,9 @@ private:
         if (name == "skip") spec_.skip = *number_given;
         if (name == "space") spec_.address_space = *number_given;
         if (name == "cpu") {
-            if (*number_given > 7) return fail(start, "processors are 0 to 7");
-            spec_.processor = static_cast<int>(*number_given);
+            // Whether the machine has it, the debugger knows.
+            spec_.processor = static_cast<int>(std::min<u64>(*number_given, 1u << 30));
+            columns_.processor = start;
         }
         return {};
     }

@@ -63,7 +63,7 @@ struct BreakSpec {
 
 /// Where the parts of a spec stand in its text, in characters before them: for errors that are found later.
 struct SpecColumns {
-    std::size_t place = 0, condition = 0, message = 0;
+    std::size_t place = 0, condition = 0, message = 0, processor = 0;
 };
 /// The notation of docs/debugger.md. Errors tell the column.
 Expected<BreakSpec> parse_break(std::string_view text, SpecColumns* columns = nullptr);

@@ -199,12 +199,19 @@ Expected<void> Debugger::Impl::prepare(const BreakSpec& spec, Entry& entry, Brea
         return columns ? usage_error(error.message)
                        : usage_error(fmt::format("the {}: {}", name, error.message));
     };
+    if (const int count = static_cast<int>(machine.board().processor_count()); spec.processor >= count) {
+        const std::string why =
+            fmt::format("there is no processor {}: this machine has {}", spec.processor,
+                        count == 1 ? "processor 0 only" : fmt::format("0 to {}", count - 1));
+        return columns ? usage_error(fmt::format("column {}: {}", columns->processor + 1, why))
+                       : usage_error(why);
+    }
     if (!spec.condition.empty()) {
         const std::size_t column = columns ? columns->condition : 0;
         auto compiled = Expression::compile(spec.condition, symbols, column);
         if (!compiled) return part("condition", compiled.error());
         if (auto ok = check_use(*compiled, spec.kind); !ok) return part("condition", ok.error());
-        if (compiled->constant() == 0)
+        if (!compiled->can_hold(machine.board().processor_count()))
             return part("condition",
                         Error{Exit::Usage, fmt::format("column {}: it can never hold", column + 1)});
         entry.condition = std::move(*compiled);

@@ -51,8 +51,8 @@ public:
         std::size_t column = 0;
     };
     std::optional<Use> uses_beyond(std::span<const std::string_view> known) const;
-    /// Its value when it depends on nothing.
-    std::optional<u64> constant() const;
+    /// False: it is zero whatever the machine does, which has so many processors (`al == 300`, `cpl > 3`).
+    bool can_hold(unsigned processors) const;
 
     struct Context {
         const Machine& machine;

@@ -433,7 +433,6 @@ std::optional<Expression::Use> Expression::uses_beyond(std::span<const std::stri
     if (!found) return std::nullopt;
     return Use{found->text, found->column};
 }
-std::optional<u64> Expression::constant() const { return constant_of(*root_); }
 
 std::string nearest_list(std::string_view wanted, std::span<const std::string_view> names) {
     constexpr std::size_t Longest = 64, Most = 3;

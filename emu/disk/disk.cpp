@@ -2,11 +2,9 @@
 // which names the base image's hash, so that an overlay is never applied to another image.
 #include "emu/disk/disk.h"
 #include <algorithm>
-#include <cerrno>
 #include <cstring>
-#include <fcntl.h>
 #include <fmt/format.h>
-#include <sys/stat.h>
+#include <spdlog/spdlog.h>
 #include <unistd.h>
 #include <xxhash.h>
 #include "emu/load/files.h"
@@ -21,41 +19,21 @@ constexpr u64 LargestDisk = 8ull << 40;
 } // namespace
 
 Expected<std::unique_ptr<Disk>> Disk::open(const DiskConfig& config) {
-    const int file = ::open(config.path.c_str(), O_RDONLY | O_CLOEXEC);
-    if (file < 0) return bad_input(fmt::format("disk image {}: {}", config.path, std::strerror(errno)));
-    struct stat info{};
-    if (fstat(file, &info) != 0 || !S_ISREG(info.st_mode)) {
-        ::close(file);
-        return bad_input(fmt::format("disk image {}: not a regular file", config.path));
-    }
-    const u64 size = static_cast<u64>(info.st_size);
+    std::vector<std::string> files;
+    auto base = open_image(config.path, config.format, &files);
+    if (!base) return std::unexpected(base.error());
+    for (std::size_t i = 1; i < files.size(); ++i)
+        spdlog::info("disk image {} is backed by {}", files[i - 1], files[i]);
+    const u64 size = (*base)->size();
     std::string problem;
-    if (size == 0)
-        problem = "is empty";
-    else if (size % devices::SectorSize)
+    if (size % devices::SectorSize)
         problem = fmt::format("is truncated: {} bytes are not a whole number of 512-byte sectors", size);
     else if (size > LargestDisk)
         problem = "is larger than 8 TiB";
-    if (!problem.empty()) {
-        ::close(file);
-        return bad_input(fmt::format("disk image {} {}", config.path, problem));
-    }
-    std::unique_ptr<Disk> disk(new Disk(config, file, size / devices::SectorSize));
+    if (!problem.empty()) return bad_input(fmt::format("disk image {} {}", config.path, problem));
+    std::unique_ptr<Disk> disk(new Disk(config, std::move(*base)));
     if (auto loaded = disk->load_overlay(); !loaded) return std::unexpected(loaded.error());
     return disk;
-}
-
-Disk::~Disk() { ::close(file_); }
-
-bool Disk::read_base(u64 offset, std::span<u8> out) const {
-    while (!out.empty()) {
-        const ssize_t n = pread(file_, out.data(), out.size(), static_cast<off_t>(offset));
-        if (n < 0 && errno == EINTR) continue;
-        if (n <= 0) return false;
-        offset += static_cast<u64>(n);
-        out = out.subspan(static_cast<std::size_t>(n));
-    }
-    return true;
 }
 
 bool Disk::read(u64 lba, std::span<u8> out) {
@@ -73,7 +51,7 @@ bool Disk::read(u64 lba, std::span<u8> out) {
         // The whole stretch up to the next overlaid page comes from the base in one read.
         std::size_t n = out.size();
         if (found != overlay_.end()) n = std::min<std::size_t>(n, found->first * PageSize - offset);
-        if (!read_base(offset, out.first(n))) return false;
+        if (!base_->read(offset, out.first(n))) return false;
         out = out.subspan(n), offset += n;
     }
     return true;
@@ -93,7 +71,7 @@ bool Disk::write(u64 lba, std::span<const u8> data) {
             page = std::make_unique<Page>();
             page->fill(0);
             const u64 start = index * PageSize;
-            if (!read_base(start, std::span(*page).first(std::min(PageSize, size - start)))) {
+            if (!base_->read(start, std::span(*page).first(std::min(PageSize, size - start)))) {
                 overlay_.erase(index);
                 return false;
             }
@@ -137,14 +115,6 @@ Expected<void> Disk::check_boot_record() {
     return {};
 }
 
-/// Where the file holds something at or behind `offset`: what lies before is a hole, and reads as zero. A
-/// file system that cannot tell has no holes.
-u64 Disk::next_data(u64 offset) const {
-    const off_t found = ::lseek(file_, static_cast<off_t>(offset), SEEK_DATA);
-    if (found < 0) return errno == ENXIO ? sectors_ * devices::SectorSize : offset;
-    return static_cast<u64>(found);
-}
-
 Expected<u64> Disk::base_hash() {
     if (hashed_) return hash_;
     auto* state = XXH3_createState();
@@ -154,10 +124,10 @@ Expected<u64> Disk::base_hash() {
     const u64 size = sectors_ * devices::SectorSize;
     XXH3_64bits_update(state, &size, sizeof size);
     bool ok = true;
-    for (u64 offset = 0; ok && (offset = next_data(offset)) < size; offset += HashBlock) {
+    for (u64 offset = 0; ok && (offset = base_->next_data(offset)) < size; offset += HashBlock) {
         offset &= ~(HashBlock - 1);
         const auto part = std::span(buffer).first(std::min<u64>(HashBlock, size - offset));
-        ok = read_base(offset, part);
+        ok = base_->read(offset, part);
         if (part[0] == 0 && std::memcmp(part.data(), part.data() + 1, part.size() - 1) == 0) continue;
         XXH3_64bits_update(state, &offset, sizeof offset);
         XXH3_64bits_update(state, part.data(), part.size());

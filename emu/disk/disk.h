@@ -1,10 +1,10 @@
-// Disk — a raw image as an immutable base, with the guest's writes in a copy-on-write overlay of 4 KiB pages.
+// Disk — an image (emu/disk/image.h) as an immutable base, with the guest's writes in a copy-on-write overlay
+// of 4 KiB pages.
 //
 // Invariants: the base file is opened read-only and never written. Reads prefer the overlay. The overlay is
 // ordered by page number, so that its serialized form and digest depend on contents only. An overlay file is
 // read at open and replaced as a whole (write to a temporary file, then rename) by save_overlay(): it is
-// never half-written. The base is read with pread, not mapped: an image that shrinks underneath is a medium
-// error for the guest, not a crash of the host.
+// never half-written.
 #pragma once
 #include <array>
 #include <functional>
@@ -13,6 +13,7 @@
 #include <string>
 #include "cpu/base/archive.h"
 #include "devices/block_backend.h"
+#include "emu/disk/image.h"
 
 namespace vitrine::emu {
 
@@ -21,6 +22,7 @@ struct DiskConfig {
     bool read_only = false;
     std::string overlay; ///< file that receives writes; empty: writes stay in memory and vanish (the default)
     bool optical = false; ///< a disc in a CD drive: 2048-byte blocks, read only
+    ImageFormat format = ImageFormat::Detect;
     bool operator==(const DiskConfig&) const = default;
 };
 
@@ -28,7 +30,6 @@ class Disk final : public devices::BlockBackend {
 public:
     static constexpr u64 PageSize = 4096;
     static Expected<std::unique_ptr<Disk>> open(const DiskConfig& config);
-    ~Disk() override;
     Disk(const Disk&) = delete;
     Disk& operator=(const Disk&) = delete;
 
@@ -44,7 +45,8 @@ public:
     Expected<void> check_boot_record();
     /// Writes the overlay file, when the disk has one.
     Expected<void> save_overlay();
-    /// XXH3-64 of the base image's size and of its 64 KiB blocks that are not zero; computed once.
+    /// XXH3-64 of the base disk's size and of its 64 KiB blocks that are not zero, the same in every format;
+    /// computed once.
     Expected<u64> base_hash();
     /// What the guest finds on this disk at power-on: the base, and the overlay file's contents as they were
     /// opened.
@@ -69,14 +71,12 @@ public:
 private:
     using Page = std::array<u8, PageSize>;
 
-    Disk(DiskConfig config, int file, u64 sectors)
-        : config_(std::move(config)), file_(file), sectors_(sectors) {}
-    u64 next_data(u64 offset) const;
-    bool read_base(u64 offset, std::span<u8> out) const;
+    Disk(DiskConfig config, std::unique_ptr<Image> base)
+        : config_(std::move(config)), base_(std::move(base)), sectors_(base_->size() / devices::SectorSize) {}
     Expected<void> load_overlay();
 
     DiskConfig config_;
-    int file_;
+    std::unique_ptr<Image> base_;
     u64 sectors_;
     std::map<u64, std::unique_ptr<Page>> overlay_;
     std::function<void(u64)> write_sink_;

@@ -21,11 +21,13 @@ constexpr const char* Help =
   break SPEC, list, delete N    breakpoints beyond gdb's own (docs/debugger.md)
   events KINDS [FROM [TO]]      what happened between two steps, the last million before here if not given
   who-wrote TARGET, who-read TARGET, who-changed REGISTER
+  all-writes TARGET [FROM [TO]]  every write between two steps, from the start of history to here if not given
   branches               futures that an input in the past has cut off
   branch NAME            make that one the future again, and stand where it was left
   rename-branch NAME = NEW NAME
   inspect VIEW           as --inspect
   print EXPRESSION
+  change-cdrom FILE|none another disc in the CD drive, or none: an input as from the keyboard
   save-recording FILE    the run from power-on to its end, as --replay takes it
 )";
 
@@ -117,9 +119,31 @@ std::string Stub::events(const std::string& argument) {
     return out;
 }
 
+/// TARGET [FROM [TO]]
+std::string Stub::all_writes(const std::string& argument) {
+    constexpr std::size_t MostLines = 2000;
+    const auto [target_text, range] = split(argument);
+    const auto [from_text, last_text] = split(range);
+    const auto from = from_text.empty() ? std::optional(timeline_.first()) : number(from_text);
+    const auto to = last_text.empty() ? std::optional(machine_.steps()) : number(last_text);
+    if (argument.empty() || !from || !to)
+        return "all-writes TARGET [FROM [TO]]: ADDR[:SIZE], phys:ADDR[:SIZE] or disk:[N:]SECTOR, and steps\n";
+    auto target = parse_target(target_text, machine_);
+    if (!target) return target.error().message + "\n";
+    const auto list = Authors(machine_, timeline_).writes(*target, *from, *to, MostLines, [this](double) {
+        return !(poll_ && poll_());
+    });
+    if (!list) return list.error().message + "\n";
+    std::string out;
+    for (const Author& author : *list) out += to_text(author) + "\n";
+    if (list->size() == MostLines) out += fmt::format("these are the first {}\n", MostLines);
+    return out.empty() ? fmt::format("none in the steps {} to {}\n", *from, *to) : out;
+}
+
 std::string Stub::monitor(const std::string& line) {
     const auto [command, argument] = split(line);
     const auto where = [&] { return place_of(machine_, timeline_); };
+    const auto unless_interrupted = [this](double) { return !(poll_ && poll_()); };
     const auto answer = [&](const Expected<Author>& author) {
         return (author ? to_text(*author) : author.error().message) + "\n";
     };
@@ -128,7 +152,7 @@ std::string Stub::monitor(const std::string& line) {
     if (command == "seek") {
         const auto step = number(argument);
         if (!step) return "seek needs a step\n";
-        if (auto ok = timeline_.seek(*step); !ok) return ok.error().message + "\n";
+        if (auto ok = timeline_.seek(*step, unless_interrupted); !ok) return ok.error().message + "\n";
         return where();
     }
     if (command == "branches") {
@@ -161,7 +185,7 @@ std::string Stub::monitor(const std::string& line) {
         if (auto id = own.add(*spec); !id) return id.error().message + "\n";
         RunLimits limits;
         limits.debugger = &own;
-        auto report = timeline_.previous(limits, [this](double) { return !(poll_ && poll_()); });
+        auto report = timeline_.previous(limits, unless_interrupted);
         return report ? where() : report.error().message + "\n";
     }
     if (command == "break") {
@@ -182,15 +206,17 @@ std::string Stub::monitor(const std::string& line) {
             return "there is no such breakpoint of the monitor\n";
         return "";
     }
+    if (command == "all-writes") return all_writes(argument);
     Authors authors(machine_, timeline_);
     if (command == "who-wrote" || command == "who-read") {
         if (argument.empty()) return command + " ADDR[:SIZE], phys:ADDR[:SIZE] or disk:[N:]SECTOR\n";
         auto target = parse_target(argument, machine_);
         if (!target) return target.error().message + "\n";
-        return answer(command == "who-wrote" ? authors.who_wrote(*target) : authors.who_read(*target));
+        return answer(command == "who-wrote" ? authors.who_wrote(*target, unless_interrupted)
+                                             : authors.who_read(*target, unless_interrupted));
     }
     if (command == "who-changed" && argument.empty()) return "who-changed REGISTER\n";
-    if (command == "who-changed") return answer(authors.who_changed(argument));
+    if (command == "who-changed") return answer(authors.who_changed(argument, unless_interrupted));
     if (command == "inspect") {
         if (argument.empty()) return "inspect VIEW, one of\n" + inspect::help_text();
         auto text = inspect::inspect(machine_, argument, false);
@@ -204,11 +230,18 @@ std::string Stub::monitor(const std::string& line) {
         if (replay_end_ != ~u64{0}) return "this run is a recording already\n";
         if (auto ok = cli::check_output(argument, machine_.config()); !ok) return ok.error().message + "\n";
         const u64 here = machine_.steps();
-        auto saved =
-            save_run(machine_, timeline_, argument, {}, [this](double) { return !(poll_ && poll_()); });
+        auto saved = save_run(machine_, timeline_, argument, {}, unless_interrupted);
         if (machine_.steps() != here)
             if (auto ok = timeline_.seek(here); !ok) return ok.error().message + "\n";
         return (saved ? argument + ": " + to_text(*saved) : saved.error().message) + "\n";
+    }
+    if (command == "change-cdrom") {
+        if (argument.empty()) return "change-cdrom FILE, or change-cdrom none\n";
+        if (replay_end_ != ~u64{0}) return "a recording's input cannot be changed\n";
+        MediumInput medium{.path = argument == "none" ? std::string() : argument};
+        if (auto known = machine_.know_medium(medium); !known) return known.error().message + "\n";
+        machine_.input(medium);
+        return (medium.path.empty() ? "no disc" : medium.path) + "\n";
     }
     if (command == "print") {
         auto value = debugger_.evaluate(argument);

@@ -60,6 +60,7 @@ private:
     // monitor.cpp
     std::string monitor(const std::string& line);
     std::string events(const std::string& argument);
+    std::string all_writes(const std::string& argument);
     std::string run_to_phase(const std::string& name);
 
     Machine& machine_;

@@ -5,8 +5,13 @@
 #include "emu/cli/options.h"
 #include "emu/inspect/block.h"
 #include "emu/inspect/caches.h"
+#include "emu/inspect/calls.h"
+#include "emu/inspect/code_names.h"
 #include "emu/inspect/controllers.h"
+#include "emu/inspect/current_task.h"
 #include "emu/inspect/descriptors.h"
+#include "emu/inspect/disassembly.h"
+#include "emu/inspect/evaluate.h"
 #include "emu/inspect/files.h"
 #include "emu/inspect/interrupt_lines.h"
 #include "emu/inspect/interrupts.h"
@@ -39,6 +44,7 @@ struct Context {
     const cpu::Cpu& processor;
     const cpu::Registers& registers;
     const GuestSymbols* symbols;
+    const CodeNames& names;
     std::string_view argument;
     bool json;
     unsigned processor_index;
@@ -58,10 +64,9 @@ struct Context {
 
 Expected<u64> address_argument(const Context& c) {
     if (auto number = cli::parse_number(c.argument)) return *number;
-    if (c.symbols)
-        if (auto found = c.symbols->find(c.argument)) return *found;
+    if (auto found = c.names.find(c.argument)) return *found;
     return usage_error(
-        fmt::format("--inspect: '{}' is neither an address nor a symbol of the running kernel", c.argument));
+        fmt::format("--inspect: '{}' is neither an address nor a symbol of what runs", c.argument));
 }
 
 struct View {
@@ -71,9 +76,7 @@ struct View {
 
 constexpr View Views[] = {
     {{"registers", "[CPU]", "a processor's registers; without a number: whose turn it is"},
-     [](const Context& c) -> Expected<std::string> {
-         return c.face(registers_view(c.processor, c.symbols));
-     }},
+     [](const Context& c) -> Expected<std::string> { return c.face(registers_view(c.processor, &c.names)); }},
     {{"screen", "", "the text on the screen"},
      [](const Context& c) -> Expected<std::string> { return c.face(screen_view(c.machine)); }},
     {{"gdt", "[CPU]", "global descriptor table"},
@@ -108,7 +111,33 @@ constexpr View Views[] = {
      [](const Context& c) -> Expected<std::string> { return c.face(run_queues_view(c.kernel())); }},
     {{"stack", "", "the stack, word by word, with what may be return addresses"},
      [](const Context& c) -> Expected<std::string> {
-         return c.face(stack_view(c.registers, c.machine.processor().mode(), c.memory, c.symbols, 64));
+         return c.face(stack_view(c.registers, c.machine.processor().mode(), c.memory, &c.names, 64));
+     }},
+    {{"calls", "[CPU]",
+      "who called the code that runs, through interrupts and across the system call into the program"},
+     [](const Context& c) -> Expected<std::string> {
+         return c.face(calls_view(c.machine, c.processor_index, c.names));
+     }},
+    {{"code", "[ADDR]", "disassembly from an address or symbol on; without: what comes next"},
+     [](const Context& c) -> Expected<std::string> {
+         const cpu::Mode mode = c.processor.mode();
+         const u64 base =
+             mode == cpu::Mode::Long64 ? 0 : c.registers.seg[static_cast<unsigned>(cpu::Seg::CS)].base;
+         u64 address = c.processor.rip() + base;
+         if (!c.argument.empty()) {
+             const auto place = address_argument(c);
+             if (!place) return std::unexpected(place.error());
+             address = *place;
+         }
+         return c.face(Disassembler().list(c.memory, &c.names, address, 32, mode, base));
+     }},
+    {{"eval", "EXPRESSION",
+      "what an expression is worth: u64[jiffies], task.pid, Task@task, Task.vruntime@task "
+      "(docs/debugger.md)"},
+     [](const Context& c) -> Expected<std::string> {
+         CurrentTask tasks;
+         return c.face(
+             evaluation_view(evaluate(c.machine, c.processor_index, c.kernel(), tasks, c.argument)));
      }},
     {{"interrupts", "", "the kernel's interrupts: vector, pin, handler, counts"},
      [](const Context& c) -> Expected<std::string> {
@@ -254,6 +283,9 @@ std::span<const ViewName> view_list() {
 Expected<void> check_view(std::string_view what, unsigned processors) {
     if (const View* view = find_view(what)) {
         const std::string_view wanted = view->name.argument;
+        if (wanted == "EXPRESSION")
+            if (const auto mistake = spelling_mistake(what.substr(what.find(':') + 1)); !mistake.empty())
+                return usage_error(fmt::format("--inspect {}: {}", what, mistake));
         if (wanted[0] != '[' || !what.contains(':')) return {};
         const auto number = cli::parse_number(what.substr(what.find(':') + 1));
         if (wanted == "[PID]" && !number)
@@ -281,8 +313,10 @@ Expected<std::string> inspect(Machine& machine, std::string_view what, bool json
     if (std::string_view(view.name.argument) == "[CPU]" && !argument.empty())
         index = static_cast<unsigned>(*cli::parse_number(argument)); // checked
     const cpu::Cpu& processor = seen.processor(index);
+    CodeNames names;
+    names.look_at(machine, index);
     return view.make({machine, MachineReader(machine, index), processor, processor.registers(),
-                      machine.symbols(), argument, json, index});
+                      machine.symbols(), names, argument, json, index});
 }
 
 } // namespace vitrine::emu::inspect

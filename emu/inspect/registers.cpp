@@ -3,7 +3,7 @@
 #include "emu/inspect/registers.h"
 #include <fmt/format.h>
 #include "emu/inspect/render.h"
-#include "emu/symbols/guest_symbols.h"
+#include "emu/inspect/code_names.h"
 
 namespace vitrine::emu::inspect {
 
@@ -73,7 +73,7 @@ std::string segment_meaning(const cpu::Segment& s) {
     return out + fmt::format(", DPL {}", s.dpl);
 }
 
-RegistersView registers_view(const cpu::Cpu& processor, const GuestSymbols* symbols) {
+RegistersView registers_view(const cpu::Cpu& processor, const CodeNames* names) {
     const cpu::Registers& r = processor.registers();
     RegistersView v;
     v.mode = cpu::mode_name(processor.mode());
@@ -81,9 +81,9 @@ RegistersView registers_view(const cpu::Cpu& processor, const GuestSymbols* symb
     v.halted = processor.halted();
     v.step = processor.steps(), v.time = processor.cycles();
     v.rip = processor.rip(), v.rflags = processor.rflags();
-    if (symbols) {
-        v.rip_symbol = symbols->name(v.rip);
-        if (auto line = symbols->line(v.rip)) v.rip_line = fmt::format("{}:{}", line->file, line->line);
+    if (names) {
+        v.rip_symbol = names->name(v.rip);
+        if (auto line = names->line(v.rip)) v.rip_line = fmt::format("{}:{}", line->file, line->line);
     }
     for (unsigned i = 0; i < 16; ++i) v.general.emplace_back(GeneralNames[i], r.gpr[i]);
     v.flag_names = rflags_text(v.rflags);
@@ -110,9 +110,9 @@ RegistersView registers_view(const cpu::Cpu& processor, const GuestSymbols* symb
               {"pat", r.msr.pat, {}},
               {"tsc_aux", r.msr.tsc_aux, {}},
               {"xcr0", r.xcr0, {}}};
-    if (symbols)
+    if (names)
         for (auto& msr : v.msrs)
-            if (msr.name == "lstar" || msr.name == "cstar") msr.bits = symbols->name(msr.value);
+            if (msr.name == "lstar" || msr.name == "cstar") msr.bits = names->name(msr.value);
     for (unsigned i = 0; i < 16; ++i) v.vectors.emplace_back(fmt::format("xmm{}", i), r.xmm[i]);
     v.mxcsr = r.mxcsr;
     return v;

@@ -6,11 +6,9 @@
 #include <vector>
 #include "cpu/cpu.h"
 
-namespace vitrine::emu {
-class GuestSymbols;
-}
-
 namespace vitrine::emu::inspect {
+
+class CodeNames;
 
 struct SegmentRow {
     std::string name;
@@ -37,7 +35,7 @@ struct RegistersView {
     u32 mxcsr = 0;
 };
 
-RegistersView registers_view(const cpu::Cpu& processor, const GuestSymbols* symbols);
+RegistersView registers_view(const cpu::Cpu& processor, const CodeNames* names);
 std::string to_text(const RegistersView& view);
 nlohmann::json to_json(const RegistersView& view);
 

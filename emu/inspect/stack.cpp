@@ -4,11 +4,10 @@
 #include <cstring>
 #include <fmt/format.h>
 #include "emu/inspect/render.h"
-#include "emu/symbols/guest_symbols.h"
+#include "emu/inspect/code_names.h"
 
 namespace vitrine::emu::inspect {
 
-namespace {
 /// Intel SDM 2A, CALL: E8 rel32; FF /2 with a register, or memory with and without displacement.
 bool call_ends_at(const GuestReader& memory, u64 address) {
     std::array<u8, 7> before{};
@@ -20,10 +19,9 @@ bool call_ends_at(const GuestReader& memory, u64 address) {
     };
     return indirect(2) || indirect(3) || indirect(4) || indirect(6) || indirect(7);
 }
-} // namespace
 
 StackView stack_view(const cpu::Registers& registers, cpu::Mode mode, const GuestReader& memory,
-                     const GuestSymbols* symbols, unsigned words) {
+                     const CodeNames* names, unsigned words) {
     StackView view;
     const bool wide = mode == cpu::Mode::Long64;
     view.size = wide ? 8 : mode == cpu::Mode::Protected32 || mode == cpu::Mode::Compat32 ? 4 : 2;
@@ -41,8 +39,8 @@ StackView stack_view(const cpu::Registers& registers, cpu::Mode mode, const Gues
         }
         std::memcpy(&word.value, bytes.data(), view.size);
         word.frame = word.address == frame;
-        if (symbols && wide) {
-            word.symbol = symbols->name(word.value);
+        if (names && wide) {
+            word.symbol = names->name(word.value);
             word.call = !word.symbol.empty() && call_ends_at(memory, word.value);
         }
         view.words.push_back(std::move(word));

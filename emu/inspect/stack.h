@@ -9,11 +9,12 @@
 #include "cpu/cpu.h"
 #include "emu/inspect/reader.h"
 
-namespace vitrine::emu {
-class GuestSymbols;
-}
-
 namespace vitrine::emu::inspect {
+
+class CodeNames;
+
+/// A call instruction ends right before that address.
+bool call_ends_at(const GuestReader& memory, u64 address);
 
 struct StackWord {
     u64 address = 0, value = 0;
@@ -28,7 +29,7 @@ struct StackView {
     Notes notes;
 };
 StackView stack_view(const cpu::Registers& registers, cpu::Mode mode, const GuestReader& memory,
-                     const GuestSymbols* symbols, unsigned words);
+                     const CodeNames* names, unsigned words);
 std::string to_text(const StackView& view);
 nlohmann::json to_json(const StackView& view);
 

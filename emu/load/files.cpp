@@ -13,7 +13,8 @@
 namespace vitrine::emu {
 
 Expected<std::vector<u8>> read_file(const std::string& path, std::string_view what, u64 limit) {
-    const int file = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+    // Without waiting: a FIFO would wait for its writer.
+    const int file = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (file < 0) return bad_input(fmt::format("{} {}: {}", what, path, std::strerror(errno)));
     struct stat info{};
     if (fstat(file, &info) != 0 || !S_ISREG(info.st_mode)) {

@@ -41,7 +41,8 @@ struct Machine::Impl final : cpu::CpuObserver {
     u64 execute_told = ~u64{0}; ///< the step whose arrival was told
     std::string serial;
     u64 serial_total = 0;
-    std::function<void(std::string_view)> serial_sink;
+    std::function<void(std::string_view)> serial_sink, second_serial_sink;
+    u64 second_serial_told = 0; ///< the step whose bytes on COM2 were told last
     std::function<void(const LoggedInput&)> input_sink;
     std::function<bool(u64, u64)> hash_sink;
     u64 hash_interval = 0, next_hash = ~u64{0};
@@ -89,6 +90,7 @@ struct Machine::Impl final : cpu::CpuObserver {
     void enter_phase(std::string name, const char* source, std::string description = {});
     void post_code(u8 code);
     void serial_out(std::string_view bytes);
+    void second_serial_out(std::string_view bytes);
     void add_hook(u64 address);
     void drop_hook(u64 address);
     void kernel_phase_hook();

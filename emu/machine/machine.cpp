@@ -95,13 +95,16 @@ Expected<std::unique_ptr<Machine>> Machine::create(const MachineConfig& wanted) 
     setup.boot_order = config.boot_order;
     setup.boot_menu = config.boot_menu;
     setup.legacy_ide = config.legacy_ide;
+    setup.numa_nodes = config.numa_nodes;
 
-    auto board = Board::create(
-        std::move(setup), {.post_code = [&impl](u8 code) { impl.post_code(code); },
-                           .serial = [&impl](std::string_view bytes) { impl.serial_out(bytes); },
-                           .log = [](std::string_view line) { spdlog::info("{}", line); },
-                           .unclaimed = [](std::string_view line) { spdlog::debug("{}", line); },
-                           .debug_console = [](std::string_view line) { spdlog::info("guest: {}", line); }});
+    auto board =
+        Board::create(std::move(setup),
+                      {.post_code = [&impl](u8 code) { impl.post_code(code); },
+                       .serial = [&impl](std::string_view bytes) { impl.serial_out(bytes); },
+                       .second_serial = [&impl](std::string_view bytes) { impl.second_serial_out(bytes); },
+                       .log = [](std::string_view line) { spdlog::info("{}", line); },
+                       .unclaimed = [](std::string_view line) { spdlog::debug("{}", line); },
+                       .debug_console = [](std::string_view line) { spdlog::info("guest: {}", line); }});
     if (!board) return std::unexpected(board.error());
     impl.board = std::move(*board);
     impl.probes = std::make_unique<Probes>(*impl.board);
@@ -118,6 +121,7 @@ void Machine::input(const InputEvent& event) {
     // From here on the run is a new one, wherever it stood: sinks hear of all of it.
     impl_->inputs_told = impl_->log.size();
     impl_->serial_told = impl_->serial_total;
+    impl_->second_serial_told = steps();
     impl_->hashed = steps();
     impl_->apply({steps(), time(), event});
 }
@@ -179,6 +183,9 @@ bool Machine::can_receive() const {
     return card && card->can_receive();
 }
 void Machine::on_serial(std::function<void(std::string_view)> sink) { impl_->serial_sink = std::move(sink); }
+void Machine::on_second_serial(std::function<void(std::string_view)> sink) {
+    impl_->second_serial_sink = std::move(sink);
+}
 const std::optional<RunReport>& Machine::ended() const { return impl_->ended; }
 const GuestSymbols* Machine::symbols() const { return impl_->symbols.get(); }
 void Machine::on_input(std::function<void(const LoggedInput&)> sink) { impl_->input_sink = std::move(sink); }

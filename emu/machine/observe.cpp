@@ -197,4 +197,11 @@ void Machine::Impl::serial_out(std::string_view bytes) {
     if (serial.size() > SerialKept + (SerialKept >> 2)) serial.erase(0, serial.size() - SerialKept);
 }
 
+void Machine::Impl::second_serial_out(std::string_view bytes) {
+    const u64 step = board->steps();
+    if (step < second_serial_told) return;
+    second_serial_told = step;
+    if (second_serial_sink) second_serial_sink(bytes);
+}
+
 } // namespace vitrine::emu

@@ -163,7 +163,7 @@ void Machine::Impl::apply(const LoggedInput& input) {
             if constexpr (std::is_same_v<T, KeyInput>)
                 board->key(event.scancodes);
             else if constexpr (std::is_same_v<T, SerialInput>)
-                board->serial_in(event.bytes);
+                board->serial_in(event.port, event.bytes);
             else if constexpr (std::is_same_v<T, MouseInput>)
                 board->mouse(event.dx, event.dy, event.wheel, event.buttons);
             else if constexpr (std::is_same_v<T, PowerButtonInput>)

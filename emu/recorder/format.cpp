@@ -93,7 +93,7 @@ std::shared_ptr<Source> growing_source(int file) {
 }
 
 Expected<std::shared_ptr<Source>> open_source(const std::string& path) {
-    const int file = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+    const int file = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK); // a FIFO would wait
     if (file < 0) return bad_input(fmt::format("recording {}: {}", path, std::strerror(errno)));
     struct stat info{};
     if (::fstat(file, &info) != 0 || !S_ISREG(info.st_mode)) {
@@ -257,7 +257,9 @@ Expected<void> Reader::take(Chunk& chunk) {
     if (out_.end) return wrong("a chunk follows the end");
     Archive archive = Archive::loader(chunk.payload);
     switch (chunk.type) {
-    case ChunkType::Configuration: serialize(archive, out_.config, out_.images), configured_ = true; break;
+    case ChunkType::Configuration:
+        serialize(archive, out_.config, out_.images, out_.saved), configured_ = true;
+        break;
     case ChunkType::Input: {
         LoggedInput input;
         serialize(archive, input);

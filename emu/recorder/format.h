@@ -42,7 +42,7 @@ enum class ChunkType : u16 {
 };
 
 inline constexpr u32 Magic = 0x43525456; // "VTRC"
-inline constexpr u16 FormatVersion = 4;
+inline constexpr u16 FormatVersion = 5;
 inline constexpr std::size_t HeaderSize = 28;
 inline constexpr u32 LargestPayload = 64 << 20;
 /// Bytes that inputs may unpack to: this much, and so many times the file's size.
@@ -134,6 +134,7 @@ struct Contents {
     std::vector<u64> orphaned;                ///< steps of those that build on a damaged one
     std::vector<Chunk> chunks;                ///< every whole chunk, without payloads
     std::optional<RunEnd> end;
+    bool saved = false;  ///< written afterwards, from history: hashes are where it had a checkpoint only
     bool torn = false;   ///< the file ended inside a chunk, or with a damaged one
     bool spoilt = false; ///< the latter
     u64 torn_at = 0;     ///< offset of that chunk
@@ -147,7 +148,8 @@ Expected<Chunk> read_chunk(const Source& file, const ChunkPlace& at);
 Expected<CheckpointHead> read_head(const Source& file, const CheckpointPlace& checkpoint);
 
 // Payloads, each way.
-std::vector<u8> encode_configuration(const MachineConfig& config, const ImageHashes& images);
+std::vector<u8> encode_configuration(const MachineConfig& config, const ImageHashes& images,
+                                     bool saved = false);
 std::vector<u8> encode_input(const LoggedInput& input);
 std::vector<u8> encode_hash(u64 hash);
 std::vector<u8> encode_end(const RunEnd& end);

@@ -16,16 +16,19 @@ constexpr std::size_t LongestPath = 4096, LongestText = 64 << 10;
 void serialize(Archive& archive, DiskConfig& disk) {
     archive.text(disk.path, LongestPath);
     archive.text(disk.overlay, LongestPath);
-    archive(disk.read_only, disk.optical);
+    archive(disk.read_only, disk.optical, disk.format);
+    if (archive.loading() && disk.format > ImageFormat::Qcow2)
+        archive.fail("an unknown format of a disk image");
 }
 
 } // namespace
 
-void serialize(Archive& archive, MachineConfig& config, ImageHashes& images) {
-    archive.section("configuration", 7);
+void serialize(Archive& archive, MachineConfig& config, ImageHashes& images, bool& saved) {
+    archive.section("configuration", 9);
+    archive(saved);
     archive(config.processors, config.quantum, config.preempt_fuzz, config.memory_bytes, config.cpu.model,
             config.cpu.timing, config.wall_clock, config.entropy_seed, config.no_reboot, config.boot_cdrom,
-            config.network, config.boot_menu, config.legacy_ide);
+            config.network, config.boot_menu, config.legacy_ide, config.numa_nodes);
     archive.text(config.boot_order, 16);
     archive.text(config.bios_path, LongestPath);
     archive.text(config.kernel_path, LongestPath);
@@ -42,7 +45,9 @@ void serialize(Archive& archive, MachineConfig& config, ImageHashes& images) {
     archive(images.bios, images.kernel, images.initrd);
     archive.vector(images.disks, 64);
     if (!archive.loading() || !archive.ok()) return;
-    if (config.processors < 1 || config.processors > Turns::MostProcessors)
+    if (config.numa_nodes > config.processors)
+        archive.fail("more nodes than processors");
+    else if (config.processors < 1 || config.processors > Turns::MostProcessors)
         archive.fail("an impossible number of processors");
     else if (config.quantum < 1 || config.quantum > Turns::LongestQuantum)
         archive.fail("an impossible length of a processor's turn");
@@ -66,6 +71,12 @@ enum class InputKind : u8 {
     Network = 8,
     Medium = 9
 };
+
+void serialize_serial(Archive& archive, SerialInput& serial) {
+    archive.text(serial.bytes, 1 << 20);
+    archive(serial.port);
+    if (archive.loading() && serial.port > 1) archive.fail("an input for a serial port that there is not");
+}
 
 InputKind kind_of(const InputEvent& event) { return static_cast<InputKind>(event.index() + 1); }
 } // namespace
@@ -91,7 +102,7 @@ void serialize(Archive& archive, LoggedInput& input) {
     if (auto* key = std::get_if<KeyInput>(&input.event))
         archive.vector(key->scancodes, 4096);
     else if (auto* serial = std::get_if<SerialInput>(&input.event))
-        archive.text(serial->bytes, 1 << 20);
+        serialize_serial(archive, *serial);
     else if (auto* mouse = std::get_if<MouseInput>(&input.event))
         archive(mouse->dx, mouse->dy, mouse->wheel, mouse->buttons);
     else if (auto* poke = std::get_if<RegisterPoke>(&input.event))
@@ -132,11 +143,11 @@ void serialize(Archive& archive, CheckpointHead& head) {
         archive.fail("the console text is longer than its total");
 }
 
-std::vector<u8> encode_configuration(const MachineConfig& config, const ImageHashes& images) {
+std::vector<u8> encode_configuration(const MachineConfig& config, const ImageHashes& images, bool saved) {
     Archive archive = Archive::saver();
     MachineConfig c = config;
     ImageHashes i = images;
-    serialize(archive, c, i);
+    serialize(archive, c, i, saved);
     return archive.take();
 }
 std::vector<u8> encode_input(const LoggedInput& input) {

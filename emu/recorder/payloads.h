@@ -5,7 +5,8 @@
 
 namespace vitrine::emu::recording {
 
-void serialize(Archive& archive, MachineConfig& config, ImageHashes& images);
+/// `saved`: Contents::saved.
+void serialize(Archive& archive, MachineConfig& config, ImageHashes& images, bool& saved);
 void serialize(Archive& archive, LoggedInput& input);
 void serialize(Archive& archive, CheckpointHead& head);
 /// The head's bytes in a Checkpoint chunk's payload.

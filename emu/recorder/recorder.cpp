@@ -156,10 +156,10 @@ bool Recorder::append(std::span<const u8> chunk) {
     do n = ::write(file_, chunk.data(), chunk.size());
     while (n < 0 && errno == EINTR);
     if (n == static_cast<ssize_t>(chunk.size())) {
-        // A power cut costs little more than a second.
-        const auto now = std::chrono::steady_clock::now();
-        if (now - synced_ >= std::chrono::seconds(1)) syncer_->ask(), synced_ = now;
         size_ += chunk.size();
+        provisional_ = 0; // no chunk is shorter than a hash
+        written_ = std::chrono::steady_clock::now();
+        sync();
         return true;
     }
     error_ = fmt::format("recording {}: {}", path_, n < 0 ? std::strerror(errno) : "the disk is full");
@@ -167,12 +167,32 @@ bool Recorder::append(std::span<const u8> chunk) {
     return false;
 }
 
+/// A power cut costs little more than a second.
+void Recorder::sync() {
+    if (written_ - synced_ >= std::chrono::seconds(1)) syncer_->ask(), synced_ = written_;
+}
+
+void Recorder::keep_up(bool now) {
+    const u64 step = machine_.steps();
+    if (!error_.empty() || step <= std::max(furthest_, provisional_)) return; // or it is in the past
+    const auto clock = std::chrono::steady_clock::now();
+    if (!now && clock - written_ < std::chrono::milliseconds(500)) return;
+    const std::vector<u8> chunk =
+        recording::encode(recording::ChunkType::Hash, step, recording::encode_hash(machine_.rolling_hash()));
+    written_ = clock;
+    // No error is one: a pipe has no place to go back to, and a full disk is told of by the next chunk.
+    if (::pwrite(file_, chunk.data(), chunk.size(), static_cast<off_t>(size_)) !=
+        static_cast<ssize_t>(chunk.size()))
+        return;
+    provisional_ = step;
+    sync();
+}
+
 Expected<void> Recorder::finish(const RunReport& report) {
-    // Whoever ends a recording in the past leaves it without an end, as one that was killed: its last chunk
-    // is its end.
-    if (machine_.steps() < furthest_) end_early(machine_.steps());
-    recording::RunEnd end{machine_.steps(), machine_.time(), machine_.state_hash(), report.reason};
-    append(recording::encode(recording::ChunkType::End, end.step, recording::encode_end(end)));
+    if (machine_.steps() >= std::max(furthest_, provisional_)) {
+        recording::RunEnd end{machine_.steps(), machine_.time(), machine_.state_hash(), report.reason};
+        append(recording::encode(recording::ChunkType::End, end.step, recording::encode_end(end)));
+    }
     machine_.on_input({});
     machine_.on_hash(0, {});
     syncer_.reset();

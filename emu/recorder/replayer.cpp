@@ -7,11 +7,30 @@
 
 namespace vitrine::emu {
 
+namespace {
+
+/// A run that was recorded while it ran has a hash at every hash point before its end; only one that was
+/// saved afterwards has few. A hash that is gone must not pass for a state that was compared.
+Expected<void> check_hashes(const recording::Contents& contents, const std::string& path) {
+    if (contents.saved) return {};
+    const u64 end = contents.end ? contents.end->step : contents.last_step;
+    u64 wanted = recording::HashInterval;
+    for (const recording::LoggedHash& hash : contents.hashes) {
+        if (hash.step != wanted) break;
+        wanted += recording::HashInterval;
+    }
+    if (wanted >= end) return {};
+    return bad_input(fmt::format("recording {}: the hash of step {} is missing", path, wanted));
+}
+
+} // namespace
+
 Expected<std::unique_ptr<Replayer>> Replayer::open(const std::string& path) {
     auto file = recording::open_source(path);
     if (!file) return std::unexpected(file.error());
     auto contents = recording::parse(**file, path);
     if (!contents) return std::unexpected(contents.error());
+    if (auto ok = check_hashes(*contents, path); !ok) return std::unexpected(ok.error());
     auto replayer = std::make_unique<Replayer>();
     replayer->path_ = path;
     replayer->file_ = std::move(*file);
@@ -103,7 +122,7 @@ bool Replayer::check_hash(u64 step, u64 hash) {
     const auto wanted = std::ranges::lower_bound(contents_.hashes, step, {}, &recording::LoggedHash::step);
     if (wanted == contents_.hashes.end()) return true; // beyond the recording
     const u64 from = wanted == contents_.hashes.begin() ? 0 : std::prev(wanted)->step;
-    if (wanted->step != step) return true; // one that was saved afterwards has few
+    if (wanted->step != step) return true; // a saved one (check_hashes)
     if (wanted->value != hash) {
         diverged(from, step, "the state differs");
         return false;

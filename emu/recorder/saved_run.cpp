@@ -4,6 +4,7 @@
 #include <cerrno>
 #include <cstring>
 #include <fcntl.h>
+#include <filesystem>
 #include <fmt/format.h>
 #include <map>
 #include <set>
@@ -26,8 +27,17 @@ public:
             error_ = "a run is being recorded there";
             return;
         }
+        std::error_code none;
+        if (std::filesystem::is_symlink(path, none)) { // the link stays, what it names is written
+            const auto target = std::filesystem::weakly_canonical(path, none);
+            if (!none) path_ = target.string();
+        }
+        if (std::filesystem::exists(path_, none) && !std::filesystem::is_regular_file(path_, none)) {
+            error_ = "not a regular file";
+            return;
+        }
         for (unsigned attempt = 0; file_ < 0 && attempt < 100; ++attempt) { // somebody else's may lie there
-            under_way_ = fmt::format("{}.part{}", path, attempt ? fmt::format("{}", attempt) : "");
+            under_way_ = fmt::format("{}.part{}", path_, attempt ? fmt::format("{}", attempt) : "");
             file_ = ::open(under_way_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
             if (file_ < 0 && errno != EEXIST) break;
         }
@@ -52,6 +62,7 @@ public:
         }
     }
     Expected<void> finish() {
+        if (good() && being_written(path_)) error_ = "a run is being recorded there";
         if (good() && (::fsync(file_) != 0 || ::rename(under_way_.c_str(), path_.c_str()) != 0))
             error_ = std::strerror(errno);
         if (!good()) return bad_input(fmt::format("recording {}: {}", path_, error_));
@@ -146,7 +157,8 @@ void Saver::checkpoint(const History::Kept& at) {
     recording::PagesPayload pages;
     for (Place place : whole ? all_places() : changed_) {
         const PageStore::Page content = history_.content(place, at.step);
-        if (!content || (whole && content == history_.zero_page())) continue; // as at power-on
+        // As at power-on: a disk's page of zeroes may hide something in the image.
+        if (!content || (whole && !(place & DiskPlace) && content == history_.zero_page())) continue;
         pages.add(place, content->data());
         ++head.page_count;
         if (pages.full()) flush(pages, at.step);
@@ -178,7 +190,7 @@ void Saver::checkpoint(const History::Kept& at) {
 Expected<SavedRun> Saver::run(const ImageHashes& images, const Timeline::Progress& progress) {
     const auto& log = machine_.input_log();
     file_.append(recording::encode(recording::ChunkType::Configuration, 0,
-                                   recording::encode_configuration(machine_.config(), images)));
+                                   recording::encode_configuration(machine_.config(), images, true)));
     for (const History::Kept& at : history_.kept()) {
         if (progress && !progress(static_cast<double>(at.step) / static_cast<double>(machine_.steps() + 1)))
             return usage_error("cancelled");

@@ -12,6 +12,19 @@ namespace {
 constexpr u64 LargestElf = 1ull << 30;
 // Of all tables together, which may claim the same bytes many times over.
 constexpr u64 MostSymbols = 4'000'000, MostNameBytes = 256 << 20;
+
+struct Wide {
+    using Header = Elf64_Ehdr;
+    using Segment = Elf64_Phdr;
+    using Section = Elf64_Shdr;
+    using Symbol = Elf64_Sym;
+};
+struct Narrow {
+    using Header = Elf32_Ehdr;
+    using Segment = Elf32_Phdr;
+    using Section = Elf32_Shdr;
+    using Symbol = Elf32_Sym;
+};
 } // namespace
 
 template <class T> bool ElfFile::get(u64 offset, T& out) const {
@@ -27,25 +40,43 @@ Expected<ElfFile> ElfFile::load(const std::string& path) {
 }
 
 Expected<ElfFile> ElfFile::parse(std::vector<u8> bytes, const std::string& name) {
+    return parse(std::move(bytes), name, false);
+}
+Expected<ElfFile> ElfFile::parse_any(std::vector<u8> bytes, const std::string& name) {
+    return parse(std::move(bytes), name, true);
+}
+
+Expected<ElfFile> ElfFile::parse(std::vector<u8> bytes, const std::string& name, bool narrow_too) {
     ElfFile file;
     file.name_ = name;
     file.bytes_ = std::move(bytes);
     Elf64_Ehdr header{};
     if (!file.get(0, header)) return bad_input(fmt::format("symbol file {} is truncated", name));
-    if (std::memcmp(header.e_ident, ELFMAG, SELFMAG) != 0 || header.e_ident[EI_CLASS] != ELFCLASS64 ||
-        header.e_ident[EI_DATA] != ELFDATA2LSB || header.e_machine != EM_X86_64)
+    const bool elf = std::memcmp(header.e_ident, ELFMAG, SELFMAG) == 0 &&
+                     header.e_ident[EI_DATA] == ELFDATA2LSB,
+               wide = header.e_ident[EI_CLASS] == ELFCLASS64 && header.e_machine == EM_X86_64,
+               narrow = narrow_too && header.e_ident[EI_CLASS] == ELFCLASS32 && header.e_machine == EM_386;
+    if (!elf || (!wide && !narrow))
         return bad_input(fmt::format("symbol file {} is not an x86-64 ELF file", name));
-    file.entry_ = header.e_entry;
-    if (auto ok = file.read_segments(); !ok) return std::unexpected(ok.error());
-    if (auto ok = file.read_sections(); !ok) return std::unexpected(ok.error());
+    if (auto ok = wide ? file.read_all<Wide>(narrow_too) : file.read_all<Narrow>(true); !ok)
+        return std::unexpected(ok.error());
     return file;
 }
 
-Expected<void> ElfFile::read_segments() {
-    Elf64_Ehdr header{};
+template <class Kind> Expected<void> ElfFile::read_all(bool dynamic) {
+    typename Kind::Header header{};
+    get(0, header);
+    entry_ = header.e_entry;
+    if (auto ok = read_segments<Kind>(); !ok) return ok;
+    if (auto ok = read_sections<Kind>(SHT_SYMTAB); !ok || !symbols_.empty() || !dynamic) return ok;
+    return read_sections<Kind>(SHT_DYNSYM); // all that a stripped library has
+}
+
+template <class Kind> Expected<void> ElfFile::read_segments() {
+    typename Kind::Header header{};
     get(0, header);
     for (unsigned i = 0; i < header.e_phnum; ++i) {
-        Elf64_Phdr segment{};
+        typename Kind::Segment segment{};
         if (header.e_phentsize != sizeof segment || header.e_phoff > bytes_.size() ||
             !get(header.e_phoff + u64{i} * sizeof segment, segment))
             return bad_input(
@@ -88,32 +119,34 @@ std::string_view ElfFile::string_at(u64 table, u64 table_size, u64 offset) const
     return {start, strnlen(start, std::min<u64>(table_size - offset, 512))};
 }
 
-Expected<void> ElfFile::read_sections() {
-    Elf64_Ehdr header{};
+template <class Kind> Expected<void> ElfFile::read_sections(u32 type_of_table) {
+    using Section = typename Kind::Section;
+    using RawSymbol = typename Kind::Symbol;
+    typename Kind::Header header{};
     get(0, header);
-    const auto section = [&](u64 index, Elf64_Shdr& out) {
+    const auto section = [&](u64 index, Section& out) {
         return index < header.e_shnum && header.e_shentsize == sizeof out &&
                header.e_shoff <= bytes_.size() && get(header.e_shoff + index * sizeof out, out);
     };
-    const auto inside = [&](const Elf64_Shdr& s) {
+    const auto inside = [&](const Section& s) {
         return s.sh_offset <= bytes_.size() && s.sh_size <= bytes_.size() - s.sh_offset;
     };
     u64 seen = 0, name_bytes = 0;
     for (unsigned i = 0; i < header.e_shnum; ++i) {
-        Elf64_Shdr table{}, strings{};
+        Section table{}, strings{};
         if (!section(i, table))
             return bad_input(
                 fmt::format("symbol file {}: section header {} lies outside the file", name_, i));
-        if (table.sh_type != SHT_SYMTAB) continue;
+        if (table.sh_type != type_of_table) continue;
         if (!inside(table) || !section(table.sh_link, strings) || !inside(strings) ||
-            table.sh_entsize != sizeof(Elf64_Sym))
+            table.sh_entsize != sizeof(RawSymbol))
             return bad_input(fmt::format("symbol file {}: its symbol table lies outside the file", name_));
-        const u64 count = table.sh_size / sizeof(Elf64_Sym);
+        const u64 count = table.sh_size / sizeof(RawSymbol);
         seen += count;
         if (seen > MostSymbols)
             return bad_input(fmt::format("symbol file {}: more than {} symbols", name_, MostSymbols));
         for (u64 k = 0; k < count; ++k) {
-            Elf64_Sym raw{};
+            RawSymbol raw{};
             get(table.sh_offset + k * sizeof raw, raw);
             const unsigned type = ELF64_ST_TYPE(raw.st_info);
             if (raw.st_shndx == SHN_UNDEF || type == STT_SECTION || type == STT_FILE) continue;

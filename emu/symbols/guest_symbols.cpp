@@ -142,7 +142,7 @@ std::optional<GuestSymbols::Hit> GuestSymbols::at(u64 address) const {
 std::string GuestSymbols::name(u64 address) const {
     const auto hit = at(address);
     if (!hit) return {};
-    const std::string& readable = plain_[static_cast<std::size_t>(hit->symbol - elf_.symbols().data())];
+    const std::string& readable = plain_name(*hit);
     return hit->offset ? fmt::format("{}+{:#x}", readable, hit->offset) : readable;
 }
 

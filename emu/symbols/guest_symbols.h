@@ -56,6 +56,10 @@ public:
     };
     /// The symbol that holds a run-time address.
     std::optional<Hit> at(u64 address) const;
+    /// As it stands in listings: "schedule".
+    const std::string& plain_name(const Hit& hit) const {
+        return plain_[static_cast<std::size_t>(hit.symbol - elf_.symbols().data())];
+    }
     /// "schedule+0x1c", or "" when nothing is known there.
     std::string name(u64 address) const;
     /// Source file and line of a run-time address (DWARF through libdw, read at the first use).

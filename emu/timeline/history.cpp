@@ -28,10 +28,32 @@ History::~History() { machine_.probes().detach_writes(*this); }
 void History::frame_written(u32 frame) { capture(frame); }
 void History::disk_written(unsigned disk, u64 page) { capture(disk_place(disk, page)); }
 
+namespace {
+u8* frame_bytes(Board& board, u64 frame) {
+    GuestMemory& memory = board.memory();
+    const u64 offset = frame * PageBytes;
+    return memory.at(offset < memory.low_size() ? offset : offset - memory.low_size() + HighMemoryBase);
+}
+} // namespace
+
+/// What a place holds now, for patches; null for disks, which have none.
+const u8* History::live(Place place) const {
+    return place & DiskPlace ? nullptr : frame_bytes(machine_.board(), place);
+}
+
+PageStore::Page History::read(Place place) const {
+    Board& board = machine_.board();
+    auto& pages = const_cast<PageStore&>(pages_);
+    if (!(place & DiskPlace)) return pages.copy(frame_bytes(board, place)); // compact() looks for equal ones
+    const Disk& disk = *board.disks()[disk_of(place)];
+    const u8* page = disk.overlay_page(disk_page_of(place));
+    return page ? pages.keep(page) : nullptr;
+}
+
 void History::capture(Place place) {
     if (!dirty_.insert(place)) return;
-    const Version* known = version(place, base_);
-    if (known && known->step == base_) return;
+    const std::optional<u64> known = versions_.at_or_after(place, base_);
+    if (known == base_) return versions_.settle(place, live(place));
     ++copies_;
     // A frame that was never written is not looked at: the host would have to make a page for that.
     const bool untouched = place < touched_.size() && !touched_[place];
@@ -44,34 +66,8 @@ void History::capture(Place place) {
 }
 
 void History::add_version(Place place, u64 step, PageStore::Page page) {
-    auto& list = versions_[place];
-    const auto at = std::ranges::upper_bound(list, step, {}, &Version::step);
-    list.insert(at, {step, std::move(page)});
-    checkpoints_.find(step)->second.places.insert(place);
-    ++places_;
-}
-
-const History::Version* History::version(Place place, u64 step) const {
-    const auto found = versions_.find(place);
-    if (found == versions_.end()) return nullptr;
-    const auto at = std::ranges::lower_bound(found->second, step, {}, &Version::step);
-    return at == found->second.end() ? nullptr : &*at;
-}
-
-namespace {
-u8* frame_bytes(Board& board, u64 frame) {
-    GuestMemory& memory = board.memory();
-    const u64 offset = frame * PageBytes;
-    return memory.at(offset < memory.low_size() ? offset : offset - memory.low_size() + HighMemoryBase);
-}
-} // namespace
-
-PageStore::Page History::read(Place place) const {
-    Board& board = machine_.board();
-    if (!(place & DiskPlace)) return const_cast<PageStore&>(pages_).keep(frame_bytes(board, place));
-    const Disk& disk = *board.disks()[disk_of(place)];
-    const u8* page = disk.overlay_page(disk_page_of(place));
-    return page ? const_cast<PageStore&>(pages_).keep(page) : nullptr;
+    versions_.add(place, step, std::move(page), live(place));
+    checkpoints_.find(step)->second.places.push_back(place);
 }
 
 void History::put(Place place, const PageStore::Page& page) {
@@ -101,9 +97,8 @@ void History::split(u64 from, u64 at) {
     fresh.unexecuted = std::exchange(old.unexecuted, false); // the way here was run, the rest was not
     std::erase_if(old.places, [&](Place place) {
         if (dirty_.contains(place)) return false;
-        auto& list = versions_[place];
-        std::ranges::lower_bound(list, from, {}, &Version::step)->step = at;
-        fresh.places.insert(place);
+        versions_.move(place, from, at);
+        fresh.places.push_back(place);
         return true;
     });
     for (Place place : dirty_) add_version(place, at, read(place));
@@ -148,6 +143,8 @@ void History::take() {
     }
     blob_bytes_ += fresh.blob.size() + fresh.video.size() * sizeof fresh.video[0];
     if (in_the_past) split(base_, step);
+    for (Place place : dirty_)
+        if (const u8* now = live(place)) versions_.compact(place, base_, now);
     base_ = step;
     all_clean();
     thin();
@@ -187,13 +184,13 @@ std::vector<std::pair<u64, u64>> History::unexecuted() const {
 
 bool History::written_after(u64 checkpoint, u32 frame) const {
     const auto at = checkpoints_.find(checkpoint);
-    return at != checkpoints_.end() && (at->second.unexecuted || at->second.places.contains(frame));
+    return at != checkpoints_.end() && (at->second.unexecuted || versions_.has(frame, checkpoint));
 }
 
 bool History::disk_written_after(u64 checkpoint, unsigned disk, u64 page) const {
     const auto at = checkpoints_.find(checkpoint);
     return at != checkpoints_.end() &&
-           (at->second.unexecuted || at->second.places.contains(disk_place(disk, page)));
+           (at->second.unexecuted || versions_.has(disk_place(disk, page), checkpoint));
 }
 
 // ---- for recordings ---------------------------------------------------------------------------------------
@@ -207,8 +204,8 @@ std::vector<History::Kept> History::kept() const {
 }
 
 PageStore::Page History::content(Place place, u64 checkpoint) const {
-    const Version* known = version(place, checkpoint);
-    return known ? known->page : read(place);
+    return versions_.at_or_after(place, checkpoint) ? versions_.content(place, checkpoint, live(place))
+                                                    : read(place);
 }
 
 // ---- travelling -------------------------------------------------------------------------------------------
@@ -230,8 +227,8 @@ Expected<void> History::put_back(u64 target) {
         changing.insert(at->second.places.begin(), at->second.places.end());
     const u64 tip = checkpoints_.rbegin()->first;
     for (Place place : changing) {
-        if (!version(place, base_)) add_version(place, tip, read(place));
-        if (const Version* there = version(place, target)) put(place, there->page);
+        if (!versions_.at_or_after(place, base_)) add_version(place, tip, read(place));
+        if (versions_.at_or_after(place, target)) put(place, versions_.content(place, target, live(place)));
     }
     const Checkpoint& to = checkpoints_.find(target)->second;
     restore_video(to);
@@ -342,12 +339,7 @@ void History::forget_future() {
     const u64 now = machine_.steps();
     while (checkpoints_.rbegin()->first > now) {
         auto last = std::prev(checkpoints_.end());
-        for (Place place : last->second.places) {
-            auto& list = versions_[place];
-            std::erase_if(list, [&](const Version& v) { return v.step == last->first; });
-            if (list.empty()) versions_.erase(place);
-        }
-        places_ -= last->second.places.size();
+        for (Place place : last->second.places) versions_.erase(place, last->first, live(place));
         blob_bytes_ -= last->second.blob.size() + last->second.video.size() * sizeof last->second.video[0];
         checkpoints_.erase(last);
     }
@@ -362,10 +354,7 @@ void History::forget_future() {
     Checkpoint& base = checkpoints_.find(base_)->second;
     std::erase_if(base.places, [&](Place place) {
         if (dirty_.contains(place)) return false;
-        auto& list = versions_[place];
-        std::erase_if(list, [&](const Version& v) { return v.step == base_; });
-        if (list.empty()) versions_.erase(place);
-        --places_;
+        versions_.erase(place, base_, live(place));
         return true;
     });
 }

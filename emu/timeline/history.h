@@ -27,6 +27,7 @@
 #include "emu/machine/probes.h"
 #include "emu/timeline/known_run.h"
 #include "emu/timeline/page.h"
+#include "emu/timeline/versions.h"
 
 namespace vitrine::emu {
 
@@ -99,7 +100,9 @@ public:
     std::size_t count() const { return checkpoints_.size(); }
     std::vector<u64> steps() const;
     /// Bytes that all of it takes, approximately.
-    u64 used() const { return pages_.used() + blob_bytes_ + places_ * BytesPerVersion; }
+    u64 used() const {
+        return pages_.used() + versions_.patch_bytes() + blob_bytes_ + versions_.count() * BytesPerVersion;
+    }
     u64 budget() const { return budget_; }
     /// How often a page that was held already served instead of a copy.
     u64 shared_pages() const { return pages_.shared(); }
@@ -131,9 +134,7 @@ public:
     const PageStore::Page& zero_page() const { return pages_.zero(); }
     /// A place at a checkpoint; null: the disk's image shows.
     PageStore::Page content(Place place, u64 checkpoint) const;
-    template <class Visit> void each_place_ever_written(Visit&& visit) const {
-        for (const auto& entry : versions_) visit(entry.first);
-    }
+    template <class Visit> void each_place_ever_written(Visit&& visit) const { versions_.each_place(visit); }
     template <class Visit> void each_place_written_after(u64 checkpoint, Visit&& visit) const {
         for (Place place : checkpoints_.find(checkpoint)->second.places) visit(place);
     }
@@ -154,18 +155,14 @@ private:
         std::size_t inputs = 0, phases = 0, modes = 0;
         u64 serial_total = 0;
         std::vector<std::pair<u32, PageStore::Page>> video; ///< pages that are not zero, in order
-        std::unordered_set<Place> places;                   ///< with a version of this step
+        std::vector<Place> places;                          ///< with a version of this step, each once
         bool unexecuted = false; ///< the run from here to the next one was leapt over
     };
     using Checkpoints = std::map<u64, Checkpoint>;
-    struct Version {
-        u64 step;
-        PageStore::Page page; ///< null: a disk page that shows the base image
-    };
 
     void capture(Place place);
     void add_version(Place place, u64 step, PageStore::Page page);
-    const Version* version(Place place, u64 step) const;
+    const u8* live(Place place) const;
     PageStore::Page read(Place place) const;
     void put(Place place, const PageStore::Page& page);
     void replace(Place place, const u8* bytes);
@@ -184,13 +181,13 @@ private:
     Machine& machine_;
     const u64 budget_;
     PageStore pages_;
+    Versions versions_{pages_};
     Checkpoints checkpoints_;
-    std::map<u64, unsigned> pins_;                             ///< step → users
-    std::unordered_map<Place, std::vector<Version>> versions_; ///< ordered by step
+    std::map<u64, unsigned> pins_; ///< step → users
     PlaceList dirty_;
     std::vector<bool> touched_; ///< frames that may hold anything but zero
     u64 base_ = 0;
-    u64 blob_bytes_ = 0, places_ = 0, copies_ = 0;
+    u64 blob_bytes_ = 0, copies_ = 0;
     // The whole known run, for prefixes.
     std::vector<Phase> phases_;
     std::vector<ModeChange> modes_;

@@ -54,6 +54,21 @@ struct PageStore::Table {
     Slots slots;
 };
 
+/// What the last user of a page does.
+struct PageStore::Release {
+    std::shared_ptr<Table> table;
+    u64 hash = 0;
+    bool listed = false; ///< among those that are held
+
+    void operator()(const Content* page) const {
+        table->used -= Bytes;
+        if (listed)
+            if (const auto at = table->held.find(hash); at != table->held.end() && at->second.expired())
+                table->held.erase(at);
+        table->slots.give(const_cast<Content*>(page));
+    }
+};
+
 PageStore::PageStore()
     : zero_(std::make_shared<const Content>(Content{})), table_(std::make_shared<Table>()) {}
 PageStore::~PageStore() = default;
@@ -61,28 +76,30 @@ PageStore::~PageStore() = default;
 u64 PageStore::used() const { return table_->used; }
 u64 PageStore::shared() const { return table_->shared; }
 
-PageStore::Page PageStore::keep(const u8* bytes) {
+PageStore::Page PageStore::copy(const u8* bytes) {
     if (page_is_zero(bytes)) return zero_;
-    const u64 hash = hash_bytes({bytes, Bytes});
-    const auto [held, fresh] = table_->held.try_emplace(hash);
-    if (!fresh)
-        if (Page known = held->second.lock(); known) {
-            if (std::memcmp(known->data(), bytes, Bytes) == 0) {
-                ++table_->shared;
-                return known;
-            }
-        }
     auto* content = new (table_->slots.take()) Content;
     std::memcpy(content->data(), bytes, Bytes);
     table_->used += Bytes;
-    Page page(content, [table = table_, hash](const Content* p) {
-        table->used -= Bytes;
-        if (const auto at = table->held.find(hash); at != table->held.end() && at->second.expired())
-            table->held.erase(at);
-        table->slots.give(const_cast<Content*>(p));
-    });
-    if (held->second.expired()) held->second = page;
+    return Page(content, Release{table_});
+}
+
+PageStore::Page PageStore::share(Page page) {
+    auto* release = std::get_deleter<Release>(page);
+    if (!release || release->listed) return page; // the page of zeroes, or one that is held
+    const u64 hash = hash_bytes(*page);
+    const auto [held, fresh] = table_->held.try_emplace(hash);
+    if (!fresh)
+        if (Page known = held->second.lock(); known) {
+            if (*known != *page) return page;
+            ++table_->shared;
+            return known;
+        }
+    release->hash = hash, release->listed = true;
+    held->second = page;
     return page;
 }
+
+PageStore::Page PageStore::keep(const u8* bytes) { return share(copy(bytes)); }
 
 } // namespace vitrine::emu

@@ -18,6 +18,10 @@ public:
     ~PageStore();
     /// The 4096 bytes at `bytes`: a copy that is held already, or a new one.
     Page keep(const u8* bytes);
+    /// A copy for a short time, or for good: it is not looked for among those that are held.
+    Page copy(const u8* bytes);
+    /// What keep() would say: a copy that is held already, or this one.
+    Page share(Page page);
     const Page& zero() const { return zero_; }
     /// Bytes that live copies take.
     u64 used() const;
@@ -26,6 +30,7 @@ public:
 
 private:
     struct Table;
+    struct Release;
     Page zero_;
     std::shared_ptr<Table> table_; ///< outlives every page
 };

@@ -19,16 +19,12 @@ void History::merge_into_previous(Checkpoints::iterator victim) {
     const bool first = victim == checkpoints_.begin();
     const u64 previous = first ? 0 : std::prev(victim)->first;
     for (Place place : gone.places) {
-        auto& list = versions_[place];
-        const auto at = std::ranges::lower_bound(list, step, {}, &Version::step);
-        const bool covered = first || (at != list.begin() && std::prev(at)->step >= previous);
-        if (covered) {
-            list.erase(at);
-            --places_;
-            if (list.empty()) versions_.erase(place);
+        // What was written in both intervals has the earlier one's version.
+        if (first || versions_.at_or_after(place, previous) != step) {
+            versions_.erase(place, step, live(place));
         } else {
-            at->step = previous;
-            std::prev(victim)->second.places.insert(place);
+            versions_.move(place, step, previous);
+            std::prev(victim)->second.places.push_back(place);
         }
     }
     if (!first) std::prev(victim)->second.unexecuted |= gone.unexecuted;

@@ -18,12 +18,15 @@
 #include "fs/proc/proc.h"
 #include "fs/tmpfs.h"
 #include "fs/vfs.h"
+#include "initramfs.h"
 #include "irq/irq.h"
 #include "irq/workqueue.h"
+#include "lib/kobject.h"
 #include "lib/log.h"
 #include "lib/string.h"
 #include "net/unix/af_unix.h"
 #include "mm/memory_struct.h"
+#include "mm/overcommit.h"
 #include "mm/swap.h"
 #include "mm/paging.h"
 #include "mm/reclaim.h"
@@ -99,6 +102,14 @@ void do_initcalls() {
     }
 }
 
+/// What there is of devices is known: /sys shows it.
+void fill_sysfs() {
+    constexpr Result<void> (*fill[])() = {kobject_init, topology_sysfs_init, pci_sysfs_init, blk_sysfs_init,
+                                          char_sysfs_init};
+    for (auto part : fill)
+        if (!part().ok()) panic("sysfs cannot be filled");
+}
+
 void mount_root() {
     char name[64] = "/dev/sda1";
     command_line_value("root", name, sizeof name);
@@ -115,16 +126,16 @@ void mount_root() {
     if (!root.ok() || !is_directory(root.value()->i_mode))
         panic("VFS: the root directory of %s cannot be read", name);
     if (!do_mount("/", root.value(), name, fs.value()).ok()) panic("VFS: no memory for the root mount");
-    get_current()->fs->root = root_dentry;
-    get_current()->fs->pwd = root_dentry;
-    dget(root_dentry);
-    dget(root_dentry);
+    set_init_root();
     pr_info("VFS: Mounted root (ext2 filesystem) on device %u:%u.\n", device_major(device->i_rdev),
             device_minor(device->i_rdev));
 
     struct inode* devices = make_devtmpfs();
     if (!do_mount("/dev", devices, "devtmpfs", devices->i_sb).ok())
         pr_err("devtmpfs: cannot be mounted: the root has no /dev\n");
+    struct inode* sys = make_sysfs();
+    if (!do_mount("/sys", sys, "sysfs", sys->i_sb).ok())
+        pr_err("sysfs: cannot be mounted: the root has no /sys\n");
     struct inode* proc = make_procfs();
     if (!do_mount("/proc", proc, "proc", proc->i_sb).ok())
         pr_err("proc: cannot be mounted: the root has no /proc\n");
@@ -152,11 +163,19 @@ void free_initmem() {
     pr_info("Freeing unused kernel image (initmem) memory: %luK\n", pages * 4);
 }
 
-void run_init_process() {
+/// `first`: what an initramfs has.
+void run_init_process(const char* first) {
     char chosen[128];
     const char* candidates[] = {"/sbin/init", "/etc/init", "/bin/init", "/bin/sh"};
     const char* environment[] = {"HOME=/", "TERM=linux", "PATH=/sbin:/bin:/usr/sbin:/usr/bin", nullptr};
     boot_phase("run_init");
+    if (first) {
+        const char* arguments[] = {first, nullptr};
+        pr_info("Run %s as init process\n", first);
+        Result<void> result = kernel_execve(first, arguments, environment);
+        if (result.ok()) return;
+        pr_err("Failed to execute %s (error %d)\n", first, -static_cast<int>(result.error()));
+    }
     if (command_line_value("init", chosen, sizeof chosen)) {
         const char* arguments[] = {chosen, nullptr};
         pr_info("Run %s as init process\n", chosen);
@@ -185,14 +204,21 @@ void kernel_init(void*) {
     cpu_stop_init();
     workqueue_init(); // what was queued until now runs
     torture_locks();  // only when asked for
+    overcommit_init();
     shmem_init();
     sock_init();
     af_unix_init();
     kswapd_run();
     flusher_run();
     do_initcalls();
+    (void)make_devtmpfs(); // its devices are known from now on
+    fill_sysfs();
+    char rdinit[128] = "/init";
+    command_line_value("rdinit", rdinit, sizeof rdinit);
+    boot_phase("rootfs");
+    bool initramfs = populate_rootfs(initrd_start, initrd_size, rdinit);
     boot_phase("mount_root");
-    mount_root();
+    if (!initramfs) mount_root();
     console_on_rootfs();
     boot_phase("free_initmem");
     free_initmem();
@@ -206,7 +232,7 @@ void kernel_init(void*) {
         task->signal->tty = &console_terminal;
         console_terminal.foreground_group = console_terminal.session = 1;
     }
-    run_init_process();
+    run_init_process(initramfs ? rdinit : nullptr);
 }
 
 /// PIDs 1 and 2, then this thread is PID 0 and only idles.

@@ -21,6 +21,7 @@ namespace kernel {
 const char kernel_banner[] =
     "Vitrine version 0.1.0 (clang " __clang_version__ ", ld.lld) #1 SMP PREEMPT x86_64";
 constinit char command_line[2048] = {};
+constinit u64 initrd_start = 0, initrd_size = 0;
 constinit unsigned e820_count = 0;
 constinit E820Entry e820_table[128] = {};
 
@@ -66,8 +67,11 @@ void reserve_boot_memory() {
     u64 image = virt_to_phys(_text), image_end = virt_to_phys(_end);
     memblock.reserved.add(align_down(image, PAGE_SIZE),
                           align_up(image_end, PAGE_SIZE) - align_down(image, PAGE_SIZE));
-    if (boot_params.ramdisk_size)
-        memblock.reserved.add(boot_params.ramdisk_image, align_up(boot_params.ramdisk_size, PAGE_SIZE));
+    if (boot_params.ramdisk_size) {
+        initrd_start = boot_params.ramdisk_image, initrd_size = boot_params.ramdisk_size;
+        u64 page = align_down(initrd_start, PAGE_SIZE);
+        memblock.reserved.add(page, align_up(initrd_start + initrd_size, PAGE_SIZE) - page);
+    }
 }
 
 void tag_image_pages() {

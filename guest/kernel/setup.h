@@ -8,6 +8,7 @@ namespace kernel {
 extern const char kernel_banner[];
 extern char command_line[2048];
 extern unsigned e820_count;
+extern u64 initrd_start, initrd_size; ///< what the boot loader has brought along; physical
 extern E820Entry e820_table[128];
 const char* e820_type_name(u32 type);
 

@@ -150,6 +150,66 @@ void make_mcfg() {
     publish(at);
 }
 
+/// What fw_cfg says of NUMA: the number of nodes, the node of each processor, the bytes of each node.
+struct Nodes {
+    static constexpr U32 Most = 64, MostProcessors = 256;
+    U32 count = 0;
+    U64 of_processor[MostProcessors], memory[Most];
+};
+[[gnu::aligned(16)]] Nodes nodes;
+
+void read_nodes() {
+    constexpr U16 NumaKey = 0x0d, MaximumProcessorsKey = 0x0f;
+    const U32 maximum = fw_cfg::read32(MaximumProcessorsKey) & 0xffff; // QEMU counts APIC numbers
+    U64 count = 0;
+    fw_cfg::read(NumaKey, address_of(&count), 8);
+    nodes.count = static_cast<U32>(*const_cast<volatile U64*>(&count));
+    if (!fw_cfg::present() || nodes.count > Nodes::Most || maximum > Nodes::MostProcessors) nodes.count = 0;
+    if (nodes.count == 0) return;
+    fw_cfg::read_on(address_of(nodes.of_processor), maximum * 8);
+    fw_cfg::read_on(address_of(nodes.memory), nodes.count * 8);
+}
+
+/// The processors' and the memory's nodes (5.2.16): without the hole of the video memory, and of PCI.
+void make_srat() {
+    const U32 at = allocate(sizeof(Srat), 16);
+    reinterpret_cast<Srat*>(at)->one = 1;
+    const auto append = [](const auto& row) {
+        const U32 entry = allocate(sizeof row, 1);
+        copy_memory(entry, address_of(&row), sizeof row);
+    };
+    for (U32 i = 0; i < processor_count(); ++i)
+        append(SratProcessor{0, 16, static_cast<U8>(nodes.of_processor[i]), static_cast<U8>(i), 1, 0, {}, 0});
+    U64 base = 0;
+    for (U32 node = 0; node < nodes.count; ++node)
+        for (U64 left = nodes.memory[node]; left;) {
+            const U64 limit = base < 0xa0000              ? 0xa0000
+                              : base < memory_map.low_top ? memory_map.low_top
+                                                          : ~U64{0};
+            const U64 size = left < limit - base ? left : limit - base;
+            append(SratMemory{1, 40, node, 0, base, size, 0, 1, 0});
+            base += size, left -= size;
+            if (base == 0xa0000) {
+                const U64 hidden = left < 0x60000 ? left : 0x60000;
+                base += hidden, left -= hidden; // RAM that the video memory and the ROMs hide
+            }
+            if (base == memory_map.low_top) base = U64{1} << 32;
+        }
+    fill_header(*reinterpret_cast<Header*>(at), "SRAT", 3, next - at);
+    publish(at);
+}
+
+/// How far the nodes are from one another (5.2.17): 10 is here, 20 is anywhere else.
+void make_slit() {
+    const U32 bytes = sizeof(Slit) + nodes.count * nodes.count, at = allocate(bytes, 16);
+    auto& slit = *reinterpret_cast<Slit*>(at);
+    fill_header(slit.header, "SLIT", 1, bytes);
+    slit.localities = nodes.count;
+    for (U32 i = 0; i < nodes.count * nodes.count; ++i)
+        memory<U8>(at + sizeof(Slit) + i) = i % (nodes.count + 1) ? 20 : 10;
+    publish(at);
+}
+
 U32 make_root(const char* signature, U32 entry_size) {
     const U32 bytes = sizeof(Header) + table_count * entry_size;
     const U32 at = allocate(bytes, 16);
@@ -169,6 +229,8 @@ void acpi_init() {
     make_madt();
     make_hpet();
     make_mcfg();
+    read_nodes();
+    if (nodes.count) make_srat(), make_slit();
     copy_memory(address_of(rsdp.signature), address_of("RSD PTR "), 8);
     copy_memory(address_of(rsdp.oem), address_of("VITRIN"), 6);
     rsdp.revision = 2;

@@ -95,6 +95,35 @@ struct [[gnu::packed]] MadtLocalNmi {
     U8 pin;
 };
 
+struct [[gnu::packed]] Srat {
+    Header header;
+    U32 one;
+    U64 reserved;
+};
+static_assert(sizeof(Srat) == 48);
+struct [[gnu::packed]] SratProcessor {
+    U8 type, length, domain, apic;
+    U32 flags;
+    U8 sapic, domain_high[3];
+    U32 clock_domain;
+};
+static_assert(sizeof(SratProcessor) == 16);
+struct [[gnu::packed]] SratMemory {
+    U8 type, length;
+    U32 domain;
+    U16 reserved;
+    U64 base, size;
+    U32 reserved2, flags;
+    U64 reserved3;
+};
+static_assert(sizeof(SratMemory) == 40);
+
+struct [[gnu::packed]] Slit {
+    Header header;
+    U64 localities;
+};
+static_assert(sizeof(Slit) == 44);
+
 struct [[gnu::packed]] Hpet {
     Header header;
     U32 id;

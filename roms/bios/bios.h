@@ -9,7 +9,7 @@
 namespace vitrine::bios {
 
 // --- console.cpp: screen (teletype) and COM1 at once ---
-void serial_init();
+void serial_init(U16 port); ///< 115200 8N1
 /// %s %d %u %x %c, no widths but %0Nx; to screen and COM1.
 void say(const char* format, ...);
 /// A full-width bar on the screen's next row, `left` and `right` at its ends; a plain line on COM1.
@@ -180,6 +180,7 @@ U32 processor_count();
 Outcome boot_service(Frame& frame);
 bool keyboard_take(U16& key); ///< the next key of the ring, if there is one
 bool serial_take(U8& byte);   ///< from COM1
+bool second_serial_port();    ///< there is one at 2F8h
 /// Prepares `frame` for the kernel that the configuration device offers; false when it offers none.
 bool boot_direct_kernel(Frame& frame);
 /// Starts the Multiboot or PVH image that the configuration device offers; returns when it offers none.

@@ -6,11 +6,13 @@ namespace {
 
 bool screen_ready() { return memory<U8>(bda::VideoMode) == 3; }
 
-void serial_put(U8 character) {
-    for (U32 spin = 0; spin < 100000 && !(in8(0x3fd) & 0x20); ++spin) {
+void serial_send(U16 port, U8 character) {
+    for (U32 spin = 0; spin < 100000 && !(in8(static_cast<U16>(port + 5)) & 0x20); ++spin) {
     } // bounded: there may be no UART
-    out8(0x3f8, character);
+    out8(port, character);
 }
+
+void serial_put(U8 character) { serial_send(0x3f8, character); }
 
 void put(U8 character) {
     serial_put(character);
@@ -60,14 +62,15 @@ void format_to(void (*emit)(U8), const char* format, __builtin_va_list arguments
 
 } // namespace
 
-void serial_init() {
-    out8(0x3f9, 0x00); // no interrupts
-    out8(0x3fb, 0x80); // divisor latch
-    out8(0x3f8, 1);    // 115200 baud
-    out8(0x3f9, 0);
-    out8(0x3fb, 0x03); // 8N1
-    out8(0x3fa, 0xc7); // FIFOs on and empty
-    out8(0x3fc, 0x0b); // DTR, RTS, OUT2
+void serial_init(U16 port) {
+    const auto out = [port](U16 offset, U8 value) { out8(static_cast<U16>(port + offset), value); };
+    out(1, 0x00); // no interrupts
+    out(3, 0x80); // divisor latch
+    out(0, 1);    // 115200 baud
+    out(1, 0);
+    out(3, 0x03); // 8N1
+    out(2, 0xc7); // FIFOs on and empty
+    out(4, 0x0b); // DTR, RTS, OUT2
 }
 
 void say(const char* format, ...) {
@@ -122,30 +125,39 @@ void stop(U8 code, const char* format, ...) {
     for (;;) asm volatile("cli; hlt");
 }
 
-// INT 14h: COM1 only. AH=00 keeps 115200 8N1 (the old rates end at 9600) and answers with the status, as 03
-// does.
+/// Its scratch register keeps what is written.
+bool second_serial_port() {
+    for (U8 pattern = 0x5a; pattern <= 0x5b; ++pattern) {
+        out8(0x2ff, pattern);
+        if (in8(0x2ff) != pattern) return false;
+    }
+    return true;
+}
+
+// INT 14h. AH=00 keeps 115200 8N1 (the old rates end at 9600) and answers with the status, as 03 does.
 Outcome serial_service(Frame& frame) {
-    const bool exists = frame.d.x == 0;
-    if (!exists) {
+    const U16 port = frame.d.x < 4 ? memory<U16>(bda::SerialPorts + 2 * frame.d.x) : U16{0};
+    const auto status = [port] { return in8(static_cast<U16>(port + 5)); };
+    if (port == 0) {
         frame.a.h = 0x80; // time-out
         return Outcome::Done;
     }
     switch (frame.a.h) {
     case 0x01:
-        serial_put(frame.a.l);
-        frame.a.h = in8(0x3fd) & 0x7f;
+        serial_send(port, frame.a.l);
+        frame.a.h = status() & 0x7f;
         break;
     case 0x02: {
         U32 spin = 0;
-        while (spin < 100000 && !(in8(0x3fd) & 1)) ++spin;
-        frame.a.h = spin == 100000 ? 0x80 : in8(0x3fd) & 0x1e;
-        if (spin != 100000) frame.a.l = in8(0x3f8);
+        while (spin < 100000 && !(status() & 1)) ++spin;
+        frame.a.h = spin == 100000 ? 0x80 : status() & 0x1e;
+        if (spin != 100000) frame.a.l = in8(port);
         break;
     }
     case 0x00:
     case 0x03:
-        frame.a.h = in8(0x3fd);
-        frame.a.l = in8(0x3fe);
+        frame.a.h = status();
+        frame.a.l = in8(static_cast<U16>(port + 6));
         break;
     default: unsupported(frame);
     }

@@ -54,9 +54,11 @@ struct Ports {
 };
 /// An ISA device with up to three port ranges and perhaps an interrupt (line below 16).
 constexpr U32 NoLine = 16;
-void isa_device(Aml& aml, const char* segment, U32 product, const Ports (&ports)[3], U32 line) {
+/// `unit` tells devices of one product apart (_UID).
+void isa_device(Aml& aml, const char* segment, U32 product, const Ports (&ports)[3], U32 line, U32 unit = 0) {
     const U32 device = aml.begin_device(segment);
     aml.name("_HID"), aml.integer(eisa_id('P', 'N', 'P', product));
+    if (unit) aml.name("_UID"), aml.integer(unit);
     U16 size = static_cast<U16>((line < NoLine ? IrqSize : 0) + EndSize);
     for (const Ports& range : ports) size = static_cast<U16>(size + (range.length ? IoSize : 0));
     aml.name("_CRS");
@@ -219,7 +221,8 @@ void lpc_bridge(Aml& aml) {
     isa_device(aml, "SPKR", 0x0800, {{0x61, 1}, {}, {}}, NoLine);
     isa_device(aml, "KBD_", 0x0303, {{0x60, 1}, {0x64, 1}, {}}, 1);
     isa_device(aml, "MOU_", 0x0f13, {}, 12);
-    isa_device(aml, "COM1", 0x0501, {{0x3f8, 8}, {}, {}}, 4);
+    isa_device(aml, "COM1", 0x0501, {{0x3f8, 8}, {}, {}}, 4, 1);
+    if (second_serial_port()) isa_device(aml, "COM2", 0x0501, {{0x2f8, 8}, {}, {}}, 3, 2);
     isa_device(aml, "RTC_", 0x0b00, {{0x70, 2}, {}, {}}, 8);
     const U32 board = aml.begin_device("MBRD"); // ports that belong to no driver
     hardware_id(aml, 0x0c02, 1);

@@ -69,9 +69,13 @@ void vectors_init() {
     memory<U16>(bda::ExtendedDataSegment) = ExtendedDataArea >> 4;
     memory<U16>(bda::MemoryKib) = ExtendedDataArea >> 10;
     memory<U16>(bda::SerialPorts) = 0x3f8;
-    // Equipment: 80x25 colour (bits 5:4), one serial port (bits 11:9). Bit 2 would offer INT 15h/C2h for the
-    // pointing device, which does not exist here.
-    memory<U16>(bda::Equipment) = 0x0020 | 0x0200;
+    if (second_serial_port()) {
+        memory<U16>(bda::SerialPorts + 2) = 0x2f8;
+        serial_init(0x2f8);
+    }
+    // Equipment: 80x25 colour (bits 5:4), one or two serial ports (bits 11:9). Bit 2 would offer INT 15h/C2h
+    // for the pointing device, which does not exist here.
+    memory<U16>(bda::Equipment) = 0x0020 | (second_serial_port() ? 0x0400 : 0x0200);
     memory<U8>(bda::SerialTimeouts) = 10;
     memory<U16>(bda::KeyboardHead) = bda::KeyboardBuffer - 0x400;
     memory<U16>(bda::KeyboardTail) = bda::KeyboardBuffer - 0x400;

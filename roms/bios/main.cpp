@@ -31,7 +31,7 @@ extern "C" [[noreturn]] void post_main() {
     pci::init();       // BARs, PIRQ routing, ECAM, ACPI port block
     processors_init(); // memory types, on all of them
     post_code(roms::post::Serial);
-    serial_init(); // COM1, 115200 8N1
+    serial_init(0x3f8); // COM1, 115200 8N1
     post_code(roms::post::Video);
     video_init(); // 80x25 text, our font
     banner();

@@ -2,6 +2,7 @@
 // impossible.
 #include <netinet/in.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 #include <algorithm>
 #include <cstring>
@@ -181,11 +182,31 @@ TEST(BadInput, Usage) {
              {"--window", "800x600"},
              {"--ui-scale", "2"},
              {"--save-recording", "x", "--history", "off"},
+             {"--entropy", "-1"},
+             {"--entropy", "18446744073709551616"},
+             {"--preempt-fuzz", "0"},
+             {"--disk", "x,format=vmdk"},
              {"stray"}}) {
         line.insert(line.begin(), {"--headless", "--disk", TEST_DISK});
         const Result result = run_vitrine(folder, line);
         expect_one_line(result, 64, "");
     }
+}
+
+// Nobody writes to the FIFO: nothing waits for him.
+TEST(BadInput, Fifos) {
+    TemporaryFolder folder;
+    const std::string fifo = folder.file("fifo");
+    ASSERT_EQ(mkfifo(fifo.c_str(), 0600), 0);
+    for (const char* option :
+         {"--disk", "--cdrom", "--kernel", "--bios", "--replay", "--load-state", "--symbols"}) {
+        SCOPED_TRACE(option);
+        expect_one_line(run_vitrine(folder, {"--headless", option, fifo}), 66, "not a regular file");
+    }
+    expect_one_line(
+        run_vitrine(folder, {"--headless", "--disk", std::string(TEST_DISK) + ",overlay=" + fifo}), 66,
+        "not a regular file");
+    expect_one_line(run_vitrine(folder, {"--headless", "--storage", "ide"}), 64, "knows AHCI only");
 }
 
 // An output that is the machine's own disk, by whatever name, or another output.
@@ -327,9 +348,9 @@ TEST(BadInput, Recordings) {
     // A final hash that is not what the replay computes.
     auto contents = emu::recording::parse(good, "good");
     ASSERT_TRUE(contents && contents->end);
-    auto file =
-        emu::recording::encode(emu::recording::ChunkType::Configuration, 0,
-                               emu::recording::encode_configuration(contents->config, contents->images));
+    auto file = emu::recording::encode(
+        emu::recording::ChunkType::Configuration, 0,
+        emu::recording::encode_configuration(contents->config, contents->images, true));
     contents->end->state_hash ^= 1;
     const auto end = emu::recording::encode(emu::recording::ChunkType::End, contents->end->step,
                                             emu::recording::encode_end(*contents->end));

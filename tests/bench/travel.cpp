@@ -13,6 +13,7 @@
 #include <map>
 #include <random>
 #include <string_view>
+#include "emu/debugger/debugger.h"
 #include "emu/timeline/timeline.h"
 
 using namespace vitrine;

@@ -10,7 +10,7 @@
 
 namespace vitrine::test {
 
-class Guest final : public BareMachine {
+class Guest : public BareMachine {
 public:
     explicit Guest(u8 cpl = 0, const cpu::Options& options = {}) : BareMachine(8u << 20, options) {
         enter_long_mode(cpl);

@@ -79,6 +79,10 @@ TEST(Models, CpuidShowsTheModel) {
     EXPECT_EQ(leaf(Model::V2, 0xD).a, 3u);
     EXPECT_EQ(leaf(Model::V2, 0xD).c, 576u);
     EXPECT_EQ(leaf(Model::V3, 0xD).a, 7u);
+    EXPECT_EQ(leaf(Model::Max, 0xD).a, 0x207u);
+    EXPECT_EQ(leaf(Model::Max, 0xD).c, 2696u);
+    EXPECT_EQ(leaf(Model::Max, 0x80000008).a >> 8 & 0xFF, 57u);
+    EXPECT_EQ(leaf(Model::V3, 0x80000008).a >> 8 & 0xFF, 48u);
     EXPECT_EQ(leaf(Model::V3, 0xD).c, 832u);
     EXPECT_EQ(leaf(Model::V3, 0xD, 1).a, 15u);
     EXPECT_EQ(leaf(Model::V2, 0xD, 1).a, 0u);

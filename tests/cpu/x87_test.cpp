@@ -46,6 +46,20 @@ GUEST_CODE(mmx_pending, "fninit\n fldcw [0x200000]\n fld1\n fldz\n fdivp\n pxor 
 GUEST_CODE(fxsave_after, "fninit\n fld1\n fxsave [0x200100]\n fninit\n fxrstor [0x200100]\n fadd st(0), "
                          "st(0)\n fstp qword ptr [0x200300]\n out 0xF4, al\n")
 
+GUEST_CODE(exact_sums, "fld1\n fld1\n faddp\n mov dx, 0x71\n in eax, dx\n fld1\n faddp\n fnstsw ax\n "
+                       "fild dword ptr [0x200010]\n fdivp\n fstp tbyte ptr [0x200100]\n out 0xF4, al\n")
+/// Host code that uses its x87 unit as code with long double does: under a control word of its own, and
+/// leaving exceptions in the status word.
+void dirty_the_host() {
+    static const u16 control = 0x27F;
+    asm volatile("fldcw %0\n\tfld1\n\tfldpi\n\tfdivrp\n\tfstp %%st(0)" : : "m"(control) : "st", "st(1)");
+}
+void clean_the_host() { asm volatile("fninit"); }
+class UsesLongDouble final : public Guest {
+public:
+    u32 port_read(u16, unsigned) override { return dirty_the_host(), 0; }
+};
+
 u64 physical(Guest& g, unsigned n) {
     u64 v = 0;
     std::memcpy(&v, g.regs().x87.physical[n].data(), 8);
@@ -169,6 +183,23 @@ TEST(X87, PrecisionControl) {
     EXPECT_EQ(third(0x27F), 0xAAAAAAAAAAAAA800u);
     EXPECT_EQ(third(0x07F), 0xAAAAAB0000000000u);
     EXPECT_EQ(third(0xF7F), 0xAAAAAAAAAAAAAAAAu) << "toward zero";
+}
+TEST(X87, WhatTheHostComputesDoesNotShow) {
+    UsesLongDouble g;
+    g.poke<u32>(0x200010, 3);
+    g.regs().x87.control = 0x37F, g.regs().x87.tag_valid = 0;
+    dirty_the_host();
+    g.go(exact_sums());
+    clean_the_host();
+    EXPECT_EQ(g.gpr(cpu::RAX) & 0x3F, 0u) << "1 + 1 + 1 is exact";
+    EXPECT_EQ(g.peek(0x200100), 0x8000000000000000u) << "3 / 3";
+    EXPECT_EQ(g.regs().x87.control, 0x37Fu);
+    Guest third;
+    third.poke<u16>(0x200000, 0x37F), third.poke<u32>(0x200010, 3);
+    dirty_the_host();
+    third.go(precision());
+    clean_the_host();
+    EXPECT_EQ(third.peek(0x200100), 0xAAAAAAAAAAAAAAABu) << "64 bits of precision";
 }
 TEST(Mmx, TransitionAndEmms) { // 3A table 12-1
     Guest g;

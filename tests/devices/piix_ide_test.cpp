@@ -228,5 +228,84 @@ TEST_F(IdeTest, RefusesWhatOnlySataHas) {
     EXPECT_EQ(in(0x1F1), 0x04);
 }
 
+/// ATA/ATAPI-6 7: registers that are read belong to the drive that is selected.
+TEST_F(IdeTest, EachDriveHasItsOwnRegisters) {
+    FakeDisk second{5'000}, second_disc{4 * 100};
+    ide.attach(1, std::make_unique<ata::Disk>(second, "SECOND", "S2"));
+    ide.attach(3, std::make_unique<ata::Optical>(&second_disc));
+    ide.reset();
+    ide.config_write(4, 2, 5);
+    ide.config_write(0x40, 4, 0x80008000);
+    out(0x176, 0xB0); // the slave is a packet device, too, and says so
+    EXPECT_EQ(in(0x174) | in(0x175) << 8, 0xEB14);
+    out(0x1F6, 0xB0);
+    EXPECT_EQ(in(0x1F4) | in(0x1F5) << 8, 0);
+    EXPECT_EQ(in(0x1F7), 0x50);
+    // An error of one is not the other's.
+    out(0x1F7, 0xFF);
+    wait();
+    EXPECT_EQ(in(0x1F7) & 1, 1);
+    out(0x1F6, 0xA0);
+    EXPECT_EQ(in(0x1F7), 0x50);
+    // SET MULTIPLE of one is not the other's.
+    const auto multiple = [&](unsigned drive, unsigned sectors) {
+        out(0x1F6, 0xE0 | drive << 4);
+        out(0x1F2, sectors);
+        out(0x1F7, 0xC6);
+        wait();
+        EXPECT_EQ(in(0x1F7), 0x50);
+    };
+    multiple(0, 8);
+    multiple(1, 1);
+    address(0, 8);
+    rises[0] = 0;
+    out(0x1F7, 0xC4);
+    wait();
+    for (unsigned i = 0; i < 8 * 256; ++i) data();
+    EXPECT_EQ(rises[0], 1u) << "eight sectors are one block";
+    // One that sleeps does not keep the host from the other.
+    out(0x1F6, 0xE0);
+    out(0x1F7, 0xE6);
+    wait();
+    in(0x1F7);
+    out(0x1F7, 0xEC); // nothing: it sleeps
+    wait();
+    out(0x1F6, 0xF0);
+    EXPECT_EQ(in(0x1F7), 0x50);
+    out(0x1F2, 1);
+    for (unsigned i = 0; i < 3; ++i) out(static_cast<u16>(0x1F3 + i), i == 0 ? 3 : 0);
+    out(0x1F7, 0x20);
+    wait();
+    EXPECT_EQ(in(0x1F7), 0x58);
+    EXPECT_EQ(data(), second.bytes[3 * 512] | second.bytes[3 * 512 + 1] << 8);
+}
+
+/// A saved state whose packet buffer is shorter than a packet.
+TEST_F(IdeTest, AnImpossiblePacketIsRefused) {
+    out(0x176, 0xA0);
+    out(0x177, 0xA0);
+    ASSERT_EQ(in(0x177), 0x58);
+    auto archive = Archive::saver();
+    ide.serialize(archive);
+    auto good = archive.take();
+    // The buffer: its length as four bytes, and twelve zeroes, at the end of the second channel's state.
+    const std::array<u8, 16> wanted{12};
+    const auto at = std::find_end(good.begin(), good.end(), wanted.begin(), wanted.end());
+    ASSERT_NE(at, good.end());
+    auto load = Archive::loader(good);
+    ide.serialize(load);
+    EXPECT_TRUE(load.ok());
+    for (const u8 length : {u8{2}, u8{11}}) {
+        auto bad = good;
+        const auto place = bad.begin() + (at - good.begin());
+        *place = length;
+        bad.erase(place + 4 + length, place + 16);
+        std::replace(bad.begin(), bad.end(), u8{12}, length); // where the block ends, too
+        auto forged = Archive::loader(bad);
+        ide.serialize(forged);
+        EXPECT_FALSE(forged.ok());
+    }
+}
+
 } // namespace
 } // namespace vitrine::devices::test

@@ -40,6 +40,8 @@ def main():
     expect(r"\(core.cpp:154\)", run("--break", "sched/core.cpp:154")[1])
     expect(r"tick 3 by tick_do_update_jiffies64\+0x\w+ in \S+", run("--until", "phase:init", "--break",
                                                                 "write:jiffies log tick {value} by {rip:s} in {task.comm}")[1])
+    # A stop and typing may wait for the same place: it stops, and the text has been typed.
+    out = run("--until", "phase:init", "--type", "x@phase:init", "--inspect", "phases")[0]
     plain = run("--until", "phase:init", "--state-hash")[0]
     trace = os.path.join(FOLDER, "trace.json")
     watched, counts = run("--until", "phase:init", "--state-hash", "--events", "all", "--trace", trace, "--break", "interrupt count",
@@ -55,7 +57,10 @@ def main():
     assert f"at step {step}," in out
     assert int(expect(r"jiffies: step (\d+) .*tick_do_update_jiffies64", out).group(1)) == step - 1
     for spec, status, words in (("schedul", 64, "did you mean schedule"), ("schedule if rxa", 64, "column 13: 'rxa' is neither a register nor a symbol; did you mean"), ("write:phys:0xfee00020", 64, "no memory"),
-                                ("syscall:opennat", 64, "openat"), ("nowhere.cpp:1", 64, "has no code"),
+                                ("syscall:opennat", 64, "openat"), ("syscall:9999", 64, "column 9: system calls are 0 to 1023"),
+                                ("schedule cpu 9", 64, "column 10: there is no processor 9: this machine has 0 to 3"),
+                                ("schedule cpu 4", 64, "there is no processor 4"), ("schedule if al == 300", 64, "column 13: it can never hold"),
+                                ("schedule if cpu == 4", 64, "column 13: it can never hold"), ("mode:lonk", 64, "long64"), ("nowhere.cpp:1", 64, "has no code"),
                                 ("sched/core.cpp:99999", 64, "sched/core.cpp:99999 has no code; the nearest line that has is sched/core.cpp:")):
         err = run("--break", spec, status=status)[1]
         assert words in err and err.count("\n") == 1, err
@@ -65,6 +70,10 @@ def main():
                                  ("--all-writes", "no_such", 64), ("--who-changed", "rxa", 75), ("--last", "rxa", 64)):
         err = run("--until", "step:5", option, text, status=status)[1]
         assert f"vitrine: {option} " in err and err.count("\n") == 1, err
+    out, err = run("--until", "phase:init", "--all-writes", "jiffies", "--all-writes", "jiffies@1-2")
+    writes = re.findall(r"jiffies: step (\d+) .*0x(\w+) -> 0x(\w+)$", out, re.M)
+    assert len(writes) > 3 and [int(new, 16) for _, _, new in writes] == list(range(len(writes))), out  # the first is the loader's
+    assert "jiffies@1-2: nobody has written there in the steps 1 to 2" in err and err.count("\n") == 1, err
     # Power-on is a place, too: before the first instruction.
     out, err = run("--break", "step:0", "--inspect", "registers")
     assert "at step 0, processor 0: step 0" in err and re.search(r"rip +(0x)?0*fff0", out), (out, err)

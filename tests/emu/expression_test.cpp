@@ -42,6 +42,78 @@ TEST(Expression, MistakesTellTheirColumn) {
         EXPECT_EQ(error_of(good), "") << good;
 }
 
+TEST(Expression, WhatCanNeverHoldIsKnown) {
+    const auto can = [](std::string_view text) {
+        auto compiled = Expression::compile(text, nullptr);
+        EXPECT_TRUE(compiled) << text << ": " << compiled.error().message;
+        return compiled && compiled->can_hold(4);
+    };
+    for (const char* never : {"0",
+                              "1 == 2",
+                              "rax & 0",
+                              "rax && 0",
+                              "0 && rax",
+                              "rax * 0",
+                              "al == 300",
+                              "ax > 0xffff",
+                              "cpl > 3",
+                              "cpu == 4",
+                              "cpu >= 4",
+                              "u8[rsp] == 256",
+                              "phys.u16[0] >> 16",
+                              "(rax & 7) == 8",
+                              "(rax & 7) > 7",
+                              "al + ah > 510",
+                              "rax % 10 == 10",
+                              "rax < 0",
+                              "al - 300 > 0 && 0",
+                              "cs == 0x10000",
+                              "!1",
+                              "!(al + 1)",
+                              "rax >> 64",
+                              "(cpl | 4) < 4",
+                              "rax / 2 > 0x7fffffffffffffff",
+                              "write == 2",
+                              "vector == 256",
+                              "signed(3) < 2",
+                              "signed(al) < 0",
+                              "signed(-1) > 0",
+                              "\"a\" == \"b\"",
+                              "~rax > -1"})
+        EXPECT_FALSE(can(never)) << never;
+    for (const char* may : {"1",
+                            "rax",
+                            "rax & 1",
+                            "rax && 1",
+                            "rax || 0",
+                            "al == 255",
+                            "cpl == 3",
+                            "cpu == 3",
+                            "u8[rsp] == 255",
+                            "(rax & 7) == 7",
+                            "rax + 1 == 0",
+                            "rax - 1 > rax",
+                            "rax % 10 == 9",
+                            "signed(rax) < 0",
+                            "signed(eax) < 5",
+                            "signed(-1) < 0",
+                            "-1 > 5",
+                            "al - 1 > 255",
+                            "al << 60",
+                            "~al > 5",
+                            "!rax",
+                            "rax * rbx == 1",
+                            "(al ^ 0xf) == 0xff",
+                            "cpl | 4",
+                            "task.comm == \"a\"",
+                            "task.comm != \"a\"",
+                            "value == 0",
+                            "10 / rax",
+                            "rax / 2 == 0x7fffffffffffffff",
+                            "rax >= 0"})
+        EXPECT_TRUE(can(may)) << may;
+}
+
 TEST(BreakSpec, WhatIsWrittenIsReadAgain) {
     for (const char* text : {"rip:schedule",
                              "rip:0xffffffff81000000",
@@ -64,7 +136,7 @@ TEST(BreakSpec, WhatIsWrittenIsReadAgain) {
                              "phase:mm_init",
                              "syscall",
                              "syscall:openat",
-                             "syscall:0x270f",
+                             "syscall:0x3e7",
                              "switch:init",
                              "disk",
                              "disk-write",
@@ -85,6 +157,8 @@ TEST(BreakSpec, WhatIsWrittenIsReadAgain) {
 
 TEST(BreakSpec, MistakesTellTheirColumn) {
     EXPECT_EQ(spec_error(""), "column 1: a place is missing");
+    EXPECT_TRUE(spec_error("syscall:9999").starts_with("column 9: system calls are 0 to 1023"))
+        << spec_error("syscall:9999");
     EXPECT_EQ(spec_error("syscall:opennat"),
               "column 9: 'opennat' is not a system call; did you mean openat, openat2?");
     EXPECT_EQ(spec_error("wrote:jiffies"), "column 1: 'wrote' is not a kind of place; did you mean write?");
@@ -95,7 +169,9 @@ TEST(BreakSpec, MistakesTellTheirColumn) {
     EXPECT_EQ(spec_error("write:0x10:0"), "column 12: a length is 1 to 16777216 bytes");
     EXPECT_EQ(spec_error("port:0x10000"), "column 6: '0x10000' is not a number or range up to 0xffff");
     EXPECT_EQ(spec_error("cr:2"), "column 4: control registers are cr:0, cr:3, cr:4 and cr:8");
-    EXPECT_EQ(spec_error("schedule cpu 8"), "column 10: processors are 0 to 7");
+    EXPECT_EQ(spec_error("mode:x"), "column 6: 'x' is not a mode; there are real, virtual8086, protected16, "
+                                    "protected32, compat16, compat32, long64");
+    EXPECT_EQ(parse_break("schedule cpu 8")->processor, 8); // whether there is one, the machine says
     EXPECT_EQ(spec_error("write:phys:jiffies"), "column 12: a physical address is a number");
     EXPECT_EQ(spec_error("write:0xffffffffffffffff:2"), "column 7: the range wraps around the end of memory");
 }

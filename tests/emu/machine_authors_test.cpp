@@ -50,6 +50,28 @@ private:
 void run_to_phase(Machine& machine, const char* phase) {
     ASSERT_EQ(run_to_place(machine, (std::string("phase:") + phase).c_str()).reason, StopReason::Breakpoint);
 }
+/// Where bus masters read.
+class DmaReads final : public ProbeListener {
+public:
+    explicit DmaReads(Machine& machine) : machine_(machine) {
+        for (u32 frame = 0; frame < machine.board().memory().frames(); ++frame)
+            machine.probes().watch_frame(frame, cpu::WatchedRead);
+        machine.probes().attach(*this, 0);
+    }
+    ~DmaReads() override {
+        for (u32 frame = 0; frame < machine_.board().memory().frames(); ++frame)
+            machine_.probes().unwatch_frame(frame, cpu::WatchedRead);
+        machine_.probes().detach(*this);
+    }
+    void notice(const Notice& notice) override {
+        if (notice.kind == Notice::Kind::Memory && !notice.write && machine_.board().bus_master_active())
+            pieces.emplace_back(*machine_.board().frame_address(notice.frame) + notice.address, notice.size);
+    }
+    std::vector<std::pair<u64, u32>> pieces;
+
+private:
+    Machine& machine_;
+};
 u64 cell(Machine& m, u64 at) {
     u64 v = 0;
     std::memcpy(&v, m.board().memory().at(at), 8);
@@ -186,6 +208,23 @@ TEST(Authors, OfRegistersReadersAndSectors) {
     EXPECT_TRUE(disk->device);
     EXPECT_NE(disk->request.find("WRITE"), std::string::npos) << disk->request;
     EXPECT_EQ(machine->steps(), here);
+    // Its controller is who has read the memory that it was written from, and the commands' tables.
+    ASSERT_TRUE(timeline.seek(disk->step));
+    std::vector<std::pair<u64, u32>> pieces;
+    {
+        DmaReads reads(*machine);
+        run_to(*machine, disk->step + 3);
+        pieces = reads.pieces;
+    }
+    const auto data = std::ranges::find_if(pieces, [](const auto& piece) { return piece.second >= 512; });
+    ASSERT_NE(data, pieces.end());
+    const Target from{Target::Kind::Physical, data->first + 16, 8, 0, "the data"};
+    auto controller = authors.who_read(from);
+    ASSERT_TRUE(controller) << controller.error().message;
+    EXPECT_TRUE(controller->device);
+    EXPECT_EQ(controller->step, disk->step);
+    EXPECT_EQ(controller->request, disk->request);
+    ASSERT_TRUE(timeline.seek(here));
     for (const char* bad :
          {"jiffie", "phys:jiffies", "jiffies:0", "disk:99999999999", "disk:3:0", "0x10:2097152"})
         EXPECT_FALSE(parse_target(bad, *machine)) << bad;

@@ -8,6 +8,7 @@
 #include "emu/recorder/replayer.h"
 #include "emu/recorder/saved_run.h"
 #include <fcntl.h>
+#include <fmt/format.h>
 #include <map>
 #include <random>
 #include <unistd.h>
@@ -420,6 +421,29 @@ TEST(Checkpoints, ARecordingMadeTwiceIsTheSameFileAndChangesNothing) {
               *read_file(folder.file("b.vrec"), "b", 1ull << 30));
 }
 
+/// What the guest has overwritten with zeroes does not show the image again behind a checkpoint.
+TEST(SavedRun, ZeroesOnADiskAreKept) {
+    TemporaryFolder folder;
+    auto machine = boot_machine();
+    Timeline timeline(*machine, 512 << 20, Timeline::DefaultInterval * 1000); // those that are asked for
+    ASSERT_EQ(run_to_place(*machine, "prompt").reason, StopReason::Breakpoint);
+    machine->input(SerialInput{"dd if=/dev/zero of=/dev/sda bs=4096 count=1 conv=fsync && echo zero''ed\r"});
+    ASSERT_EQ(run_to_place(*machine, "console:zeroed").reason, StopReason::Breakpoint);
+    const u64 place = (machine->steps() / recording::HashInterval + 2) * recording::HashInterval,
+              hash_place = place + 100'000;
+    run_to(*machine, place);
+    timeline.pin(place);
+    run_to(*machine, hash_place);
+    const u64 hash = machine->state_hash();
+    const std::string path = folder.file("saved");
+    auto saved = save_run(*machine, timeline, path, Dense);
+    ASSERT_TRUE(saved);
+    ASSERT_EQ(saved->checkpoints, 1u) << "a whole one, at the place";
+    Opened opened(path);
+    ASSERT_TRUE(opened.timeline->seek(hash_place));
+    EXPECT_EQ(opened.machine->state_hash(), hash);
+}
+
 TEST(Replay, AShellSessionWithDiskWritesReplays) {
     TemporaryFolder folder;
     auto machine = boot_machine();
@@ -445,6 +469,35 @@ TEST(Replay, AShellSessionWithDiskWritesReplays) {
     EXPECT_EQ(*replayed, machine->state_hash());
 }
 #endif
+
+// A recording that lost a hash would be replayed without that state being compared: every checksum is right.
+TEST(Replay, AHashThatIsGoneIsTold) {
+    const TemporaryFolder folder;
+    const std::string path = folder.file("run");
+    auto machine = boot_machine();
+    auto recorder = Recorder::start(*machine, path);
+    ASSERT_TRUE(recorder);
+    run_to(*machine, 3'500'000);
+    ASSERT_TRUE((*recorder)->finish({}));
+    const std::vector<u8> whole = read_bytes(path);
+    auto contents = recording::parse(whole, path);
+    ASSERT_TRUE(contents);
+    ASSERT_EQ(contents->hashes.size(), 3u);
+    ASSERT_TRUE(Replayer::open(path));
+    for (const u64 gone : {1'000'000, 2'000'000, 3'000'000}) {
+        std::vector<u8> rest;
+        for (const recording::Chunk& chunk : contents->chunks)
+            if (chunk.type != recording::ChunkType::Hash || chunk.step != gone)
+                rest.insert(rest.end(), whole.begin() + static_cast<std::ptrdiff_t>(chunk.at.offset),
+                            whole.begin() + static_cast<std::ptrdiff_t>(chunk.at.end()));
+        auto opened = Replayer::open(folder.write("less", rest));
+        ASSERT_FALSE(opened) << gone;
+        EXPECT_EQ(opened.error().status, Exit::BadInput);
+        EXPECT_NE(opened.error().message.find(fmt::format("the hash of step {} is missing", gone)),
+                  std::string::npos)
+            << opened.error().message;
+    }
+}
 
 TEST(Replay, AnOperatorsResetIsPartOfTheLog) {
     TemporaryFolder folder;

@@ -71,4 +71,28 @@ client.connect(path)
 expect(client.fileno(), "vitrine# ")
 client.sendall(b"poweroff\r")
 check(process.wait(100) == 0 and not os.path.exists(path), "the run did not end well, or its socket stayed")
+# COM2 is a port of its own, and what is typed there is input like any other.
+# A boot sector that says "ready" by INT 14h to port 1, answers three letters with their followers, and leaves by the debug exit.
+SECTOR = bytes.fromhex("31c0 8ed8 be387c ac 84c0 7409 b401 ba0100 cd14 ebf2 b90300 b402 ba0100 cd14 f6c480 75f4 fec0 24df b401 ba0100 cd14 e2e7"
+                       "b010 e6f4 f4 ebfd") + b"ready\0"
+image = os.path.join(folder, "second.img")
+with open(image, "wb") as out:
+    out.write((SECTOR.ljust(510, b"\0") + b"\x55\xaa").ljust(64 * 512, b"\0"))
+path = os.path.join(folder, "second")
+recording = os.path.join(folder, "second.vrec")
+for old in (path, recording):
+    if os.path.exists(old):
+        os.unlink(old)
+process = subprocess.Popen([vitrine, "--headless", "--disk", image, "--serial", "null", "--serial2", f"unix:{path}",
+                            "--record", recording, "--limit-seconds", "100"], stderr=subprocess.PIPE, stdin=subprocess.DEVNULL)
+check(b"the second serial line is unix:" in process.stderr.readline(), "--serial2 said nothing")
+client = socket.socket(socket.AF_UNIX)
+client.connect(path)
+expect(client.fileno(), "ready")
+client.sendall(b"abc")
+expect(client.fileno(), "BCD")
+check(process.wait(100) == 33, f"the echo ended with {process.returncode}")
+out = os.path.join(folder, "second.out")
+again = subprocess.run([vitrine, "--headless", "--replay", recording, "--serial", "null", "--serial2", f"file:{out}"], capture_output=True, text=True)
+check(again.returncode == 0 and open(out, "rb").read() == b"readyBCD", f"the replay: {again.returncode} {again.stderr} {open(out, 'rb').read()!r}")
 print("a pseudo-terminal and a socket, several clients each")

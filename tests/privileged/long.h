@@ -29,8 +29,14 @@ struct [[gnu::packed]] Tss64 {
 };
 extern Tss64 tss;
 
-constexpr u64 NotCanonical = u64{1} << 47, NoExecute = u64{1} << 63;
-constexpr u64 Pml4 = 0x300000, Pdpt = 0x301000, Directory = 0x302000;
+#ifndef PRIVILEGED_LEVELS
+#define PRIVILEGED_LEVELS 4
+#endif
+constexpr bool FiveLevels = PRIVILEGED_LEVELS == 5; ///< the `wide` program: model max, CR4.LA57
+constexpr u64 NotCanonical = u64{1} << (FiveLevels ? 56 : 47), NoExecute = u64{1} << 63;
+constexpr u64 Pml4 = 0x300000, Pdpt = 0x301000, Directory = 0x302000, Pml5 = 0x306000;
+constexpr u64 Root = FiveLevels ? Pml5 : Pml4;              ///< what CR3 holds
+constexpr u64 FreshCr4 = 0x620 | (FiveLevels ? 0x1000 : 0); ///< OSFXSR, OSXMMEXCPT, PAE
 /// 4 KiB pages at 380000h–3FFFFFh are the rows' own; each row finds them mapped present, writable, user.
 constexpr u64 Page = 0x380000, Page2 = 0x381000, Stack = 0x1c0000;
 inline u64& pte(u64 linear) { return reinterpret_cast<u64*>(0x303000)[linear >> 12]; }
@@ -75,7 +81,7 @@ inline void jump_far(u16 selector, u64 offset = 0) {
     asm volatile(".byte 0x48\n ljmp *(%0)" : : "a"(&target) : "memory");
 }
 
-void control_rows(), segment_rows(), transfer_rows(), paging_rows(), debug_rows(), state_rows(),
+void wide_rows(), control_rows(), segment_rows(), transfer_rows(), paging_rows(), debug_rows(), state_rows(),
     vector_rows();
 
 } // namespace privileged

@@ -7,7 +7,7 @@ start:
     /* tables at 300000h: PML4, PDPT, PD, two PTs */
     movl $0x300000, %edi
     xorl %eax, %eax
-    movl $0x6000 / 4, %ecx
+    movl $0x7000 / 4, %ecx
     rep stosl
     movl $0x301007, 0x300000
     movl $0x302007, 0x301000
@@ -29,9 +29,16 @@ start:
     incl %ecx
     cmpl $1024, %ecx
     jne 2b
-    movl $0x620, %eax            /* PAE, OSFXSR, OSXMMEXCPT */
+    movl $0x300007, 0x306000     /* a PML5 above them */
+#if PRIVILEGED_LEVELS == 5
+    movl $0x1620, %eax           /* LA57, PAE, OSFXSR, OSXMMEXCPT */
+    movl %eax, %cr4
+    movl $0x306000, %eax
+#else
+    movl $0x620, %eax
     movl %eax, %cr4
     movl $0x300000, %eax
+#endif
     movl %eax, %cr3
     movl $0xc0000080, %ecx
     movl $0x901, %eax            /* SCE, LME, NXE */

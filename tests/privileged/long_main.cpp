@@ -44,14 +44,22 @@ void restore_state() {
     write_msr(0x174, Code64), write_msr(0x175, Stack), write_msr(0x176, reinterpret_cast<u64>(leave_attempt));
     write_msr(0x1D9, 0), write_msr(0x277, 0x0007040600070406);
     write_cr0(0x80010033);
-    write_cr4(0x6A0); // PGE, OSFXSR, OSXMMEXCPT, PAE
+    write_cr4(FreshCr4 | 0x80); // PGE
     for (u64 page = 0; page < 0x400000; page += 0x1000) pte(page) = page | 7;
     entry_at(Pml4, 1) = 0, entry_at(Pdpt, 1) = 0, entry_at(Pml4, 0) = Pdpt | 7,
                    entry_at(Pdpt, 0) = Directory | 7;
     entry_at(Directory, 2) = 0x400087;
-    write_cr3(Pml4);
+    if (FiveLevels) {
+        for (u64 i = 1; i < 512; ++i) entry_at(Pml5, i) = 0;
+        entry_at(Pml5, 0) = Pml4 | 7;
+    }
+    write_cr3(Root);
     asm volatile("fninit");
-    write_cr4(0x620); // a change of PGE drops every translation
+    if (FiveLevels) { // PKRU denies nothing, as after a reset
+        write_cr4(FreshCr4 | 1 << 22);
+        asm volatile("wrpkru" : : "a"(0), "c"(0), "d"(0));
+    }
+    write_cr4(FreshCr4); // a change of PGE drops every translation
 }
 
 extern "C" void program() {
@@ -62,6 +70,7 @@ extern "C" void program() {
     debug_rows();
     state_rows();
     vector_rows();
+    if (FiveLevels) wide_rows();
     finish();
 }
 

@@ -170,7 +170,7 @@ constexpr Row rows[] = {
      },
      -1, 0, [] { return value == 2; }},
     {"MOV CR3 drops translations",
-     [] { store(Page, 1), store(Page2, 2), pte(Page) = Page2 | 7, write_cr3(Pml4), value = load(Page); }, -1,
+     [] { store(Page, 1), store(Page2, 2), pte(Page) = Page2 | 7, write_cr3(Root), value = load(Page); }, -1,
      0, [] { return value == 2; }},
     {"a change of PGE drops global pages",
      [] {
@@ -186,19 +186,19 @@ constexpr Row rows[] = {
      -1, 0, [] { return value == 2; }},
     {"MOV CR3 with PCIDE and bit 63 clear drops its PCID",
      [] {
-         store(Page2, 2), write_cr4(read_cr4() | Pcide), write_cr3(Pml4 | 5), store(Page, 1),
+         store(Page2, 2), write_cr4(read_cr4() | Pcide), write_cr3(Root | 5), store(Page, 1),
              pte(Page) = Page2 | 7;
-         write_cr3(Pml4 | 5), value = load(Page);
+         write_cr3(Root | 5), value = load(Page);
      },
      -1, 0, [] { return value == 2; }},
     {"INVPCID 0 drops an address of another PCID",
      [] {
-         store(Page2, 2), write_cr4(read_cr4() | Pcide), write_cr3(Pml4 | 5), store(Page, 1),
+         store(Page2, 2), write_cr4(read_cr4() | Pcide), write_cr3(Root | 5), store(Page, 1),
              pte(Page) = Page2 | 7;
-         write_cr3(Pml4 | 6);
+         write_cr3(Root | 6);
          const u64 what[2] = {5, Page};
          asm volatile("invpcid %0, %1" : : "m"(what), "r"(u64{0}) : "memory");
-         write_cr3(Pml4 | 5 | u64{1} << 63), value = load(Page);
+         write_cr3(Root | 5 | u64{1} << 63), value = load(Page);
      },
      -1, 0, [] { return value == 2; }},
     {"a fault drops what it saw", [] { map(Page, P), load(Page), pte(Page) |= W, store(Page, 1); }},

@@ -89,7 +89,7 @@ constexpr Row rows[] = {
     {"LTR not present", [] { put<0x09, 0>(), ltr(At); }, 11, At},
     {"LTR sets busy", [] { put<0x89, 0>(), ltr(At); }, -1, 0, [] { return (gdt[At / 8] >> 41 & 1) == 1; }},
     {"LTR upper half has a type", [] { put<0x89, 0>(), gdt[At / 8 + 1] = u64{2} << 40, ltr(At); }, 13, At},
-    {"LTR base not canonical", [] { put<0x89, 0>(), gdt[At / 8 + 1] = 0x8000, ltr(At); }, 13, At},
+    {"LTR base not canonical", [] { put<0x89, 0>(), gdt[At / 8 + 1] = NotCanonical >> 32, ltr(At); }, 13, At},
     {"LTR base in the high half", [] { put<0x89, 0>(), gdt[At / 8 + 1] = 0xFFFFFFFF, ltr(At); }},
     {"STR",
      [] {
@@ -107,7 +107,8 @@ constexpr Row rows[] = {
     {"LLDT not present", [] { put<0x02, 0>(), lldt(At); }, 11, At},
     {"LLDT", [] { put<0x82, 0>(), lldt(At); }},
     {"LLDT upper half has a type", [] { put<0x82, 0>(), gdt[At / 8 + 1] = u64{1} << 40, lldt(At); }, 13, At},
-    {"LLDT base not canonical", [] { put<0x82, 0>(), gdt[At / 8 + 1] = 0x8000, lldt(At); }, 13, At},
+    {"LLDT base not canonical", [] { put<0x82, 0>(), gdt[At / 8 + 1] = NotCanonical >> 32, lldt(At); }, 13,
+     At},
     {"DS of the local table",
      [] {
          gdt[At / 8] = descriptor(reinterpret_cast<u64>(&gdt[16]), 15, 0x82, 0), gdt[17] = gdt[2];

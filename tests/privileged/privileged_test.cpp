@@ -9,6 +9,7 @@
 #include <sstream>
 #include <string>
 #include <vector>
+#include "cpu/cpu.h"
 
 namespace {
 
@@ -43,10 +44,10 @@ std::string image(const std::string& program) {
     return std::string(VITRINE_PROGRAMS) + "/" + program + ".bin";
 }
 
-void every_row_holds(const std::string& program, unsigned at_least) {
-    const Report report = run(std::string(VITRINE_BINARY) +
-                              " --headless --cpu v3 --no-reboot --serial stdio --limit-seconds 60 --bios " +
-                              image(program) + " 2>/dev/null");
+void every_row_holds(const std::string& program, unsigned at_least, const std::string& model = "v3") {
+    const Report report =
+        run(std::string(VITRINE_BINARY) + " --headless --cpu " + model +
+            " --no-reboot --serial stdio --limit-seconds 60 --bios " + image(program) + " 2>/dev/null");
     EXPECT_TRUE(report.done) << report.text;
     EXPECT_TRUE(report.differences.empty()) << report.text;
     EXPECT_GE(report.passed, at_least);
@@ -61,20 +62,21 @@ std::set<std::string> listed(const std::string& program) {
     EXPECT_TRUE(file.good());
     bool here = false;
     for (std::string line; std::getline(file, line);) {
-        if (line.starts_with("["))
-            here = line == "[" + program + "]";
+        if (line.starts_with("[")) // `wide` has the rows of `long`, and more
+            here = line == "[" + program + "]" || (program == "wide" && line == "[long]");
         else if (here && line.starts_with("  "))
             rows.insert(line.substr(2));
     }
     return rows;
 }
 
-void peer_differs_as_listed(const std::string& program) {
-    const Report report =
-        run("timeout 60 qemu-system-x86_64 -accel tcg -machine q35 "
-            "-cpu max,vendor=GenuineIntel,la57=off -m 128 -display none -nodefaults -no-reboot "
-            "-serial stdio -device isa-debug-exit,iobase=0xf4,iosize=4 -bios " +
-            image(program) + " 2>/dev/null");
+void peer_differs_as_listed(const std::string& program, const std::string& features = ",la57=off") {
+    const Report report = run("timeout 60 qemu-system-x86_64 -accel tcg -machine q35 "
+                              "-cpu max,vendor=GenuineIntel" +
+                              features +
+                              " -m 128 -display none -nodefaults -no-reboot "
+                              "-serial stdio -device isa-debug-exit,iobase=0xf4,iosize=4 -bios " +
+                              image(program) + " 2>/dev/null");
     ASSERT_TRUE(report.done) << report.text;
     const std::set<std::string> expected = listed(program);
     for (const std::string& row : report.differences)
@@ -90,5 +92,11 @@ void peer_differs_as_listed(const std::string& program) {
 
 TEST(Privileged, LongModeProgram) { every_row_holds("long", 900); }
 TEST(Privileged, LongModeProgramOnThePeer) { peer_differs_as_listed("long"); }
+TEST(Privileged, WideProgram) {
+    if (!vitrine::cpu::host_runs(vitrine::cpu::Model::Max))
+        GTEST_SKIP() << "this host lacks " << vitrine::cpu::host_lacks(vitrine::cpu::Model::Max);
+    every_row_holds("wide", 1000, "max");
+}
+TEST(Privileged, WideProgramOnThePeer) { peer_differs_as_listed("wide", ""); }
 TEST(Privileged, LegacyProgram) { every_row_holds("legacy", 340); }
 TEST(Privileged, LegacyProgramOnThePeer) { peer_differs_as_listed("legacy"); }

@@ -147,6 +147,32 @@ TEST(Engine, RecordsAndReplays) {
     std::filesystem::remove(path);
 }
 
+TEST(Engine, ARecordingThatEndsInThePastTakesNoJourneyAndIsWhole) {
+    const std::string path =
+        (std::filesystem::temp_directory_path() / ("vitrine-past-" + std::to_string(::getpid()) + ".vtrc"))
+            .string();
+    auto engine = make();
+    ASSERT_TRUE(engine && engine->record(path));
+    run_to(*engine, emu::BreakKind::Step, 2'345'678);
+    ASSERT_TRUE(run_until_stop(*engine));
+    const u64 end = engine->machine().steps(), past = 1'234'567;
+    engine->seek(past);
+    for (int frame = 0; frame < 20'000 && engine->travelling(); ++frame) engine->frame(0.012);
+    ASSERT_EQ(engine->machine().steps(), past);
+    auto stopped = engine->stop_recording();
+    EXPECT_TRUE(stopped) << stopped.error().message;
+    EXPECT_EQ(engine->machine().steps(), past); // and has not been elsewhere
+    EXPECT_FALSE(engine->recording());
+    auto replay = engine->replay(path);
+    ASSERT_TRUE(replay) << replay.error().message;
+    EXPECT_EQ(engine->last_step(), end);
+    engine->run();
+    ASSERT_TRUE(run_until_stop(*engine));
+    EXPECT_EQ(engine->machine().steps(), end);
+    EXPECT_FALSE(engine->message_is_error()) << engine->message();
+    std::filesystem::remove(path);
+}
+
 TEST(Engine, SaysWhatIsWrongWithFiles) {
     auto engine = make();
     ASSERT_TRUE(engine);

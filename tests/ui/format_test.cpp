@@ -1,7 +1,7 @@
 // Numbers and names as the app writes them, and the disassembler's rows.
 #include <gtest/gtest.h>
 #include <map>
-#include "ui/model/disassembly.h"
+#include "emu/inspect/disassembly.h"
 #include "ui/model/format.h"
 
 namespace vitrine::ui {

@@ -617,6 +617,170 @@ def changed_bytes():
     p.close()
 
 
+def tables_say_what_they_are():
+    """The empty LDT of long mode is not explained by real mode; the TSS's I/O map base is no address."""
+    p = Person(vitrine, "--ui-tab", "descriptors", "--until", "phase:init", size="1920x1080")
+    p.wait(lambda s: s["light"] == "paused" and s["step"] > 0 and "LDT" in s["places"], "PID 1")
+    p.click_place("LDT")
+    s = p.wait(lambda s: "LDTR" in s["why_empty"] or "real mode" in s["why_empty"].lower(), "why the LDT is empty")
+    p.check("LDTR" in s["why_empty"] and "real mode" not in s["why_empty"].lower(), s["why_empty"])
+    p.click_place("TSS")
+    p.wait(lambda s: "io map base" in s["places"], "the TSS")
+    tab = p.state()["tab"]
+    p.click_place("io map base")
+    p.stays(lambda s: s["tab"] == tab, "the table: an offset leads nowhere")
+    p.close()
+
+
+def ruler_has_room():
+    """No label of the ruler touches another, at any width: the last tick and the step beside it, too."""
+    p = Person(vitrine, "--until", "serial:# ")
+    p.wait(lambda s: s["light"] == "paused" and s["step"] > 0 and len(s["tick_labels"]) > 2, "a ruler")
+    for size in ((1280, 800), (1033, 700), (901, 640), (1279, 800), (1140, 700)):
+        p.xdotool("windowsize", p.window, *size)
+        s = p.wait(lambda s: abs(s["parts"]["timeline"][2] - size[0]) < 20 and s["tick_labels"], f"a window of {size}")
+        labels = sorted(s["tick_labels"])
+        for a, b in zip(labels, labels[1:]):
+            p.check(a[0] + a[2] + 2 <= b[0], f"{size}: labels {a} and {b} touch")
+        right = s["ruler"][0] + s["ruler"][2]
+        p.check(all(a[0] + a[2] <= right + 1 for a in labels), f"{size}: a label leaves the ruler, which ends at {right}: {labels}")
+    p.close()
+
+
+def one_icon_each():
+    """No two buttons of the toolbar have one picture."""
+    p = Person(vitrine)
+    s = p.wait(lambda s: len(s["icons"]) > 8, "the toolbar")
+    seen = {}
+    for hint, icon in s["icons"]:
+        p.check(icon not in seen or seen[icon] == hint, f"{hint!r} has the picture of {seen.get(icon)!r}")
+        seen[icon] = hint
+    p.close()
+
+
+def watches():
+    """An expression is worked out at each stop, in the past too; a mistake is told; all are remembered."""
+    p = Person(vitrine, "--ui-tab", "watches", "--until", "phase:mm_init")
+    p.wait(lambda s: s["light"] == "paused" and s["step"] > 0 and "Watch" in s["places"], "mm_init")
+    for text in ("step", "Zone@zones[1]", "nonsense_that_is_nowhere"):
+        p.click_place("Watch")
+        p.type(text + "\n")
+        p.wait(lambda s: s["places"].get("Watch"), "the field")
+    s = p.wait(lambda s: len(s["watched"]) == 3, "three watches")
+    p.check(s["watched"][0].startswith(str(s["step"])), f"step {s['step']} is watched as {s['watched'][0]}")
+    p.check(s["watched"][1].startswith("Zone at 0xffff"), s["watched"][1])
+    p.check("no symbol" in s["watched"][2] or "nonsense" in s["watched"][2], s["watched"][2])
+    p.click_place("Watch")
+    p.type("u64[\n")
+    p.wait(lambda s: s["refused"], "what is wrong with it")
+    p.click(*p.middle(p.state()["parts"]["processor"], 0.5, 0.04))
+    here = s["step"]
+    p.key("shift+F11")
+    p.wait(lambda s: s["step"] == here - 1 and s["watched"][0].startswith(str(here - 1)), "the value a step before")
+    p.close()
+    q = Person(vitrine, "--ui-tab", "watches", config=p.config)
+    q.wait(lambda s: len(s["watched"]) == 3, "the watches of the run before")
+    q.close()
+
+
+def calls_and_names():
+    """The call stack leads from the kernel across the system call into the program, by its own names."""
+    p = Person(vitrine, "--ui-tab", "stack", "--type", "hello\\n", "--break", 'syscall:write if task.comm == "hello"')
+    p.key("F5")
+    s = p.wait(lambda s: s["light"] == "paused" and "hello" in p.printed() and s["calls"], "the system call")
+    p.check(s["calls"][0].startswith("entry_SYSCALL_64") and s["calls"][1].startswith("user::print") and s["calls"][1].endswith("[hello]"), str(s["calls"]))
+    p.key("ctrl+g")
+    p.wait(lambda s: s["dialog"] == "go-to", "the dialog")
+    p.type("program_main")
+    p.key("Return")
+    p.wait(lambda s: s["dialog"] == "none" and s["code_title"].startswith("program_main"), "the program's own code")
+    p.close()
+
+
+def search_in_code():
+    """Ctrl+F finds the next instruction that holds the words, and the next one after that."""
+    p = Person(vitrine, "--until", "rip:schedule")
+    p.wait(lambda s: s["light"] == "paused" and s["step"] > 0, "schedule")
+    p.key("ctrl+f")
+    time.sleep(0.3)
+    p.type("call\n")
+    s = p.wait(lambda s: s["searched"].startswith("found"), "a call")
+    first = s["code_top"]
+    p.key("Return")
+    p.wait(lambda s: s["searched"].startswith("found") and s["code_top"] > first, "the next call")
+    p.key("ctrl+a")
+    p.type("no such words\n")
+    p.wait(lambda s: s["searched"].startswith("not found"), "that there is none")
+    p.close()
+
+
+def scheduler_curves():
+    """The scheduler's curves are made while their panel is open."""
+    p = Person(vitrine, "--ui-tab", "run-queues", "--type", "spin 4 400\\n")
+    p.key("F5")
+    p.wait(lambda s: "spin 4 400" in p.printed() and "Over time" in s["places"], "a busy guest")
+    p.click_place("Over time")
+    p.wait(lambda s: s["scheduler_samples"] > 8, "samples")
+    p.pause()
+    p.key("shift+F11")
+    p.wait(lambda s: s["light"] == "paused" and s["past"], "a step back")
+    p.close()
+
+
+def splits_and_merges():
+    """What the allocator does from one stop to the next is told."""
+    p = Person(vitrine, "--ui-tab", "memory", "--until", "phase:sched_init", size="1920x1080")
+    p.wait(lambda s: s["light"] == "paused" and s["step"] > 0, "sched_init")
+    for _ in range(8):
+        step = p.state()["step"]
+        p.key("F12")
+        s = p.wait(lambda s: s["light"] == "paused" and s["step"] > step, "the next phase")
+        time.sleep(0.5)
+        if p.state()["buddy_notes"]:
+            break
+    p.check(p.state()["buddy_notes"] > 0, "eight phases of the kernel have split no block")
+    p.close()
+
+
+def discs_change():
+    """A disc goes into the drive of a machine that runs, and out again: input, which a recording holds."""
+    folder = tempfile.mkdtemp(prefix="vitrine-discs-")
+    for name in ("one.iso", "two.iso"):
+        blocks = bytearray(64 * 2048)
+        blocks[16 * 2048:16 * 2048 + 7] = b"\1CD001\1"
+        blocks[60 * 2048:60 * 2048 + 7] = name.encode()
+        open(os.path.join(folder, name), "wb").write(blocks)
+    saved = os.path.join(folder, "run.vrec")
+    disk = os.path.join(os.path.dirname(vitrine), "guest", "vitrine-disk.img")
+    p = Person(vitrine, "--disk", disk, "--cdrom", os.path.join(folder, "one.iso"), "--boot", "disk", "--save-recording", saved)
+    p.boot()
+    p.key("ctrl+o")
+    p.wait(lambda s: s["dialog"] == "open", "the file dialog")
+    p.key("ctrl+a")
+    p.type(os.path.join(folder, "two.iso") + "\n", delay=60)
+    p.wait(lambda s: "two.iso is put into the CD drive" in s["message"], "the other disc")
+    step = p.state()["step"]
+    p.check(step > 1000, "the run goes on")
+    p.key("ctrl+p")
+    p.wait(lambda s: s["dialog"] == "palette", "the palette")
+    p.type("eject", delay=60)
+    p.wait(lambda s: "Eject the disc from the CD drive" in s["matches"], "the command")
+    p.key("Return")
+    p.wait(lambda s: "asked to give its disc back" in s["message"], "no disc")
+    p.close()
+    said = subprocess.run([vitrine, "recording", saved, "export"], capture_output=True, text=True, timeout=60).stdout
+    if "two.iso" not in said:
+        sys.exit("the recording does not hold the disc:\n" + said[-2000:])
+
+
+def scale_is_checked():
+    """A size of 0 or 100 is refused with one line."""
+    for scale in ("0", "100", "-1", "nan", "big"):
+        done = subprocess.run([vitrine, "--ui-scale", scale], capture_output=True, text=True, timeout=60, stdin=subprocess.DEVNULL)
+        if done.returncode != 64 or len(done.stderr.strip().splitlines()) != 1 or scale not in done.stderr:
+            sys.exit(f"--ui-scale {scale}: status {done.returncode}, {done.stderr!r}")
+
+
 def monkey():
     """A few hundred random clicks, keys and resizes."""
     p = Person(vitrine, "--until", "serial:# ", "--ui-show", "monkey:11:700")
@@ -628,7 +792,8 @@ def monkey():
 
 CASES = {f.__name__: f for f in (phases_list, keys_come_back, large_interface, invisible, lamp, throughput, go_to, dialog_keys,
                                  hints_wait, escape_closes_the_menu, no_next_phase, remembers, quick_drag, breakpoints, break_option, least_window, no_recording, start_screen, file_dialog, travel, branch, save_recording, run_back,
-                                 window_changes_nothing, processors, task_table, docking, presets, page_grid, changed_bytes, monkey)}
+                                 window_changes_nothing, processors, task_table, docking, presets, page_grid, changed_bytes, tables_say_what_they_are, ruler_has_room, one_icon_each, watches, calls_and_names,
+                                 search_in_code, scheduler_curves, splits_and_merges, discs_change, scale_is_checked, monkey)}
 if __name__ == "__main__":
     CASES[sys.argv[2]]()
     print(f"{sys.argv[2]}: fine")

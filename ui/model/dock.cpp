@@ -231,11 +231,11 @@ Dock::Dock(DockPreset preset, float width) : preset_(preset) {
                                place({Phases, PageTables, AddressSpace, Descriptors, Memory, Slabs, Bytes,
                                       Structures}),
                                place({RunQueues, Interrupts, SystemCalls, Devices, Stack, Files, Block, Locks,
-                                      Breakpoints})})
+                                      Breakpoints, Watches})})
                     : columns({left(), centre(),
                                place({Phases, PageTables, Descriptors, RunQueues, Memory, Bytes, Devices,
                                       Breakpoints, Interrupts, SystemCalls, Stack, AddressSpace, Slabs, Files,
-                                      Block, Locks, Structures})});
+                                      Block, Locks, Structures, Watches})});
         break;
     case DockPreset::Boot:
         root_ =
@@ -259,7 +259,7 @@ Dock::Dock(DockPreset preset, float width) : preset_(preset) {
         break;
     case DockPreset::Debug:
         root_ = columns({rows({place({Screen, Terminal}), place({Stack, Bytes})}), place({Code}),
-                         rows({place({Processor}), place({Breakpoints, Structures})})});
+                         rows({place({Processor}), place({Watches, Breakpoints, Structures})})});
         break;
     case DockPreset::Lesson:
         root_ = columns({left(), rows({place({Code, Processor})}), place({Phases})}, {0.40f, 0.26f, -1});

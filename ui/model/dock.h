@@ -43,17 +43,19 @@ enum class Tab : u8 {
     Block,
     Locks,
     Structures,
+    Watches,
     Screen,
     Terminal,
     Code,
     Processor // the parts that always show something
 };
-inline constexpr unsigned TabCount = 17, PanelCount = 21;
+inline constexpr unsigned TabCount = 18, PanelCount = 22;
 /// As --ui-tab, lessons and settings name them.
 inline constexpr const char* TabNames[PanelCount] = {
-    "phases",      "page-tables", "descriptors",  "run-queues", "memory",        "bytes", "devices",
-    "breakpoints", "interrupts",  "system-calls", "stack",      "address-space", "slabs", "files",
-    "block",       "locks",       "structures",   "screen",     "terminal",      "code",  "processor"};
+    "phases",  "page-tables", "descriptors", "run-queues",   "memory",     "bytes",
+    "devices", "breakpoints", "interrupts",  "system-calls", "stack",      "address-space",
+    "slabs",   "files",       "block",       "locks",        "structures", "watches",
+    "screen",  "terminal",    "code",        "processor"};
 std::optional<Tab> tab_of(std::string_view name);
 
 struct DockNode {

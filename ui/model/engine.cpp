@@ -337,18 +337,15 @@ Expected<void> Engine::record(const std::string& path) {
 Expected<void> Engine::stop_recording() {
     if (!recorder_) return {};
     const auto recorder = std::move(recorder_); // it ends here, whatever fails: its machine may go next
-    const u64 here = machine_->steps();
-    const bool away = timeline_ && timeline_->in_the_past(); // a recording ends at its end
-    if (away)
-        if (auto ok = timeline_->seek(timeline_->last()); !ok) return ok;
+    // In the past, the file ends as it is, where the run has been: a way back to the end may take minutes.
     emu::RunReport report;
     report.reason = emu::StopReason::HostRequest;
     report.steps = machine_->steps(), report.time = machine_->time();
     if (machine_->ended()) report = *machine_->ended();
     auto done = recorder->finish(report);
-    if (done) say(fmt::format("recorded {} steps to {}", machine_->steps(), recording_path_));
-    if (away)
-        if (auto ok = timeline_->seek(here); !ok) return ok;
+    if (done)
+        say(fmt::format("recorded {} steps to {}", timeline_ ? timeline_->last() : machine_->steps(),
+                        recording_path_));
     return done;
 }
 
@@ -379,6 +376,23 @@ void Engine::input(const emu::InputEvent& event) {
     keep_history();
     machine_->input(event);
     resting_ = false;
+}
+
+bool Engine::has_cd_drive() const {
+    return std::ranges::any_of(machine_->config().disks, &emu::DiskConfig::optical);
+}
+
+Expected<void> Engine::change_medium(const std::string& path) {
+    if (replaying()) return usage_error("a replay takes its input from the recording");
+    if (state_ == State::Ended) return usage_error("the machine has ended: Restart begins again");
+    emu::MediumInput medium{.path = path};
+    if (auto known = machine_->know_medium(medium); !known) return known;
+    const std::size_t before = machine_->input_log().size();
+    input(medium);
+    if (machine_->input_log().size() == before) return {}; // refused, and said why
+    say(path.empty() ? "the CD drive is asked to give its disc back"
+                     : path.substr(path.rfind('/') + 1) + " is put into the CD drive");
+    return {};
 }
 
 Expected<void> Engine::finish(const emu::cli::MoreStats& more) {

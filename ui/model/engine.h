@@ -131,6 +131,9 @@ public:
     void mark(std::string text); ///< where the machine stands
     void remove_mark(u64 step);
 
+    /// The operator's hand at the CD drive: another disc, or (no path) none.
+    Expected<void> change_medium(const std::string& path);
+    bool has_cd_drive() const;
     /// Guest input; refused with a message while a recording is replayed.
     void input(const emu::InputEvent& event);
     // Breakpoints (engine_breakpoints.cpp): emu/debugger's, kept over restarts and replays.

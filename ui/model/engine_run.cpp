@@ -114,6 +114,7 @@ void Engine::frame(double seconds) {
         const u64 first = machine_->steps();
         const double before = now();
         const emu::RunReport report = machine_->run(wanted);
+        if (recorder_) recorder_->keep_up();
         goes_on_ = true;
         measure(now() - before, machine_->steps() - first);
         look_for_panic();
@@ -125,7 +126,10 @@ void Engine::frame(double seconds) {
         const bool wanted_here = met && (!met->spec.own || debugger_->met(goal_) ||
                                          debugger_->met(temporary_) || debugger_->met(any_phase_));
         if (met && !wanted_here && debugger_->met(typing_)) {
-            if (in_the_past()) continue; // it was typed there
+            if (in_the_past()) {  // it was typed there
+                goes_on_ = false; // the next slice leaves this place
+                continue;
+            }
             const std::string& text = options_.typing[typed_++].text;
             await_typing();
             machine_->input(emu::SerialInput{text});

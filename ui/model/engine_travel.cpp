@@ -108,7 +108,8 @@ void Engine::travel(Journey journey, std::string what) {
     state_ = State::Paused;
     resting_ = idle_for_ever_ = false;
     forget_own(goal_), forget_own(temporary_), forget_own(any_phase_);
-    journey_cancelled_ = travelling_now_; // one that is under way ends first
+    if (recorder_) recorder_->keep_up(true); // the recording's end, should it end in the past
+    journey_cancelled_ = travelling_now_;    // one that is under way ends first
     journey_ = std::move(journey);
     journey_share_ = 0;
     say(what);

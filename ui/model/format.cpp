@@ -75,6 +75,11 @@ std::string readable_symbol(const std::string& name) {
     return (plain.empty() ? out : plain) + offset;
 }
 
+std::string without_marks(std::string text) {
+    std::erase_if(text, [](char c) { return c == '`' || c == '*'; });
+    return text;
+}
+
 std::string base_name(const std::string& path) { return path.substr(path.find_last_of('/') + 1); }
 
 } // namespace vitrine::ui

@@ -14,6 +14,8 @@ std::string bytes_text(u64 bytes);
 /// A C++ symbol as a person would write it: demangled, without arguments and without the kernel's own
 /// namespaces; an offset ("+0x1c") stays.
 std::string readable_symbol(const std::string& name);
+/// A line of a lesson without Markdown's backticks and stars, for lists.
+std::string without_marks(std::string text);
 /// The last part of a path.
 std::string base_name(const std::string& path);
 

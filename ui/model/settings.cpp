@@ -47,6 +47,10 @@ Settings from_json(const nlohmann::json& file) {
         for (const auto& each : *recent)
             if (each.is_string() && out.recent.size() < Settings::MostRecent)
                 out.recent.push_back(each.get<std::string>());
+    if (const auto watches = file.find("watches"); watches != file.end() && watches->is_array())
+        for (const auto& each : *watches)
+            if (each.is_string() && out.watches.size() < Settings::MostWatches)
+                out.watches.push_back(each.get<std::string>());
     return out;
 }
 
@@ -88,6 +92,7 @@ Expected<void> save_settings(const std::string& path, const Settings& settings) 
                            {"tab", settings.tab},     {"real_time", settings.real_time},
                            {"light", settings.light}, {"calm", settings.calm}};
     if (!settings.recent.empty()) file["recent"] = settings.recent;
+    if (!settings.watches.empty()) file["watches"] = settings.watches;
     if (settings.dock) file["dock"] = settings.dock->to_json();
     std::error_code error;
     std::filesystem::create_directories(std::filesystem::path(path).parent_path(), error);

@@ -22,7 +22,8 @@ struct Settings {
     std::string tab;
     bool real_time = true;
     std::vector<std::string> recent; ///< files that became machines, the last one first
-    static constexpr std::size_t MostRecent = 8;
+    std::vector<std::string> watches;
+    static constexpr std::size_t MostRecent = 8, MostWatches = 64;
 };
 
 /// Empty when there is no home to keep a file in.

@@ -21,11 +21,14 @@ void Views::refresh() {
     const auto now = std::chrono::steady_clock::now();
     if (engine_.generation() != generation_) {
         generation_ = engine_.generation();
+        scheduler_.clear(), buddy_notes_.clear(), buddy_time_ = ~u64{0};
         before_.reset(), at_stop_.reset();
     }
     // A run from the past makes another future: what was seen of the old one was never in this.
     std::erase_if(buddy_history_,
                   [last = engine_.last_time()](const auto& each) { return each.time > last; });
+    while (!buddy_notes_.empty() && buddy_notes_.back().time > engine_.last_time()) buddy_notes_.pop_back();
+    scheduler_.forget_after(engine_.last_time());
     if (engine_.stops() != stops_) {
         stops_ = engine_.stops();
         ++fast_, ++slow_;
@@ -66,7 +69,7 @@ inspect::MachineReader Views::reader() const {
 
 const inspect::RegistersView& Views::registers() {
     return get(registers_, fast_, [&] {
-        auto view = inspect::registers_view(processor(), engine_.machine().symbols());
+        auto view = inspect::registers_view(processor(), &names());
         // Processors that wait for their turn stand at an earlier step; the moment is the machine's.
         view.step = engine_.machine().steps(), view.time = engine_.machine().time();
         return view;
@@ -125,10 +128,50 @@ const inspect::TasksView& Views::tasks() {
     return get(tasks_, fast_, [&] { return inspect::tasks_view(kernel(), engine_.machine().symbols()); });
 }
 const inspect::RunQueuesView& Views::run_queues() {
-    return get(run_queues_, fast_, [&] { return inspect::run_queues_view(kernel()); });
+    return get(run_queues_, fast_, [&] {
+        auto view = inspect::run_queues_view(kernel());
+        if (view.why_empty.empty()) scheduler_.add(engine_.machine().time(), view);
+        return view;
+    });
+}
+const SchedulerHistory& Views::scheduler_history() {
+    run_queues();
+    return scheduler_;
+}
+const std::vector<std::vector<float>>& Views::processor_load(u64 from, u64 to, unsigned buckets) {
+    return get(
+        load_, fast_,
+        [&] {
+            return ui::processor_load(engine_.events(), engine_.machine().processor_count(), from, to,
+                                      buckets);
+        },
+        from * 31 + to + buckets);
+}
+
+/// What changed since the look before; travelling back begins anew.
+void Views::note_buddy_changes(const inspect::BuddyView& view) {
+    constexpr std::size_t Most = 500, MostBlocks = 1 << 20;
+    const u64 now = engine_.machine().time();
+    if (!view.why_empty.empty() || now == buddy_time_) return;
+    std::vector<BuddyBlock> blocks;
+    for (const auto& zone : view.zones)
+        for (std::size_t order = 0; order < zone.orders.size() && blocks.size() < MostBlocks; ++order)
+            for (const u64 frame : zone.orders[order].frames)
+                blocks.push_back({frame, static_cast<u8>(std::min<std::size_t>(order, 63))});
+    if (buddy_time_ < now) // the same moment, or one behind it, was seen before
+        for (BuddyChange& change : buddy_changes(buddy_blocks_, blocks)) {
+            if (!buddy_notes_.empty() && buddy_notes_.back().time > now) break; // it is known
+            buddy_notes_.push_back({engine_.machine().steps(), now, std::move(change)});
+            if (buddy_notes_.size() > Most) buddy_notes_.pop_front();
+        }
+    buddy_blocks_ = std::move(blocks), buddy_time_ = now;
 }
 const inspect::BuddyView& Views::buddy() {
-    const inspect::BuddyView& view = get(buddy_, slow_, [&] { return inspect::buddy_view(kernel()); });
+    const inspect::BuddyView& view = get(buddy_, slow_, [&] {
+        auto fresh = inspect::buddy_view(kernel());
+        note_buddy_changes(fresh);
+        return fresh;
+    });
     // The history of what this panel saw, in order of the guest's time.
     constexpr std::size_t Most = 2000;
     if (std::exchange(buddy_generation_, engine_.generation()) != engine_.generation())
@@ -170,9 +213,8 @@ const inspect::InterruptLinesView& Views::interrupt_lines() {
 }
 const inspect::StackView& Views::stack() {
     constexpr unsigned Words = 128;
-    return get(stack_, fast_, [&] {
-        return inspect::stack_view(raw(), processor().mode(), reader(), engine_.machine().symbols(), Words);
-    });
+    return get(stack_, fast_,
+               [&] { return inspect::stack_view(raw(), processor().mode(), reader(), &names(), Words); });
 }
 
 const inspect::ControllersView& Views::controllers() {
@@ -276,19 +318,49 @@ u64 Views::rip_linear() const {
     const u64 linear = processor().rip() + code_base();
     return processor().mode() == cpu::Mode::Long64 ? linear : linear & 0xFFFF'FFFF;
 }
-std::string Views::symbol_name(u64 address) const {
-    const auto* symbols = engine_.machine().symbols();
-    return symbols ? readable_symbol(symbols->name(address)) : std::string();
+std::string Views::symbol_name(u64 address) { return names().name(address); }
+
+const inspect::CodeNames& Views::names() {
+    if (std::exchange(names_stamp_, fast_) != fast_ ||
+        std::exchange(names_generation_, engine_.generation()) != engine_.generation())
+        names_.look_at(engine_.machine(), shown_processor());
+    return names_;
+}
+const inspect::CallsView& Views::calls() {
+    return get(calls_, fast_,
+               [&] { return inspect::calls_view(engine_.machine(), shown_processor(), names()); });
+}
+inspect::Evaluation Views::evaluate(const std::string& text) {
+    return inspect::evaluate(engine_.machine(), shown_processor(), kernel(), current_task_, text);
 }
 
 const CodeListing& Views::code(u64 address, unsigned rows) {
     return get(
         code_, fast_,
         [&] {
-            return disassembler_.list(reader(), engine_.machine().symbols(), address, rows,
-                                      processor().mode(), code_base());
+            CodeListing listing =
+                disassembler_.list(reader(), &names(), address, rows, processor().mode(), code_base());
+            constexpr std::size_t MostBytes = 1 << 16;
+            if (std::exchange(code_stop_, engine_.stops()) != engine_.stops())
+                code_before_ = std::exchange(code_shown_, {});
+            for (CodeRow& row : listing.rows)
+                for (std::size_t i = 0; i < row.bytes.size(); ++i) {
+                    const auto old = code_before_.find(row.address + i);
+                    if (old != code_before_.end() && old->second != row.bytes[i])
+                        row.changed |= static_cast<u16>(1u << i);
+                    if (code_shown_.size() < MostBytes) code_shown_[row.address + i] = row.bytes[i];
+                }
+            return listing;
         },
         address * 1021 + rows);
+}
+Views::Search Views::search_code(u64 from, unsigned most, const std::function<bool(const CodeRow&)>& match) {
+    const CodeListing listing =
+        disassembler_.list(reader(), &names(), from, most, processor().mode(), code_base());
+    for (const CodeRow& row : listing.rows)
+        if (match(row)) return {true, false, row.address};
+    if (listing.rows.empty() || !listing.why_short.empty()) return {false, true, from};
+    return {false, false, listing.rows.back().address + listing.rows.back().bytes.size()};
 }
 const CodeListing& Views::code_at_target(u64 address, unsigned rows) {
     return get(
@@ -296,8 +368,7 @@ const CodeListing& Views::code_at_target(u64 address, unsigned rows) {
         [&] {
             // A far jump in real mode loads CS with the target's segment; near targets below are relative to
             // it.
-            return disassembler_.list(reader(), engine_.machine().symbols(), address, rows,
-                                      processor().mode(), code_base());
+            return disassembler_.list(reader(), &names(), address, rows, processor().mode(), code_base());
         },
         address * 1021 + rows);
 }
@@ -306,17 +377,16 @@ u64 Views::code_before(u64 address) const {
     return disassembler_.previous(reader(), address, processor().mode());
 }
 
-u64 Views::code_start(u64 address, unsigned rows_before) const {
+u64 Views::code_start(u64 address, unsigned rows_before) {
     // From the symbol's first byte when it is near, as decoding is certain there.
     constexpr u64 Near = 2048;
-    if (const auto* symbols = engine_.machine().symbols())
-        if (auto hit = symbols->at(address); hit && hit->offset <= Near) {
-            const CodeListing listing = disassembler_.list(reader(), nullptr, address - hit->offset, 1024,
-                                                           processor().mode(), code_base());
-            for (std::size_t i = 0; i < listing.rows.size(); ++i)
-                if (listing.rows[i].address == address)
-                    return listing.rows[i > rows_before ? i - rows_before : 0].address;
-        }
+    if (auto hit = names().at(address); hit && hit->offset <= Near) {
+        const CodeListing listing =
+            disassembler_.list(reader(), nullptr, hit->start, 1024, processor().mode(), code_base());
+        for (std::size_t i = 0; i < listing.rows.size(); ++i)
+            if (listing.rows[i].address == address)
+                return listing.rows[i > rows_before ? i - rows_before : 0].address;
+    }
     return address;
 }
 

@@ -4,6 +4,9 @@
 // not at every frame. Invariant: reading changes nothing in the guest (law 4).
 #pragma once
 #include <chrono>
+#include <deque>
+#include <functional>
+#include <map>
 #include <expected>
 #include <array>
 #include <optional>
@@ -11,8 +14,13 @@
 #include <vector>
 #include "emu/inspect/block.h"
 #include "emu/inspect/caches.h"
+#include "emu/inspect/calls.h"
+#include "emu/inspect/code_names.h"
 #include "emu/inspect/controllers.h"
+#include "emu/inspect/current_task.h"
 #include "emu/inspect/descriptors.h"
+#include "emu/inspect/disassembly.h"
+#include "emu/inspect/evaluate.h"
 #include "emu/inspect/files.h"
 #include "emu/inspect/interrupt_lines.h"
 #include "emu/inspect/interrupts.h"
@@ -30,11 +38,15 @@
 #include "emu/inspect/timers.h"
 #include "emu/inspect/tlb.h"
 #include "emu/inspect/walk.h"
-#include "ui/model/disassembly.h"
+#include "ui/model/buddy_changes.h"
+#include "ui/model/scheduler_history.h"
 
 namespace vitrine::ui {
 
 class Engine;
+using emu::inspect::CodeListing;
+using emu::inspect::CodeRow;
+using emu::inspect::Disassembler;
 
 class Views {
 public:
@@ -91,13 +103,29 @@ public:
         std::array<u64, 11> blocks{};
     };
     const std::vector<BuddySample>& buddy_history() const { return buddy_history_; }
+    /// What the allocator did from look to look, the oldest first.
+    struct BuddyNote {
+        u64 step = 0, time = 0;
+        BuddyChange change;
+    };
+    const std::deque<BuddyNote>& buddy_notes() const { return buddy_notes_; }
+    /// What the panel of run queues saw, and what task switches say of [from, to).
+    const SchedulerHistory& scheduler_history();
+    const std::vector<std::vector<float>>& processor_load(u64 from, u64 to, unsigned buckets);
     const CodeListing& code(u64 address, unsigned rows);
+    /// The next instruction behind `from` (before it: forwards is false) of whose row `match` says so, among
+    /// `most`; next: where to go on.
+    struct Search {
+        bool found = false, ended = false;
+        u64 at = 0;
+    };
+    Search search_code(u64 from, unsigned most, const std::function<bool(const CodeRow&)>& match);
     /// Where a jump of the last code() leads, for the rows that are left.
     const CodeListing& code_at_target(u64 address, unsigned rows);
     /// One instruction up from an address.
     u64 code_before(u64 address) const;
     /// Where to begin a listing that shows `address` with what leads to it.
-    u64 code_start(u64 address, unsigned rows_before) const;
+    u64 code_start(u64 address, unsigned rows_before);
     /// Bytes and how many of them are readable.
     struct Bytes {
         std::vector<u8> data;
@@ -109,7 +137,12 @@ public:
     const Bytes& bytes(u64 address, std::size_t count, bool physical);
     u64 rip_linear() const;
     u64 code_base() const;
-    std::string symbol_name(u64 address) const;
+    std::string symbol_name(u64 address);
+    /// Names of code at this moment, the running program's too.
+    const emu::inspect::CodeNames& names();
+    const emu::inspect::CallsView& calls();
+    /// What an expression is worth now.
+    emu::inspect::Evaluation evaluate(const std::string& text);
     u64 version() const { return fast_; }
     /// Whose registers, tables, code and linear memory are shown: the processor whose turn it is, or one that
     /// a person chose.
@@ -138,6 +171,12 @@ private:
     u64 leaves_stop_ = 0;
     Bytes bytes_shown_, bytes_before_; ///< as last read; as they were at the stop before
     u64 bytes_stop_ = 0;
+    std::deque<BuddyNote> buddy_notes_;
+    std::vector<BuddyBlock> buddy_blocks_; ///< at the last look, at `buddy_time_`
+    u64 buddy_time_ = ~u64{0};
+    void note_buddy_changes(const emu::inspect::BuddyView& view);
+    SchedulerHistory scheduler_;
+    Cached<std::vector<std::vector<float>>> load_;
     std::vector<BuddySample> buddy_history_;
     u64 buddy_generation_ = 0;
     template <class T, class Make> const T& get(Cached<T>& slot, u64 stamp, Make make, u64 key = 0);
@@ -169,6 +208,12 @@ private:
     Cached<emu::inspect::InterruptLinesView> interrupt_lines_;
     Cached<emu::inspect::StackView> stack_;
     Cached<CodeListing> code_, target_code_;
+    std::map<u64, u8> code_shown_, code_before_; ///< bytes of listings since this stop, and at the one before
+    u64 code_stop_ = 0;
+    Cached<emu::inspect::CallsView> calls_;
+    emu::inspect::CodeNames names_;
+    u64 names_stamp_ = 0, names_generation_ = 0;
+    emu::inspect::CurrentTask current_task_;
     Cached<Bytes> bytes_;
 };
 

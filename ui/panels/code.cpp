@@ -76,11 +76,15 @@ void CodePanel::row(Context& context, const CodeRow& row, float width, u64 rip) 
     address_link(context, row.address, Leads::Code, shown);
     x += cell * static_cast<float>(shown.starts_with("…") ? 9 : shown.size()) + context.px(10);
     if (width > cell * 56) {
-        std::string bytes;
-        for (std::size_t i = 0; i < row.bytes.size() && i < 7; ++i)
-            bytes += fmt::format("{:02x}", row.bytes[i]);
-        if (row.bytes.size() > 7) bytes += "…";
-        draw->AddText({x, at.y}, colour::Faint, bytes.c_str());
+        float byte_x = x;
+        for (std::size_t i = 0; i < row.bytes.size() && i < 7; ++i, byte_x += cell * 2) {
+            const bool lit = row.changed >> i & 1;
+            context.probe.changed_code += lit;
+            draw->AddText({byte_x, at.y}, lit ? colour::Changed : colour::Faint,
+                          fmt::format("{:02x}", row.bytes[i]).c_str());
+        }
+        if (row.bytes.size() > 7)
+            draw->AddText({byte_x, at.y}, row.changed >> 7 ? colour::Changed : colour::Faint, "…");
         x += cell * 15 + context.px(6);
     }
     draw->AddText({x, at.y}, mnemonic_colour(row), row.mnemonic.c_str());
@@ -104,12 +108,57 @@ void CodePanel::row(Context& context, const CodeRow& row, float width, u64 rip) 
     ImGui::SetCursorScreenPos({at.x, at.y + height});
 }
 
+/// Ctrl+F: the next instruction whose text, symbol or source line holds what is written.
+void CodePanel::search(Context& context) {
+    constexpr unsigned RowsAFrame = 2000, MostFrames = 200;
+    if (std::exchange(context.navigation.find_wanted, false)) finding_ = focus_ = true;
+    if (!finding_) return;
+    ImGui::SetNextItemWidth(std::max(context.px(80), ImGui::GetContentRegionAvail().x - context.px(120)));
+    if (std::exchange(focus_, false)) ImGui::SetKeyboardFocusHere();
+    const bool enter = ImGui::InputTextWithHint(
+        "##find", "search from here: mov cr3, schedule, spin_lock(", find_, sizeof find_,
+        ImGuiInputTextFlags_EnterReturnsTrue | ImGuiInputTextFlags_AutoSelectAll);
+    ImGui::SameLine(0, context.px(6));
+    const bool next = ImGui::Button("Next");
+    ImGui::SameLine(0, context.px(6));
+    if (ImGui::Button("×##find")) finding_ = false, find_at_.reset(), found_.clear();
+    if (enter || next) focus_ = enter, context.redraw = std::max(context.redraw, 3);
+    if ((enter || next) && find_[0]) {
+        // Behind the instruction that was found last, when that is still what is looked at.
+        const u64 from = found_at_ && !context.navigation.follow && context.navigation.code == *found_at_
+                             ? *found_at_
+                             : top_;
+        find_at_ = from, find_frames_ = 0, found_ = "searching", skip_ = found_at_ && from == *found_at_;
+    }
+    if (find_at_) {
+        const auto holds = [&](const CodeRow& row) {
+            if (std::exchange(skip_, false)) return false; // it was found before
+            const std::string all = row.mnemonic + " " + row.operands + " " + row.target_name + " " +
+                                    row.symbol + " " + row.source + " " +
+                                    context.sources.line(row.source_file, row.source_line);
+            return all.contains(find_);
+        };
+        const auto result = context.views.search_code(*find_at_, RowsAFrame, holds);
+        if (result.found) {
+            context.show_code(result.at);
+            found_at_ = result.at, found_ = "found at " + hex_text(result.at, 1), find_at_.reset();
+        } else if (result.ended || ++find_frames_ >= MostFrames) {
+            found_ = result.ended ? "not found before the code ends"
+                                  : "not found in the next 400 000 instructions";
+            find_at_.reset();
+        } else {
+            find_at_ = result.at, context.redraw = std::max(context.redraw, 2);
+        }
+    }
+    context.probe.searched = found_;
+    if (!found_.empty() && !found_.starts_with("found")) text(colour::Dim, found_);
+}
+
 void CodePanel::draw(Context& context, const Rect& area) {
     const auto& registers = context.views.registers();
     const u64 rip = context.views.rip_linear();
     const bool elsewhere = !context.navigation.follow;
-    std::string right = elsewhere ? context.views.symbol_name(context.navigation.code)
-                                  : readable_symbol(registers.rip_symbol);
+    std::string right = elsewhere ? context.views.symbol_name(context.navigation.code) : registers.rip_symbol;
     if (elsewhere && right.empty()) right = hex_text(context.navigation.code, 1);
     if (!elsewhere && !registers.rip_line.empty())
         right += (right.empty() ? "" : " · ") + base_name(registers.rip_line);
@@ -120,6 +169,8 @@ void CodePanel::draw(Context& context, const Rect& area) {
                     : registers.mode;
     context.probe.code_title = right;
     begin_panel(context, "Code", area, right, colour::Border, false);
+    context.probe.changed_code = 0;
+    search(context);
     ImGui::PushFont(context.fonts.mono);
     const float width = ImGui::GetContentRegionAvail().x, line = ImGui::GetTextLineHeight() + context.px(3);
     const unsigned rows = static_cast<unsigned>(std::max(2.0f, ImGui::GetContentRegionAvail().y / line));
@@ -150,7 +201,12 @@ void CodePanel::draw(Context& context, const Rect& area) {
         if (used + (r.symbol.empty() ? 0u : 1u) + (r.source.empty() ? 0u : 1u) >= rows)
             break; // its head and itself
         if (!r.symbol.empty()) mark(r.symbol + ":", colour::Accent);
-        if (!r.source.empty()) mark(base_name(r.source), colour::Faint);
+        if (!r.source.empty()) {
+            const std::string& text = context.sources.line(r.source_file, r.source_line);
+            const auto first = text.find_first_not_of(' ');
+            mark(base_name(r.source) + (first == std::string::npos ? "" : "   " + text.substr(first)),
+                 first == std::string::npos ? colour::Faint : colour::Dim);
+        }
         row(context, r, width, rip);
         ++used;
         if (r.always && r.target && !last_jump) last_jump = &r;

@@ -84,6 +84,8 @@ void draw_tss(Context& context) {
             text_in(context.fonts.mono, colour::Dim, fmt::format("{:04x}", row.value));
         else
             address_link(context, row.value, Leads::Data, {}, view.wide ? 16 : 8);
+        const ImVec2 at = ImGui::GetItemRectMin(), size = ImGui::GetItemRectSize();
+        if (ImGui::IsItemVisible()) context.probe.places.push_back({row.name, {at.x, at.y, size.x, size.y}});
         ImGui::TableNextColumn();
         text(colour::Dim, readable_symbol(row.meaning));
     }
@@ -145,8 +147,11 @@ void draw_idt(Context& context) {
 
 void draw_descriptors(Context& context) {
     if (!ImGui::BeginTabBar("tables")) return;
-    const auto tab = [](const char* name, auto body) {
-        if (!ImGui::BeginTabItem(name)) return;
+    const auto tab = [&](const char* name, auto body) {
+        const bool open = ImGui::BeginTabItem(name);
+        const ImVec2 at = ImGui::GetItemRectMin(), size = ImGui::GetItemRectSize();
+        context.probe.places.push_back({name, {at.x, at.y, size.x, size.y}});
+        if (!open) return;
         body();
         ImGui::EndTabItem();
     };

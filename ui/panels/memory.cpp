@@ -158,6 +158,42 @@ void draw_history(Context& context) {
     tooltip_now(context, what);
 }
 
+/// What the allocator did between two looks at its lists, the newest first.
+void draw_changes(Context& context) {
+    const auto& list = context.views.buddy_notes();
+    context.probe.buddy_notes = list.size();
+    section(context, "Splits and merges",
+            list.empty() ? "step, or let it run while this is open" : "newest first; a click goes there");
+    if (list.empty()) return;
+    using Kind = BuddyChange::Kind;
+    const float line = ImGui::GetTextLineHeight() + 2 * ImGui::GetStyle().CellPadding.y;
+    if (!begin_table("changes", 3, true, true,
+                     line * std::min(6.0f, static_cast<float>(list.size())) + context.px(14)))
+        return;
+    ImGuiListClipper clipper;
+    clipper.Begin(static_cast<int>(list.size()));
+    while (clipper.Step())
+        for (int i = clipper.DisplayStart; i < clipper.DisplayEnd; ++i) {
+            const auto& each = list[list.size() - 1 - static_cast<std::size_t>(i)];
+            ImGui::TableNextRow();
+            ImGui::TableNextColumn();
+            text_in(context.fonts.small, colour::Link, duration_text(each.time));
+            if (ImGui::IsItemClicked()) context.engine.seek(each.step);
+            if (ImGui::IsItemHovered())
+                tooltip(context, fmt::format("seen at step {}. Click: go there", grouped(each.step)));
+            ImGui::TableNextColumn();
+            static constexpr const char* Names[] = {"split", "taken", "merged", "back"};
+            const Kind kind = each.change.kind;
+            text(kind == Kind::Split    ? colour::Changed
+                 : kind == Kind::Merged ? colour::Good
+                                        : colour::Dim,
+                 Names[static_cast<unsigned>(kind) & 3]);
+            ImGui::TableNextColumn();
+            address_link(context, each.change.block.frame * PageBytes, Leads::Physical, each.change.text());
+        }
+    ImGui::EndTable();
+}
+
 void draw_legend(Context& context, const MemoryMapView& map) {
     const auto& names = emu::inspect::page_type_names();
     bool first = true;
@@ -325,6 +361,7 @@ void MemoryPanel::draw(Context& context) {
     draw_zones(context, buddy);
     draw_levels(context, buddy);
     draw_history(context);
+    draw_changes(context);
     const auto& map = context.views.memory_map();
     if (!map.why_empty.empty()) return why_empty(context, map.why_empty);
     section(context, "All of RAM",

@@ -42,6 +42,12 @@ public:
 private:
     void place(Context& context, unsigned rows);
     void row(Context& context, const CodeRow& row, float width, u64 rip);
+    void search(Context& context);
+    bool finding_ = false, focus_ = false, skip_ = false;
+    char find_[128] = "";
+    std::optional<u64> find_at_, found_at_; ///< where the search goes on; what it found last
+    unsigned find_frames_ = 0;
+    std::string found_;
     u64 top_ = 0;
     bool placed_ = false;
     u64 stops_ = 0, last_code_ = 0;
@@ -76,6 +82,25 @@ private:
     void list(Context& context);
     char text_[512] = "";
     std::string refused_;
+};
+
+class WatchesPanel {
+public:
+    void draw(Context& context);
+
+private:
+    struct Row {
+        emu::inspect::Evaluation value;
+        std::vector<std::pair<std::string, std::string>> words,
+            before; ///< of fields by name; the value's first
+    };
+    void add(Context& context);
+    void update(Context& context);
+    static bool changed(const Row& row, std::size_t word);
+    char text_[512] = "";
+    std::string refused_;
+    std::vector<Row> rows_;
+    u64 version_ = 0, stops_ = 0, generation_ = 0;
 };
 
 /// The run over steps or virtual time: an overview of all of it, and lanes of what happened in a window on
@@ -134,6 +159,7 @@ void draw_phases(Context& context);
 void draw_page_tables(Context& context);
 void draw_descriptors(Context& context);
 void draw_run_queues(Context& context);
+void draw_scheduler_curves(Context& context);
 void draw_bytes(Context& context);
 void draw_devices(Context& context);
 void draw_interrupts(Context& context);

@@ -120,7 +120,7 @@ void draw_processor(Context& context, const Rect& area) {
     ImGui::PopFont();
     if (!view.rip_symbol.empty()) {
         ImGui::SameLine();
-        text(colour::Dim, readable_symbol(view.rip_symbol));
+        text(colour::Dim, view.rip_symbol);
     }
     name("flags");
     ImGui::SameLine(left + cell * 6, 0);

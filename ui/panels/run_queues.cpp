@@ -113,12 +113,7 @@ void draw_tasks(Context& context) {
     ImGui::EndTable();
 }
 
-} // namespace
-
-void draw_run_queues(Context& context) {
-    const auto& view = context.views.run_queues();
-    if (!view.why_empty.empty()) return why_empty(context, view.why_empty);
-    notes(context, view.notes);
+void draw_queues(Context& context, const emu::inspect::RunQueuesView& view) {
     for (const auto& queue : view.rows) {
         section(context, fmt::format("CPU {}", queue.cpu).c_str(),
                 fmt::format("{} runnable · {} switches · load {}{}", queue.running, grouped(queue.switches),
@@ -138,15 +133,31 @@ void draw_run_queues(Context& context) {
         draw_tree(context, queue);
         ImGui::PopID();
     }
+}
+
+} // namespace
+
+void draw_run_queues(Context& context) {
+    const auto& view = context.views.run_queues();
+    if (!view.why_empty.empty()) return why_empty(context, view.why_empty);
+    notes(context, view.notes);
     if (!ImGui::BeginTabBar("task views")) return;
-    if (ImGui::BeginTabItem("Tasks")) {
+    const auto tab = [&](const char* name, auto body) {
+        const bool open = ImGui::BeginTabItem(name);
+        const ImVec2 at = ImGui::GetItemRectMin(), size = ImGui::GetItemRectSize();
+        context.probe.places.push_back({name, {at.x, at.y, size.x, size.y}});
+        if (!open) return;
+        ImGui::BeginChild(name);
+        body();
+        ImGui::EndChild();
+        ImGui::EndTabItem();
+    };
+    tab("Now", [&] {
+        draw_queues(context, view);
         draw_tasks(context);
-        ImGui::EndTabItem();
-    }
-    if (ImGui::BeginTabItem("Process tree")) {
-        draw_sheets(context, context.views.processes(), false);
-        ImGui::EndTabItem();
-    }
+    });
+    tab("Over time", [&] { draw_scheduler_curves(context); });
+    tab("Process tree", [&] { draw_sheets(context, context.views.processes(), false); });
     ImGui::EndTabBar();
 }
 

@@ -124,6 +124,7 @@ void TimelinePanel::ruler(Context& context, const Rect& area) {
         if (x + width > area.right() ||
             (inside && x < now_left + now_width + context.px(8) && x + width + context.px(8) > now_left))
             continue;
+        context.probe.tick_labels.push_back({x + context.px(3), y, width, font->FontSize});
         draw->AddText(font, font->FontSize, {x + context.px(3), y}, colour::Faint, tick.label.c_str());
     }
     if (measured_) {
@@ -136,6 +137,7 @@ void TimelinePanel::ruler(Context& context, const Rect& area) {
     draw->AddRectFilled({now_left - context.px(3), area.y},
                         {now_left + now_width + context.px(3), area.bottom() - 1}, colour::Header,
                         context.px(3));
+    context.probe.tick_labels.push_back({now_left, y, now_width, font->FontSize});
     draw->AddText(font, font->FontSize, {now_left, y}, colour::Text, now_text.c_str());
 }
 

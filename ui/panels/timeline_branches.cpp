@@ -67,11 +67,13 @@ void TimelinePanel::branches(Context& context, const Rect& area) {
         draw->AddText(font, font->FontSize, {words, std::floor(y - font->FontSize / 2)}, c, label.c_str());
         context.probe.places.push_back({branch.name, {words, top, width, bottom - top}});
         if (!hovered) continue;
+        const auto to_come = std::ranges::count_if(
+            branch.inputs, [&](const auto& input) { return input.step >= branch.forked_at; });
         tooltip_now(context,
                     fmt::format("{}: left at step {}, known to step {}, {} input{} to come\nClick: it is the "
                                 "future again, and the one of now becomes a branch",
-                                branch.name, grouped(branch.forked_at), grouped(branch.last),
-                                branch.inputs.size(), branch.inputs.size() == 1 ? "" : "s"));
+                                branch.name, grouped(branch.forked_at), grouped(branch.last), to_come,
+                                to_come == 1 ? "" : "s"));
         if (ImGui::IsMouseClicked(0)) return context.engine.return_to_branch(branch.name);
     }
 }

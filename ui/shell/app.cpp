@@ -135,6 +135,7 @@ Expected<void> App::open_window() {
     use_theme(remembered.light || options_.ui_show.contains("light") ? Theme::Light : Theme::Dark);
     context_->calm = remembered.calm;
     context_->recent = remembered.recent;
+    context_->watches = remembered.watches;
     splits_ = remembered.splits;
     int shown_width = 0;
     SDL_GetRendererOutputSize(sdl_renderer_, &shown_width, nullptr);
@@ -337,6 +338,7 @@ void App::remember() {
     now.tab = TabNames[static_cast<unsigned>(context_->navigation.tab)];
     now.real_time = engine_->real_time;
     now.recent = context_->recent;
+    now.watches = context_->watches;
     if (auto ok = save_settings(settings_path_, now); !ok) emu::cli::report_error(ok.error());
 }
 

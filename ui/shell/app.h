@@ -77,6 +77,7 @@ private:
     std::unique_ptr<MemoryPanel> memory_;
     std::unique_ptr<BreakpointsPanel> breakpoints_;
     TerminalPanel terminal_;
+    WatchesPanel watches_;
     TimelinePanel timeline_;
     LessonPanel lesson_;
     bool made_ = false; ///< the lesson's window has its place among the others

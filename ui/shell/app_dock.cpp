@@ -27,13 +27,14 @@ constexpr Title Titles[PanelCount] = {
     {"Interrupts", "Interrupts",
      "Vector, pin, handler, how often and when last; controllers' bits; softirqs, timers and ticks"},
     {"System calls", "Calls", "The last system calls with arguments and results"},
-    {"Stack", "Stack", "The stack's words, with what may be return addresses"},
+    {"Stack", "Stack", "Who called the code that runs, across the system call; the stack's words"},
     {"Address space", "Space", "A task's areas, page tables as grids, frames; the TLBs; what changed"},
     {"Slabs", "Slabs", "Slab caches with their objects, vmalloc areas, page cache and LRU lists"},
     {"Files", "Files", "Open files, mounts, inodes and dentries"},
     {"Block", "Block", "Disks, request queues, requests in flight and their latencies"},
     {"Locks", "Locks", "Who holds and who waits, contention, the order graph"},
     {"Structures", "Types", "Every structure that the kernel publishes, field by field"},
+    {"Watches", "Watch", "Expressions and structures, worked out wherever the machine stands"},
     {"Screen", "Screen", "The guest's picture"},
     {"Serial terminal", "Serial", "COM1"},
     {"Code", "Code", "Disassembly and source lines"},
@@ -231,6 +232,7 @@ void App::draw_panel(Tab panel, const Rect& area) {
     case Tab::Block: draw_block(context); break;
     case Tab::Locks: draw_locks(context); break;
     case Tab::Structures: draw_structures(context); break;
+    case Tab::Watches: watches_.draw(context); break;
     }
 }
 

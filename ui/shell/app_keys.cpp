@@ -107,6 +107,12 @@ bool App::guest_key(const SDL_KeyboardEvent& event) {
 void App::dropped(const std::string& path) {
     const Dropped found = recognise_file(path);
     if (found.kind == Dropped::Kind::Other) return engine_->say(found.what, true);
+    // A disc goes into the drive of a machine that runs; one that has none, or has not begun, is made anew
+    // for it.
+    if (found.kind == Dropped::Kind::Cdrom && engine_->has_cd_drive() && engine_->machine().steps() > 0) {
+        context_->open_file(path, true);
+        return;
+    }
     if (engine_->machine().steps() > 0 && std::exchange(asked_about_, path) != path)
         return engine_->say(fmt::format("{}: {}. Drop it once more to leave this run for it",
                                         path.substr(path.rfind('/') + 1), found.what));
@@ -160,6 +166,10 @@ bool App::shortcut(SDL_Keycode key, bool control, bool shift) {
         switch (key) {
         case SDLK_p: context_->open_dialog(Dialog::Palette); return true;
         case SDLK_g: context_->open_dialog(Dialog::GoTo); return true;
+        case SDLK_f:
+            context_->dock.show(Tab::Code);
+            context_->navigation.find_wanted = true;
+            return true;
         case SDLK_o: context_->open_dialog(Dialog::Open); return true;
         case SDLK_r: ask_restart(*context_); return true;
         case SDLK_l:

@@ -9,6 +9,8 @@
 #include "ui/model/engine.h"
 #include "ui/model/layout.h"
 #include "ui/model/lesson_player.h"
+#include "ui/model/settings.h"
+#include "ui/model/source_text.h"
 #include "ui/model/terminal.h"
 #include "ui/model/views.h"
 #include "ui/shell/renderer.h"
@@ -35,7 +37,8 @@ enum class Dialog : u8 {
 
 struct Navigation {
     u64 code = 0;
-    bool follow = true; ///< the code panel stays with rip
+    bool follow = true;       ///< the code panel stays with rip
+    bool find_wanted = false; ///< Ctrl+F: the code panel's search
     u64 bytes = 0;
     bool bytes_physical = false;
     bool bytes_follow = true; ///< the bytes at rip
@@ -73,6 +76,13 @@ struct Probe {
     Rect strip, ruler, lanes;                         ///< of the timeline
     bool by_time = false;
     u64 axis_from = 0, axis_to = 0;
+    std::vector<std::string> watched, calls;
+    std::vector<std::pair<std::string, int>> icons; ///< of the toolbar's buttons
+    std::vector<Rect> tick_labels;                  ///< along the ruler
+    std::string why_empty;                          ///< what a panel without contents says
+    std::size_t scheduler_samples = 0, buddy_notes = 0;
+    unsigned changed_code = 0;     ///< bytes of the listing that are lit
+    std::string searched;          ///< what the search in the code found or says
     std::string answer;            ///< to "who wrote this?"
     std::string measured, pointed; ///< what was measured; the sentence under the pointer
     std::vector<std::pair<std::string, Rect>> lane_rows;
@@ -92,10 +102,13 @@ struct Context {
     Layout layout;
     Dock dock;
     Navigation navigation;
-    i64 space_pid = -1;     ///< whose address space is shown; negative: whose turn it is
-    std::string slab_cache; ///< whose slabs are shown
+    i64 space_pid = -1;                   ///< whose address space is shown; negative: whose turn it is
+    std::string slab_cache;               ///< whose slabs are shown
+    u64 scheduler_window = 1'000'000'000; ///< nanoseconds that the scheduler's curves show
+    std::vector<std::string> watches;
     Capture capture = Capture::None;
     Terminal terminal;
+    SourceText sources;
     Dialog dialog = Dialog::None;
     bool dialog_opening = false;
     u64 menu_address = 0;

@@ -119,6 +119,8 @@ std::optional<u64> Dialogs::address(Context& context, std::string_view what) {
         if (!place) return std::nullopt;
         return *place + offset;
     }
+    // The running program's, or the firmware's.
+    if (const auto place = context.views.names().find(name)) return *place + offset;
     // Addresses are hexadecimal, with or without 0x.
     const std::string hexadecimal = name.starts_with("0x") ? std::string(name) : "0x" + std::string(name);
     if (auto number = emu::cli::parse_number(hexadecimal)) return *number + offset;
@@ -264,6 +266,7 @@ void Dialogs::keys(Context& context) {
         {"F12", "run to the next boot phase"},
         {"Shift+…", "F11, F10, F5, F12 backwards: step, over, breakpoint, phase"},
         {"Ctrl+G", "go to an address or symbol, or run to it"},
+        {"Ctrl+F", "search in the code"},
         {"Ctrl+P", "the palette: panels, commands, symbols, tasks, phases, marks, lessons"},
         {"Ctrl+O", "open a disk, CD, kernel, firmware or recording"},
         {"Alt+←/→", "back and forth through what was looked at"},
@@ -319,11 +322,11 @@ void Dialogs::lessons(Context& context) {
     ImGui::BeginChild("list", {0, std::max(context.px(240), ImGui::GetIO().DisplaySize.y * 0.68f)});
     for (const emu::Lesson& lesson : lessons_) {
         ImGui::PushID(lesson.name.c_str());
-        const bool chosen = ImGui::Selectable(lesson.title.c_str());
+        const bool chosen = ImGui::Selectable(without_marks(lesson.title).c_str());
         const ImVec2 a = ImGui::GetItemRectMin(), size = ImGui::GetItemRectSize();
         if (ImGui::IsItemVisible()) context.probe.places.push_back({lesson.name, {a.x, a.y, size.x, size.y}});
         ImGui::PushTextWrapPos(0);
-        text(colour::Dim, lesson.summary);
+        text(colour::Dim, without_marks(lesson.summary));
         ImGui::PopTextWrapPos();
         ImGui::Dummy({0, context.px(4)});
         ImGui::PopID();

@@ -67,6 +67,10 @@ bool Context::open_file(const std::string& path, bool sure) {
     const Dropped found = recognise_file(path);
     const std::string name = path.substr(path.rfind('/') + 1);
     if (found.kind == Dropped::Kind::Other) return engine.say(found.what, true), false;
+    if (found.kind == Dropped::Kind::Cdrom && engine.has_cd_drive() && engine.machine().steps() > 0) {
+        if (auto ok = engine.change_medium(path); !ok) return engine.say(ok.error().message, true), false;
+        return used(path), true;
+    }
     if (engine.machine().steps() > 0 && !sure)
         return engine.say(fmt::format("{}: {}. Once more, and this run is left for it", name, found.what)),
                false;

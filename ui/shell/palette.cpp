@@ -82,6 +82,16 @@ void Dialogs::read_entries(Context& context) {
                 "branch", [name = branch.name](Context& c) { c.engine.return_to_branch(name); });
     add("Open a disk, CD, kernel, firmware or recording", "Ctrl+O",
         [](Context& c) { c.palette_then = [](Context& d) { d.open_dialog(Dialog::Open); }; });
+    if (context.engine.has_cd_drive()) {
+        add("Eject the disc from the CD drive", "command",
+            [](Context& c) { report(c, c.engine.change_medium({})); });
+        add("Insert a disc into the CD drive", "Ctrl+O",
+            [](Context& c) { c.palette_then = [](Context& d) { d.open_dialog(Dialog::Open); }; });
+    }
+    add("Search in the code", "Ctrl+F", [](Context& c) {
+        c.dock.show(Tab::Code);
+        c.navigation.find_wanted = true;
+    });
     add("Start screen", "command",
         [](Context& c) { c.palette_then = [](Context& d) { d.open_dialog(Dialog::Start); }; });
     add("Replay a recording", "command",
@@ -107,7 +117,8 @@ void Dialogs::read_entries(Context& context) {
             c.engine.say(fmt::format("its task structure is at {}", hex_text(address)));
         });
     for (const emu::Lesson& lesson : emu::bundled_lessons())
-        add(lesson.title, "lesson", [path = lesson.path](Context& c) { report(c, c.lessons.open(path)); });
+        add(without_marks(lesson.title), "lesson",
+            [path = lesson.path](Context& c) { report(c, c.lessons.open(path)); });
     read_names(context);
 }
 

@@ -36,6 +36,8 @@ void App::write_state_file() {
         for (Tab panel : place.panels)
             dock[TabNames[static_cast<unsigned>(panel)]] = {{"area", rect(place.area)},
                                                             {"front", panel == place.front()}};
+    nlohmann::json tick_labels = nlohmann::json::array();
+    for (const Rect& area : probe.tick_labels) tick_labels.push_back(rect(area));
     const nlohmann::json now = {
         {"dock", dock},
         {"changed_bytes", probe.changed_bytes},
@@ -86,6 +88,16 @@ void App::write_state_file() {
         {"lesson_finished", context.lessons.finished()},
         {"lesson_failed", lesson_failed},
         {"pointed_part", context.pointed_part},
+        {"watched", probe.watched},
+        {"icons", probe.icons},
+        {"tick_labels", tick_labels},
+        {"why_empty", probe.why_empty},
+        {"scheduler_samples", probe.scheduler_samples},
+        {"buddy_notes", probe.buddy_notes},
+        {"calls", probe.calls},
+        {"changed_code", probe.changed_code},
+        {"searched", probe.searched},
+        {"code_top", context.navigation.code},
         {"answer", probe.answer},
         {"measured", probe.measured},
         {"pointed", probe.pointed},

@@ -24,6 +24,7 @@ bool button(Context& context, Icon icon, const char* label, const char* hint, bo
     const bool clicked = ImGui::InvisibleButton("button", {width, height}) && enabled;
     ImGui::PopID();
     context.probe.places.push_back({std::string(hint).substr(0, 12), {at.x, at.y, width, height}});
+    context.probe.icons.emplace_back(std::string(hint).substr(0, 12), static_cast<int>(icon));
     const bool hovered = ImGui::IsItemHovered(), held = ImGui::IsItemActive();
     ImDrawList* draw = ImGui::GetWindowDrawList();
     ImU32 back = primary ? colour::Primary : colour::Button;

@@ -82,6 +82,7 @@ void text_in(ImFont* font, ImU32 c, std::string_view what) {
 }
 
 void why_empty(Context& context, std::string_view why) {
+    context.probe.why_empty = why;
     const ImVec2 room = ImGui::GetContentRegionAvail();
     const float width = std::min(room.x, context.px(320)),
                 left = ImGui::GetCursorPosX() + (room.x - width) / 2;

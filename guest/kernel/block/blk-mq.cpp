@@ -251,8 +251,7 @@ void submit_bio(struct bio* bio) {
     bio->bi_next = nullptr;
     bool data = bio->bi_opf == REQ_OP_READ || bio->bi_opf == REQ_OP_WRITE;
     if (data) {
-        task_io_accounting& io = get_current()->ioac;
-        (bio->bi_opf == REQ_OP_READ ? io.read_bytes : io.write_bytes) += bio->bi_size;
+        if (bio->bi_opf == REQ_OP_READ) get_current()->ioac.read_bytes += bio->bi_size;
         if (!bio->bi_size || bio->bi_sector >= device.sectors ||
             bio->sectors() > device.sectors - bio->bi_sector) {
             pr_err("%s: attempt to access beyond end of device, sector %lu\n", device.name, bio->bi_sector);

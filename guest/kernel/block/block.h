@@ -33,6 +33,7 @@ struct bio_vec {
 
 struct block_device;
 struct gendisk;
+struct PciDevice;
 
 struct bio {
     struct block_device* bi_bdev = nullptr;
@@ -109,6 +110,8 @@ struct elevator_type {
     void (*merged)(struct request_queue&, struct request&, bool front);
 };
 extern const elevator_type elevator_none, elevator_mq_deadline;
+/// What the old one holds goes to the new one. From now on, for all requests.
+void elevator_switch(struct request_queue& queue, const elevator_type& type);
 
 struct deadline_data {
     list_head fifo_list[2];
@@ -140,6 +143,10 @@ struct gendisk {
     char disk_name[16] = {};
     char model[41] = {};
     u64 sectors = 0;
+    char firmware[9] = {}; ///< its revision
+    bool rotational = true;
+    const struct PciDevice* controller = nullptr; ///< what it hangs on, and where
+    u32 host_port = 0;
     u32 first_minor = 0;
     struct block_device* part0 = nullptr;
     request_queue queue;

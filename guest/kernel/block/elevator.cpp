@@ -137,4 +137,16 @@ constinit const elevator_type elevator_none = {"none",        none_init,       n
 constinit const elevator_type elevator_mq_deadline = {
     "mq-deadline", deadline_init, deadline_insert, deadline_dispatch, deadline_find_merge, deadline_merged};
 
+void elevator_switch(struct request_queue& queue, const elevator_type& type) {
+    IrqSpinGuard guard(queue.lock);
+    if (queue.elevator == &type) return;
+    list_head waiting;
+    waiting.initialise();
+    while (struct request* request = queue.elevator->dispatch_request(queue))
+        waiting.push_back(&request->queuelist);
+    type.init(queue);
+    queue.elevator = &type;
+    while (list_head* node = waiting.pop_front()) type.insert_request(queue, *of_list(node));
+}
+
 } // namespace kernel

@@ -17,6 +17,7 @@ namespace {
 constexpr u8 Identify = 0xec;
 
 struct Controller {
+    const PciDevice* pci;
     volatile HostRegisters* host = nullptr;
     u32 capabilities = 0;
     char irq_name[32] = {};
@@ -61,6 +62,8 @@ Result<void> ata_dev_read_id(AhciDisk& disk) {
     if (good) {
         auto* words = static_cast<const u16*>(page_address(page));
         copy_ata_string(disk.model, words + 27, 20);
+        copy_ata_string(disk.firmware, words + 23, 4);
+        disk.rotational = words[217] != 1;
         disk.sectors = words[83] & 1 << 10 ? words[100] | u64{words[101]} << 16 | u64{words[102]} << 32 |
                                                  u64{words[103]} << 48
                                            : words[60] | u64{words[61]} << 16;
@@ -88,7 +91,8 @@ Result<void> probe_port(unsigned number, unsigned slot_count) {
     Result<void> result = [&]() -> Result<void> {
         if (!disk || !lists || !tables) return Errno::ENOMEM;
         disk->port = port;
-        disk->port_number = number;
+        disk->port_number = disk->host_port = number;
+        disk->controller = controller.pci;
         disk->list = static_cast<CommandHeader*>(page_address(lists));
         disk->tables = static_cast<CommandTable*>(page_address(tables));
         port->interrupt_enable = 0;
@@ -168,6 +172,8 @@ Result<void> ahci_init() {
     blk_mq_init();
     format_text(controller.irq_name, sizeof controller.irq_name, "ahci[0000:%02x:%02x.%u]", device->bus,
                 device->device, device->function);
+    device->driver = "ahci";
+    controller.pci = device;
     TRY(request_device_interrupt(*device, ahci_single_irq_intr, nullptr, controller.irq_name));
     host->interrupt_status = ~0U;
     host->control = host->control | ghc::InterruptEnable;

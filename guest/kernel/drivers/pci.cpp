@@ -75,6 +75,43 @@ u64 PciDevice::memory_bar(unsigned index) const {
     return address;
 }
 
+void PciDevice::size_bars() {
+    constexpr u64 Io = 0x100, Memory = 0x200, Prefetch = 0x2000, Wide = 0x100000, SizeAlign = 0x40000;
+    unsigned count = (read8(0x0e) & 0x7f) == 0 ? 6 : (read8(0x0e) & 0x7f) == 1 ? 2 : 0;
+    u16 command = read16(0x04);
+    write16(0x04, static_cast<u16>(command & ~3)); // nothing answers while the registers hold all ones
+    auto probe = [&](u16 at) {
+        u32 was = read32(at);
+        write32(at, ~0U);
+        u32 mask = read32(at);
+        write32(at, was);
+        return mask;
+    };
+    for (unsigned i = 0; i < count; i++) {
+        u16 at = static_cast<u16>(0x10 + i * 4);
+        u32 low = read32(at), mask = probe(at);
+        if (!mask || mask == ~0U) continue;
+        PciResource& r = resource[i];
+        if (low & 1) {
+            u32 size = ~(mask & ~3U) + 1;
+            r = {low & ~3U, (low & ~3U) + (size & 0xffff) - 1, (low & 3) | Io | SizeAlign};
+            continue;
+        }
+        u64 address = low & ~15U, wide = ~u64{0xffffffff} | (mask & ~15U);
+        r.flags = (low & 15) | Memory | SizeAlign | (low & 8 ? Prefetch : 0);
+        if ((low & 6) == 4 && i + 1 < count) {
+            address |= u64{read32(static_cast<u16>(at + 4))} << 32;
+            wide = u64{probe(static_cast<u16>(at + 4))} << 32 | (mask & ~15U);
+            r.flags |= Wide;
+            i++;
+        }
+        r.start = address, r.end = address + (~wide + 1) - 1;
+    }
+    write16(0x04, command);
+    // The video BIOS that firmware has copied to its old place (IORESOURCE_ROM_SHADOW).
+    if (class_code == 3 && subclass == 0) resource[6] = {0xc0000, 0xdffff, Memory | 0x10 | 2};
+}
+
 void PciDevice::enable(bool bus_master) const {
     write16(0x04, static_cast<u16>(read16(0x04) | 1 << 1 | (bus_master ? 1 << 2 : 0)));
 }
@@ -110,8 +147,10 @@ void pci_subsys_init() {
             probe.class_code = static_cast<u8>(revision >> 24);
             probe.interrupt_line = probe.read8(0x3c);
             probe.interrupt_pin = probe.read8(0x3d);
+            probe.irq = probe.interrupt_pin ? probe.interrupt_line : 0;
             pr_info("pci 0000:00:%02x.%u: [%04x:%04x] class 0x%02x%02x%02x\n", slot, function, probe.vendor,
                     probe.id, probe.class_code, probe.subclass, probe.interface);
+            probe.size_bars();
             auto* device = make<PciDevice>(probe);
             if (!device) panic("out of memory for PCI devices");
             *end = device;
@@ -128,6 +167,7 @@ Result<void> request_device_interrupt(const PciDevice& device, void (*handler)(v
     if (u8 msi = device.find_capability(5); msi && using_apic()) { // PCI 3.0, 6.8.1
         unsigned line = TRY(allocate_msi(&address, &data));
         TRY(request_irq(line, handler, context, name));
+        device.irq = line;
         u16 control = device.read16(static_cast<u16>(msi + 2));
         bool wide = control & 1 << 7;
         device.write32(static_cast<u16>(msi + 4), static_cast<u32>(address));
@@ -140,6 +180,7 @@ Result<void> request_device_interrupt(const PciDevice& device, void (*handler)(v
     if (!device.interrupt_pin) return Errno::ENODEV;
     // Without AML there is no _PRT: functions of device 31 reach IOAPIC pins 16 + pin − 1 on the q35 board.
     unsigned line = using_apic() ? 16 + (device.interrupt_pin - 1U) % 8 : device.interrupt_line;
+    device.irq = line;
     return request_pci_irq(line, handler, context, name);
 }
 

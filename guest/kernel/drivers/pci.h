@@ -6,11 +6,22 @@
 
 namespace kernel {
 
+struct kobject;
+
+/// What a base address register decodes, sized; flags: Linux's IORESOURCE_* over the register's own low bits.
+struct PciResource {
+    u64 start, end, flags;
+};
+
 struct PciDevice {
     u8 bus, device, function;
     u16 vendor, id;
     u8 class_code, subclass, interface, revision;
     u8 interrupt_line, interrupt_pin; ///< pin 1 = INTA
+    PciResource resource[7];          ///< the base address registers, and room for the ROM's
+    mutable u32 irq;                  ///< what its driver has asked for
+    mutable const char* driver;
+    struct kobject* kobj; ///< drivers/pci-sysfs.cpp
     PciDevice* next;
 
     u8 read8(u16 offset) const;
@@ -22,6 +33,8 @@ struct PciDevice {
     u8 find_capability(u8 id) const;
     /// A memory BAR's physical address; 0 when it is not one.
     u64 memory_bar(unsigned index) const;
+    /// Finds out what its registers decode. REQUIRES: no driver uses it yet.
+    void size_bars();
     void enable(bool bus_master) const;
 };
 extern PciDevice* pci_devices;

@@ -227,7 +227,10 @@ Result<usize> tty_struct::read(struct file& file, IoBuffer out) {
                 read_at++;
         }
         Result<void> stored = out.store(done, chunk, count);
-        if (!stored.ok()) return done ? Result<usize>(done) : stored.error();
+        if (!stored.ok()) {
+            check_unthrottle(); // what could not be stored is gone from the buffer, too
+            return done ? Result<usize>(done) : stored.error();
+        }
         done += count;
     }
     if (pty) pty_wake_master(*pty);

@@ -23,6 +23,7 @@ struct address_space {
     u64 nrpages = 0;
     u64 nrdirty = 0;
     bool unevictable = false;   ///< memory is all that the pages have (tmpfs)
+    bool commits_pages = false; ///< each page counts in vm_committed_as
     Errno wb_err = Errno::None; ///< a write-back that failed since the last fsync
     spinlock_t i_pages_lock{"i_pages"};
     list_head i_mmap;

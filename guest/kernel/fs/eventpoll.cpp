@@ -11,6 +11,7 @@
 #include "arch/x86_64/user_access.h"
 #include "fs/poll.h"
 #include "fs/vfs.h"
+#include "lib/rbtree.h"
 #include "mm/slab.h"
 #include "syscall/syscall.h"
 #include "task/signal.h"
@@ -48,15 +49,17 @@ struct epitem {
     struct file* file; ///< no reference: the file's end takes the item away
     i32 fd;
     epoll_event event;
-    list_head pwqlist; ///< eppoll_entry::node
-    list_head rdllink; ///< on the ready list
-    list_head ep_node; ///< eventpoll::items
-    list_head fllink;  ///< file::f_ep
+    list_head pwqlist;  ///< eppoll_entry::node
+    list_head rdllink;  ///< on the ready list
+    list_head ep_node;  ///< eventpoll::items
+    struct rb_node rbn; ///< eventpoll::rbr
+    list_head fllink;   ///< file::f_ep
 };
 
 struct eventpoll final : inode {
     spinlock_t lock{"eventpoll"};
     list_head items, rdllist;
+    struct rb_root rbr;                    ///< the items by descriptor and file
     wait_queue_head wq{"epoll_wait"};      ///< epoll_wait
     wait_queue_head poll_wq{"epoll_poll"}; ///< who polls the set itself
 
@@ -119,6 +122,7 @@ void ep_remove(epitem* item) {
         item->rdllink.remove();
     }
     item->ep_node.remove();
+    item->ep->rbr.erase(&item->rbn);
     item->fllink.remove();
     destroy(item);
 }
@@ -128,12 +132,28 @@ void eventpoll::release(struct file&) {
     while (list_head* node = items.front()) ep_remove(container_of(node, epitem, ep_node));
 }
 
-epitem* ep_find(eventpoll& ep, const struct file* file, i32 fd) {
-    for (LIST_EACH(node, ep.items)) {
-        epitem* item = container_of(node, epitem, ep_node);
+/// A descriptor that was closed and taken anew while its file lives on elsewhere may stand for two.
+bool ep_before(i32 fd, const struct file* file, const epitem& other) {
+    return fd != other.fd ? fd < other.fd : reinterpret_cast<u64>(file) < reinterpret_cast<u64>(other.file);
+}
+
+epitem* ep_find(const eventpoll& ep, const struct file* file, i32 fd) {
+    for (struct rb_node* node = ep.rbr.rb_node; node;) {
+        epitem* item = container_of(node, epitem, rbn);
         if (item->file == file && item->fd == fd) return item;
+        node = ep_before(fd, file, *item) ? node->rb_left : node->rb_right;
     }
     return nullptr;
+}
+
+void ep_rbtree_insert(eventpoll& ep, epitem& item) {
+    struct rb_node **slot = &ep.rbr.rb_node, *parent = nullptr;
+    while (*slot) {
+        parent = *slot;
+        slot = ep_before(item.fd, item.file, *container_of(parent, epitem, rbn)) ? &parent->rb_left
+                                                                                 : &parent->rb_right;
+    }
+    ep.rbr.insert(&item.rbn, parent, slot);
 }
 
 /// It may be ready already.
@@ -157,6 +177,7 @@ Result<void> ep_insert(eventpoll& ep, const epoll_event& event, struct file* fil
     item->pwqlist.initialise();
     item->rdllink.initialise();
     ep.items.push_back(&item->ep_node);
+    ep_rbtree_insert(ep, *item);
     if (!file->f_ep.next) file->f_ep.initialise();
     file->f_ep.push_back(&item->fllink);
     ep_pqueue pqueue;
@@ -240,22 +261,20 @@ Result<i64> sys_epoll_ctl(i32 set, i32 operation, i32 fd, u64 address) {
 /// What is ready, up to `most` of it.
 Result<i64> ep_send_events(eventpoll& ep, u64 events, i32 most) {
     MutexGuard guard(epoll_mutex);
-    list_head ready, again;
-    ready.initialise();
-    again.initialise();
     i64 sent = 0;
     Result<void> copied;
-    u32 waiting = 0;
+    list_head* last; // what comes behind it has been looked at, or came meanwhile
     {
         IrqSpinGuard lock(ep.lock);
-        for (LIST_EACH(node, ep.rdllist)) waiting++;
+        last = ep.rdllist.empty() ? nullptr : ep.rdllist.prev;
     }
-    for (; waiting && sent < most && copied.ok(); waiting--) {
+    for (bool more = last; more && sent < most && copied.ok();) {
         epitem* item;
         {
             IrqSpinGuard lock(ep.lock);
             list_head* node = ep.rdllist.pop_front();
             if (!node) break;
+            more = node != last;
             item = container_of(node, epitem, rdllink);
         }
         u32 mask = ep_item_poll(*item) & ~PrivateBits;

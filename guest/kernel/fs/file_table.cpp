@@ -147,6 +147,15 @@ void filp_close(struct file* file, const files_struct& table) {
 
 files_struct* alloc_files() { return make<files_struct>(); }
 
+/// A table that holds no files (any more).
+static void free_files(files_struct* table) {
+    if (table->fd != table->fd_array) {
+        vfree(table->fd);
+        vfree(table->close_on_exec);
+    }
+    destroy(table);
+}
+
 files_struct* dup_fd(files_struct& from) {
     files_struct* copy = alloc_files();
     if (!copy) return nullptr;
@@ -173,7 +182,7 @@ files_struct* dup_fd(files_struct& from) {
             }
         }
         if (!expand_files(*copy, used - 1).ok()) {
-            destroy(copy);
+            free_files(copy);
             return nullptr;
         }
     }
@@ -182,11 +191,7 @@ files_struct* dup_fd(files_struct& from) {
 void put_files_struct(files_struct* table) {
     if (!table || __atomic_sub_fetch(&table->count, 1, __ATOMIC_ACQ_REL)) return;
     for (u32 i = 0; i < table->max_fds; i++) filp_close(table->fd[i], *table);
-    if (table->fd != table->fd_array) {
-        vfree(table->fd);
-        vfree(table->close_on_exec);
-    }
-    destroy(table);
+    free_files(table);
 }
 
 Result<i32> fd_install(files_struct& table, struct file* file, bool close_on_exec, i32 at_least) {
@@ -236,6 +241,13 @@ Result<void> replace_fd(files_struct& table, i32 descriptor, struct file* file, 
 }
 
 Result<struct file*> fget(i32 descriptor) {
+    struct file* file = TRY(fget_raw(descriptor));
+    if (!(file->f_flags & O_PATH)) return file;
+    fput(file);
+    return Errno::EBADF;
+}
+
+Result<struct file*> fget_raw(i32 descriptor) {
     files_struct* table = get_current()->files;
     if (!table || descriptor < 0) return Errno::EBADF;
     SpinGuard guard(table->file_lock);

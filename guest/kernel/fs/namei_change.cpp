@@ -85,6 +85,7 @@ Result<void> filename_create(struct dentry* base, const char* path, bool directo
 
 /// A name leaves its directory: who may write there may take it, in a sticky one only its owners.
 Result<void> may_remove_from(const struct inode& parent, const struct inode& victim) {
+    if (victim.i_swapfile) return Errno::EPERM;
     TRY(inode_permission(parent, MAY_WRITE | MAY_EXEC));
     u32 user = current_cred()->fsuid;
     bool sticky = (parent.i_mode & 01000) && user && victim.i_uid != user && parent.i_uid != user;

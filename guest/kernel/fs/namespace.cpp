@@ -2,6 +2,7 @@
 #include "fs/vfs.h"
 #include "lib/log.h"
 #include "mm/slab.h"
+#include "task/task.h"
 
 namespace kernel {
 
@@ -116,6 +117,28 @@ Result<void> reconfigure_super(super_block& super, bool read_only) {
 
 void kill_all_supers() {
     for (struct mount* mount = mounts; mount; mount = mount->next) mount->super->put_super();
+}
+
+void set_init_root() {
+    get_current()->fs->root = root_dentry;
+    get_current()->fs->pwd = root_dentry;
+    dget(root_dentry);
+    dget(root_dentry);
+}
+
+void drop_rootfs() {
+    MutexGuard guard(namespace_sem);
+    struct dentry* root = root_dentry;
+    fs_struct& fs = *get_current()->fs;
+    fs.root = fs.pwd = nullptr;
+    dput(root), dput(root);
+    struct mount* record = mounts;
+    mounts = record->next;
+    root_dentry = nullptr;
+    destroy(record);
+    while (prune_dcache(nr_dentry_unused)) {
+    }
+    dput(root); // the mount's: the files go with it
 }
 
 } // namespace kernel

@@ -103,6 +103,23 @@ Result<struct file*> do_dentry_open(struct dentry* dentry, u32 flags) {
     return file;
 }
 
+namespace {
+/// What a file that O_PATH opened can do: nothing.
+struct EmptyOperations final : file_operations {};
+constinit EmptyOperations empty_fops;
+
+Result<struct file*> do_o_path(struct dentry* dentry, u32 flags) {
+    auto* file = make<struct file>();
+    if (!file) return Errno::ENOMEM;
+    file->f_inode = dentry->d_inode;
+    file->f_op = &empty_fops;
+    file->f_mapping = &dentry->d_inode->i_data;
+    file->f_flags = flags & ~u32{O_CLOEXEC};
+    dget(file->f_dentry = dentry);
+    return file;
+}
+} // namespace
+
 Result<struct file*> alloc_file_pseudo(struct inode* inode, u32 flags) {
     auto* file = make<struct file>();
     if (!file) return Errno::ENOMEM;
@@ -168,6 +185,7 @@ Result<struct dentry*> open_last_lookups(struct dentry* base, const char* path, 
 
 Result<struct file*> do_filp_open(struct dentry* base, const char* path, u32 flags, u32 mode) {
     bool created = false;
+    if (flags & O_PATH) flags &= O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
     struct dentry* dentry = TRY(open_last_lookups(base, path, flags, mode, created));
     while (dentry->mounted && (flags & O_CREAT)) { // a mounted directory can only be refused, by its mode
         struct dentry* inside = dentry->mounted;
@@ -177,8 +195,9 @@ Result<struct file*> do_filp_open(struct dentry* base, const char* path, u32 fla
     }
     struct inode* inode = dentry->d_inode;
     Result<struct file*> result = [&]() -> Result<struct file*> {
-        if (is_symlink(inode->i_mode)) return Errno::ELOOP;
         if ((flags & O_DIRECTORY) && !is_directory(inode->i_mode)) return Errno::ENOTDIR;
+        if (flags & O_PATH) return do_o_path(dentry, flags);
+        if (is_symlink(inode->i_mode)) return Errno::ELOOP;
         bool writes = (flags & O_ACCMODE) != O_RDONLY;
         if (is_directory(inode->i_mode) && (writes || (flags & O_CREAT))) return Errno::EISDIR;
         u32 wanted =
@@ -235,38 +254,42 @@ void file_remove_privs(struct inode& inode) {
     mark_inode_dirty(&inode);
 }
 
-namespace {
-Result<usize> read_counted(struct file& file, IoBuffer buffer) {
+Result<IoBuffer> user_buffer(IoBuffer buffer) {
+    constexpr usize MAX_RW_COUNT = 0x7ffff000;
+    if (buffer.user && !access_ok(buffer.address, buffer.size)) return Errno::EFAULT;
+    buffer.size = min(buffer.size, MAX_RW_COUNT);
+    return buffer;
+}
+
+Result<usize> read_file(struct file& file, IoBuffer buffer) {
+    if (!file.readable()) return Errno::EBADF;
+    buffer = TRY(user_buffer(buffer));
+    if (is_directory(file.f_inode->i_mode)) return Errno::EISDIR;
     if (!file.f_op->seekable()) return file.f_op->read(file, buffer, 0);
     MutexGuard guard(file.f_pos_lock);
     usize count = TRY(file.f_op->read(file, buffer, file.f_pos));
     file.f_pos += count;
     return count;
 }
-Result<usize> write_counted(struct file& file, IoBuffer buffer) {
+
+Result<usize> write_file(struct file& file, IoBuffer buffer) {
     u64 unused = 0;
+    if (!file.writable()) return Errno::EBADF;
+    buffer = TRY(user_buffer(buffer));
     if (!file.f_op->seekable()) return file.f_op->write(file, buffer, unused);
     MutexGuard guard(file.f_pos_lock);
     return file.f_op->write(file, buffer, file.f_pos);
 }
-} // namespace
 
 Result<usize> vfs_read(struct file& file, IoBuffer buffer) {
-    if (!file.readable()) return Errno::EBADF;
-    if (is_directory(file.f_inode->i_mode)) return Errno::EISDIR;
-    Result<usize> moved = read_counted(file, buffer);
-    task_io_accounting& io = get_current()->ioac;
-    io.syscr++;
-    if (moved.ok()) io.rchar += moved.value();
+    Result<usize> moved = read_file(file, buffer);
+    if (file.readable()) get_current()->ioac.count_read(moved);
     return moved;
 }
 
 Result<usize> vfs_write(struct file& file, IoBuffer buffer) {
-    if (!file.writable()) return Errno::EBADF;
-    Result<usize> moved = write_counted(file, buffer);
-    task_io_accounting& io = get_current()->ioac;
-    io.syscw++;
-    if (moved.ok()) io.wchar += moved.value();
+    Result<usize> moved = write_file(file, buffer);
+    if (file.writable()) get_current()->ioac.count_written(moved);
     return moved;
 }
 

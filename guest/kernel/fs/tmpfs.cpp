@@ -7,9 +7,11 @@
 #include "fs/tmpfs.h"
 
 #include "lib/log.h"
+#include "mm/overcommit.h"
 #include "mm/slab.h"
 #include "mm/vmstat.h"
 #include "mm/zone.h"
+#include "task/task.h"
 
 namespace kernel {
 namespace {
@@ -40,6 +42,7 @@ struct shmem_inode final : inode {
     u64 next_position = 2;
     shmem_inode* parent = nullptr;
     char* target = nullptr; ///< of a symbolic link
+    u64 committed = 0;      ///< pages, for as long as it lives; else each page when it comes
 
     tmpfs_sb_info& sb() const { return *static_cast<tmpfs_sb_info*>(i_sb); }
     void touch() { i_mtime = i_ctime = current_time_seconds(); }
@@ -200,6 +203,7 @@ struct shmem_inode final : inode {
         while (list_head* node = entries.front())
             remove(container_of(node, Entry, node)); // of an unmounted tree
         kfree(target);
+        vm_unacct_memory(committed);
         inode::evict_inode();
     }
 };
@@ -213,7 +217,7 @@ Result<shmem_inode*> new_inode(tmpfs_sb_info& sb, u32 mode) {
     inode->i_nlink = is_directory(mode) ? 2 : 1;
     inode->i_atime = inode->i_mtime = inode->i_ctime = current_time_seconds();
     inode->entries.initialise();
-    inode->i_data.unevictable = true;
+    inode->i_data.unevictable = inode->i_data.commits_pages = true;
     if (is_directory(mode)) lockdep_set_class(inode->i_rwsem, "tmpfs_dir");
     return inode;
 }
@@ -274,9 +278,18 @@ void shmem_init() {
     shm_mnt = super.value();
 }
 
-Result<struct file*> shmem_file_setup(u64 size) {
-    if (size > totalram_pages() * PAGE_SIZE) return Errno::ENOMEM;
-    shmem_inode* inode = TRY(new_inode(*shm_mnt, S_IFREG | 0777));
+Result<struct file*> shmem_file_setup(u64 size, bool noreserve) {
+    if (size > TASK_SIZE_MAX) return Errno::ENOMEM;
+    u64 pages = noreserve ? 0 : size >> PAGE_SHIFT;
+    TRY(security_vm_enough_memory_mm(get_current()->mm, pages));
+    Result<shmem_inode*> made = new_inode(*shm_mnt, S_IFREG | 0777);
+    if (!made.ok()) {
+        vm_unacct_memory(pages);
+        return made.error();
+    }
+    shmem_inode* inode = made.value();
+    inode->committed = pages;
+    inode->i_data.commits_pages = noreserve;
     inode->i_nlink = 0;
     inode->i_size = size;
     Result<struct file*> file = alloc_file_pseudo(inode, O_RDWR);

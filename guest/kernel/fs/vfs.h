@@ -125,6 +125,7 @@ struct inode : file_operations {
     super_block* i_sb = nullptr;
     pipe_inode_info* i_pipe = nullptr; ///< of an open FIFO
     i32 i_writecount = 0;              ///< see get_write_access()
+    bool i_swapfile = false;           ///< S_SWAPFILE: an active swap area, which nobody writes to or deletes
     list_head i_flock, i_posix;        ///< locks (filelock.h); initialised by the first
     list_head i_hash;
     list_head i_io_list; ///< on the list of dirty inodes
@@ -277,6 +278,9 @@ Result<void> do_umount(struct dentry* root);
 Result<void> reconfigure_super(super_block& super, bool read_only);
 /// s_readonly, and who was changing something is done. REQUIRES: namespace_sem, or that all is over.
 void stop_changes(super_block& super);
+/// The first root: the caller's root and working directory; and it goes again, when another takes its place.
+void set_init_root();
+void drop_rootfs();
 /// Before power-off: every file system is written and marked clean.
 void kill_all_supers();
 
@@ -355,6 +359,11 @@ Result<struct file*> do_dentry_open(struct dentry* dentry, u32 flags);
 Result<struct file*> do_filp_open(struct dentry* base, const char* path, u32 flags, u32 mode = 0);
 /// A file without a name: pipes and their like. Takes over the inode's reference.
 Result<struct file*> alloc_file_pseudo(struct inode* inode, u32 flags);
+/// From the file's position on; vfs_read and vfs_write count the call in /proc/PID/io.
+/// What the user hands over can be his, and no more than Linux moves at once (MAX_RW_COUNT).
+Result<IoBuffer> user_buffer(IoBuffer buffer);
+Result<usize> read_file(struct file& file, IoBuffer buffer);
+Result<usize> write_file(struct file& file, IoBuffer buffer);
 Result<usize> vfs_read(struct file& file, IoBuffer buffer);
 Result<usize> vfs_write(struct file& file, IoBuffer buffer);
 Result<usize> kernel_read(struct file& file, void* to, usize size, u64 position);
@@ -401,8 +410,10 @@ Result<void> can_install_fd(files_struct& table);
 /// dup2: puts `file` at `descriptor`, closing what was there, in one step. Takes over the reference, unless
 /// it fails; EBUSY for a number that is about to get its file.
 Result<void> replace_fd(files_struct& table, i32 descriptor, struct file* file, bool close_on_exec);
-/// With a reference.
+/// With a reference. EBADF for one that O_PATH opened: it names a file, and does nothing with its contents.
 Result<struct file*> fget(i32 descriptor);
+/// Of either kind.
+Result<struct file*> fget_raw(i32 descriptor);
 bool get_close_on_exec(files_struct& table, i32 descriptor);
 void set_close_on_exec(files_struct& table, i32 descriptor, bool on);
 Result<void> close_fd(files_struct& table, i32 descriptor);

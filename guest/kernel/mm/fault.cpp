@@ -11,10 +11,12 @@
 #include "fs/vfs.h"
 #include "lib/log.h"
 #include "lib/string.h"
+#include "mm/overcommit.h"
 #include "mm/reclaim.h"
 #include "mm/rmap.h"
 #include "mm/swap.h"
 #include "mm/user_pages.h"
+#include "mm/vma.h"
 #include "mm/vmstat.h"
 #include "mm/zone.h"
 #include "sched/scheduler.h"
@@ -46,7 +48,7 @@ FaultOutcome set_pte(mm_struct& mm, const vm_area_struct& area, u64 address, str
                 mm.anon_rss++;
                 page_add_anon_rmap(page, area, address, true);
             } else {
-                page_add_rmap(page);
+                page_add_rmap(page, area);
             }
             page = nullptr;
         }
@@ -191,7 +193,7 @@ FaultOutcome do_wp_page(mm_struct& mm, vm_area_struct& area, u64 address, u64* e
             __atomic_store_n(entry, page_to_phys(copy) | page_flags(area) | pte::Dirty, __ATOMIC_RELEASE);
             flush_tlb_page(mm, address); // other threads read the old page until here
             if (page->tag != PageType::Anonymous) mm.anon_rss++;
-            page_remove_rmap(page);
+            page_remove_rmap(page, area);
             page_add_anon_rmap(copy, area, address, true);
             copy = nullptr;
         }
@@ -285,14 +287,15 @@ bool expand_stack(mm_struct& mm, vm_area_struct& area, u64 address) {
     constexpr u64 GuardGap = 256 * PAGE_SIZE;
     u64 start = align_down(address, PAGE_SIZE);
     if (start < LowestMapping || area.vm_end - start > rlimit(RLIMIT_STACK)) return false;
-    if (!may_expand_vm(mm, (area.vm_start - start) >> PAGE_SHIFT)) return false;
+    u64 grow = (area.vm_start - start) >> PAGE_SHIFT;
+    if (!may_expand_vm(mm, area.vm_flags, grow) || !mlock_future_check(mm, area.vm_flags, grow).ok())
+        return false;
     if (area.vm_list.prev != &mm.mmap) {
         vm_area_struct* below = container_of(area.vm_list.prev, vm_area_struct, vm_list);
         if (below->vm_end + GuardGap > start) return false;
     }
-    u64 grow = (area.vm_start - start) >> PAGE_SHIFT;
-    if (area.vm_pgoff < grow) return false;
-    mm.total_vm += grow;
+    if (area.vm_pgoff < grow || !security_vm_enough_memory_mm(&mm, grow).ok()) return false;
+    vm_stat_account(mm, area.vm_flags, static_cast<i64>(grow));
     area.vm_pgoff -= grow;
     area.vm_start = start; // the tree's order does not change
     return true;

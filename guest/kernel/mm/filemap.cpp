@@ -4,10 +4,12 @@
 #include "lib/log.h"
 #include "fs/fs-writeback.h"
 #include "fs/mpage.h"
+#include "mm/overcommit.h"
 #include "mm/reclaim.h"
 #include "mm/rmap.h"
 #include "mm/vmstat.h"
 #include "mm/zone.h"
+#include "task/task.h"
 
 namespace kernel {
 
@@ -17,7 +19,12 @@ namespace {
 Result<void> filemap_add_page(address_space& mapping, struct page* page, u64 index) {
     SpinGuard guard(mapping.i_pages_lock);
     if (mapping.i_pages.find(index)) return Errno::EEXIST;
-    TRY(mapping.i_pages.insert(index, page));
+    if (mapping.commits_pages && !security_vm_enough_memory_mm(get_current()->mm, 1).ok())
+        return Errno::ENOSPC;
+    if (Result<void> entered = mapping.i_pages.insert(index, page); !entered.ok()) {
+        if (mapping.commits_pages) vm_unacct_memory(1);
+        return entered;
+    }
     get_page(page); // the tree's
     page->index = index;
     __atomic_store_n(&page->mapping, &mapping, __ATOMIC_RELEASE);
@@ -33,11 +40,13 @@ void page_cache_delete(address_space& mapping, struct page* page) {
     if (page->test_and_clear(PageDirty)) {
         mapping.nrdirty--;
         mod_page_state(NR_FILE_DIRTY, -1);
+        get_current()->ioac.cancelled_write_bytes += PAGE_SIZE;
     }
     __atomic_store_n(&page->mapping, static_cast<address_space*>(nullptr), __ATOMIC_RELEASE);
     mapping.nrpages--;
     mod_page_state(NR_FILE_PAGES, -1);
     if (mapping.unevictable) mod_page_state(NR_SHMEM, -1);
+    if (mapping.commits_pages) vm_unacct_memory(1);
 }
 
 /// The first page at or behind `from`, with a reference.
@@ -122,6 +131,7 @@ void set_page_dirty(struct page* page) {
         mapping->nrdirty++;
         mod_page_state(NR_FILE_DIRTY, 1);
         count_vm_events(NR_DIRTIED);
+        get_current()->ioac.write_bytes += PAGE_SIZE;
     }
     mark_inode_dirty(mapping->host, I_DIRTY_PAGES);
 }
@@ -308,6 +318,7 @@ Result<usize> inode::write(struct file& file, IoBuffer buffer, u64& position) {
     struct inode& target = *file.f_mapping->host;
     if (!buffer.size) return usize{0};
     MutexGuard guard(target.i_rwsem);
+    if (target.i_swapfile) return Errno::ETXTBSY;
     if ((file.f_flags & O_APPEND) && is_regular(target.i_mode)) position = target.i_size;
     u64 limit = target.i_sb ? target.i_sb->s_maxbytes : ~u64{0} >> 1;
     if (is_regular(target.i_mode)) limit = min(limit, TRY(file_size_limit(position)));

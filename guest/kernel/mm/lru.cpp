@@ -1,6 +1,7 @@
 // The LRU lists; see reclaim.h. Invariants: PageLru says that a page is on the list that its tag and
 // PageActive name; both change under lru_lock.
 #include "fs/address_space.h"
+#include "lib/log.h"
 #include "mm/reclaim.h"
 #include "mm/vmstat.h"
 #include "mm/zone.h"
@@ -11,7 +12,9 @@ constinit struct lruvec node_lruvec = {};
 
 namespace {
 
+/// The list that it is on, or, when it is on none, the one that it belongs on.
 lru_list page_lru(const struct page* page) {
+    if (page->flags & PageUnevictable) return LRU_UNEVICTABLE;
     bool file = page->tag == PageType::PageCache, active = page->flags & PageActive;
     return file ? (active ? LRU_ACTIVE_FILE : LRU_INACTIVE_FILE)
                 : (active ? LRU_ACTIVE_ANON : LRU_INACTIVE_ANON);
@@ -25,6 +28,10 @@ void lru_init() {
 
 // REQUIRES: lru_lock.
 static void put_on(struct page* page) {
+    if (page->mlock_count)
+        page->set_flags(PageUnevictable);
+    else
+        page->clear_flags(PageUnevictable);
     lru_list list = page_lru(page);
     node_lruvec.lists[list].push_front(&page->lru);
     node_lruvec.sizes[list]++;
@@ -47,9 +54,30 @@ void lru_cache_del(struct page* page) {
     if (page->test_and_clear(PageLru)) take_off(page);
 }
 
+void mlock_page(struct page* page) {
+    IrqSpinGuard guard(node_lruvec.lru_lock);
+    if (page->mlock_count++) return;
+    mod_page_state(NR_MLOCK, 1);
+    if (!page->has(PageLru)) return; // reclaim has isolated it, and puts it where it belongs
+    take_off(page);
+    put_on(page);
+    count_vm_events(UNEVICTABLE_PGMLOCKED);
+}
+
+void munlock_page(struct page* page) {
+    IrqSpinGuard guard(node_lruvec.lru_lock);
+    KERNEL_ASSERT(page->mlock_count);
+    if (--page->mlock_count) return;
+    mod_page_state(NR_MLOCK, -1);
+    count_vm_events(UNEVICTABLE_PGMUNLOCKED);
+    if (!page->has(PageLru)) return;
+    take_off(page);
+    put_on(page);
+}
+
 void rotate_reclaimable_page(struct page* page) {
     IrqSpinGuard guard(node_lruvec.lru_lock);
-    if (!page->has(PageLru) || page->has(PageActive)) return;
+    if (!page->has(PageLru) || page->has(PageActive | PageUnevictable)) return;
     page->lru.remove();
     node_lruvec.lists[page_lru(page)].push_back(&page->lru);
 }
@@ -62,7 +90,7 @@ void mark_page_accessed(struct page* page) {
     {
         // At one go: reclaim that has isolated the page holds its link in a list of its own.
         IrqSpinGuard guard(node_lruvec.lru_lock);
-        if (page->has(PageActive) || !page->has(PageLru)) return;
+        if (page->has(PageActive | PageUnevictable) || !page->has(PageLru)) return;
         take_off(page);
         page->clear_flags(PageReferenced);
         page->set_flags(PageActive);

@@ -30,8 +30,14 @@ enum AreaFlag : u32 {
     VM_GROWSDOWN = 0x100,
     AreaStack = 0x200,
     AreaHeap = 0x400,
-    VM_SPECIAL = 0x800, ///< the kernel's own pages: [vvar], [vdso]
+    VM_SPECIAL = 0x800,       ///< the kernel's own pages: [vvar], [vdso]
+    VM_LOCKED = 0x2000,       ///< its pages stay in memory
+    VM_LOCKONFAULT = 0x80000, ///< those that come
+    VM_ACCOUNT = 0x100000,    ///< memory is committed for it (mm/overcommit.h)
+    VM_NORESERVE = 0x200000,  ///< and for this one never
 };
+inline constexpr u32 VM_LOCKED_CLEAR_MASK = ~u32{VM_LOCKED | VM_LOCKONFAULT};
+extern u32 sysctl_max_map_count; ///< most areas of one address space
 
 inline constexpr u64 LowestMapping = 0x10000; ///< mmap_min_addr: no area begins below, no stack grows there
 
@@ -66,11 +72,15 @@ struct mm_struct {
     u64 mmap_base = 0;
     u64 vdso = 0; ///< where its image is
     u64 rss = 0;
-    u64 total_vm = 0;
-    struct file* exe_file = nullptr; ///< a reference is held
-    char exe_path[128] = {};         ///< for inspection
-    u64 anon_rss = 0;                ///< of rss, pages that belong to no file
-    u64 swap_usage = 0;              ///< entries that name a place in a swap area (MM_SWAPENTS)
+    u64 total_vm = 0;  ///< pages of all areas; those of which are
+    u64 locked_vm = 0; ///< VM_LOCKED
+    u64 data_vm = 0, exec_vm = 0, stack_vm = 0;
+    u32 def_flags = 0;                             ///< what new areas get besides: mlockall(MCL_FUTURE)
+    u64 free_area_cache = 0, cached_hole_size = 0; ///< mmap.cpp, vm_unmapped_area
+    struct file* exe_file = nullptr;               ///< a reference is held
+    char exe_path[128] = {};                       ///< for inspection
+    u64 anon_rss = 0;                              ///< of rss, pages that belong to no file
+    u64 swap_usage = 0;                            ///< entries that name a place in a swap area (MM_SWAPENTS)
     u64 pgtables_bytes = 0;
     rw_semaphore mmap_lock{"mmap_lock"};      ///< areas; faults take it for reading
     spinlock_t page_table_lock{"page_table"}; ///< page-table entries, rss
@@ -95,14 +105,22 @@ FaultOutcome unuse_pte(mm_struct& mm, u64 address);
 usize access_remote_vm(mm_struct& mm, u64 address, void* to, usize size);
 
 vm_area_struct* find_vma(mm_struct& mm, u64 address); ///< the first area with end > address
-/// Makes an area; the highest free place below mmap_base when `hint` is not taken. `moved_from`: the pages at
-/// this address will move there.
+void vma_caches_init();
+/// Makes an area; the highest free place below mmap_base when `hint` is not taken.
 Result<u64> mmap_region(mm_struct& mm, u64 hint, u64 size, u32 area_flags, bool fixed, bool fixed_noreplace,
-                        struct file* file, u64 offset, const char* name, u64 moved_from = 0);
-/// RLIMIT_AS of the caller.
-bool may_expand_vm(const mm_struct& mm, u64 pages);
+                        struct file* file, u64 offset, const char* name);
+/// MAP_32BIT: a free place in the second GiB, the lowest, or `hint` when that is free.
+Result<u64> get_unmapped_area_32bit(mm_struct& mm, u64 hint, u64 size);
+/// RLIMIT_AS and RLIMIT_DATA of the caller, for pages of such an area.
+bool may_expand_vm(const mm_struct& mm, u32 flags, u64 pages);
+/// RLIMIT_MEMLOCK of the caller; root is free of it.
+bool can_do_mlock();
+Result<void> mlock_future_check(const mm_struct& mm, u32 flags, u64 pages);
+/// What VM_LOCKED areas of the range have not yet comes in. Takes mmap_lock. EFAULT: not everything is there.
+Result<void> mm_populate(mm_struct& mm, u64 start, u64 end, bool ignore_errors);
 Result<void> do_munmap(mm_struct& mm, u64 start, u64 size);
-Result<void> do_mprotect(mm_struct& mm, u64 start, u64 size, u32 area_flags);
+/// `rights` for [start, end): pages, all of them. `grows_down`: from the start of the stack that it lies in.
+Result<void> do_mprotect(mm_struct& mm, u64 start, u64 end, u32 rights, bool grows_down);
 inline constexpr u32 MREMAP_MAYMOVE = 1, MREMAP_FIXED = 2, MREMAP_DONTUNMAP = 4;
 /// `target`: with MREMAP_FIXED the place, with MREMAP_DONTUNMAP a wish.
 Result<u64> do_mremap(mm_struct& mm, u64 old_address, u64 old_size, u64 new_size, u64 target, u32 flags);

@@ -39,13 +39,14 @@ void show_mem() {
     pr_warn("Mem-Info:\n");
     pr_warn("active_anon:%lu inactive_anon:%lu isolated_anon:0\n active_file:%lu inactive_file:%lu "
             "isolated_file:0\n"
-            " unevictable:0 dirty:%lu writeback:%lu\n slab_reclaimable:%lu slab_unreclaimable:%lu\n "
+            " unevictable:%lu dirty:%lu writeback:%lu\n slab_reclaimable:%lu slab_unreclaimable:%lu\n "
             "mapped:%lu shmem:%lu pagetables:%lu\n"
             " free:%lu free_pcp:%lu\n",
             page_state(NR_ACTIVE_ANON), page_state(NR_INACTIVE_ANON), page_state(NR_ACTIVE_FILE),
-            page_state(NR_INACTIVE_FILE), page_state(NR_FILE_DIRTY), page_state(NR_WRITEBACK), u64{0},
-            page_state(NR_SLAB), page_state(NR_FILE_MAPPED), page_state(NR_SHMEM), page_state(NR_PAGETABLE),
-            nr_free_pages(), zone_pcp_pages(zones[0]) + zone_pcp_pages(zones[1]) + zone_pcp_pages(zones[2]));
+            page_state(NR_INACTIVE_FILE), page_state(NR_UNEVICTABLE), page_state(NR_FILE_DIRTY),
+            page_state(NR_WRITEBACK), u64{0}, page_state(NR_SLAB), page_state(NR_FILE_MAPPED),
+            page_state(NR_SHMEM), page_state(NR_PAGETABLE), nr_free_pages(),
+            zone_pcp_pages(zones[0]) + zone_pcp_pages(zones[1]) + zone_pcp_pages(zones[2]));
     for (const struct zone& zone : zones) {
         if (!zone.managed_pages) continue;
         pr_warn("Node 0 %s free:%lukB boost:0kB min:%lukB low:%lukB high:%lukB present:%lukB managed:%lukB\n",

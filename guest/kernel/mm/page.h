@@ -43,10 +43,11 @@ enum PageFlag : u32 {
     PageLru = 1 << 7,    ///< on one of the LRU lists
     PageActive = 1 << 8, ///< on an active one
     PageReferenced = 1 << 9,
-    PageWaiters = 1 << 10,   ///< somebody may sleep for PageLocked or PageWriteback
-    PageReadahead = 1 << 11, ///< who reads it starts the next window
-    PageReclaim = 1 << 12,   ///< being written in order to be freed
-    PageSwapCache = 1 << 13, ///< anonymous, and private_ says where in a swap area it is too
+    PageWaiters = 1 << 10,     ///< somebody may sleep for PageLocked or PageWriteback
+    PageReadahead = 1 << 11,   ///< who reads it starts the next window
+    PageReclaim = 1 << 12,     ///< being written in order to be freed
+    PageSwapCache = 1 << 13,   ///< anonymous, and private_ says where in a swap area it is too
+    PageUnevictable = 1 << 14, ///< on that list, with PageLru
 };
 
 /// Set in page::mapping: it points to an anon_vma (mm/rmap.h).
@@ -78,7 +79,7 @@ struct page {
                       ///< PageSwapCache: the swp_entry_t
     };
     u32 head_offset; ///< Tail: pages back to the head
-    u32 reserved2;
+    u32 mlock_count; ///< entries in VM_LOCKED areas that map it; under lru_lock
 
     bool has(u32 bits) const { return __atomic_load_n(&flags, __ATOMIC_ACQUIRE) & bits; }
     void set_flags(u32 bits) { __atomic_fetch_or(&flags, bits, __ATOMIC_RELEASE); }

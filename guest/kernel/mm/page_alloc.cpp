@@ -72,6 +72,7 @@ void prep_new_page(struct page* page, unsigned order, u32 flags, PageType tag) {
         part.index = 0;
         part.private_ = 0;
         part.head_offset = static_cast<u32>(i);
+        part.mlock_count = 0;
     }
     if (flags & __GFP_ZERO) memset(page_address(page), 0, PAGE_SIZE << order);
     count_vm_events(PGALLOC, count);

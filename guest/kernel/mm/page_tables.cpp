@@ -2,6 +2,7 @@
 #include "arch/x86_64/cpu.h"
 #include "arch/x86_64/segments.h"
 #include "fs/vfs.h"
+#include "mm/reclaim.h"
 #include "mm/rmap.h"
 #include "mm/swap.h"
 #include "mm/user_pages.h"
@@ -90,7 +91,8 @@ u64* pte_alloc(mm_struct& mm, u64 address) {
     return entry;
 }
 
-void unmap_page_range(mm_struct& mm, u64 start, u64 end) {
+void unmap_page_range(const vm_area_struct& area, u64 start, u64 end) {
+    mm_struct& mm = *area.vm_mm;
     mmu_gather tlb(mm); // flushes, and lets the pages go, after the lock
     SpinGuard guard(mm.page_table_lock);
     each_entry(mm.pgd, start, end, [&](u64 address, u64& slot) {
@@ -104,7 +106,7 @@ void unmap_page_range(mm_struct& mm, u64 start, u64 end) {
         struct page* page = phys_to_page(entry & pte::AddressMask);
         if ((entry & pte::Dirty) && page->tag == PageType::PageCache) set_page_dirty(page);
         count_rss(mm, page, -1);
-        page_remove_rmap(page);
+        page_remove_rmap(page, area);
         tlb.remove(page, address);
     });
 }
@@ -131,7 +133,21 @@ void change_protection(mm_struct& mm, const vm_area_struct& area) {
     flush_tlb_range(mm, area.vm_start, area.vm_end);
 }
 
-Result<void> copy_page_range(mm_struct& child, mm_struct& parent, const vm_area_struct& area) {
+void mlock_vma_pages(vm_area_struct& area, u32 flags) {
+    mm_struct& mm = *area.vm_mm;
+    SpinGuard guard(mm.page_table_lock);
+    u32 old = area.vm_flags;
+    area.vm_flags = flags;
+    if (!((old ^ flags) & VM_LOCKED)) return;
+    each_entry(mm.pgd, area.vm_start, area.vm_end, [&](u64, u64& entry) {
+        if (!pte::holds_page(entry)) return;
+        struct page* page = phys_to_page(entry & pte::AddressMask);
+        if (!page_is_permanent(page)) (flags & VM_LOCKED ? mlock_page : munlock_page)(page);
+    });
+}
+
+Result<void> copy_page_range(const vm_area_struct& copy, const vm_area_struct& area) {
+    mm_struct &child = *copy.vm_mm, &parent = *area.vm_mm;
     // The child's tables first: making them may sleep.
     for (u64 address = area.vm_start; address < area.vm_end;
          address = align_down(address, 2 * MiB) + 2 * MiB) {
@@ -167,7 +183,7 @@ Result<void> copy_page_range(mm_struct& child, mm_struct& parent, const vm_area_
             __atomic_fetch_and(&entry, ~pte::Write, __ATOMIC_ACQ_REL);
         }
         get_page(page);
-        page_add_rmap(page);
+        page_add_rmap(page, copy);
         *target = entry;
         count_rss(child, page, 1);
     });

@@ -11,7 +11,14 @@ namespace kernel {
 struct page;
 struct task_struct;
 
-enum lru_list : u32 { LRU_INACTIVE_ANON, LRU_ACTIVE_ANON, LRU_INACTIVE_FILE, LRU_ACTIVE_FILE, NR_LRU_LISTS };
+enum lru_list : u32 {
+    LRU_INACTIVE_ANON,
+    LRU_ACTIVE_ANON,
+    LRU_INACTIVE_FILE,
+    LRU_ACTIVE_FILE,
+    LRU_UNEVICTABLE, ///< locked memory (mm/mlock.cpp): nobody scans it
+    NR_LRU_LISTS
+};
 
 /// The node's pages by how recently they were used; the newest are at the front.
 struct lruvec {
@@ -27,6 +34,9 @@ void lru_init();
 /// A page that user space or a file has from now on; anonymous pages and file pages have lists of their own.
 void lru_cache_add(struct page* page);
 void lru_cache_del(struct page* page);
+/// An entry in a locked area maps the page from now on, or no more.
+void mlock_page(struct page* page);
+void munlock_page(struct page* page);
 /// It is written, and was to be freed: the next to be looked at. From any context.
 void rotate_reclaimable_page(struct page* page);
 /// Used: the second time it moves to the active list.

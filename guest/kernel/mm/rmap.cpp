@@ -3,6 +3,7 @@
 
 #include "fs/vfs.h"
 #include "mm/memory_struct.h"
+#include "mm/reclaim.h"
 #include "mm/rmap_anon.h"
 #include "mm/swap.h"
 #include "mm/user_pages.h"
@@ -18,8 +19,9 @@ bool page_is_permanent(const struct page* page) {
 
 bool page_mapped(const struct page* page) { return __atomic_load_n(&page->_mapcount, __ATOMIC_RELAXED) >= 0; }
 
-void page_add_rmap(struct page* page) {
+void page_add_rmap(struct page* page, const vm_area_struct& area) {
     if (page_is_permanent(page)) return;
+    if (area.vm_flags & VM_LOCKED) mlock_page(page);
     if (__atomic_add_fetch(&page->_mapcount, 1, __ATOMIC_RELAXED) == 0)
         mod_page_state(page->tag == PageType::Anonymous ? NR_ANON_MAPPED : NR_FILE_MAPPED, 1);
 }
@@ -33,18 +35,19 @@ void page_add_anon_rmap(struct page* page, const vm_area_struct& area, u64 addre
             reinterpret_cast<address_space*>(reinterpret_cast<u64>(anon_vma) | PAGE_MAPPING_ANON),
             __ATOMIC_RELEASE);
     }
-    page_add_rmap(page);
+    page_add_rmap(page, area);
 }
 
-void page_remove_rmap(struct page* page) {
+void page_remove_rmap(struct page* page, const vm_area_struct& area) {
     if (page_is_permanent(page)) return;
+    if (area.vm_flags & VM_LOCKED) munlock_page(page);
     if (__atomic_sub_fetch(&page->_mapcount, 1, __ATOMIC_RELAXED) < 0)
         mod_page_state(page->tag == PageType::Anonymous ? NR_ANON_MAPPED : NR_FILE_MAPPED, -1);
 }
 
 namespace {
 
-/// Calls visit(mm, address, entry) under page_table_lock when this area maps the page.
+/// Calls visit(area, address, entry) under page_table_lock when this area maps the page.
 template <typename Visit> void rmap_one(struct page* page, const vm_area_struct& area, Visit& visit) {
     u64 pages = (area.vm_end - area.vm_start) >> PAGE_SHIFT;
     if (page->index < area.vm_pgoff || page->index - area.vm_pgoff >= pages) return;
@@ -54,7 +57,7 @@ template <typename Visit> void rmap_one(struct page* page, const vm_area_struct&
     if (!entry) return;
     SpinGuard lock(mm.page_table_lock);
     if (pte::holds_page(*entry) && phys_to_page(*entry & pte::AddressMask) == page)
-        visit(mm, address, *entry);
+        visit(area, address, *entry);
 }
 
 /// The same for all entries that map it. An area that is being cut or moved meanwhile may be missed: who
@@ -81,7 +84,9 @@ template <typename Visit> void rmap_walk(struct page* page, Visit visit) {
 
 void try_to_unmap(struct page* page) {
     bool dirty = false, anonymous = page->tag == PageType::Anonymous;
-    rmap_walk(page, [&](mm_struct& mm, u64 address, u64& entry) {
+    rmap_walk(page, [&](const vm_area_struct& area, u64 address, u64& entry) {
+        if (area.vm_flags & VM_LOCKED) return; // it stays
+        mm_struct& mm = *area.vm_mm;
         u64 place = 0;
         if (anonymous) {
             swp_entry_t swap = {page->private_};
@@ -93,7 +98,7 @@ void try_to_unmap(struct page* page) {
         dirty |= (__atomic_exchange_n(&entry, place, __ATOMIC_ACQ_REL) & pte::Dirty) != 0;
         flush_tlb_page(mm, address);
         mm.rss--;
-        page_remove_rmap(page);
+        page_remove_rmap(page, area);
         put_page(page); // not the last: the caller has one
     });
     if (!dirty) return;
@@ -105,21 +110,20 @@ void try_to_unmap(struct page* page) {
 
 u32 page_referenced(struct page* page) {
     u32 references = 0;
-    rmap_walk(page, [&](mm_struct& mm, u64 address, u64& entry) {
+    rmap_walk(page, [&](const vm_area_struct&, u64, u64& entry) {
         if (!(entry & pte::Accessed)) return;
         __atomic_fetch_and(&entry, ~pte::Accessed,
                            __ATOMIC_RELAXED); // no flush: a stale one only looks unused
-        (void)mm, (void)address;
         references++;
     });
     return references;
 }
 
 void page_mkclean(struct page* page) {
-    rmap_walk(page, [&](mm_struct& mm, u64 address, u64& entry) {
+    rmap_walk(page, [&](const vm_area_struct& area, u64 address, u64& entry) {
         if (!(entry & (pte::Write | pte::Dirty))) return;
         __atomic_fetch_and(&entry, ~(pte::Write | pte::Dirty), __ATOMIC_ACQ_REL);
-        flush_tlb_page(mm, address);
+        flush_tlb_page(*area.vm_mm, address);
     });
 }
 
@@ -130,7 +134,7 @@ void unmap_mapping_pages(address_space& mapping, u64 first, u64 last) {
         u64 pages = (area->vm_end - area->vm_start) >> PAGE_SHIFT, end = area->vm_pgoff + pages;
         if (end <= first || area->vm_pgoff > last) continue;
         u64 from = max(first, area->vm_pgoff), to = last < end ? last + 1 : end;
-        unmap_page_range(*area->vm_mm, area->vm_start + ((from - area->vm_pgoff) << PAGE_SHIFT),
+        unmap_page_range(*area, area->vm_start + ((from - area->vm_pgoff) << PAGE_SHIFT),
                          area->vm_start + ((to - area->vm_pgoff) << PAGE_SHIFT));
     }
 }

@@ -52,11 +52,11 @@ Result<void> anon_vma_fork(vm_area_struct& child, const vm_area_struct& parent);
 /// REQUIRES: the area has no pages, and mmap_lock for writing.
 void unlink_anon_vmas(vm_area_struct& area);
 
-// REQUIRES for these three: page_table_lock.
-void page_add_rmap(struct page* page);
+// REQUIRES for these three: page_table_lock. `area` has the entry: a locked one locks the page.
+void page_add_rmap(struct page* page, const vm_area_struct& area);
 /// An anonymous page's first entry: says to whom it belongs. `exclusive`: nobody else can have it.
 void page_add_anon_rmap(struct page* page, const vm_area_struct& area, u64 address, bool exclusive);
-void page_remove_rmap(struct page* page);
+void page_remove_rmap(struct page* page, const vm_area_struct& area);
 bool page_mapped(const struct page* page);
 bool page_is_permanent(const struct page* page);
 

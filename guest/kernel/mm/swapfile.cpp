@@ -73,19 +73,25 @@ bool is_swap_device(u64 device) {
 
 swp_entry_t get_swap_page() {
     if (!__atomic_load_n(&nr_swap_pages, __ATOMIC_RELAXED)) return {0};
-    // The highest priority first; among equals, the first.
+    // The highest priority first; equals take turns, a cluster each.
+    constexpr u64 SWAPFILE_CLUSTER = 256;
+    static u64 turn = 0;
     for (i32 below = 0x8000;;) {
         i32 best = -0x8000;
         for (const swap_info_struct& area : swap_info)
             if ((area.flags & SWP_WRITEOK) && area.prio < below) best = max(best, area.prio);
         if (best == -0x8000) return {0};
-        for (u64 type = 0; type < MAX_SWAPFILES; type++) {
+        const u64 first = __atomic_load_n(&turn, __ATOMIC_RELAXED);
+        for (u64 i = 0; i < MAX_SWAPFILES; i++) {
+            const u64 type = (first + i) % MAX_SWAPFILES;
             swap_info_struct& area = swap_info[type];
             SpinGuard guard(area.lock);
             if (!(area.flags & SWP_WRITEOK) || area.prio != best) continue;
             if (u64 offset = scan_swap_map_slots(area)) {
                 area.swap_map[offset] = SWAP_HAS_CACHE;
                 area.inuse_pages++;
+                __atomic_store_n(&turn, type + (offset % SWAPFILE_CLUSTER == SWAPFILE_CLUSTER - 1),
+                                 __ATOMIC_RELAXED);
                 __atomic_fetch_sub(&nr_swap_pages, 1, __ATOMIC_RELAXED);
                 return swp_entry(type, offset);
             }
@@ -107,7 +113,7 @@ bool swap_duplicate(swp_entry_t entry) {
 Result<void> swapcache_prepare(swp_entry_t entry) {
     swap_info_struct& area = swap_info[swp_type(entry)];
     SpinGuard guard(area.lock);
-    if (!(area.flags & SWP_USED) || swp_offset(entry) >= area.max) return Errno::ENOENT;
+    if (!(area.flags & SWP_USED) || !area.swap_map || swp_offset(entry) >= area.max) return Errno::ENOENT;
     u16& count = area.swap_map[swp_offset(entry)];
     if (count & SWAP_HAS_CACHE) return Errno::EEXIST;
     if (!count || count == SWAP_MAP_BAD) return Errno::ENOENT;
@@ -139,10 +145,12 @@ void free_swap_and_cache(swp_entry_t entry) {
 }
 
 bool page_is_named(swp_entry_t entry) {
-    swap_info_struct* area = get_swap_device(entry);
-    if (!area) return false;
-    SpinGuard guard(area->lock);
-    return area->swap_map[swp_offset(entry)] & ~SWAP_HAS_CACHE;
+    // The caller holds nothing: the entry may be gone, and the area with it, or be another one's by now.
+    if (swp_type(entry) >= MAX_SWAPFILES) return false;
+    swap_info_struct& area = swap_info[swp_type(entry)];
+    SpinGuard guard(area.lock);
+    if (!(area.flags & SWP_USED) || !area.swap_map || swp_offset(entry) >= area.max) return false;
+    return area.swap_map[swp_offset(entry)] & ~SWAP_HAS_CACHE;
 }
 
 u32 page_swapcount(const struct page* page) {

@@ -116,8 +116,10 @@ Result<void> setup_swap_map(swap_info_struct& area, const swap_header& header) {
 
 void forget_area(swap_info_struct& area) {
     u16* map;
+    u32 flags;
     {
         SpinGuard guard(area.lock);
+        flags = area.flags;
         area.flags = 0;
         map = area.swap_map;
         area.swap_map = nullptr;
@@ -128,7 +130,9 @@ void forget_area(swap_info_struct& area) {
     vfree(area.extents);
     area.extents = nullptr;
     area.nr_extents = 0;
+    if (area.bdev && (flags & SWP_BLKDEV)) area.bdev->i_swapfile = false;
     if (area.swap_file) {
+        area.swap_file->d_inode->i_swapfile = false;
         if (is_regular(area.swap_file->d_inode->i_mode)) allow_write_access(*area.swap_file->d_inode);
         dput(area.swap_file);
     }
@@ -180,6 +184,7 @@ Result<void> swapon_into(swap_info_struct& area, struct dentry* dentry, u32 flag
     area.prio = flags & SWAP_FLAG_PREFER ? static_cast<i32>(flags & SWAP_FLAG_PRIO_MASK) : --least_priority;
     __atomic_fetch_add(&nr_swap_pages, area.pages, __ATOMIC_RELAXED);
     __atomic_fetch_add(&total_swap_pages, area.pages, __ATOMIC_RELAXED);
+    inode->i_swapfile = true;
     SpinGuard guard(area.lock);
     area.flags |= SWP_WRITEOK;
     return {};

@@ -9,13 +9,16 @@ namespace kernel {
 
 inline constexpr u64 UserTableFlags = pte::Present | pte::Write | pte::User | pte::Accessed;
 
-/// Takes the entries of a range away. Also called without mmap_lock, for areas that i_mmap_rwsem keeps.
-void unmap_page_range(mm_struct& mm, u64 start, u64 end);
+/// Takes the entries of a range, in one area, away. Also called without mmap_lock, for areas that
+/// i_mmap_rwsem keeps.
+void unmap_page_range(const vm_area_struct& area, u64 start, u64 end);
 /// Entries follow the area's rights; copy-on-write pages stay read-only, and pages of shared files until they
 /// are stored to.
 void change_protection(mm_struct& mm, const vm_area_struct& area);
-/// Maps the parent's present pages into the child; private ones become copy-on-write on both sides.
-Result<void> copy_page_range(mm_struct& child, mm_struct& parent, const vm_area_struct& area);
+/// The area gets these flags, and its pages the locks that they say.
+void mlock_vma_pages(vm_area_struct& area, u32 flags);
+/// Maps the parent's present pages into the child's copy; private ones become copy-on-write on both sides.
+Result<void> copy_page_range(const vm_area_struct& copy, const vm_area_struct& area);
 Result<void> move_page_tables(mm_struct& mm, struct file* file, u64 from, u64 to, u64 size);
 /// Levels 3 to 1 of the user half.
 void free_pgtables(mm_struct& mm);

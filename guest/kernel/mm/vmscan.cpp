@@ -87,8 +87,14 @@ Fate shrink_anon_page(struct page* page, scan_control& sc) {
 }
 
 Fate shrink_page(struct page* page, scan_control& sc) {
-    if (!trylock_page(page)) return Fate::Keep;
-    if (page->tag == PageType::Anonymous && !page->has(PageWriteback)) return shrink_anon_page(page, sc);
+    if (__atomic_load_n(&page->mlock_count, __ATOMIC_RELAXED) || !trylock_page(page)) return Fate::Keep;
+    // Its `mapping` is its anon_vma: asked once, whatever ends meanwhile.
+    if (page->tag == PageType::Anonymous) {
+        if (!page->has(PageWriteback)) return shrink_anon_page(page, sc);
+        sc.nr_dirty++;
+        unlock_page(page);
+        return Fate::Keep;
+    }
     address_space* mapping = page->mapping;
     Fate fate = Fate::Keep;
     if (!mapping || page->has(PageWriteback)) {

@@ -11,6 +11,7 @@ enum vm_stat_item : u32 {
     NR_ACTIVE_ANON,
     NR_INACTIVE_FILE,
     NR_ACTIVE_FILE,
+    NR_UNEVICTABLE,
     NR_ANON_MAPPED,
     NR_FILE_MAPPED,
     NR_FILE_PAGES,
@@ -21,6 +22,7 @@ enum vm_stat_item : u32 {
     NR_KERNEL_STACK,
     NR_SHMEM,
     NR_SWAPCACHE,
+    NR_MLOCK,
     NR_VM_STAT_ITEMS,
 };
 enum vm_event_item : u32 {
@@ -46,6 +48,8 @@ enum vm_event_item : u32 {
     NR_WRITTEN,
     PSWPIN,
     PSWPOUT,
+    UNEVICTABLE_PGMLOCKED,
+    UNEVICTABLE_PGMUNLOCKED,
     NR_VM_EVENT_ITEMS,
 };
 

@@ -33,7 +33,7 @@ Result<void> scm_fp_copy(const u8* data, usize size, scm_fp_list*& list) {
     for (usize i = 0; i < count; i++) {
         i32 fd;
         memcpy(&fd, data + i * sizeof fd, sizeof fd);
-        struct file* file = TRY(fget(fd));
+        struct file* file = TRY(fget_raw(fd));
         list->fp[list->count++] = file;
     }
     return {};

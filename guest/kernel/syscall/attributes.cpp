@@ -198,7 +198,7 @@ Result<i64> sys_statfs(u64 address, u64 target) {
     return statfs_common(*TRY(path.find(AT_FDCWD, address, 0)), target);
 }
 Result<i64> sys_fstatfs(i32 descriptor, u64 target) {
-    FileReference file(TRY(fget(descriptor)));
+    FileReference file(TRY(fget_raw(descriptor)));
     return statfs_common(*file->f_inode, target);
 }
 Result<i64> sys_syncfs(i32 descriptor) {

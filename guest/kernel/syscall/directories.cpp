@@ -65,7 +65,11 @@ Result<i64> sys_readlinkat(i32 directory, u64 address, u64 target, i32 size) {
     if (size <= 0) return Errno::EINVAL;
     UserPath path;
     TRY(path.fetch(directory, address));
-    DentryReference found(TRY(filename_lookup(path.base(), path.text(), 0)));
+    // Without a path, the link that O_PATH has opened.
+    bool own = !*path.text() && path.file() && path.file()->f_dentry;
+    if (own) dget(path.base());
+    DentryReference found(own ? path.base() : TRY(filename_lookup(path.base(), path.text(), 0)));
+    if (own && !is_symlink(found->d_inode->i_mode)) return Errno::ENOENT;
     auto* text = static_cast<char*>(kmalloc(PathMax));
     if (!text) return Errno::ENOMEM;
     Result<usize> length = found->d_inode->read_link(text, PathMax - 1);
@@ -250,7 +254,7 @@ Result<i64> sys_chdir(u64 address) {
 }
 
 Result<i64> sys_fchdir(i32 descriptor) {
-    struct file* file = TRY(fget(descriptor));
+    struct file* file = TRY(fget_raw(descriptor));
     Result<void> allowed = is_directory(file->f_inode->i_mode) && file->f_dentry
                                ? inode_permission(*file->f_inode, MAY_EXEC)
                                : Result<void>(Errno::ENOTDIR);

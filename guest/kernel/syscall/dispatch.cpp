@@ -43,11 +43,11 @@ void trace(const SyscallRow& row, const u64* arguments, i64 result) {
 
 void syscall_init() {
     const SyscallSpan spans[] = {
-        file_syscalls(),      directory_syscalls(),   memory_syscalls(),     swap_syscalls(),
-        attribute_syscalls(), mount_syscalls(),       sched_syscalls(),      signalfd_syscalls(),
-        poll_syscalls(),      epoll_syscalls(),       eventfd_syscalls(),    process_syscalls(),
-        signal_syscalls(),    system_syscalls(),      credential_syscalls(), socket_syscalls(),
-        itimer_syscalls(),    posix_timer_syscalls(), timerfd_syscalls()};
+        file_syscalls(),     directory_syscalls(), memory_syscalls(),      swap_syscalls(),
+        mlock_syscalls(),    attribute_syscalls(), mount_syscalls(),       sched_syscalls(),
+        signalfd_syscalls(), poll_syscalls(),      epoll_syscalls(),       eventfd_syscalls(),
+        process_syscalls(),  signal_syscalls(),    system_syscalls(),      credential_syscalls(),
+        socket_syscalls(),   itimer_syscalls(),    posix_timer_syscalls(), timerfd_syscalls()};
     for (const SyscallSpan& span : spans)
         for (usize i = 0; i < span.count; i++) {
             KERNEL_ASSERT(span.rows[i].number < TableSize && !table[span.rows[i].number]);

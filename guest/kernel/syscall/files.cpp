@@ -15,8 +15,6 @@
 namespace kernel {
 namespace {
 
-constexpr usize MaxTransfer = 0x7ffff000; // as Linux
-
 /// Drops the reference when the call ends.
 struct FileReference {
     struct file* file;
@@ -30,12 +28,12 @@ struct FileReference {
 
 Result<i64> sys_read(i32 descriptor, u64 buffer, usize size) {
     FileReference file(TRY(fget(descriptor)));
-    return static_cast<i64>(TRY(vfs_read(*file, IoBuffer::of_user(buffer, min(size, MaxTransfer)))));
+    return static_cast<i64>(TRY(vfs_read(*file, IoBuffer::of_user(buffer, size))));
 }
 
 Result<i64> sys_write(i32 descriptor, u64 buffer, usize size) {
     FileReference file(TRY(fget(descriptor)));
-    return static_cast<i64>(TRY(vfs_write(*file, IoBuffer::of_user(buffer, min(size, MaxTransfer)))));
+    return static_cast<i64>(TRY(vfs_write(*file, IoBuffer::of_user(buffer, size))));
 }
 
 Result<i64> sys_pread64(i32 descriptor, u64 buffer, usize size, i64 position) {
@@ -44,8 +42,10 @@ Result<i64> sys_pread64(i32 descriptor, u64 buffer, usize size, i64 position) {
     if (!file->readable()) return Errno::EBADF;
     if (!file->f_op->seekable()) return Errno::ESPIPE;
     if (is_directory(file->f_inode->i_mode)) return Errno::EISDIR;
-    return static_cast<i64>(TRY(file->f_op->read(*file, IoBuffer::of_user(buffer, min(size, MaxTransfer)),
-                                                 static_cast<u64>(position))));
+    IoBuffer target = TRY(user_buffer(IoBuffer::of_user(buffer, size)));
+    Result<usize> moved = file->f_op->read(*file, target, static_cast<u64>(position));
+    get_current()->ioac.count_read(moved);
+    return static_cast<i64>(TRY(moved));
 }
 
 Result<i64> sys_pwrite64(i32 descriptor, u64 buffer, usize size, i64 position) {
@@ -53,39 +53,77 @@ Result<i64> sys_pwrite64(i32 descriptor, u64 buffer, usize size, i64 position) {
     if (position < 0) return Errno::EINVAL;
     if (!file->writable()) return Errno::EBADF;
     if (!file->f_op->seekable()) return Errno::ESPIPE;
+    IoBuffer source = TRY(user_buffer(IoBuffer::of_user(buffer, size)));
     u64 at = static_cast<u64>(position);
-    return static_cast<i64>(
-        TRY(file->f_op->write(*file, IoBuffer::of_user(buffer, min(size, MaxTransfer)), at)));
+    Result<usize> moved = file->f_op->write(*file, source, at);
+    get_current()->ioac.count_written(moved);
+    return static_cast<i64>(TRY(moved));
 }
 
 struct IoVector {
     u64 base, length;
 };
 
-Result<i64> do_readv_writev(i32 descriptor, u64 vectors, i32 count, bool write) {
+/// All of them are checked before any is used: negative lengths first, then addresses.
+Result<void> check_vectors(u64 vectors, i32 count) {
     if (count < 0 || count > 1024) return Errno::EINVAL;
+    for (int pass = 0; pass < 2; pass++)
+        for (i32 i = 0; i < count; i++) {
+            IoVector v = TRY(get_user<IoVector>(vectors + static_cast<u64>(i) * sizeof(IoVector)));
+            if (!pass && static_cast<i64>(v.length) < 0) return Errno::EINVAL;
+            if (pass && !access_ok(v.base, v.length)) return Errno::EFAULT;
+        }
+    return {};
+}
+
+/// `position`: where preadv and pwritev begin; null: the file's own place.
+Result<i64> read_or_write_vectors(i32 descriptor, u64 vectors, i32 count, bool write,
+                                  u64* position = nullptr) {
     FileReference file(TRY(fget(descriptor)));
+    if (position && static_cast<i64>(*position) < 0) return Errno::EINVAL;
+    if (position && !file->f_op->seekable()) return Errno::ESPIPE;
+    if (!(write ? file->writable() : file->readable())) return Errno::EBADF;
+    if (!write && is_directory(file->f_inode->i_mode)) return Errno::EISDIR;
+    TRY(check_vectors(vectors, count));
     if (sock_from_file(*file)) return sock_readv_writev(*file, vectors, count, write);
+    constexpr u64 MAX_RW_COUNT = 0x7ffff000;
     i64 total = 0;
     for (i32 i = 0; i < count; i++) {
         IoVector v = TRY(get_user<IoVector>(vectors + static_cast<u64>(i) * sizeof(IoVector)));
         if (!v.length) continue;
-        IoBuffer buffer = IoBuffer::of_user(v.base, min<u64>(v.length, MaxTransfer));
-        Result<usize> moved = write ? vfs_write(*file, buffer) : vfs_read(*file, buffer);
+        IoBuffer buffer =
+            IoBuffer::of_user(v.base, min<u64>(v.length, MAX_RW_COUNT - static_cast<u64>(total)));
+        Result<usize> moved = !position ? write ? write_file(*file, buffer) : read_file(*file, buffer)
+                              : write ? file->f_op->write(*file, buffer, *position)
+                                        : file->f_op->read(*file, buffer, *position);
         if (!moved.ok()) {
             if (total) return total;
             return moved.error();
         }
         total += static_cast<i64>(moved.value());
+        if (position && !write) *position += moved.value();
         if (moved.value() < v.length) break;
     }
     return total;
+}
+Result<i64> do_readv_writev(i32 descriptor, u64 vectors, i32 count, bool write, u64* position = nullptr) {
+    Result<i64> moved = read_or_write_vectors(descriptor, vectors, count, write, position);
+    Result<usize> counted = moved.ok() ? Result<usize>(static_cast<usize>(moved.value())) : moved.error();
+    task_io_accounting& io = get_current()->ioac;
+    write ? io.count_written(counted) : io.count_read(counted);
+    return moved;
 }
 Result<i64> sys_readv(i32 descriptor, u64 vectors, i32 count) {
     return do_readv_writev(descriptor, vectors, count, false);
 }
 Result<i64> sys_writev(i32 descriptor, u64 vectors, i32 count) {
     return do_readv_writev(descriptor, vectors, count, true);
+}
+Result<i64> sys_preadv(i32 descriptor, u64 vectors, i32 count, u64 position) {
+    return do_readv_writev(descriptor, vectors, count, false, &position);
+}
+Result<i64> sys_pwritev(i32 descriptor, u64 vectors, i32 count, u64 position) {
+    return do_readv_writev(descriptor, vectors, count, true, &position);
 }
 
 Result<i64> sys_lseek(i32 descriptor, i64 offset, u32 whence) {
@@ -113,7 +151,7 @@ Result<i64> sys_close(i32 descriptor) {
 }
 
 Result<i64> sys_fstat(i32 descriptor, u64 target) {
-    FileReference file(TRY(fget(descriptor)));
+    FileReference file(TRY(fget_raw(descriptor)));
     Stat stat;
     generic_fillattr(*file->f_inode, stat);
     TRY(put_user(target, stat));
@@ -121,7 +159,7 @@ Result<i64> sys_fstat(i32 descriptor, u64 target) {
 }
 
 Result<i64> duplicate(i32 descriptor, i32 at_least, bool close_on_exec) {
-    struct file* file = TRY(fget(descriptor));
+    struct file* file = TRY(fget_raw(descriptor));
     Result<i32> installed = fd_install(*get_current()->files, file, close_on_exec, at_least);
     if (!installed.ok()) {
         fput(file);
@@ -135,7 +173,7 @@ Result<i64> sys_dup3(i32 from, i32 to, u32 flags) {
     if (from == to) return Errno::EINVAL;
     if (flags & ~O_CLOEXEC) return Errno::EINVAL;
     if (to < 0 || static_cast<u64>(to) >= rlimit(RLIMIT_NOFILE)) return Errno::EBADF;
-    struct file* file = TRY(fget(from));
+    struct file* file = TRY(fget_raw(from));
     Result<void> replaced = replace_fd(*get_current()->files, to, file, flags & O_CLOEXEC);
     if (!replaced.ok()) {
         fput(file);
@@ -146,7 +184,7 @@ Result<i64> sys_dup3(i32 from, i32 to, u32 flags) {
 
 Result<i64> sys_dup2(i32 from, i32 to) {
     if (from != to) return sys_dup3(from, to, 0);
-    FileReference file(TRY(fget(from)));
+    FileReference file(TRY(fget_raw(from)));
     return i64{to};
 }
 
@@ -172,8 +210,9 @@ Result<i64> sys_pipe2(u64 target, u32 flags) {
 Result<i64> sys_pipe(u64 target) { return sys_pipe2(target, 0); }
 
 Result<i64> sys_fcntl(i32 descriptor, u32 command, u64 argument) {
-    FileReference file(TRY(fget(descriptor)));
+    FileReference file(TRY(fget_raw(descriptor)));
     files_struct& table = *get_current()->files;
+    if ((file->f_flags & O_PATH) && command > 3 && command != 1030) return Errno::EBADF;
     switch (command) {
     case 0: // F_DUPFD, F_DUPFD_CLOEXEC
     case 1030:
@@ -237,11 +276,13 @@ Result<i64> sys_sendfile(i32 out, i32 in, u64 offset_address, usize count) {
     while (count) {
         moved = kernel_read(*source, chunk, min<usize>(count, PAGE_SIZE), position);
         if (!moved.ok() || !moved.value()) break;
-        moved = vfs_write(*target, IoBuffer::of_kernel(chunk, moved.value()));
+        moved = write_file(*target, IoBuffer::of_kernel(chunk, moved.value()));
         if (!moved.ok()) break;
         position += moved.value(), count -= moved.value(), total += static_cast<i64>(moved.value());
     }
     kfree(chunk);
+    get_current()->ioac.count_read(static_cast<usize>(total));
+    get_current()->ioac.count_written(static_cast<usize>(total));
     if (offset_address)
         TRY(put_user(offset_address, position));
     else
@@ -272,6 +313,8 @@ constexpr SyscallRow rows[] = {
     row<sys_ftruncate>(77, "ftruncate", Descriptor, Int),
     row<sys_dup3>(292, "dup3", Descriptor, Descriptor, Flags),
     row<sys_pipe2>(293, "pipe2", Pointer, Flags),
+    row<sys_preadv>(295, "preadv", Descriptor, Pointer, Int, Int),
+    row<sys_pwritev>(296, "pwritev", Descriptor, Pointer, Int, Int),
 };
 
 } // namespace

@@ -7,7 +7,9 @@
 #include "fs/proc/proc.h"
 #include "fs/tmpfs.h"
 #include "fs/vfs.h"
+#include "lib/kobject.h"
 #include "mm/slab.h"
+#include "mm/swap.h"
 #include "syscall/syscall.h"
 #include "syscall/user_path.h"
 #include "task/cred.h"
@@ -21,6 +23,7 @@ constexpr u64 MS_RDONLY = 1, MS_REMOUNT = 32, MS_BIND = 4096, MS_MOVE = 8192, MS
 Result<struct inode*> new_root(const char* type, const char* source, bool read_only) {
     if (strings_equal(type, "tmpfs")) return make_tmpfs();
     if (strings_equal(type, "proc")) return make_procfs();
+    if (strings_equal(type, "sysfs")) return make_sysfs();
     if (strings_equal(type, "devtmpfs")) return make_devtmpfs();
     if (strings_equal(type, "devpts")) return make_devpts();
     if (!strings_equal(type, "ext2")) return Errno::ENODEV;
@@ -33,6 +36,7 @@ Result<struct inode*> new_root(const char* type, const char* source, bool read_o
     auto* device = static_cast<struct block_device*>(found);
     for (const struct mount* mount = mounts; mount; mount = mount->next)
         if (mount->super->s_dev == device->i_rdev) return Errno::EBUSY;
+    if (is_swap_device(device->i_rdev)) return Errno::EBUSY;
     ext2::ext2_sb_info* fs = TRY(ext2::mount(device, read_only));
     return fs->inode(ext2::RootInode);
 }

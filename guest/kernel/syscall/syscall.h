@@ -55,6 +55,7 @@ SyscallSpan epoll_syscalls();
 SyscallSpan eventfd_syscalls();
 SyscallSpan memory_syscalls();
 SyscallSpan swap_syscalls();
+SyscallSpan mlock_syscalls();
 SyscallSpan process_syscalls();
 SyscallSpan signal_syscalls();
 SyscallSpan itimer_syscalls();

@@ -23,7 +23,7 @@ public:
         if (!text_) return Errno::ENOMEM;
         TRY(strncpy_from_user(text_, address, PathMax));
         if (directory != AT_FDCWD && text_[0] != '/') {
-            file_ = TRY(fget(directory));
+            file_ = TRY(fget_raw(directory));
             if (text_[0] && (!file_->f_dentry || !is_directory(file_->f_inode->i_mode)))
                 return Errno::ENOTDIR;
         }

@@ -162,10 +162,22 @@ struct task_times {
 
 /// /proc/PID/io. A thread changes its own; the process's are those of ended threads.
 struct task_io_accounting {
-    u64 rchar = 0, wchar = 0, syscr = 0, syscw = 0, read_bytes = 0, write_bytes = 0;
+    u64 rchar = 0, wchar = 0, syscr = 0, syscw = 0; ///< calls, whatever they read: pipes and terminals too
+    u64 read_bytes = 0;                             ///< asked of disks
+    u64 write_bytes = 0,
+        cancelled_write_bytes = 0; ///< pages that became dirty; that went before they were written
+    void count_read(Result<usize> moved) {
+        syscr++;
+        if (moved.ok()) rchar += moved.value();
+    }
+    void count_written(Result<usize> moved) {
+        syscw++;
+        if (moved.ok()) wchar += moved.value();
+    }
     void add(const task_io_accounting& other) {
         rchar += other.rchar, wchar += other.wchar, syscr += other.syscr, syscw += other.syscw;
         read_bytes += other.read_bytes, write_bytes += other.write_bytes;
+        cancelled_write_bytes += other.cancelled_write_bytes;
     }
 };
 

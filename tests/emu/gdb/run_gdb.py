@@ -22,6 +22,8 @@ SCRIPT = [
     (["delete", "watch *(long*)&jiffies", "continue"], [r"[Hh]ardware watchpoint 2", r"Old value = (\d+)", r"New value = (\d+)"]),
     (["continue"], [r"Old value = (\d+)", r"New value = (\d+)"]),
     (["monitor who-wrote jiffies"], [r"tick_do_update_jiffies64.*0x1 -> 0x2"]),
+    (["monitor all-writes jiffies", "monitor all-writes jiffies 0 1", "monitor all-writes"],
+     [r"0x0 -> 0x1(.|\n)*0x1 -> 0x2", r"none in the steps 0 to 1", r"all-writes TARGET"]),
     (["printf \"JIFFIES %ld\\n\", *(long*)&jiffies", "reverse-continue", "reverse-continue",
       "printf \"BEFORE %ld\\n\", *(long*)&jiffies"], [r"JIFFIES \d+", r"Old value", r"BEFORE \d+"]),
     (["delete", "info registers cr3 efer fs_base"], [r"cr3 +0x[0-9a-f]+", r"efer +0x\w*d01", r"fs_base"]),

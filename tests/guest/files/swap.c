@@ -3,6 +3,7 @@
 //   swap fork MIB     the same is shared with children: each sees what was there at its birth, and its own changes
 //   swap mixed MIB    by four processes at once, with mremap, mprotect, madvise and pieces that go
 //   swap off MIB AREA fills MIB, turns AREA off, and reads everything back
+//   swap race MIB AREA  three processes read and change their memory while AREA goes off and on again
 #define _GNU_SOURCE
 #include <stdint.h>
 #include <stdio.h>
@@ -90,6 +91,30 @@ static size_t mixed(size_t pages, uint64_t salt) {
     return bad;
 }
 
+/// The area goes while others fault: each finds what it wrote.
+static size_t race(size_t pages, const char* area) {
+    size_t bad = 0;
+    volatile int* stop = mmap(0, Page, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    for (uint64_t child = 0; child < 3; child++) {
+        if (fork()) continue;
+        char* memory = get(pages / 3);
+        for (size_t i = 0; i < pages / 3; i++) put(memory, i, child);
+        while (!*stop) {
+            bad += wrong(memory, pages / 3, child, child, 1);
+            for (size_t i = 0; i < pages / 3; i += 3) put(memory, i, child);
+        }
+        _exit(bad != 0);
+    }
+    for (int round = 0; round < 4; round++) {
+        usleep(300000);
+        if (swapoff(area)) perror("swapoff"), bad++;
+        if (swapon(area, 0)) perror("swapon"), bad++;
+    }
+    *stop = 1;
+    for (int status; wait(&status) > 0;) bad += status != 0;
+    return bad;
+}
+
 int main(int argc, char** argv) {
     if (argc < 3) return 2;
     size_t pages = (size_t)atoi(argv[2]) * 256, bad = 0;
@@ -101,6 +126,8 @@ int main(int argc, char** argv) {
         for (uint64_t child = 0; child < 4; child++)
             if (!fork()) _exit(mixed(pages / 4, child * 1000) != 0);
         for (int status; wait(&status) > 0;) bad += status != 0;
+    } else if (!strcmp(argv[1], "race")) {
+        bad = race(pages, argv[3]);
     } else {
         char* memory = get(pages);
         for (size_t i = 0; i < pages; i++) put(memory, i, 3);

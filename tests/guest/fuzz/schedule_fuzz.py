@@ -41,6 +41,9 @@ CASES = {
     "random": ("programs", 256, "/test/random_calls {seed}", False, ["random: done"]),
     "leaks": ("programs", 512, "/test/leaks 4 /test/mx /test/forkproc /test/threads /test/stops /test/sockets /test/passing /test/ptys",
               False, ["leaks: 0 found"]),
+    "swap": ("files", 40, "dd if=/dev/zero of=/swapfile bs=1M count=40 2>/dev/null && mkswap /swapfile && swapon /swapfile && "
+             "/test/swap race 24 /swapfile && /test/swap mixed 20 && /test/swap fork 4", False,
+             ["swap: race: 0 wrong", "swap: mixed: 0 wrong", "swap: fork: 0 wrong"]),
     "pressure": ("files", 48, "/test/pressure both 50 16", False, ["both: file all there, memory all there"]),
 }
 

@@ -3,6 +3,7 @@
 #include "case.h"
 #include <linux/sched.h>
 #include <sys/stat.h>
+#include <sys/uio.h>
 #include <ucontext.h>
 
 static long page;
@@ -358,6 +359,31 @@ static void short_sleeps(void) {
     printf("%d done\n", done);
 }
 
+// --- lengths that nothing has
+static void lengths(void) {
+    char name[] = "/tmp/edges-XXXXXX", text[16] = "lengths";
+    volatile size_t huge = ~(size_t)0, large = (size_t)1 << 62; // hidden from the compiler's own checks
+    volatile int negatives = -1, many = 1025;
+    int file = mkstemp(name), reader = open(name, O_RDONLY), pipes[2];
+    if (file < 0 || reader < 0 || pipe(pipes)) return perror("lengths");
+    unlink(name);
+    printf("write %d %d %d\n", RESULT(write(file, text, huge)), RESULT(write(file, text, large)), RESULT(write(reader, text, huge)));
+    printf("pwrite %d, pipe %d\n", RESULT(pwrite(file, text, huge, 0)), RESULT(write(pipes[1], text, huge)));
+    printf("read %d %d\n", RESULT(read(file, text, huge)), RESULT(pread(file, text, huge, 0)));
+    const struct iovec negative[] = {{text, 4}, {text, huge}}, two[] = {{text, large}, {text, large}}, kernel[] = {{text, 4}, {(void*)(~0UL << 40), 4}},
+                       broken[] = {{text, 4}, {(void*)16, 4}}, good[] = {{text, 3}, {text + 8, 4}};
+    printf("writev %d %d %d\n", RESULT(writev(file, negative, 2)), RESULT(writev(file, two, 2)), RESULT(writev(file, kernel, 2)));
+    printf("writev %d %d %d %d\n", RESULT(writev(file, good, negatives)), RESULT(writev(file, good, many)), RESULT(writev(-1, good, negatives)), RESULT(writev(reader, good, 2)));
+    struct stat size;
+    printf("pwritev %d %d %d %d\n", RESULT(pwritev(file, good, 2, 100)), RESULT(pwritev(file, good, 2, -1)), RESULT(pwritev(pipes[1], good, 2, 0)),
+           RESULT(pwritev(file, broken, 1, 200)));
+    fstat(file, &size);
+    printf("%ld bytes, at %ld\n", (long)size.st_size, (long)lseek(file, 0, SEEK_CUR));
+    memset(text, 0, sizeof text);
+    printf("preadv %d %.3s\n", RESULT(preadv(reader, good, 2, 100)), text);
+    printf("preadv %d %d\n", RESULT(preadv(reader, good, 2, 204)), RESULT(preadv(reader, negative, 2, 0)));
+}
+
 int main(int argc, char** argv) {
     if (argc > 1 && !strcmp(argv[1], "exit")) return 33;
     if (argc > 1 && !strcmp(argv[1], "root")) return chdir("/");
@@ -374,6 +400,7 @@ int main(int argc, char** argv) {
                                       {"exec_while_cloning", exec_while_cloning},
                                       {"shared_tables", shared_tables},
                                       {"moved_and_changed", moved_and_changed},
-                                      {"short_sleeps", short_sleeps}};
+                                      {"short_sleeps", short_sleeps},
+                                      {"lengths", lengths}};
     return run_cases(cases, LENGTH(cases), argc, argv);
 }

@@ -72,6 +72,7 @@ constinit struct inode* slave_device = nullptr; ///< behind every node of major 
 /// What acts behind the nodes of one number.
 struct Device {
     struct inode* inode;
+    const char* name;
     Device* next;
 };
 constinit Device* devices = nullptr; ///< made at boot, and never removed
@@ -82,6 +83,7 @@ void add(const char* name, struct inode* device, u32 mode, u32 number) {
     auto* entry = make<Device>();
     if (!entry || !device) panic("out of memory for /dev/%s", name);
     entry->inode = device;
+    entry->name = name;
     if (mode) device->i_mode = mode;
     if (number) device->i_rdev = number;
     device->i_sb = dev_root->i_sb;
@@ -103,6 +105,16 @@ void add_link(const char* name, const char* target) {
 }
 
 } // namespace
+
+bool nth_device(u32 n, const char*& name, u32& mode, u32& number) {
+    u32 count = 0; // the list has the youngest first
+    for (Device* entry = devices; entry; entry = entry->next) count++;
+    if (n >= count) return false;
+    Device* entry = devices;
+    for (u32 skip = count - 1 - n; skip; skip--) entry = entry->next;
+    name = entry->name, mode = entry->inode->i_mode, number = entry->inode->i_rdev;
+    return true;
+}
 
 struct inode* find_device(u32 mode, u32 device) {
     if ((mode & S_IFMT) == S_IFCHR && device_major(device) == 136) return slave_device;

@@ -131,7 +131,8 @@ Result<void> ext2_inode_info::rename(StringView name, struct inode& inode, struc
     bool is_dir = is_directory(inode.i_mode), other = &target != this;
     if (is_dir && other && !replaced && target.i_nlink >= 32000) return Errno::EMLINK;
     u32 number = static_cast<u32>(inode.i_ino);
-    if (replaced) { // the entry changes its inode in place: there is no moment without the name
+    Result<void> synced; // a failure is told when the names and the counts of links agree again
+    if (replaced) {      // the entry changes its inode in place: there is no moment without the name
         auto& victim = static_cast<ext2_inode_info&>(*replaced);
         if (is_dir && !TRY(victim.directory_is_empty())) return Errno::ENOTEMPTY;
         // A file that replaces another is how programs save: whenever the power goes, one of the two is
@@ -140,7 +141,7 @@ Result<void> ext2_inode_info::rename(StringView name, struct inode& inode, struc
         bool replaces_file = is_regular(victim.i_mode) && victim.i_nlink == 1;
         if (replaces_file) TRY(moved.sync());
         TRY(target.set_link(new_name, number, inode.i_mode));
-        if (replaces_file) TRY(target.sync());
+        if (replaces_file) synced = target.sync();
         if (is_dir) {
             victim.i_nlink = 0;
             target.i_nlink--;
@@ -163,7 +164,7 @@ Result<void> ext2_inode_info::rename(StringView name, struct inode& inode, struc
     moved.mark_dirty();
     mark_dirty();
     target.mark_dirty();
-    return {};
+    return synced;
 }
 
 } // namespace kernel::ext2

@@ -4,6 +4,7 @@
 #include "block/block.h"
 #include "fs/proc/proc.h"
 #include "mm/memblock.h"
+#include "mm/overcommit.h"
 #include "mm/slab.h"
 #include "mm/swap.h"
 #include "mm/vmstat.h"
@@ -63,8 +64,8 @@ void show_meminfo(seq_file& out) {
     row("Inactive(anon):", state(NR_INACTIVE_ANON));
     row("Active(file):", state(NR_ACTIVE_FILE));
     row("Inactive(file):", state(NR_INACTIVE_FILE));
-    row("Unevictable:", 0);
-    row("Mlocked:", 0);
+    row("Unevictable:", state(NR_UNEVICTABLE));
+    row("Mlocked:", state(NR_MLOCK));
     row("SwapTotal:", total_swap_pages);
     row("SwapFree:", nr_swap_pages);
     row("Dirty:", state(NR_FILE_DIRTY));
@@ -75,6 +76,8 @@ void show_meminfo(seq_file& out) {
     row("Slab:", state(NR_SLAB));
     row("KernelStack:", stacks);
     row("PageTables:", state(NR_PAGETABLE));
+    row("CommitLimit:", vm_commit_limit());
+    row("Committed_AS:", vm_committed_as);
     row("VmallocTotal:", (VMALLOC_END - VMALLOC_START) >> PAGE_SHIFT);
     row("VmallocUsed:", pages_of(VmallocUse::Memory) + stacks);
 }

@@ -5,6 +5,8 @@
 #include "fs/proc/proc.h"
 #include "lib/format.h"
 #include "lib/log.h"
+#include "mm/memory_struct.h"
+#include "mm/overcommit.h"
 #include "mm/reclaim.h"
 #include "mm/slab.h"
 #include "net/unix/af_unix.h"
@@ -39,6 +41,13 @@ Result<u64> parse(const char* text, u64 largest) {
         value = value * 10 + static_cast<u64>(*text - '0');
     }
     return value > largest ? Result<u64>(Errno::EINVAL) : Result<u64>(value);
+}
+
+template <auto Value> void show_value(char* out) { number(out, __atomic_load_n(Value, __ATOMIC_RELAXED)); }
+template <typename Number> void set_number(Number& target, u64 value) { target = static_cast<Number>(value); }
+template <auto Value, u64 Largest = 0x7fff'ffff> Result<void> store_value(const char* text) {
+    set_number(*Value, TRY(parse(text, Largest)));
+    return {};
 }
 
 /// 1: the page cache, 2: dentries and inodes, 3: both.
@@ -105,8 +114,26 @@ constexpr ctl_table tables[] = {
          sysctl_max_dgram_qlen = static_cast<u32>(TRY(parse(text, 0x7fff'ffff)));
          return {};
      }},
+    {"vm/admin_reserve_kbytes", show_value<&sysctl_admin_reserve_kbytes>,
+     store_value<&sysctl_admin_reserve_kbytes>},
     {"vm/drop_caches", [](char* out) { number(out, 0); }, drop_caches},
-    {"vm/overcommit_memory", [](char* out) { number(out, 1); }, nullptr}, // nothing is ever refused
+    {"vm/max_map_count", show_value<&sysctl_max_map_count>, store_value<&sysctl_max_map_count>},
+    {"vm/overcommit_kbytes", show_value<&sysctl_overcommit_kbytes>,
+     [](const char* text) -> Result<void> {
+         sysctl_overcommit_kbytes = TRY(parse(text, ~u64{0} >> 12));
+         sysctl_overcommit_ratio = 0;
+         return {};
+     }},
+    {"vm/overcommit_memory", show_value<&sysctl_overcommit_memory>,
+     store_value<&sysctl_overcommit_memory, 2>},
+    {"vm/overcommit_ratio", show_value<&sysctl_overcommit_ratio>,
+     [](const char* text) -> Result<void> {
+         sysctl_overcommit_ratio = static_cast<u32>(TRY(parse(text, 0x7fff'ffff)));
+         sysctl_overcommit_kbytes = 0;
+         return {};
+     }},
+    {"vm/user_reserve_kbytes", show_value<&sysctl_user_reserve_kbytes>,
+     store_value<&sysctl_user_reserve_kbytes>},
 };
 
 /// The name behind `prefix` in `path`, up to the next slash; empty when the path does not lie below it.

@@ -127,7 +127,9 @@ void show_mounts(seq_file& out) {
         out.print("%s %s %s %s 0 0\n", mount->source, mount->target, mount->super->s_type,
                   mount->super->s_readonly ? "ro" : "rw");
 }
-void show_filesystems(seq_file& out) { out.print("nodev\tproc\nnodev\tdevtmpfs\nnodev\ttmpfs\n\text2\n"); }
+void show_filesystems(seq_file& out) {
+    out.print("nodev\tsysfs\nnodev\tproc\nnodev\tdevtmpfs\nnodev\ttmpfs\n\text2\n");
+}
 
 void show_partitions(seq_file& out) {
     out.print("major minor  #blocks  name\n\n");

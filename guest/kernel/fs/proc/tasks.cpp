@@ -114,8 +114,11 @@ void show_task_status(seq_file& out, task_struct& task) {
               task.comm, task.umask, word, task.tgid, task.pid, parent_pid(task), cred.uid, cred.euid,
               cred.suid, cred.fsuid, cred.gid, cred.egid, cred.sgid, cred.fsgid, fdt_size);
     if (MmReference mm(task); mm)
-        out.print("VmSize:\t%8lu kB\nVmRSS:\t%8lu kB\nVmSwap:\t%8lu kB\n", mm->total_vm * 4, mm->rss * 4,
-                  mm->swap_usage * 4);
+        out.print("VmSize:\t%8lu kB\nVmLck:\t%8lu kB\nVmRSS:\t%8lu kB\nVmData:\t%8lu kB\nVmStk:\t%8lu kB\n"
+                  "VmExe:\t%8lu kB\nVmPTE:\t%8lu kB\nVmSwap:\t%8lu kB\n",
+                  mm->total_vm * 4, mm->locked_vm * 4, mm->rss * 4, mm->data_vm * 4, mm->stack_vm * 4,
+                  (align_up(mm->end_code, PAGE_SIZE) - align_down(mm->start_code, PAGE_SIZE)) / KiB,
+                  mm->pgtables_bytes / KiB, mm->swap_usage * 4);
     out.print("Threads:\t%u\nSigPnd:\t%016lx\nSigBlk:\t%016lx\nSigIgn:\t%016lx\nSigCgt:\t%016lx\n", threads,
               task.pending.signal, task.blocked, signals.ignored, signals.caught);
     out.print("voluntary_ctxt_switches:\t%lu\nnonvoluntary_ctxt_switches:\t%lu\n", task.se.nvcsw,

@@ -18,8 +18,9 @@ void show_task_io(seq_file& out, task_struct& task) {
         for (THREAD_EACH(node, task.signal)) total.add(thread_of(node)->ioac);
     }
     out.print("rchar: %lu\nwchar: %lu\nsyscr: %lu\nsyscw: %lu\nread_bytes: %lu\nwrite_bytes: %lu\n"
-              "cancelled_write_bytes: 0\n",
-              total.rchar, total.wchar, total.syscr, total.syscw, total.read_bytes, total.write_bytes);
+              "cancelled_write_bytes: %lu\n",
+              total.rchar, total.wchar, total.syscr, total.syscw, total.read_bytes, total.write_bytes,
+              total.cancelled_write_bytes);
 }
 
 namespace {

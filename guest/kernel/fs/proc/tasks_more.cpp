@@ -103,9 +103,11 @@ void show_task_smaps(seq_file& out, task_struct& task) {
                       "Pss:            %8lu kB\nShared_Clean:   %8lu kB\nShared_Dirty:   %8lu "
                       "kB\nPrivate_Clean:  %8lu kB\n"
                       "Private_Dirty:  %8lu kB\n"
-                      "Referenced:     %8lu kB\nAnonymous:      %8lu kB\nSwap:           %8lu kB\n",
+                      "Referenced:     %8lu kB\nAnonymous:      %8lu kB\nSwap:           %8lu kB\n"
+                      "Locked:         %8lu kB\n",
                       (area->vm_end - area->vm_start) / KiB, 4U, 4U, rss, pss / KiB, kinds[0], kinds[1],
-                      kinds[2], kinds[3], referenced, anonymous, swapped);
+                      kinds[2], kinds[3], referenced, anonymous, swapped,
+                      area->vm_flags & VM_LOCKED ? pss / KiB : 0);
         }
     }
     kfree(buffer);

@@ -1,14 +1,14 @@
 // Disassembly: see disassembly.h. Capstone's Intel syntax; 0x prefixes are kept, as manuals and symbols use
 // them.
-#include "ui/model/disassembly.h"
+#include "emu/inspect/disassembly.h"
 #include <algorithm>
 #include <capstone/capstone.h>
 #include <fmt/format.h>
 #include <stdexcept>
-#include "emu/symbols/guest_symbols.h"
-#include "ui/model/format.h"
+#include "emu/inspect/code_names.h"
+#include "emu/inspect/render.h"
 
-namespace vitrine::ui {
+namespace vitrine::emu::inspect {
 
 namespace {
 
@@ -81,8 +81,8 @@ Disassembler::~Disassembler() {
     for (csh& handle : handles_->by_bits) cs_close(&handle);
 }
 
-CodeListing Disassembler::list(const emu::inspect::GuestReader& memory, const emu::GuestSymbols* symbols,
-                               u64 address, unsigned rows, cpu::Mode mode, u64 code_base) const {
+CodeListing Disassembler::list(const GuestReader& memory, const CodeNames* names, u64 address, unsigned rows,
+                               cpu::Mode mode, u64 code_base) const {
     CodeListing out;
     const csh handle = handles_->of(mode);
     cs_insn* instruction = cs_malloc(handle);
@@ -117,13 +117,15 @@ CodeListing Disassembler::list(const emu::inspect::GuestReader& memory, const em
             row.bytes.assign(bytes, bytes + 1);
             row.mnemonic = "(bad)";
         }
-        if (symbols) {
-            if (auto hit = symbols->at(address); hit && hit->offset == 0)
-                row.symbol = readable_symbol(hit->symbol->name);
-            if (row.target) row.target_name = readable_symbol(symbols->name(*row.target));
-            if (auto line = symbols->line(address)) {
+        if (names) {
+            if (auto place = names->at(address); place && place->offset == 0) row.symbol = place->text();
+            if (row.target) row.target_name = names->name(*row.target);
+            if (auto line = names->line(address)) {
                 std::string source = fmt::format("{}:{}", line->file, line->line);
-                if (source != last_source) row.source = last_source = std::move(source);
+                if (source != last_source) {
+                    row.source = last_source = std::move(source);
+                    row.source_file = line->file, row.source_line = line->line;
+                }
             }
         }
         address += row.bytes.size();
@@ -137,7 +139,7 @@ CodeListing Disassembler::list(const emu::inspect::GuestReader& memory, const em
     return out;
 }
 
-u64 Disassembler::previous(const emu::inspect::GuestReader& memory, u64 address, cpu::Mode mode) const {
+u64 Disassembler::previous(const GuestReader& memory, u64 address, cpu::Mode mode) const {
     // x86 code cannot be read backwards: the longest run of instructions that ends exactly here is the best
     // guess.
     const csh handle = handles_->of(mode);
@@ -157,4 +159,34 @@ u64 Disassembler::previous(const emu::inspect::GuestReader& memory, u64 address,
     return best;
 }
 
-} // namespace vitrine::ui
+std::string to_text(const CodeListing& listing) {
+    std::string out;
+    for (const CodeRow& row : listing.rows) {
+        if (!row.symbol.empty()) out += row.symbol + ":\n";
+        if (!row.source.empty()) out += fmt::format("{:>18}  {}\n", "", row.source);
+        std::string bytes;
+        for (const u8 byte : row.bytes) bytes += fmt::format("{:02x}", byte);
+        out += fmt::format("{:016x}  {:<22}{:<8}{}{}\n", row.address, bytes, row.mnemonic, row.operands,
+                           row.target_name.empty() ? "" : "  -> " + row.target_name);
+    }
+    if (!listing.why_short.empty()) out += fmt::format("({})\n", listing.why_short);
+    return out;
+}
+
+nlohmann::json to_json(const CodeListing& listing) {
+    nlohmann::json rows = nlohmann::json::array();
+    for (const CodeRow& row : listing.rows) {
+        std::string bytes;
+        for (const u8 byte : row.bytes) bytes += fmt::format("{:02x}", byte);
+        rows.push_back({{"address", hex(row.address, 16)},
+                        {"bytes", bytes},
+                        {"instruction", row.mnemonic + (row.operands.empty() ? "" : " " + row.operands)},
+                        {"symbol", row.symbol},
+                        {"source", row.source},
+                        {"target", row.target ? nlohmann::json(hex(*row.target, 16)) : nlohmann::json()},
+                        {"target_name", row.target_name}});
+    }
+    return {{"rows", rows}, {"why_short", listing.why_short}};
+}
+
+} // namespace vitrine::emu::inspect
