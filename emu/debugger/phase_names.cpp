@@ -15,8 +15,8 @@ constexpr const char* KernelPhases[] = {
     "early_idt",     "setup_arch",       "memblock",        "page_tables",    "zones",
     "trap_init",     "mm_init",          "sched_init",      "init_IRQ",       "time_init",
     "console_init",  "fork_init",        "vfs_caches_init", "rest_init",      "smp_init",
-    "initcalls:pci", "initcalls:serial", "initcalls:i8042", "initcalls:ahci", "mount_root",
-    "free_initmem",  "run_init"};
+    "initcalls:pci", "initcalls:serial", "initcalls:i8042", "initcalls:ahci", "rootfs",
+    "mount_root",    "free_initmem",     "run_init"};
 
 bool is_bundled(const MachineConfig& config) {
     return config.kernel_path.empty() && config.symbols_path.empty() && config.disks.size() == 1 &&

@@ -145,7 +145,7 @@ def main():
     # A damaged checkpoint is told, and the one before it serves.
     step = known(whole)["checkpoints"][5]["step"]
     bytes_ = bytearray(open(whole, "rb").read())
-    heads = [i for i in range(len(bytes_) - 28) if bytes_[i:i + 8] == b"VTRC" + struct.pack("<HH", 0x2A9, 4)
+    heads = [i for i in range(len(bytes_) - 28) if bytes_[i:i + 8] == b"VTRC" + struct.pack("<H", 0x2A9) + bytes_[6:8]
              and struct.unpack_from("<Q", bytes_, i + 16)[0] == step]
     assert len(heads) == 1
     bytes_[heads[0] + 60] ^= 1
