@@ -46,6 +46,8 @@ def main():
         task = tasks[pid]
         number, name, which = next(kind for kind in KINDS.values() if kind[0] == policy)
         seen[name] = seen.get(name, 0) + 1
+        if task["comm"].startswith("migration/"):  # the stoppers' class has no policy of its own
+            which = "stop"
         if (task["policy"], task["class"]) != (name, which):
             faults.append(f"PID {pid} has policy {number}, and is shown as {task['policy']}, class {task['class']}")
         shown = 99 - task["rt_priority"] if which == "rt" else 120 + task["nice"]
