@@ -187,7 +187,7 @@ def hints_wait():
 
 def escape_closes_the_menu():
     p = Person(vitrine)
-    p.click_part("code", 0.12, 0.16, button=3)
+    p.click_part("code", 0.12, 0.23, button=3)
     p.wait(lambda s: s["menu"], "the menu", 5)
     p.key("Escape")
     p.wait(lambda s: not s["menu"], "no menu", 5)
@@ -702,12 +702,14 @@ def search_in_code():
     p = Person(vitrine, "--until", "rip:schedule")
     p.wait(lambda s: s["light"] == "paused" and s["step"] > 0, "schedule")
     p.key("ctrl+f")
-    time.sleep(0.3)
+    p.wait(lambda s: s["finding"], "the field")
     p.type("call\n")
     s = p.wait(lambda s: s["searched"].startswith("found"), "a call")
     first = s["code_top"]
+    p.wait(lambda s: s["finding"], "the field again")
     p.key("Return")
     p.wait(lambda s: s["searched"].startswith("found") and s["code_top"] > first, "the next call")
+    p.wait(lambda s: s["finding"], "the field once more")
     p.key("ctrl+a")
     p.type("no such words\n")
     p.wait(lambda s: s["searched"].startswith("not found"), "that there is none")

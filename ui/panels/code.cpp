@@ -118,6 +118,7 @@ void CodePanel::search(Context& context) {
     const bool enter = ImGui::InputTextWithHint(
         "##find", "search from here: mov cr3, schedule, spin_lock(", find_, sizeof find_,
         ImGuiInputTextFlags_EnterReturnsTrue | ImGuiInputTextFlags_AutoSelectAll);
+    context.probe.finding = ImGui::IsItemActive();
     ImGui::SameLine(0, context.px(6));
     const bool next = ImGui::Button("Next");
     ImGui::SameLine(0, context.px(6));

@@ -77,10 +77,11 @@ void TimelinePanel::head(Context& context, const Rect& area) {
     };
     for (const char* source : {"firmware", "processor", "kernel"}) entry(phase_colour(source), source);
     // What was measured, or what the window shows.
-    std::string right = fmt::format(
-        "{} of {}", axis_.by_time() ? duration_text(axis_.length()) : short_count(axis_.length()) + " steps",
-        axis_.by_time() ? duration_text(context.engine.last_time())
-                        : short_count(context.engine.last_step()));
+    const u64 known = axis_.by_time() ? context.engine.last_time() : context.engine.last_step();
+    const auto length = [&](u64 of) { return axis_.by_time() ? duration_text(of) : short_count(of); };
+    std::string right = known ? fmt::format("shown: {} of {}{}", length(std::min(axis_.length(), known)),
+                                            length(known), axis_.by_time() ? "" : " steps")
+                              : "";
     if (measured_) {
         const u64 a = std::min(measured_->first, measured_->second),
                   b = std::max(measured_->first, measured_->second);

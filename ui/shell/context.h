@@ -82,6 +82,7 @@ struct Probe {
     std::string why_empty;                          ///< what a panel without contents says
     std::size_t scheduler_samples = 0, buddy_notes = 0;
     unsigned changed_code = 0;     ///< bytes of the listing that are lit
+    bool finding = false;          ///< the field of the search in the code has the keys
     std::string searched;          ///< what the search in the code found or says
     std::string answer;            ///< to "who wrote this?"
     std::string measured, pointed; ///< what was measured; the sentence under the pointer

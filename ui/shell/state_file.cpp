@@ -97,6 +97,7 @@ void App::write_state_file() {
         {"calls", probe.calls},
         {"changed_code", probe.changed_code},
         {"searched", probe.searched},
+        {"finding", probe.finding},
         {"code_top", context.navigation.code},
         {"answer", probe.answer},
         {"measured", probe.measured},

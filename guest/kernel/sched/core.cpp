@@ -486,6 +486,10 @@ void do_idle() {
             local_irq_disable();
             if (this_cpu().softirq_pending) __do_softirq(); // raised by a task that went to sleep
             if (need_resched()) break;
+            if (this_cpu().softirq_pending) { // more than one go: no halt, there may be no tick
+                local_irq_enable();
+                continue;
+            }
             tick_nohz_idle_stop_tick();
             rcu_idle_enter();
             enable_interrupts_and_halt();

@@ -47,14 +47,18 @@ enum hrtimer_restart tick_sched_timer(hrtimer& timer) {
     return HRTIMER_RESTART;
 }
 
-void tick_nohz_start_idle(tick_sched& ts, ktime_t now) {
-    ts.idle_entrytime = now;
-    __atomic_store_n(&ts.idle_active, true, __ATOMIC_RELEASE);
+/// The CPU's own, interrupts off: other CPUs read the three fields as they were at one moment.
+void set_idle(tick_sched& ts, bool active, ktime_t entry, u64 slept) {
+    __atomic_fetch_add(&ts.idle_sequence, 1, __ATOMIC_SEQ_CST);
+    __atomic_store_n(&ts.idle_active, active, __ATOMIC_RELAXED);
+    __atomic_store_n(&ts.idle_entrytime, entry, __ATOMIC_RELAXED);
+    __atomic_store_n(&ts.idle_sleeptime, slept, __ATOMIC_RELAXED);
+    __atomic_fetch_add(&ts.idle_sequence, 1, __ATOMIC_SEQ_CST);
 }
+void tick_nohz_start_idle(tick_sched& ts, ktime_t now) { set_idle(ts, true, now, ts.idle_sleeptime); }
 void tick_nohz_stop_idle(tick_sched& ts, ktime_t now) {
     if (!ts.idle_active) return;
-    __atomic_store_n(&ts.idle_active, false, __ATOMIC_RELEASE);
-    __atomic_fetch_add(&ts.idle_sleeptime, static_cast<u64>(now - ts.idle_entrytime), __ATOMIC_RELEASE);
+    set_idle(ts, false, ts.idle_entrytime, ts.idle_sleeptime + static_cast<u64>(now - ts.idle_entrytime));
 }
 
 bool can_stop_idle_tick() {
@@ -184,11 +188,16 @@ void tick_irq_enter() {
 u64 get_cpu_idle_time_ns(unsigned cpu) {
     const tick_sched& ts = tick_cpu_sched[cpu];
     if (!ts.nohz_mode) return cpu_times[cpu].idle * NanosecondsPerTick;
-    u64 slept = __atomic_load_n(&ts.idle_sleeptime, __ATOMIC_ACQUIRE);
-    if (__atomic_load_n(&ts.idle_active, __ATOMIC_ACQUIRE))
-        if (ktime_t more = ktime_get() - __atomic_load_n(&ts.idle_entrytime, __ATOMIC_RELAXED); more > 0)
-            slept += static_cast<u64>(more);
-    return slept;
+    for (;; cpu_relax()) {
+        u32 before = __atomic_load_n(&ts.idle_sequence, __ATOMIC_SEQ_CST);
+        u64 slept = __atomic_load_n(&ts.idle_sleeptime, __ATOMIC_RELAXED);
+        bool active = __atomic_load_n(&ts.idle_active, __ATOMIC_RELAXED);
+        ktime_t entry = __atomic_load_n(&ts.idle_entrytime, __ATOMIC_RELAXED);
+        __atomic_thread_fence(__ATOMIC_SEQ_CST);
+        if ((before & 1) || __atomic_load_n(&ts.idle_sequence, __ATOMIC_RELAXED) != before) continue;
+        ktime_t more = active ? ktime_get() - entry : 0;
+        return slept + (more > 0 ? static_cast<u64>(more) : 0);
+    }
 }
 
 u64 nohz_idle_cpus_mask() { return __atomic_load_n(&idle_cpus_mask, __ATOMIC_SEQ_CST); }

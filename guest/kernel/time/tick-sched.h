@@ -21,6 +21,7 @@ struct tick_sched {
     u64 idle_jiffies = 0, idle_calls = 0, idle_sleeps = 0;
     ktime_t idle_entrytime = 0, idle_waketime = 0, idle_exittime = 0;
     u64 idle_sleeptime = 0; ///< ns
+    u32 idle_sequence = 0;  ///< odd while idle_active, idle_entrytime and idle_sleeptime change
     u64 last_jiffies = 0;
     ktime_t next_timer = 0, idle_expires = 0;
 };
