@@ -75,10 +75,10 @@ def case_deb(build, folder):
 def case_texts(build, folder):
     """Manual page and completion know exactly the options of --help, and bash takes the completion."""
     texts = build / "package"
-    listed = set(re.findall(r"^  (?:-\w,)?(--[a-z-]+)", run(build / "vitrine", "--help"), re.M))
+    listed = set(re.findall(r"^  (?:-\w,)?(--[a-z0-9-]+)", run(build / "vitrine", "--help"), re.M))
     check(len(listed) > 50, f"--help lists {len(listed)} options")
     page = (texts / "vitrine.1").read_text()
-    told = {option.replace("\\", "") for option in re.findall(r"\\fB(\\-\\-[a-z\\-]+)\\fR", page.split(".SH DESCRIPTION")[1].split(".SH COMMANDS")[0])}
+    told = {option.replace("\\", "") for option in re.findall(r"\\fB(\\-\\-[a-z0-9\\-]+)\\fR", page.split(".SH DESCRIPTION")[1].split(".SH COMMANDS")[0])}
     check(listed <= told, f"not in the manual page: {listed - told}")
     check(".SH EXIT STATUS" in page and r"\fB76\fR" in page and r"\fB64\fR" in page, "the manual page has no exit statuses")
 
